@@ -1,7 +1,7 @@
 """Building the user's model and callbacks under a trial's seed, checking them, and preparing a model for its phases."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any, cast
 
@@ -134,9 +134,7 @@ def _unbuilt(model: keras.Model) -> list[str]:
 def _call_once(model: keras.Model, inputs: Any, batch: Callable[[], Any] | None, seed: int) -> None:
     """Let a model make its weights from inputs."""
     try:
-        # Random layers that this runs through must not have drawn when training starts.
-        with explain_shape_errors(model, inputs):
-            model(inputs)
+        model(inputs)
     except Exception:
         # Its own train_step may take a batch apart in its own way, as a triplet of inputs or as rows of a graph that
         # the model holds, and never call it with x.
@@ -192,50 +190,6 @@ def _call(function: Callable[..., Any], config: Config) -> Any:
 
 def _named(value: object) -> str:
     return "None" if value is None else f"an object of type {type(value).__name__}"
-
-
-# Inputs.
-
-
-@contextmanager
-def explain_shape_errors(model: keras.Model, example: Any) -> Iterator[None]:
-    """Replace an error within the context by one about the inputs' shapes, if these do not fit."""
-    try:
-        yield
-    except Exception as error:
-        for name, declared, found in _shapes(model, example):
-            if not _fits(declared, found):
-                which = f"its input {name}" if name else "its input"
-                raise ModelError(
-                    f"The model does not fit the data: {which} takes rows of shape {declared}, and the data have rows "
-                    f"of shape {found}. Make it keras.Input({found}), or give the data the model's shape."
-                ) from error
-        raise
-
-
-def _shapes(model: keras.Model, example: Any) -> list[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
-    """Each input's name, empty if there is one alone, the shape of a row as declared, and that of the data."""
-    declared = list(getattr(model, "inputs", None) or [])
-    if isinstance(example, Mapping):
-        named = {tensor.name: tensor for tensor in declared}
-        pairs = [(name, named[name], array) for name, array in example.items() if name in named]
-    else:
-        found = list(example) if isinstance(example, list | tuple) else [example]
-        names = [tensor.name for tensor in declared] if len(declared) > 1 else [""]
-        same = len(declared) == len(found)
-        pairs = list(zip(names, declared, found, strict=True)) if same else []
-    return [(name, tuple(tensor.shape[1:]), tuple(array.shape[1:])) for name, tensor, array in pairs]
-
-
-def _fits(declared: tuple[Any, ...], found: tuple[Any, ...]) -> bool:
-    # Keras itself adds and takes away a last dimension of one.
-    if len(found) == len(declared) + 1 and found[-1] == 1:
-        found = found[:-1]
-    elif len(declared) == len(found) + 1 and declared[-1] == 1:
-        declared = declared[:-1]
-    return len(declared) == len(found) and all(
-        None in (size, other) or size == other for size, other in zip(declared, found, strict=True)
-    )
 
 
 # Models whose batches all have the same number of rows, such as those with a stateful recurrent layer.

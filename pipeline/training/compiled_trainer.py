@@ -11,7 +11,6 @@ from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.arrays import DeviceData, span_of, steps_of
 from pipeline.training.base import batch_size_of
-from pipeline.training.build import Phases
 from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.metrics import plain_logs
 from pipeline.training.traces import Trace
@@ -29,10 +28,8 @@ class CompiledTrainer(Trainer):
         data: DeviceData,
         *,
         retrace: Callable[[keras.Model], Trace],
-        phases: Phases,
         fit: FitArguments,
-        seed: int,
-        started: float,
+        **common: Any,
     ) -> None:
         self._steps = steps_of(data.train_rows, batch_size_of(job, config))
         super().__init__(
@@ -41,11 +38,9 @@ class CompiledTrainer(Trainer):
             trace.model,
             rows=data.train_rows,
             steps=self._steps,
-            fit=fit,
-            seed=seed,
-            started=started,
             trained_with="compiled epochs",
-            phases=phases,
+            fit=fit,
+            **common,
         )
         if (callback := self.callbacks.batch_hook_callback) is not None:
             self.trained_with += f", batch by batch because {callback} has batch hooks"

@@ -25,10 +25,8 @@ from pipeline.training.arrays import (
     with_text_as_tensors,
 )
 from pipeline.training.base import batch_size_of
-from pipeline.training.build import Phases, explain_shape_errors
 from pipeline.training.callbacks import Relay
 from pipeline.training.data import memory_for_rows
-from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.generators import seed_generators
 from pipeline.training.internals import keep_averages_apart, ordered_sums
 from pipeline.training.pipeline_reader import PipelineReader, in_memory, steps_per_call
@@ -78,10 +76,7 @@ class FitTrainer(Trainer):
         source: Source | None = None,
         stream: bool = False,
         reason: str,
-        fit: FitArguments,
-        seed: int,
-        started: float,
-        phases: Phases,
+        **common: Any,
     ) -> None:
         self._source, self._stream, self._fold, self._memory = source, stream, fold, memory_for_rows(job) / 2
         counted = isinstance(data.train, Split | Stream)
@@ -93,11 +88,8 @@ class FitTrainer(Trainer):
             model,
             rows=rows,
             steps=self._steps,
-            fit=fit,
-            seed=seed,
-            started=started,
             trained_with=f"Keras' fit: {reason}",
-            phases=phases,
+            **common,
         )
         self._open(data)
 
@@ -188,7 +180,6 @@ class FitTrainer(Trainer):
         with ExitStack() as stack:
             # Fit would put averaged weights in place at the end of each of its calls; here only close does.
             stack.enter_context(keep_averages_apart(self.model.optimizer))
-            stack.enter_context(explain_shape_errors(self.model, self._inputs()))
             stack.enter_context(ordered_sums())
             stack.enter_context(warnings.catch_warnings())
             # An epoch of unknown length ends with its data, and a pipeline has its own order.
@@ -201,11 +192,6 @@ class FitTrainer(Trainer):
             reader.end()
         seconds = time.perf_counter() - started
         return relay.logs, seconds - relay.seconds, relay.seconds
-
-    def _inputs(self) -> Any:
-        if self._train is not None:
-            return self._train.inputs
-        return keras.utils.unpack_x_y_sample_weight(self._arrays)[0]
 
     def _training(self, index: int) -> dict[str, Any]:
         """What fit gets of the training; only what the job gives, because a fit of the model's own may know less."""

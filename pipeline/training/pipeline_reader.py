@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split, batches_of, is_endless
@@ -43,7 +42,6 @@ class PipelineReader:
         if self._batches is not None and not self._is_tf_data:
             self._pipeline = self._pipeline.apply(tf.data.experimental.assert_cardinality(self._batches))
         self.spec = self._pipeline.element_spec
-        self.inputs = keras.utils.unpack_x_y_sample_weight(self.spec)[0]
         # Each validation begins at the start of the pipeline; each epoch of training where the one before ended.
         self._training, self._limit = training, steps
         self._continues = training and steps is not None

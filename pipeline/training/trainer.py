@@ -22,7 +22,6 @@ from pipeline.training.internals import compilation_of, learning_rate_of
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.state import (
-    ConstantScalars,
     describe,
     load_variables,
     optimizers_of,
@@ -65,7 +64,6 @@ class Trainer:
         """Where facts about the job are printed once; those of a `TrainerFactory` serve all its trials."""
         self._objective = job.objective.metric
         self._persistent = PersistentObjects(job.functions.values())
-        self._constants = ConstantScalars()
         self._model_epoch = 0
         self._phases, self._begun = phases, list[int]()
         self._phase_ended = False
@@ -90,7 +88,6 @@ class Trainer:
         seed_generators(self.seed, f"epoch {index}")
         try:
             self.callbacks.begin()
-            self._constants.remember(self._variables)
             logs, seconds_train, seconds_evaluate = self._epoch(index)
         except Exception as error:
             self._refuse_compilation(error)
@@ -135,7 +132,6 @@ class Trainer:
             "variables": describe(variables),
             "callbacks": states,
             "outside": list(outside),
-            "constants": self._constants.unchanged(variables),
         }
         return Checkpoint(header, [*save_variables(variables), *arrays, *outside.values()])
 
@@ -148,12 +144,10 @@ class Trainer:
         seed_generators(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
         self.callbacks.begin(resumed=True)
         variables = self._variables()
-        self._constants.remember(lambda: variables)
         own = set[int]()
         if exploit:
             rates = [_rate_of(optimizer) for optimizer in optimizers_of(self.model)]
             own = {i for i, variable in enumerate(variables) if any(value_of(variable) is rate for rate in rates)}
-            own.update(header["constants"])
         saved, outside = header["variables"], header["outside"]
         load_variables(variables, arrays[: len(saved)], saved, keep=own)
         self.callbacks.restore(header["callbacks"], arrays[len(saved) :])
@@ -207,7 +201,6 @@ class Trainer:
     def _begin_phase(self) -> None:
         """Begin the next phase as another call of `fit` would, on the model that it prepares."""
         self._begun.append(self._model_epoch)
-        self._constants.end_phase(self._variables)
         with self.model.distribute_strategy.scope():
             self._phases.prepare(self.model, len(self._begun))
         self.model.stop_training = self._phase_ended = False

@@ -277,21 +277,18 @@ class TrainerFactory:
         self, config: Config, model: Any, prepared: PreparedData, fold: "Fold", common: dict[str, Any]
     ) -> "Trainer":
         """A trainer with compiled epochs; `common` are the arguments that all kinds of trainers take."""
-        from pipeline.training.build import explain_shape_errors
         from pipeline.training.compiled_trainer import CompiledTrainer
 
         part, batch_size = prepared.part(fold, common["fit"]), batch_size_of(self.job, config)
 
         def own_trace(model: Any) -> Any:
-            with explain_shape_errors(model, prepared.example):
-                return prepared.traces.own(model, part, batch_size)
+            return prepared.traces.own(model, part, batch_size)
 
         if self.job.phases:
             # A phase compiles the model again: its first trace would serve no other trial.
             trace = own_trace(model)
         else:
-            with explain_shape_errors(model, prepared.example):
-                trace = prepared.traces.of(model, part, batch_size, list(config.values()))
+            trace = prepared.traces.of(model, part, batch_size, list(config.values()))
         trainer = CompiledTrainer(self.job, config, trace, part, retrace=own_trace, **common)
         if (callback := trainer.callbacks.batch_hook_callback) is not None:
             self.notes.print_once(f"each batch is a separate call, which is slower: {callback} has batch hooks.")

@@ -16,15 +16,12 @@ ROWS, VALIDATION_ROWS = 44, 24
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of model."""
-
     build: Callable[[Mapping[str, Any]], keras.Model]
     data: Callable[[], Dataset]
     batch_size: int = 8
 
 
 def data_of(make: Callable[[np.random.Generator, int], tuple[Any, ...]]) -> Callable[[], Dataset]:
-    """A data set from a function that creates (x, y) or (x, y, weight) of as many rows."""
 
     def data() -> Dataset:
         draw = np.random.default_rng(0)
@@ -66,14 +63,11 @@ def _compiled(model: keras.Model, optimizer: Any, **options: Any) -> keras.Model
 
 
 def dense(config: Mapping[str, Any]) -> keras.Model:
-    """A Sequential model without an input shape, SGD with momentum."""
     model = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")])
     return _compiled(model, optimizers.SGD(0.1, momentum=0.9))
 
 
 class _Joined(layers.Layer):
-    """Puts two inputs side by side."""
-
     def call(self, inputs: Any) -> Any:
         return keras.ops.concatenate(inputs, axis=-1)
 
@@ -172,7 +166,6 @@ def _accumulated(config: Mapping[str, Any]) -> keras.Model:
 
 
 def averaged(config: Mapping[str, Any]) -> keras.Model:
-    """A model with BatchNormalization and an exponential moving average of the weights."""
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(8, "relu"), layers.BatchNormalization(), layers.Dense(3, "softmax")]
     )
@@ -180,7 +173,6 @@ def averaged(config: Mapping[str, Any]) -> keras.Model:
 
 
 def convolution(config: Mapping[str, Any]) -> keras.Model:
-    """A model with augmentation, convolution, BatchNormalization, Dropout, and a schedule of the learning rate."""
     rate = optimizers.schedules.CosineDecayRestarts(0.05, first_decay_steps=5)
     model = keras.Sequential(
         [

@@ -1,8 +1,10 @@
-"""The results of a user's functions, and the values on which they depend."""
+"""What a job's functions build, on what it depends, and what is refused; objects of Keras that all trials share."""
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,86 +15,123 @@ from keras import layers
 
 from pipeline.datasets import Dataset
 from pipeline.errors import DataError, ModelError
-from pipeline.study import Objective
-from pipeline.training.arrays import example_of
-from pipeline.training.build import build_callbacks, build_model
+from pipeline.space import Config
+from pipeline.study import Objective, Resources, TuneJob
+from pipeline.study.context import TrialContext, in_trial
+from pipeline.training.arrays import first_inputs
+from pipeline.training.build import ModelBuilder, build_callbacks, build_model, fixed_rows, recorded_inputs
+from pipeline.training.global_state import kept_global_state
+from pipeline.training.persistent_objects import refuse_shared_weights
+from pipeline.training.state import optimizers_of, updating_optimizer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import KINDS, dense, rows_of_six
-from tests.unit.training.reference_training import job_of, weights_of
+from tests.unit.training.programs import gan
+from tests.unit.training.training import epochs_of, job_of, resumes_exactly, same, weights_of
 
-EXAMPLE = example_of(rows_of_six().train)
-
-
-def not_compiled(config: Mapping[str, Any]) -> keras.Model:
-    """A model without an optimiser."""
-    return keras.Sequential([layers.Dense(3)])
+EXAMPLE = first_inputs(rows_of_six().train)
 
 
-def nothing(config: Mapping[str, Any]) -> None:
-    """A function without a return."""
+def built(job: TuneJob, config: Config | None = None, seed: int = 1) -> keras.Model:
+    return build_model(job, config or {}, seed=seed, example=lambda: EXAMPLE)
 
 
-def a_class(config: Mapping[str, Any]) -> type[keras.Model]:
-    """A function that returns the class instead of a model."""
-    return keras.Sequential
-
-
-def misplaced_metrics(config: Mapping[str, Any]) -> keras.Model:
-    """A function that gives its metrics to compile as the third argument."""
+def misplaced_metrics(config: Config) -> keras.Model:
     model = dense(config)
     model.compile("adam", "mse", ["accuracy"])
     return model
 
 
-def with_callbacks(config: Mapping[str, Any]) -> tuple[keras.Model, list[Any]]:
-    """A function that returns callbacks together with its model."""
-    return dense(config), []
+OPTIMIZER = keras.optimizers.SGD(0.1)
+WHOLE = keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="softmax")])
+
+
+def with_one_optimizer(config: Config) -> keras.Model:
+    model = dense(config)
+    model.compile(OPTIMIZER, loss="mse")
+    return model
+
+
+def the_same_model(config: Config) -> keras.Model:
+    WHOLE.compile("sgd", loss="mse")
+    return WHOLE
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (nothing, r"nothing\(config\) returned None; it must return a compiled keras.Model. Is a return missing"),
-        (a_class, r"a_class\(config\) returned an object of type type; it must return a compiled"),
-        (
-            with_callbacks,
-            r"with_callbacks\(config\) returned an object of type tuple; .* Callbacks and data have separate functions",
-        ),
-        (misplaced_metrics, r"third argument of compile\(\) .* found 'accuracy'. Give the metrics by name"),
-        (not_compiled, r"not_compiled\(config\) returned a model that is not compiled; call model.compile"),
+        (lambda _: None, "returned None"),
+        (lambda _: keras.Sequential, "object of type type"),
+        (lambda config: (dense(config), []), "Callbacks and data have separate functions"),
+        (misplaced_metrics, "loss_weights"),
+        (lambda _: keras.Sequential([layers.Dense(3)]), "not compiled"),
+        (with_one_optimizer, "an optimiser of Keras serves one model"),
+        (the_same_model, "would train the same one"),
     ],
 )
-def test_results_other_than_a_compiled_model_are_refused(build: Any, message: str) -> None:
-    """A result other than a compiled model is refused with the function, the result and a remedy."""
+def test_results_other_than_a_compiled_model_of_the_trials_own_are_refused(build: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        build_model(job_of(build), {}, seed=0, example=lambda: EXAMPLE)
+        built(job_of(build))
 
 
-@pytest.mark.parametrize(
-    ("found", "message"),
-    [
-        (None, "returned None; it must return a list of Keras callbacks"),
-        (keras.callbacks.History(), "returned an object of type History; it must return a list"),
-        ([print], "a list with an object of type builtin_function_or_method; every item must be"),
-    ],
-)
-def test_results_other_than_callbacks_are_refused(found: Any, message: str) -> None:
-    """A result other than callbacks is refused with what was returned and what is allowed."""
-    with pytest.raises(ModelError, match=message):
+@pytest.mark.parametrize("found", [None, keras.callbacks.History(), [print]])
+def test_results_other_than_callbacks_are_refused(found: Any) -> None:
+    with pytest.raises(ModelError, match="callbacks"):
         build_callbacks(job_of(dense, callbacks=lambda _: found), {}, seed=0)
 
 
+def test_a_model_needs_data_and_a_backend_that_is_tensorflow() -> None:
+    with pytest.raises(DataError, match="no data"):
+        TrainerFactory(job_of(dense), None)
+
+    def jax(config: Config) -> keras.Model:
+        os.environ["KERAS_BACKEND"] = "jax"
+        return dense(config)
+
+    try:
+        with pytest.raises(ModelError, match="Found: jax"):
+            built(job_of(jax))
+    finally:
+        del os.environ["KERAS_BACKEND"]
+
+
+def test_weights_and_names_depend_only_on_the_seed() -> None:
+    kind = KINDS["augmentation, convolution, BatchNormalization, Dropout"]
+    job, example = job_of(kind.build), first_inputs(kind.data().train)
+    first = build_model(job, {}, seed=1, example=lambda: example)
+    random.seed(99)
+    keras.utils.set_random_seed(99)
+    dense({})
+    keras.config.set_dtype_policy("mixed_float16")
+    second, third = (build_model(job, {}, seed=seed, example=lambda: example) for seed in (1, 2))
+    assert same(weights_of(first), weights_of(second))
+    assert [v.path for v in first.variables] == [v.path for v in second.variables]
+    assert second.dtype_policy.name == "float32"
+    assert not same(weights_of(first), weights_of(third))
+
+
+def test_draws_of_the_users_code_depend_on_seed_and_epoch_and_its_config_is_a_copy() -> None:
+    drawn: list[tuple[float, float]] = []
+
+    def callbacks(config: dict[str, Any]) -> list[Any]:
+        config["lr"] = 5
+        hook = lambda *_: drawn.append((random.random(), np.random.rand()))  # noqa: E731
+        return [keras.callbacks.LambdaCallback(on_epoch_begin=hook)]
+
+    config = {"lr": 1}
+    resumes_exactly(TrainerFactory(job_of(dense, callbacks=callbacks), rows_of_six()), config, epochs=2, after=1)
+    assert drawn[1] == drawn[2] != drawn[0]
+    assert config == {"lr": 1}
+
+
 class Unbuilt(keras.Model):
-    """A model without call(), whose train_step builds one of its parts, and with `whole` the other one, too."""
+    """A model without call(), whose train_step builds its parts, or one of them."""
 
     def __init__(self, whole: bool) -> None:
         super().__init__()
         self.whole = whole
-        self.one = keras.Sequential([keras.layers.Dense(3)], name="one")
-        self.two = keras.Sequential([keras.layers.Dense(1)], name="two")
+        self.one, self.two = (keras.Sequential([layers.Dense(n)], name=name) for n, name in ((3, "one"), (1, "two")))
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """A step on the first part, and the second one if that is used."""
         x, y = data
         with tf.GradientTape() as tape:
             out = self.one(x)
@@ -103,186 +142,187 @@ class Unbuilt(keras.Model):
         return {"loss": loss}
 
 
-def _unbuilt(*, whole: bool) -> Any:
-    def build(config: Mapping[str, Any]) -> keras.Model:
-        model = Unbuilt(whole)
+def test_parts_are_built_by_a_train_step_of_the_models_own_or_named() -> None:
+    def unbuilt(config: Config) -> keras.Model:
+        model = Unbuilt(config["whole"])
         model.compile(keras.optimizers.Adam(0.1))
         return model
 
-    return build
+    data = Dataset("rows", rows_of_six().train)
+    factory = TrainerFactory(job_of(unbuilt, objectives=[Objective("loss", "min")]), data)
+    resumes_exactly(factory, {"whole": True}, epochs=3, after=1)
+    with pytest.raises(ModelError, match="parts two"):
+        factory.learner({"whole": False}, seed=0)
 
 
-def test_parts_are_built_by_a_train_step_of_the_models_own() -> None:
-    """Parts without an input shape are built by the model's own train_step, and resume exactly."""
-    data = rows_of_six()
-    data = Dataset("rows", data.train)
-    job = job_of(_unbuilt(whole=True), objectives=[Objective("loss", "min")])
-    whole, first, second = (TrainerFactory(job, data).learner({}, seed=3) for _ in range(3))
-    expected = [dict(whole.run_epoch().metrics) for _ in range(3)]
-    first.run_epoch()
-    second.load(first.save())
-    assert [dict(second.run_epoch().metrics) for _ in range(2)] == expected[1:]
+def test_a_models_optimisers_are_found() -> None:
+    model = gan({})
+    assert optimizers_of(model) == [model.optimizer, model.d_optimizer, model.g_optimizer]
+    model.g_optimizer.iterations.assign(3)
+    assert updating_optimizer(model) is model.g_optimizer
 
 
-def test_parts_that_nothing_builds_are_named() -> None:
-    """Parts that neither a call nor the train_step builds are named, with what to do."""
-    job = job_of(_unbuilt(whole=False), objectives=[Objective("loss", "min")])
-    with pytest.raises(ModelError, match=r"without call\(\), and its parts two, dense_1 are not built\. Begin each"):
-        TrainerFactory(job, rows_of_six()).learner({}, seed=0)
+def test_the_rows_of_a_batch_are_known_where_they_are_fixed() -> None:
+    recurrent = keras.Sequential([keras.Input((3, 2), batch_size=4), layers.LSTM(2, stateful=True)])
+    assert (fixed_rows(recurrent), fixed_rows(WHOLE)) == (4, None)
 
 
-def test_error_of_the_users_code_is_its_own() -> None:
-    """An error that build_model raises is not wrapped."""
-
-    def build(config: Mapping[str, Any]) -> keras.Model:
-        return config["no such parameter"]  # type: ignore[no-any-return]
-
-    with pytest.raises(KeyError, match="no such parameter"):
-        TrainerFactory(job_of(build), rows_of_six()).learner({}, seed=0)
-
-
-def test_weights_depend_only_on_the_seed() -> None:
-    """Weights depend only on the seed, not on earlier models, draws or global settings of other trials."""
-    build = KINDS["augmentation, convolution, BatchNormalization, Dropout"].build
-    job, example = (
-        job_of(build),
-        example_of(KINDS["augmentation, convolution, BatchNormalization, Dropout"].data().train),
-    )
-    first = build_model(job, {}, seed=1, example=lambda: example)
-
-    random.seed(99)
-    np.random.seed(99)
-    keras.utils.set_random_seed(99)
-    dense({})
-    keras.config.set_dtype_policy("mixed_float16")
-    second = build_model(job, {}, seed=1, example=lambda: example)
-    third = build_model(job, {}, seed=2, example=lambda: example)
-
-    assert all(np.array_equal(a, b) for a, b in zip(weights_of(first), weights_of(second), strict=True))
-    assert [v.path for v in first.variables] == [v.path for v in second.variables]
-    assert second.dtype_policy.name == "float32"
-    assert not all(np.array_equal(a, b) for a, b in zip(weights_of(first), weights_of(third), strict=True))
-
-
-def test_config_is_a_copy() -> None:
-    """A model function that changes its config does not change the trial's."""
-
-    def build(config: dict[str, Any]) -> keras.Model:
-        config["lr"] = 5
-        return dense(config)
-
-    config = {"lr": 1}
-    build_model(job_of(build), config, seed=0, example=lambda: EXAMPLE)
-    assert config == {"lr": 1}
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_backend_that_the_model_function_chooses_is_refused(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model function that chooses another backend, which Keras does not use once imported, is refused."""
-    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-
-    def build(config: Mapping[str, Any]) -> keras.Model:
-        os.environ["KERAS_BACKEND"] = "jax"
-        if fails:
-            raise ModuleNotFoundError("No module named 'jax'", name="jax")
-        return dense(config)
-
-    with pytest.raises(ModelError, match=r"must use the backend tensorflow.* Found: jax\."):
-        build_model(job_of(build), {}, seed=0, example=lambda: EXAMPLE)
-
-
-def test_functions_without_parameters_are_called_without_the_config() -> None:
-    """A model and callbacks that depend on no parameter need no argument."""
-
-    def model() -> keras.Model:
-        return dense({})
-
-    def stopping() -> list[keras.callbacks.Callback]:
-        return [keras.callbacks.TerminateOnNaN()]
-
-    job = job_of(model, callbacks=stopping)
-    assert build_model(job, {"lr": 0.1}, seed=0, example=lambda: EXAMPLE).built
-    assert len(build_callbacks(job, {"lr": 0.1}, seed=0)) == 1
-
-
-def test_draws_of_the_users_code_depend_on_seed_and_epoch() -> None:
-    """Python's and NumPy's generators restart in each epoch, so that a resumed trial draws the same numbers."""
-    drawn: list[tuple[float, float]] = []
-
-    def callbacks(config: Mapping[str, Any]) -> list[Any]:
-        return [
-            keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: drawn.append((random.random(), np.random.rand())))
-        ]
-
-    job = job_of(dense, callbacks=callbacks)
-    first = TrainerFactory(job, rows_of_six()).learner({}, seed=1)
-    first.run_epoch()
-    state = first.save()
-    first.run_epoch()
-    second = TrainerFactory(job, rows_of_six()).learner({}, seed=1)
-    second.load(state)
-    second.run_epoch()
-    assert drawn[1] == drawn[2] != drawn[0]
-
-
-def test_model_needs_data() -> None:
-    """A job with a model and no data is refused."""
-    with pytest.raises(DataError, match="has a model, and there are no data"):
-        TrainerFactory(job_of(dense), None)
-
-
-def test_loss_that_is_not_finite_ends_the_epoch_and_the_training() -> None:
-    """A loss that is not finite ends the epoch at that step, and the training with it."""
-
-    def build(config: Mapping[str, Any]) -> keras.Model:
-        model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
-        model.compile(keras.optimizers.SGD(1e30), "mse", metrics=["mae"])
+@pytest.mark.parametrize(
+    ("asked", "resources", "expected"),
+    [("auto", {}, False), (True, {}, True), (True, {"strategy": "mirrored"}, False)],
+)
+def test_xla_compiles_on_a_cpu_only_if_requested(asked: Any, resources: Any, expected: bool) -> None:
+    def build(config: Config) -> keras.Model:
+        model = dense(config)
+        model.compile("sgd", "mse", jit_compile=asked)
         return model
 
-    learner: Any = TrainerFactory(job_of(build), rows_of_six()).learner({}, seed=1)
-    result = learner.run_epoch()
-    assert not np.isfinite(result.metrics["loss"])
-    assert "val_loss" in result.metrics
-    assert result.last
-    assert 0 < int(learner.model.optimizer.iterations) < learner.steps
+    factory = TrainerFactory(job_of(build, resources=Resources(**resources)), rows_of_six())
+    assert bool(factory.build({}, seed=0).jit_compile) == expected
 
 
-class Graph(keras.Model):
-    """A model that holds its nodes, and is called with them: its inputs are numbers of nodes."""
+# Where callbacks write.
+
+
+def test_callbacks_write_into_the_folder_of_the_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def callbacks(config: Config) -> list[Any]:
+        return [keras.callbacks.CSVLogger("log.csv"), keras.callbacks.CSVLogger(str(tmp_path / config["name"]))]
+
+    (tmp_path / "own").mkdir()
+    factory = TrainerFactory(job_of(dense, callbacks=callbacks), rows_of_six())
+    with in_trial(TrialContext("0007", 1, 1, tmp_path / "own"), tmp_path):
+        for name in ("0007.csv", "all.csv"):
+            learner = factory.learner({"name": name}, seed=1)
+            learner.run_epoch()
+            learner.close()
+    assert (tmp_path / "own/log.csv").exists()
+    assert factory.notes.shared is not None
+    assert "all.csv" in factory.notes.shared
+    assert capsys.readouterr().out.count("all trials share") == 1
+
+
+# Objects that are made outside of the model function.
+
+NOISE = keras.Sequential([layers.GaussianNoise(0.5), layers.Dropout(0.2)])
+BODY = layers.Dense(5, activation="relu", kernel_initializer=keras.initializers.HeNormal())
+BACKBONE: Any = None
+BASE = keras.Sequential([keras.Input((6,)), layers.Dense(5, name="first"), layers.Dense(4)], name="base")
+BASE.trainable = False
+BASE.layers[1].trainable = True
+
+
+class Net(keras.Model):
+    body = layers.Dense(4)
 
     def __init__(self) -> None:
         super().__init__()
-        self.nodes, self.edges = tf.ones((44, 5)), tf.range(44)
-        self.part = layers.Dense(3)
+        self.head = layers.Dense(3, activation="softmax")
 
-    def call(self, inputs: Any) -> Any:
-        """The classes of all nodes."""
-        nodes, edges = inputs
-        return tf.gather(self.part(nodes), edges)
-
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """Train on the nodes of a batch."""
-        numbers, targets = data
-        with tf.GradientTape() as tape:
-            loss = self.compute_loss(y=targets, y_pred=tf.gather(self((self.nodes, self.edges)), numbers))
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return {"graph_loss": loss}
+    def call(self, x: Any) -> Any:
+        return self.head(self.body(x))
 
 
-def test_a_model_that_is_called_in_its_own_step_alone_is_built_by_that_step() -> None:
-    """Its weights are those of its seed, even where its call cannot take the inputs of the data."""
+@cache
+def kept_body() -> layers.Layer:
+    return layers.Dense(5)
 
-    def graph() -> keras.Model:
-        model = Graph()
-        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        return model
 
-    numbers = np.arange(44)
-    data = Dataset(train=(numbers, numbers % 3))
-    factory = TrainerFactory(job_of(graph, objectives=[Objective("graph_loss", "min")]), data)
-    first, second = (factory.learner({}, seed=1).run_epoch().metrics["graph_loss"] for _ in range(2))
-    assert first == second
-    other = factory.learner({}, seed=2).run_epoch().metrics["graph_loss"]
-    assert np.isfinite(other)
-    assert other != first
+def backbone() -> layers.Layer:
+    global BACKBONE
+    if BACKBONE is None:
+        BACKBONE = layers.Dense(5)
+    return BACKBONE
+
+
+def compiled(*parts: Any, model: Any = None) -> keras.Model:
+    model = model or keras.Sequential([keras.Input((6,)), *parts, layers.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy", jit_compile=False)
+    return model
+
+
+def enclosed() -> Callable[[], keras.Model]:
+    body = layers.Dense(5)
+    return lambda: compiled(body)
+
+
+MODELS: Mapping[str, Callable[[], keras.Model]] = {
+    "augmentation": lambda: compiled(NOISE),
+    "body": lambda: compiled(BODY),
+    "cached": lambda: compiled(kept_body()),
+    "global": lambda: compiled(backbone()),
+    "class": lambda: compiled(model=Net()),
+    "closure": enclosed(),
+}
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_a_trial_begins_as_the_first_one_whatever_was_trained_before(model: Callable[[], keras.Model]) -> None:
+    factory, found = TrainerFactory(job_of(model), rows_of_six()), []
+    for _ in range(2):
+        learner = factory.learner({}, seed=1)
+        found.append(epochs_of(learner, 2))
+        learner.close()
+    assert found[0] == found[1]
+
+
+def test_layers_of_all_trials_keep_their_names_their_freezing_and_what_the_user_sets() -> None:
+    job = job_of(lambda: compiled(BASE))
+    first = built(job)
+    BASE.trainable = True
+    BASE.layers[1].trainable = False
+    model = built(job)
+    assert [layer.trainable for layer in (BASE, *BASE.layers)] == [False, False, True]
+    assert len(model.trainable_weights) == len(first.trainable_weights)
+    assert [layer.name for layer in model.layers] == [layer.name for layer in first.layers]
+    with kept_global_state():
+        built(job)
+    BASE.layers[0].kernel.assign(np.ones((6, 5)))
+    with kept_global_state():
+        built(job)
+        assert (BASE.layers[0].kernel.numpy() == 1).all()
+
+
+def test_folds_that_would_train_the_same_weights_are_refused() -> None:
+    body = layers.Dense(5, name="body")
+    factory = TrainerFactory(job_of(lambda: compiled(body), folds=2), rows_of_six())
+    with pytest.raises(ModelError, match="body/kernel"):
+        factory.learner({}, seed=1)
+    refuse_shared_weights([compiled(layers.Dense(5, trainable=False))] * 2)
+
+
+# Models without training.
+
+
+def test_a_model_is_built_from_its_config_seed_and_a_record_of_its_data() -> None:
+    factory = TrainerFactory(job_of(dense), rows_of_six())
+    expected = factory.build({}, seed=4)
+    record = {"train.x": {"shape": [44, 6], "dtype": "float32"}}
+    found = ModelBuilder(factory.job, lambda: recorded_inputs(record)).build({}, seed=4)
+    assert same(weights_of(found), weights_of(expected))
+    assert recorded_inputs({}) is None
+    tree = recorded_inputs({"train.x.a.0": record["train.x"], "train.x.a.1": {"shape": [4, 1], "dtype": "O"}})
+    assert tree["a"][0].shape == (1, 6)
+    assert tree["a"][1].dtype == tf.string
+
+
+CLASSES: list[str] = []
+
+
+@pytest.mark.parametrize("kind", ["adapted", "set"])
+def test_a_model_is_rebuilt_with_what_its_data_function_adapts_or_sets(kind: str) -> None:
+    norm = layers.Normalization()
+    CLASSES.clear()
+
+    def data() -> Dataset:
+        found = rows_of_six()
+        if kind == "adapted":
+            norm.adapt(found.train.x + 5)
+        else:
+            CLASSES.extend("abc")
+        return found
+
+    def model() -> keras.Model:
+        return compiled(norm) if kind == "adapted" else compiled(layers.Dense(len(CLASSES) or 1 / len(CLASSES)))
+
+    ModelBuilder(job_of(model, data=data), lambda: EXAMPLE).build({}, seed=1)
+    assert kind == "set" or np.allclose(norm.mean, (rows_of_six().train.x + 5).mean(axis=0), atol=1e-4)

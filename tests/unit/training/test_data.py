@@ -1,27 +1,43 @@
-"""Data functions are called under the study's seed."""
+"""A job's data: loaded under its seed, once for each combination, shared by the trials of a node; arrays and folds."""
 
-import hashlib
 import random
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras import layers
 
-from pipeline.datasets import Dataset, Split
+from pipeline import shared_cache
+from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Split
 from pipeline.errors import DataError, ModelError
-from pipeline.space import Uniform
+from pipeline.space import Config, Uniform
+from pipeline.storage.shared_folder import SharedFolder, close_shared_folders
 from pipeline.study import Fit, Objective, TuneJob
-from pipeline.training.data import check_functions, load_data, set_up_models, without_validation
+from pipeline.study.context import TrialContext, in_trial
+from pipeline.training.arrays import DeviceData, as_batch, first_inputs, folds_of, order_of, span_of
+from pipeline.training.build import ModelBuilder
+from pipeline.training.data import check_functions, load_data, without_validation
+from pipeline.training.metrics import NotNumeric, as_number, plain_logs
+from pipeline.training.shared_cache import in_data_call
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.model_kinds import dense, rows_of_six
+from tests.unit.training.training import epochs_of, job_of
 
 
-def _drawn_by_python_and_numpy() -> Dataset:
+def drawn_by_python_and_numpy() -> Dataset:
     x = np.random.normal(size=(8, 2)) + random.random()
     return Dataset("d", Split(x, np.zeros(8)), Split(x, np.zeros(8)))
 
 
-def _drawn_by_tensorflow_and_keras() -> Dataset:
+def drawn_by_tensorflow_and_keras() -> Dataset:
     import keras
     import tensorflow as tf
 
@@ -29,171 +45,413 @@ def _drawn_by_tensorflow_and_keras() -> Dataset:
     return Dataset("d", Split(x, np.zeros(8)), Split(x, np.zeros(8)))
 
 
-def _job(data: Any, seed: int = 0) -> TuneJob:
-    return TuneJob(name="a", model=_build, data=data, space={}, objectives=Objective("v", "max"), seed=seed)
-
-
-def _build(config: dict[str, Any]) -> None:
-    """A model function."""
-
-
-@pytest.mark.parametrize("data", [_drawn_by_python_and_numpy, _drawn_by_tensorflow_and_keras])
+@pytest.mark.parametrize("data", [drawn_by_python_and_numpy, drawn_by_tensorflow_and_keras])
 def test_a_data_function_returns_the_same_each_time(data: Any) -> None:
-    """A data function returns the same data after any draws, and other data for another seed."""
-    first = load_data(_job(data))
+    first: Any = load_data(job_of(dense, data=data))
     random.random()
-    np.random.random()
-    second, other = load_data(_job(data)), load_data(_job(data, seed=1))
-    assert first is not None
-    assert second is not None
-    assert other is not None
+    second: Any = load_data(job_of(dense, data=data))
+    other: Any = load_data(job_of(dense, data=data, seed=1))
     np.testing.assert_array_equal(first.train.x, second.train.x)
     assert not np.array_equal(first.train.x, other.train.x)
 
 
-@pytest.fixture(scope="module")
-def loaded_by_a_driver() -> subprocess.CompletedProcess[str]:
-    """A driver's process whose data function imports TensorFlow, and which prints a checksum of the rows."""
-    code = (
-        "import hashlib, sys; from tests.unit.training.test_data import _job, load_data\n"
-        "from tests.unit.training import test_data\n"
-        "assert 'tensorflow' not in sys.modules\n"
-        "data = load_data(_job(test_data._drawn_by_tensorflow_and_keras), trains=False)\n"
-        "print(hashlib.sha256(data.train.x.tobytes()).hexdigest())"
-    )
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-
-@pytest.mark.long
-def test_data_do_not_depend_on_when_keras_is_imported(loaded_by_a_driver: subprocess.CompletedProcess[str]) -> None:
-    """A process that has imported TensorFlow and one whose data function imports it get the same data."""
-    data = load_data(_job(_drawn_by_tensorflow_and_keras))
-    assert "tensorflow" in sys.modules
-    assert data is not None
-    assert loaded_by_a_driver.stdout == f"{hashlib.sha256(data.train.x.tobytes()).hexdigest()}\n"
-
-
-def test_a_missing_gpu_driver_is_not_mentioned_where_nothing_trains(
-    loaded_by_a_driver: subprocess.CompletedProcess[str],
-) -> None:
-    """A driver's process whose data function creates tensors prints nothing about missing GPUs."""
-    assert "cuInit" not in loaded_by_a_driver.stderr
-
-
-def test_a_function_objective_has_no_data() -> None:
-    """A study of a plain function loads no data and sets no seed."""
-    job = TuneJob(name="a", function=_build, space={}, objectives=Objective("v", "max"), scheduler="fifo")
-    assert load_data(job) is None
-
-
-def _without_validation() -> Dataset:
-    return Dataset("inputs", Split(np.zeros((8, 2))))
+def test_data_do_not_depend_on_when_keras_is_imported() -> None:
+    code = """
+import sys, numpy as np
+from pipeline.datasets import Dataset, Split
+from pipeline.study import Objective, TuneJob
+from pipeline.training.data import load_data
+def data():
+    import keras, random, tensorflow as tf
+    x = np.asarray(tf.random.normal((8, 2))) + np.asarray(keras.random.normal((8, 2))) + random.random()
+    return Dataset("d", Split(x, np.zeros(8)), Split(x, np.zeros(8)))
+job = TuneJob(name="t", model=lambda c: None, data=data, space={"x": 1}, objectives=[Objective("val_loss", "min")])
+found = []
+for _ in range(2):
+    found.append(load_data(job, trains=False).train.x)
+print((found[0] == found[1]).all())
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
 
 
 def test_an_objective_of_validation_needs_a_validation_split() -> None:
-    """A val_ metric without validation rows is refused with an alternative; a training metric is noted."""
-    job = _job(_without_validation)
-    with pytest.raises(DataError, match=r"no metric val_loss.*such as loss"):
-        load_data(job.replaced({"objectives": [Objective("val_loss", "min")]}))
+    job = job_of(dense, data=lambda: Dataset("inputs", Split(np.zeros((8, 2)))))
+    with pytest.raises(DataError, match="no metric val_loss"):
+        load_data(job)
     job = job.replaced({"objectives": [Objective("loss", "min")]})
     assert "compared by loss" in (without_validation(job, load_data(job)) or "")
 
 
-def _no_weights(config: dict[str, Any]) -> Any:
+def no_weights(config: Config) -> Any:
     return config["lr"]
 
 
-def _misspelt(config: dict[str, Any]) -> Any:
+def misspelt(config: Config) -> Any:
     return {0: config["weigth"]}
 
 
-@pytest.mark.parametrize(
-    ("function", "reported"),
-    [
-        (_no_weights, r"fit\.class_weight: _no_weights\(config\) returned 0\.\d+, .* must be a dict"),
-        (_misspelt, r"raised KeyError: 'weigth' \(.*test_data\.py, line \d+, in _misspelt\), for {'lr'"),
-    ],
-)
-def test_functions_of_fit_are_called_before_anything_starts(function: Any, reported: str) -> None:
-    """A function in `fit` that fails or returns an invalid value is reported as a fault of the job, with a config."""
-    job = _job(_without_validation).replaced({"space": {"lr": Uniform(0.1, 0.9)}, "fit": Fit(class_weight=function)})
-    with pytest.raises(ModelError, match=reported):
-        check_functions(job)
+@pytest.mark.parametrize(("function", "why"), [(no_weights, "no_weights"), (misspelt, "KeyError.*in misspelt")])
+def test_functions_of_fit_are_called_before_anything_starts(function: Any, why: str) -> None:
+    with pytest.raises(ModelError, match=why):
+        check_functions(job_of(dense, space={"lr": Uniform(0.1, 0.9)}, fit=Fit(class_weight=function)))
 
 
-CLASSES = 0
-WEIGHTS: dict[int, float] = {}
-LOADED: list[int] = []
+# What a data function sets up outside of itself.
 
 
-def _counting() -> Dataset:
-    global CLASSES
-    LOADED.append(1)
-    CLASSES = 3
-    return Dataset("d", Split(np.zeros((8, 2)), np.arange(8) % CLASSES), validation_split=0.5)
+@pytest.mark.parametrize("kind", ["adapts", "appends", "sets an attribute", "nothing"])
+def test_a_data_function_that_sets_up_models_is_called_once_where_they_train(kind: str) -> None:
+    class Encoder:
+        def __init__(self) -> None:
+            self.classes: Any = None
+
+    calls, names, norm, encoder = list[int](), list[str](), layers.Normalization(), Encoder()
+    job = _calling(kind, calls, names, norm, encoder)
+    driver = load_data(job)
+    assert driver is not None
+    assert driver.sets_up == (kind != "nothing")
+    assert len(calls) == 1
 
 
-def test_a_data_function_that_sets_what_models_read_is_called_once_in_their_process() -> None:
-    """A worker that gets arrays from the driver calls their function once if that sets what the models read."""
-    job = _job(_counting).replaced({"objectives": [Objective("loss", "min")]})
-    set_up_models(job)
-    assert (CLASSES, len(LOADED)) == (0, 0)
-    job = job.replaced({"model": lambda: CLASSES})
-    set_up_models(job)
-    set_up_models(job)
-    assert (CLASSES, len(LOADED)) == (3, 1)
+def _calling(kind: str, calls: list[int], names: list[str], norm: Any, encoder: Any) -> TuneJob:
+    class Job:
+        """A data function that is the method of an object which holds what it changes."""
+
+        def __init__(self) -> None:
+            self.norm, self.names, self.encoder = norm, names, encoder
+
+        def data(self) -> Dataset:
+            calls.append(1)
+            found = rows_of_six()
+            if kind == "adapts":
+                self.norm.adapt(found.train.x)
+            elif kind == "appends":
+                self.names.append("a")
+            elif kind != "nothing":
+                self.encoder.classes = 3
+            return found
+
+    return job_of(dense, data=Job().data)
 
 
-def _weighting() -> Dataset:
-    LOADED.append(1)
-    WEIGHTS[0] = 2.0
-    return Dataset("d", Split(np.zeros((8, 2)), np.zeros(8)), validation_split=0.5)
+SCALE = 0.0
+CALLS: list[tuple[int, str]] = []
 
 
-def _weighting_again() -> Dataset:
-    return _weighting()
+def wide(config: Mapping[str, Any]) -> Dataset:
+    width = config["width"]
+    CALLS.append((width, str(Path.cwd())))
+    x = np.random.normal(size=(24, width)).astype("float32")
+    return Dataset("wide", *(Split(part, part.sum(axis=1)) for part in (x[:16], x[16:])))
 
 
-def _weighting_for(config: dict[str, Any]) -> Dataset:
-    WEIGHTS[config["rows"]] = 2.0
-    return _weighting()
+def wide_and_scaled(config: Mapping[str, Any]) -> Dataset:
+    global SCALE
+    SCALE = float(config["width"])
+    return wide(config)
 
 
-def _reads_weights(config: dict[str, Any]) -> Any:
-    return WEIGHTS
+def narrow(config: Mapping[str, Any]) -> keras.Model:
+    first = keras.initializers.Constant(SCALE)
+    model = keras.Sequential([layers.Input((config["width"],)), layers.Dense(1, kernel_initializer=first)])
+    model.compile(keras.optimizers.SGD(config["lr"]), "mse")
+    return model
 
 
 @pytest.fixture
-def _not_loaded() -> None:
-    LOADED.clear()
+def quiet_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The list of calls is kept elsewhere: a data function that appends to a list sets something up."""
+    monkeypatch.setattr("pipeline.training.data._outside", lambda _: SCALE)
+    CALLS.clear()
+    return []
 
 
-@pytest.mark.usefixtures("_not_loaded")
-def test_state_of_the_training_is_not_set_where_models_are_only_built() -> None:
-    """A data function that sets what the class weights use is called where models train, not where they are built."""
-    job = _job(_weighting).replaced({"fit": Fit(class_weight=_reads_weights)})
-    set_up_models(job, trains=False)
-    assert not LOADED
-    set_up_models(job)
-    assert len(LOADED) == 1
+def widths() -> list[int]:
+    return [width for width, _ in CALLS]
 
 
-@pytest.mark.usefixtures("_not_loaded")
-def test_a_model_is_not_set_up_twice_for_what_its_data_function_reads() -> None:
-    """A data function with a config is called again only for other values of what it read in its last call."""
-    job = _job(_weighting_for).replaced({"model": _reads_weights, "space": {"rows": 8, "lr": 0.1}})
-    for rows, lr in ((8, 0.1), (8, 0.2), (4, 0.1), (8, 0.1)):
-        set_up_models(job, config={"rows": rows, "lr": lr})
-    assert len(LOADED) == 3
+def _job(data: Any = wide) -> TuneJob:
+    return job_of(narrow, data=data, space={"width": 3, "lr": 0.1})
 
 
-@pytest.mark.usefixtures("_not_loaded")
-def test_setting_up_models_hides_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The devices that TensorFlow sees stay as they are where a data function sets up the models."""
-    import tensorflow as tf
+def _losses(factory: TrainerFactory, width: int, lr: float = 0.1) -> list[dict[str, float]]:
+    learner = factory.learner({"width": width, "lr": lr}, seed=1)
+    found = epochs_of(learner, 2)
+    learner.close()
+    return found
 
-    hidden: list[Any] = []
-    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *devices: hidden.append(devices))
-    set_up_models(_job(_weighting_again).replaced({"model": _reads_weights}))
-    assert LOADED
-    assert not hidden
+
+@pytest.mark.usefixtures("quiet_calls")
+def test_trials_share_the_data_of_their_combination_within_the_memory(tmp_path: Path) -> None:
+    loaded: list[tuple[ConfigReads, Dataset]] = []
+    factory = TrainerFactory(_job(), None, loaded=lambda reads, data: loaded.append((reads, data)), memory=900.0)
+    alone = _losses(TrainerFactory(_job(), None), 3, 0.2)
+    CALLS.clear()
+    with in_trial(TrialContext("0000", 1, 2, tmp_path)):
+        factory.learner({"width": 3, "lr": 0.1}, seed=1)
+    for width, lr in ((4, 0.1), (4, 0.3)):
+        _losses(factory, width, lr)
+    assert _losses(factory, 3, 0.2) == alone
+    assert [(3, str(Path.cwd())), (4, str(Path.cwd()))] == CALLS
+    assert [dict(reads.values) for reads, _ in loaded] == [{"width": 3}, {"width": 4}]
+    for width in (5, 3, 4):
+        _losses(factory, width)
+    assert widths() == [3, 4, 5, 3, 4]
+
+
+@pytest.mark.usefixtures("quiet_calls")
+def test_a_data_function_that_sets_up_models_runs_again_where_others_came_between() -> None:
+    job = _job(wide_and_scaled)
+    factory = TrainerFactory(job, None)
+    for width in (3, 3, 4, 3):
+        learner: Any = factory.learner({"width": width, "lr": 0.1}, seed=1)
+        assert learner.model.get_weights()[0].max() == width
+        learner.close()
+    assert widths() == [3, 4, 3]
+    assert ModelBuilder(job, lambda: None).build({"width": 3, "lr": 0.1}, seed=1).get_weights()[0].max() == 3.0
+
+
+# Parts of pipelines that the trials of a node share.
+
+MADE: list[int] = []
+
+
+@pytest.fixture
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SharedFolder]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    MADE.clear()
+    yield SharedFolder(lambda: "study")
+    close_shared_folders()
+
+
+def noted(x: Any) -> Any:
+    def note(number: np.ndarray) -> np.ndarray:
+        MADE.append(int(number))
+        return number
+
+    return tf.ensure_shape(tf.numpy_function(note, [x], tf.int64), ())
+
+
+def rows(count: int = 8) -> tf.data.Dataset:
+    return tf.data.Dataset.range(count).map(noted)
+
+
+def numbers(dataset: Any) -> list[Any]:
+    return list(dataset.as_numpy_iterator())
+
+
+def call(caches: SharedFolder | None, make: Callable[[], Any], config: RecordedConfig | None = None) -> Any:
+    with in_data_call(config, caches):
+        return make()
+
+
+def test_a_trial_equals_one_that_shares_nothing_and_elements_are_made_once(caches: SharedFolder) -> None:
+    def trained(x: Any) -> Any:
+        row = tf.cast(x, tf.float32)[..., tf.newaxis]
+        return row + tf.random.uniform(tf.shape(row)), row
+
+    def data() -> Dataset:
+        shared = rows().apply(shared_cache("train"))
+        plain = tf.data.Dataset.range(4)
+        return Dataset(train=shared.shuffle(8).map(trained).batch(4), validation=plain.map(trained).batch(4))
+
+    def model(config: Config) -> keras.Model:
+        model = keras.Sequential([keras.Input((1,)), layers.Dropout(0.2), layers.Dense(1)])
+        model.compile("sgd", loss="mse")
+        return model
+
+    alone = epochs_of(TrainerFactory(job_of(model, data=data), None).learner({}, seed=5), 3)
+    MADE.clear()
+    for _ in range(2):
+        learner = TrainerFactory(job_of(model, data=data), None, caches=caches).learner({}, seed=5)
+        assert epochs_of(learner, 3) == alone
+    assert sorted(MADE) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tf.data.Dataset.from_tensor_slices({"a": [[1, 2], [3, 4]], "b": ["x", "yy"]}),
+        lambda: tf.data.Dataset.from_tensor_slices(tf.ragged.constant([[1], [2, 3], []])).batch(2),
+        lambda: tf.data.Dataset.from_tensor_slices({"a": tf.sparse.from_dense([[1, 0], [0, 2]]), "b": [1, 2]}),
+        lambda: tf.data.Dataset.range(9).filter(lambda x: x % 2 == 0),
+        lambda: tf.data.Dataset.range(9).shuffle(9, seed=1, reshuffle_each_iteration=False),
+    ],
+)
+def test_elements_of_any_kind_are_kept(caches: SharedFolder, make: Callable[[], Any]) -> None:
+    plain, shared = make(), call(caches, lambda: make().apply(shared_cache("part")))
+    assert (shared.element_spec, shared.cardinality()) == (plain.element_spec, plain.cardinality())
+    assert [str(element) for element in shared] == [str(element) for element in plain]
+
+
+def test_values_of_the_config_have_caches_of_their_own(caches: SharedFolder) -> None:
+    def found(size: int, lr: float) -> list[int]:
+        config = RecordedConfig({"size": size, "lr": lr})
+
+        def make() -> Any:
+            shared = tf.data.Dataset.range(config["size"]).map(noted).apply(shared_cache("train"))
+            return shared.map(lambda x: x + int(config["lr"]))
+
+        return numbers(call(caches, make, config))
+
+    assert [found(2, 1), found(2, 5), found(3, 1)] == [[1, 2], [5, 6], [1, 2, 3]]
+    assert sorted(MADE) == [0, 0, 1, 1, 2]
+
+
+def test_a_parameter_that_is_read_too_late_is_named(caches: SharedFolder) -> None:
+    config = RecordedConfig({"size": 2})
+    spec = tf.TensorSpec((), tf.int64)
+
+    def make() -> Any:
+        made = tf.data.Dataset.from_generator(lambda: iter(range(config["size"])), output_signature=spec)
+        return made.apply(shared_cache("train"))
+
+    with pytest.raises(DataError, match="reads size of the config only while"):
+        call(caches, make, config)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: rows().shuffle(8), "shuffle"),
+        (lambda: rows().map(lambda x: x + tf.random.uniform((), maxval=3, dtype=tf.int64)), "random numbers"),
+        (lambda: rows().map(lambda x: x, num_parallel_calls=2, deterministic=False), "deterministic=False"),
+        (lambda: tf.data.Dataset.random().take(3), "random numbers"),
+        (lambda: rows().repeat(), "never ends"),
+        (lambda: np.ones(3), "ndarray"),
+    ],
+)
+def test_pipelines_that_a_cache_would_change_are_refused(make: Callable[[], Any], why: str) -> None:
+    with pytest.raises(DataError, match=why):
+        shared_cache("train")(make())
+    for name in ("", 3):
+        with pytest.raises(DataError, match="takes a name"):
+            shared_cache(name)  # type: ignore[arg-type]
+
+
+def test_outside_of_trials_a_pipeline_stays_as_it_is_and_a_name_is_used_once() -> None:
+    made = rows()
+    assert made.apply(shared_cache("train")) is made
+    with pytest.raises(DataError, match="twice"):
+        call(None, lambda: [made.apply(shared_cache("train")) for _ in range(2)])
+
+
+def test_a_full_disk_leaves_each_trial_its_own(
+    caches: SharedFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.training.shared_cache.FREE_DISK_BYTES", 2**60)
+    for _ in range(2):
+        assert numbers(call(caches, lambda: rows().apply(shared_cache("train")))) == list(range(8))
+        assert "is not shared" in capsys.readouterr().out
+    assert sum(path.stat().st_size for path in caches.path.rglob("*") if path.is_file()) < 1000
+
+
+HANGING_WRITER = """
+import threading
+import tensorflow as tf
+from pipeline import shared_cache
+from pipeline.storage.shared_folder import SharedFolder
+from pipeline.training.shared_cache import in_data_call
+
+def hanging(x):
+    if x == 5:
+        print("hangs", flush=True)
+        threading.Event().wait()
+    return x
+
+with in_data_call(None, SharedFolder(lambda: "study")):
+    rows = tf.data.Dataset.range(8).map(lambda x: tf.ensure_shape(tf.numpy_function(hanging, [x], tf.int64), ()))
+    rows.apply(shared_cache("train"))
+"""
+
+
+def test_a_killed_writer_is_replaced_by_one_that_waits(caches: SharedFolder) -> None:
+    assert caches.path.is_dir()
+    writer = subprocess.Popen([sys.executable, "-c", HANGING_WRITER], stdout=subprocess.PIPE, text=True)
+    with ThreadPoolExecutor(1) as trials:
+        try:
+            assert writer.stdout is not None
+            assert "hangs\n" in iter(writer.stdout.readline, "")
+            waiting = trials.submit(lambda: numbers(call(caches, lambda: rows().apply(shared_cache("train")))))
+            assert MADE == []
+        finally:
+            writer.kill()
+            writer.communicate()
+    assert waiting.result() == MADE == list(range(8))
+
+
+def test_a_job_file_that_imports_shared_cache_loads_no_tensorflow() -> None:
+    code = "import sys; from pipeline import shared_cache; shared_cache('a'); print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+# Arrays.
+
+
+def test_a_split_is_a_batch_as_fit_takes_it() -> None:
+    x, weight = {"a": np.zeros((4, 2)), "b": [np.zeros(4, "int64")]}, np.ones(4)
+    found = as_batch(Split(x, {"y": np.zeros(4), "z": np.zeros(4)}, weight))
+    assert (found[0]["a"].dtype, found[0]["b"][0].dtype) == (np.float32, np.int64)
+    assert list(found[2]) == ["y", "z"]
+    assert as_batch(Split(np.zeros((4, 2)), None)).shape == (4, 2)
+    assert first_inputs(Split(np.zeros((4, 2)), None), rows=3).shape == (3, 2)
+
+
+def test_folds_divide_the_rows_by_the_seed_with_the_same_part_of_every_class() -> None:
+    y = np.repeat([0, 1, 2], [30, 12, 6])
+    split = Split(np.arange(48.0)[:, None], y)
+    folds = folds_of(split, 3, seed=1)
+    assert sorted(np.concatenate([fold.validation for fold in folds])) == list(range(48))  # type: ignore[arg-type]
+    for fold in folds:
+        assert fold.train is not None
+        assert fold.validation is not None
+        assert not set(fold.train) & set(fold.validation)
+        assert np.bincount(y[fold.validation]).tolist() == [10, 4, 2]
+    again = folds_of(split, 3, seed=1)
+    assert all(np.array_equal(a.train, b.train) for a, b in zip(folds, again, strict=True))  # type: ignore[arg-type]
+    assert len(folds_of(Split(np.zeros((9, 1)), np.random.default_rng(0).normal(size=9)), 3, seed=0)) == 3
+    with pytest.raises(DataError, match="48 training rows for 49 folds"):
+        folds_of(split, 49, seed=0)
+
+
+def test_orders_come_from_seed_and_epoch_and_epochs_continue_where_others_ended() -> None:
+    orders = [tuple(order_of(20, seed, epoch)) for seed in (1, 2) for epoch in (0, 1)]
+    assert len(set(orders)) == 4
+    assert sorted(orders[0]) == list(range(20))
+    assert tuple(order_of(20, 1, 0)) == orders[0]
+    assert [span_of(epoch, 6, 4) for epoch in range(3)] == [(0, 0, 4), (0, 4, 6), (1, 0, 4)]
+    assert span_of(2, 6, None) == (2, 0, 6)
+
+
+def test_parts_and_weightings_of_rows_share_the_tensors() -> None:
+    data = DeviceData(replace(rows_of_six(), test=None))
+    fold = folds_of(rows_of_six().train, 2, seed=0)[0]
+    part, weighted = data.part(fold), data.weighted({0: 2.0})
+    assert part.train is data.train
+    assert (part.train_rows, part.validation_rows) == (22, 22)
+    assert part.ordered(np.array([0, 1])).numpy().tolist() == fold.train[:2].tolist()  # type: ignore[index]
+    assert weighted.train[0] is data.train[0]
+    assert set(weighted.train[2].numpy()) == {1.0, 2.0}
+
+
+# Numbers.
+
+
+@pytest.mark.parametrize("value", [3, True, np.float32(3), np.array([[3]]), tf.constant([3.0]), keras.Variable(3.0)])
+def test_any_real_number_is_a_metric(value: Any) -> None:
+    assert as_number(value) == float(np.asarray(value).item() if not hasattr(value, "numpy") else 3)
+    assert as_number(10**400) == np.inf
+    assert np.isnan(as_number(np.ma.masked))
+
+
+@pytest.mark.parametrize("value", [None, "3", b"3", 1j, [3], np.zeros(2), tf.zeros((2, 2)), object()])
+def test_what_is_no_number_is_refused(value: Any) -> None:
+    with pytest.raises(NotNumeric):
+        as_number(value)
+
+
+def test_logs_are_flat_sorted_and_plain() -> None:
+    logs = plain_logs({"b": tf.constant(1.5), "a": {"c": 2}, "d": tf.constant([1.0, 2.0]), "e": "text"})
+    assert list(logs) == ["c", "b", "d", "e"]
+    assert (logs["b"], logs["c"], logs["e"], type(logs["b"])) == (1.5, 2.0, "text", float)

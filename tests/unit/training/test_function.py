@@ -1,26 +1,41 @@
-"""A plain function as a learner."""
+"""A plain function as a learner: its steps, its end, its state, and how it continues."""
 
+import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from hypothesis import given, settings, strategies as st
 
-from pipeline.errors import ModelError
+from pipeline.errors import DamagedFile, ModelError
 from pipeline.study import Objective, TuneJob
 from pipeline.study.context import continued_from
 from pipeline.training.base import TrainingEnded
 from pipeline.training.function import FunctionLearner, state_of
+from pipeline.training.function_state import decoded, encoded, write_state
 from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.training import epochs_of, read_back
+
+ROWS = np.linspace(-1, 1, 24, dtype=np.float32).reshape(12, 2)
+
+
+def continued(function: Any, config: Any, learner: FunctionLearner, *, seed: int = 7) -> FunctionLearner:
+    again = FunctionLearner(function, config, seed=seed)
+    again.load(read_back(learner.save()))
+    return again
+
 
 CLOSED: list[int] = []
 
 
 def counting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Counts from a number, and records that it is closed."""
     at = config["start"]
     try:
         while True:
@@ -30,259 +45,114 @@ def counting(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         CLOSED.append(at)
 
 
-def test_takes_a_step_for_each_epoch() -> None:
-    """Each epoch has the next dict that the function yields."""
-    learner = FunctionLearner(counting, {"start": 4})
+def job() -> TuneJob:
+    return TuneJob(name="f", function=counting, space={"start": 1}, objectives=[Objective("at", "max")])
+
+
+def test_each_epoch_is_a_step_and_closing_ends_the_function() -> None:
+    CLOSED.clear()
+    learner = TrainerFactory(job(), None).learner({"start": 4}, seed=0)
+    assert isinstance(learner, FunctionLearner)
     results = [learner.run_epoch() for _ in range(3)]
     assert [result.metrics for result in results] == [{"at": 5.0}, {"at": 6.0}, {"at": 7.0}]
-    assert [result.last for result in results] == [False] * 3
-    assert results[0].learning_rate is None
-    assert learner.model_epoch == 3
-
-
-def test_close_ends_the_function() -> None:
-    """Closing the trial runs the function's own clean-up, also before its first step and when repeated."""
-    CLOSED.clear()
-    learner = FunctionLearner(counting, {"start": 0})
-    learner.run_epoch()
+    assert [(result.last, result.learning_rate) for result in results] == [(False, None)] * 3
     learner.close()
     learner.close()
     FunctionLearner(counting, {"start": 0}).close()
-    assert CLOSED == [1]
+    assert (learner.model_epoch, CLOSED) == (3, [7])
 
 
-ENDED: list[str] = []
-
-
-def constant(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Takes three steps, or five; the source says that its config has their number."""
-    if config["long"]:
-        config = {**config, "steps": 5}
-    for step in range(config["steps"]):
-        yield {"at": step + np.random.random()}
-    ENDED.append("saved")
-
-
-def delegating(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """The steps of another generator."""
-    yield from constant(config)
-
-
-def test_a_function_runs_to_its_end_after_its_last_step() -> None:
-    """A function whose source says how many steps it takes can run to its end after the last one, and not before."""
-    ENDED.clear()
-    learner = FunctionLearner(constant, {"long": False, "steps": 3})
-    for _ in range(2):
-        learner.run_epoch()
-        assert not learner.unfinished
-    assert not learner.run_epoch().last
-    assert learner.unfinished
-    assert ENDED == []
-    learner.finish()
-    assert ENDED == ["saved"]
-    assert not learner.unfinished
-    with pytest.raises(TrainingEnded):
-        learner.run_epoch()
-
-
-@pytest.mark.parametrize("function", [lambda config: constant(config), lambda config: delegating(config)])
-def test_a_function_that_returns_a_generator_runs_to_its_end(function: Any) -> None:
-    """A generator that a function returns, or yields from, says how many steps it takes, and can run to its end."""
-    ENDED.clear()
-    learner = FunctionLearner(function, {"long": False, "steps": 3})
-    for _ in range(3):
-        assert not learner.unfinished
-        learner.run_epoch()
-    assert learner.unfinished
-    assert learner.finish()
-    assert ENDED == ["saved"]
-
-
-def test_a_function_that_is_replayed_to_its_last_step_does_not_run_to_its_end() -> None:
-    """Loading a state repeats the steps of a function without a state, and not the code after the last one."""
-    ENDED.clear()
-    learner = FunctionLearner(constant, {"long": False, "steps": 3})
-    for _ in range(3):
-        learner.run_epoch()
-    again = FunctionLearner(constant, {"long": False, "steps": 3})
-    again.load(learner.save())
-    assert (again.model_epoch, ENDED) == (3, [])
-
-
-def test_a_function_that_takes_more_steps_than_its_source_says_takes_them_all() -> None:
-    """Where a function goes on after the last step of its source, no step is lost, and a state belongs to its step."""
-
-    def values(steps: int) -> list[float]:
-        learner = FunctionLearner(constant, {"long": True, "steps": 3}, seed=3)
-        return [learner.run_epoch().metrics["at"] for _ in range(steps)]
-
-    learner = FunctionLearner(constant, {"long": True, "steps": 3}, seed=3)
-    for _ in range(3):
-        learner.run_epoch()
-    learner.finish()
-    again = FunctionLearner(constant, {"long": True, "steps": 3}, seed=3)
-    again.load(learner.save())
-    np.random.seed(0)
-    assert [learner.run_epoch().metrics["at"] for _ in range(2)] == values(5)[3:]
-    assert [again.run_epoch().metrics["at"] for _ in range(2)] == values(5)[3:]
-    with pytest.raises(TrainingEnded):
-        learner.run_epoch()
-
-
-def test_the_time_of_a_step_that_is_taken_ahead_is_that_of_its_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a function goes on after the last step of its source, that step's epoch has the seconds of the step."""
-    now = [0.0]
-
-    def slow(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-        config = {**config, "steps": 2}
-        for _ in range(config["steps"]):
-            now[0] += 7.0
-            yield {"y": 1.0}
-
-    monkeypatch.setattr("pipeline.training.function.time.perf_counter", lambda: now[0])
-    learner = FunctionLearner(slow, {"steps": 1})
-    assert learner.run_epoch().seconds_train == 7.0
-    learner.finish()
-    assert learner.run_epoch().seconds_train == 7.0
-
-
-def test_an_error_after_the_last_step_is_that_of_the_function() -> None:
-    """An error after the last step of a known number is raised where the function runs to its end."""
-
-    def fails(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-        for _ in range(2):
-            yield {"y": 1.0}
-        raise ZeroDivisionError("mine")
-
-    learner = FunctionLearner(fails, {})
-    for _ in range(2):
-        learner.run_epoch()
-    with pytest.raises(ZeroDivisionError, match="mine"):
-        learner.finish()
-
-
-def test_the_state_of_the_last_step_is_that_before_the_end() -> None:
-    """What a function does after its last step does not change the state of that step."""
-
-    def emptying(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-        kept = {"steps": [] if state is None else state["steps"]}
-        for step in range(2):
-            kept["steps"].append(step)
-            yield {"y": 1.0}, kept
-        kept["steps"].clear()
-
-    learner = FunctionLearner(emptying, {})
-    for _ in range(2):
-        learner.run_epoch()
-    learner.finish()
-    assert state_of(learner.save(), folder=Path) == {"steps": [0, 1]}
-
-
-class Batches:
-    """Four steps; its `length` is something of its own."""
-
-    def __init__(self, length: Any) -> None:
-        self.length, self.taken = length, 0
-
-    def __iter__(self) -> "Batches":
-        return self
-
-    def __next__(self) -> dict[str, float]:
-        if self.taken == 4:
-            raise StopIteration
-        self.taken += 1
-        return {"at": float(self.taken)}
-
-
-@pytest.mark.parametrize("length", [2, np.array([2, 3])])
-def test_a_length_of_the_user_s_own_iterator_says_nothing_of_its_steps(length: Any) -> None:
-    """An attribute `length` of an iterator that the function returns is not the number of its steps."""
-    batches = Batches(length)
-    learner = FunctionLearner(lambda _: batches, {})
-    for step in range(1, 5):
-        learner.run_epoch()
-        assert not learner.unfinished
-        assert batches.taken == step
-
-
-def test_function_that_returns_has_one_step() -> None:
-    """A dict that the function returns is the only and last epoch."""
-    result = FunctionLearner(lambda config: {"y": config["x"] ** 2}, {"x": 3}).run_epoch()
-    assert result.metrics == {"y": 9.0}
-    assert result.last
-
-
-def test_continues_by_replaying() -> None:
-    """A function without a state continues by repeating its steps up to the saved one."""
+def test_a_function_without_a_state_is_replayed() -> None:
     learner = FunctionLearner(counting, {"start": 0})
-    for _ in range(3):
-        learner.run_epoch()
-    again = FunctionLearner(counting, {"start": 0})
-    again.load(learner.save())
-    assert again.model_epoch == 3
-    assert again.run_epoch().metrics == {"at": 4.0}
-
-
-def test_a_function_may_know_the_epoch_of_its_state() -> None:
-    """While a function is called, the epoch of the state that it gets is known; without one it is 0."""
-    called_at = []
-
-    def stateful(config: Any, state: Any) -> Any:
-        called_at.append(continued_from())
-        return iter([({"at": 1.0}, "state")] * 5)
-
-    learner = FunctionLearner(stateful, {})
-    for _ in range(3):
-        learner.run_epoch()
-    for exploit in (False, True):
-        FunctionLearner(stateful, {}).load(learner.save(), exploit=exploit)
-    learner = FunctionLearner(stateful, {})
-    learner.run_epoch()
-    assert called_at == [0, 3, 3, 0]
-
-
-def test_steps_of_another_trial_are_refused() -> None:
-    """Without a state, a function refuses to continue another trial's steps."""
-    learner = FunctionLearner(counting, {"start": 0})
-    with pytest.raises(ModelError, match="has yielded no state that another trial could copy"):
+    epochs_of(learner, 3)
+    again = continued(counting, {"start": 0}, learner)
+    assert (again.model_epoch, again.run_epoch().metrics) == (3, {"at": 4.0})
+    with pytest.raises(ModelError, match="no state that another trial could copy"):
         learner.load(learner.save(), exploit=True)
 
 
-@pytest.mark.parametrize(
-    ("function", "message"),
-    [
-        (lambda _: None, "returned NoneType; it must yield a dict"),
-        (lambda _: 3.0, r"returned float; it must yield a dict .*, or return one, such as \{\"accuracy\": 0.9\}"),
-        (lambda _: iter([3.0]), "yielded float 3.0 at step 1; a dict"),
-        (lambda _: iter([{}]), "a dict of metric names and numbers"),
-        (lambda _: iter([{"y": "high"}]), "yielded y as text, 'high', at step 1; a metric must be a number"),
-        (lambda _: iter([{"y": "0.5"}]), "yielded y as text, '0.5', at step 1"),
-        (lambda _: iter([{"y": None}]), "yielded y as None, None, at step 1"),
-        (lambda _: iter([{"y": 1j}]), "yielded y as a complex number, 1j, at step 1"),
-        (lambda _: iter([{"y": np.complex64(1)}]), "yielded y as a complex number"),
-        (lambda _: iter([{"y": [0.5]}]), r"yielded y as an object of type list, \[0.5\], at step 1"),
-        (lambda _: iter([{"y": np.zeros((2, 3))}]), r"yielded y as an array of shape \(2, 3\)"),
-        (lambda _: iter([{"y": np.zeros(0)}]), r"yielded y as an array of shape \(0,\)"),
-        (lambda _: iter([{"y": np.datetime64("2026-01-01")}]), "yielded y as an object of type"),
-        (lambda _: iter([{"y": Unprintable()}]), "an object of type Unprintable, at step 1"),
-        (
-            lambda _: iter([{1: 0.5, "1": 0.5}]),
-            "yielded a metric with the name '1' at step 1; each metric needs its own name",
-        ),
-        (lambda _: iter([{"": 0.5}]), "yielded a metric with the name '' at step 1"),
-        (lambda _: iter([{"\ud800": 0.5}]), "text that can be written as UTF-8"),
-        (lambda _: iter([]), "ended before its first step"),
-    ],
-)
-def test_results_other_than_metrics_are_refused(function: Any, message: str) -> None:
-    """A result other than metrics is refused with what the function returned and what it should return."""
-    with pytest.raises(ModelError, match=message):
-        FunctionLearner(function, {}).run_epoch()
+def test_it_needs_neither_keras_nor_ray() -> None:
+    code = (
+        "import sys\nfrom pipeline.training.trainer_factory import TrainerFactory\n"
+        "from pipeline.study import Objective, TuneJob\n"
+        "job = TuneJob(name='f', function=lambda c: {'at': 2}, space={'x': 1}, objectives=[Objective('at', 'max')])\n"
+        "print(TrainerFactory(job, None).learner({}, seed=0).run_epoch().metrics)\n"
+        "print(sorted({'tensorflow', 'keras', 'ray'} & set(sys.modules)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == ["{'at': 2.0}", "[]"]
+
+
+def test_a_returned_dict_is_the_only_and_last_epoch() -> None:
+    config = {"x": 3}
+    result = FunctionLearner(lambda config: config.update(x=4) or {"y": config["x"] ** 2}, config).run_epoch()
+    assert (result.metrics, result.last, config) == ({"y": 16.0}, True, {"x": 3})
+
+    def returning(config: Any, state: Any) -> Any:
+        return {"y": 1.0}, {"kept": state or 2}
+
+    learner = FunctionLearner(returning, {})
+    assert learner.run_epoch().last
+    assert state_of(learner.save(), folder=Path) == {"kept": 2}
+
+
+# The end.
+
+
+@pytest.mark.parametrize("loop", [range(2), range(9)])
+def test_code_after_the_loop_runs_if_the_loop_ends_with_the_budget(loop: range) -> None:
+    ended = []
+
+    def function(config: Any, state: Any) -> Iterator[Any]:
+        kept = {"steps": list[int]()}
+        try:
+            for step in loop:
+                kept["steps"].append(step)
+                yield {"y": 1.0}, kept
+            kept["steps"].clear()
+            ended.append("after")
+        finally:
+            ended.append("closed")
+
+    learner = FunctionLearner(function, {}, epochs=2)
+    learner.run_epoch()
+    assert not learner.unfinished
+    learner.run_epoch()
+    assert learner.unfinished
+    assert learner.finish() == (len(loop) == 2)
+    assert ended == (["after", "closed"] if len(loop) == 2 else ["closed"])
+    assert not learner.unfinished
+    # What follows the last step does not change the state of that step.
+    assert state_of(learner.save(), folder=Path) == {"steps": [0, 1]}
+    with pytest.raises(TrainingEnded):
+        learner.run_epoch()
+
+
+def test_errors_of_the_function_are_its_own() -> None:
+    def fails(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+        yield {"y": 1.0}
+        raise ZeroDivisionError("mine")
+
+    for method in ("run_epoch", "finish"):
+        learner = FunctionLearner(fails, {}, epochs=1)
+        learner.run_epoch()
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            getattr(learner, method)()
+
+
+def test_a_function_may_end_before_the_budget_and_stays_ended() -> None:
+    def twice(config: Any, state: Any) -> Iterator[Any]:
+        for count in range(state or 0, 2):
+            yield {"count": count}, count + 1
+
+    learner = FunctionLearner(twice, {}, epochs=9)
+    assert [metrics["count"] for metrics in epochs_of(learner, 2)] == [0.0, 1.0]
+    for each in (learner, continued(twice, {}, learner)):
+        with pytest.raises(TrainingEnded):
+            each.run_epoch()
 
 
 class Unprintable:
-    """An object that raises an error for any attribute."""
-
     def __repr__(self) -> str:
         raise RuntimeError("no")
 
@@ -290,63 +160,213 @@ class Unprintable:
         raise RuntimeError("no")
 
 
-def test_a_number_beyond_a_float_is_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """A number too large for a float counts as infinite, which the trial's log reports once."""
-    learner = FunctionLearner(lambda _: iter([{"y": 10**400}] * 3), {})
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda _: None,
+        lambda _: 3.0,
+        lambda _: iter([3.0]),
+        lambda _: iter([{}]),
+        lambda _: iter([]),
+        *[
+            lambda _, value=value: iter([{"y": value}])
+            for value in ("0.5", None, 1j, [0.5], np.zeros((2, 3)), np.zeros(0), Unprintable())
+        ],
+        *[lambda _, names=names: iter([dict.fromkeys(names, 0.5)]) for names in ([1, "1"], [""], ["\ud800"], ["a\0"])],
+        lambda _: iter([({"y": 1.0}, {"kept": 2})]),
+    ],
+)  # fmt: skip
+def test_results_other_than_metrics_are_refused(function: Any) -> None:
+    with pytest.raises(ModelError, match=r"<lambda>"):
+        FunctionLearner(function, {}).run_epoch()
+
+
+# Exact continuation.
+
+
+def descending(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+    place, steps = (np.full(3, 4.0), 0) if state is None else (state["place"], state["steps"])
+    while True:
+        steps += 1
+        noise = random.random() + np.random.rand() + float(keras.random.uniform(())) + float(tf.random.uniform(()))
+        place -= config["lr"] * (2 * place + noise)
+        yield {"distance": float(np.abs(place).sum()), "noise": noise}, {"place": place, "steps": steps}
+
+
+def fitting(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+    if state is None:
+        state = keras.Sequential([keras.Input((2,)), Doubling(), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+        state.compile(keras.optimizers.Adam(config["lr"]), loss="mse")
+    while True:
+        history = state.fit(ROWS, ROWS[:, :1], batch_size=5, verbose=0)
+        yield {"loss": history.history["loss"][0]}, state
+
+
+class Doubling(keras.layers.Layer):
+    """A class of the function's module."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * 2
+
+
+def now_and_then(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
+    kept = state or {"count": 0}
+    while True:
+        kept["count"] += 1
+        yield ({"count": kept["count"]}, kept) if kept["count"] % 3 == 0 else {"count": kept["count"]}
+
+
+def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
+    count = 0 if state is None else int((state / "deep/count.txt").read_text())
+    while True:
+        count += 1
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "deep").mkdir()
+            (Path(folder) / "deep/count.txt").write_text(str(count))
+            yield {"count": count}, Path(folder)
+
+
+@pytest.mark.parametrize("function", [descending, fitting, now_and_then, in_folder], ids=lambda each: each.__name__)
+def test_a_function_with_a_state_continues_exactly(function: Any) -> None:
+    config = {"lr": 0.05}
+    expected = epochs_of(FunctionLearner(function, config, seed=7), 6)
+    learner, found = FunctionLearner(function, config, seed=7), []
     for _ in range(3):
-        learner.run_epoch()
-    assert capsys.readouterr().out == "tunepipe: y exceeds the range of a float, and counts as inf.\n"
+        found += epochs_of(learner, 2)
+        random.seed(1)
+        learner = continued(function, config, learner)
+        assert learner.model_epoch == len(found)
+    assert found == expected
 
 
-def test_error_of_the_function_is_its_own() -> None:
-    """An error that the user's function raises is not wrapped."""
-
-    def fails(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-        yield {"y": 1.0}
-        raise ZeroDivisionError("mine")
-
-    learner = FunctionLearner(fails, {})
-    learner.run_epoch()
-    with pytest.raises(ZeroDivisionError, match="mine"):
-        learner.run_epoch()
+def test_a_seed_starts_every_generator_and_only_needed_steps_are_repeated() -> None:
+    draws = [FunctionLearner(descending, {"lr": 0.1}, seed=seed).run_epoch().metrics["noise"] for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+    learner = FunctionLearner(now_and_then, {})
+    epochs_of(learner, 5)
+    assert (learner.save().header["model_epoch"], learner.save().header["state_epoch"]) == (5, 3)
 
 
-def test_config_is_a_copy() -> None:
-    """A function that changes its config does not change the trial's."""
-    config = {"x": 1}
-    FunctionLearner(lambda config: config.update(x=2) or {"y": 1.0}, config).run_epoch()
-    assert config == {"x": 1}
+def test_another_trials_state_is_taken_over_under_its_own_config() -> None:
+    donor = FunctionLearner(descending, {"lr": 0.1}, seed=1)
+    epochs_of(donor, 2)
+    checkpoint = read_back(donor.save())
 
+    def taken() -> FunctionLearner:
+        learner = FunctionLearner(descending, {"lr": 0.2}, seed=2)
+        learner.load(checkpoint, exploit=True)
+        return learner
 
-def test_needs_neither_keras_nor_ray() -> None:
-    """Training a function imports neither TensorFlow nor Keras nor Ray."""
-    code = (
-        "import sys\n"
-        "from tests.unit.training.test_function import job\n"
-        "from pipeline.training.trainer_factory import TrainerFactory\n"
-        "print(TrainerFactory(job(), None).learner({'start': 1}, seed=0).run_epoch().metrics)\n"
-        "print(sorted({'tensorflow', 'keras', 'ray'} & set(sys.modules)))\n"
-    )
-    reported = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
-    )
-    assert reported.stdout.splitlines() == ["{'at': 2.0}", "[]"]
-
-
-def job() -> TuneJob:
-    """A job of the counting function."""
-    return TuneJob(name="f", function=counting, space={"start": 1}, objectives=[Objective("at", "max")])
-
-
-def test_a_trainer_factory_makes_function_learners() -> None:
-    """A job with a function needs no data."""
-    assert isinstance(TrainerFactory(job(), None).learner({"start": 0}, seed=1), FunctionLearner)
-
-
-def test_a_function_may_end_before_the_budget():
-    """A function that returns after two steps has no third step, and its training has ended."""
-    learner = FunctionLearner(lambda _: iter([{"y": 1.0}, {"y": 2.0}]), {})
-    assert [learner.run_epoch().metrics["y"] for _ in range(2)] == [1.0, 2.0]
-    with pytest.raises(TrainingEnded):
-        learner.run_epoch()
+    learner = taken()
     assert learner.model_epoch == 2
+    first = learner.run_epoch().metrics
+    assert taken().run_epoch().metrics == first != donor.run_epoch().metrics
+    assert continued(descending, {"lr": 0.2}, taken(), seed=2).run_epoch().metrics == first
+
+
+def test_a_function_may_know_the_epoch_of_its_state() -> None:
+    called_at = []
+
+    def noting(config: Any, state: Any) -> Any:
+        called_at.append(continued_from())
+        return iter([({"at": 1.0}, "state")] * 5)
+
+    learner = FunctionLearner(noting, {})
+    epochs_of(learner, 3)
+    FunctionLearner(noting, {}).load(learner.save(), exploit=True)
+    FunctionLearner(noting, {}).run_epoch()
+    assert called_at == [0, 3, 0]
+
+
+# States as JSON and arrays.
+
+_keys = st.text(max_size=5) | st.integers()
+_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=9)
+    | st.binary(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(_keys, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def through(state: Any) -> Any:
+    arrays: list[np.ndarray] = []
+    return decoded(encoded(state, arrays), arrays, folder=Path)
+
+
+@settings(deadline=None)
+@given(_values)
+def test_values_come_back_equal(state: Any) -> None:
+    assert repr(through(state)) == repr(state)
+    assert through({3, (1, "a"), frozenset({"b"})}) == {3, (1, "a"), frozenset({"b"})}
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.arange(6, dtype=np.int16).reshape(2, 3), np.array(["a", "bc"]), np.array(1.5, np.float16), np.zeros((0, 3))],
+)  # fmt: skip
+def test_arrays_come_back_equal_and_separate(array: np.ndarray) -> None:
+    (found,) = through([array])
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found, array)
+    assert found.flags.writeable
+    assert not np.shares_memory(found, array)
+    state = {"tensor": tf.constant([1.0, 2.0]), "variable": keras.Variable([3.0]), "scalar": np.float32(0.5)}
+    assert [value.tolist() for value in through(state).values()] == [[1.0, 2.0], [3.0], 0.5]
+
+
+def itself() -> Any:
+    state: dict[str, Any] = {}
+    state["again"] = state
+    return state
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"a": {"b": object()}}, r"\['a'\]\['b'\]"),
+        ([{1, object}], r"\[0\], in a set"),
+        (np.array([None]), "ndarray"),
+        ({(1, 2): 3}, r"key \(1, 2\)"),
+        (Path("/nowhere/at/all"), "/nowhere/at/all"),
+        (itself(), "contains itself"),
+        (keras.Sequential([keras.layers.Dense(1)]), "not built"),
+    ],
+)
+def test_unsupported_values_of_a_state_are_named(state: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=message):
+        encoded(state, [])
+    (tmp_path / "link").symlink_to("/etc")
+    with pytest.raises(ModelError, match="link"):
+        encoded(tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"folder": [["../out", 0]], "name": "x", "folders": []},
+        {"folder": [], "name": "/tmp/x", "folders": []},
+        {"file": ["/out", 0]},
+        {"array": 9},
+        {"unknown": 1},
+    ],
+)
+def test_a_damaged_state_is_refused(tree: Any, tmp_path: Path) -> None:
+    with pytest.raises(DamagedFile):
+        decoded(tree, [np.zeros(1, np.uint8)], folder=lambda: tmp_path / "in")
+
+
+def test_a_state_is_written_for_others(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/a.txt").write_text("a")
+    state = {"n": [1, {2}], "a.b": np.arange(2), "a": {"b": b"x"}, "model": model, "files": tmp_path / "source"}
+    written = write_state(state, tmp_path / "source")
+    assert [path.name for path in written] == ["state.json", "arrays.npz", "files"]
+    assert sorted(np.load(tmp_path / "source/arrays.npz")) == ["a.b", "a_b"]
+    assert sorted(path.name for path in (tmp_path / "source/files").iterdir()) == ["files", "model.keras"]
+    assert [path.name for path in write_state(model, tmp_path / "source")] == ["model.keras"]

@@ -1,132 +1,346 @@
-"""The pipelines of a job: created for each model, in the form that Keras takes."""
+"""Trials on pipelines: equal to one call of Keras' fit, exact after a resume, and independent of other trials."""
 
-import warnings
+import pickle
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
-from scipy import sparse
 
-from pipeline.datasets import Dataset, Split
-from pipeline.training.pipelines import Source, as_fit_takes_it, evaluated, example_of
-from tests.unit.training.programs.catalogue import PROGRAMS
+from pipeline.datasets import Dataset, Split, batches_of, load
+from pipeline.errors import DataError
+from pipeline.execution.ray.job_transport import dumped
+from pipeline.space import Config
+from pipeline.study import Fit, Objective, TuneJob
+from pipeline.training.data import load_data
+from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.pipeline_reader import in_memory, steps_per_call
+from pipeline.training.pipeline_stages import kept, pipeline_variables, reading_to_skip
+from pipeline.training.pipelines import Source, as_fit_takes_it, example_of, opened
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.programs import PROGRAMS, dense, mixed, shuffled
+from tests.unit.training.training import SEED, epochs_of, equals_fit, fitted, job_of, resumes_exactly
 
-X = np.arange(12, dtype="float32").reshape(6, 2)
-Y = np.arange(6, dtype="float32")
-
-
-def _batches() -> Iterator[Any]:
-    """Batches of four rows and of two."""
-    yield X[:4], Y[:4]
-    yield [X[4:], Y[4:]]
-
-
-def _pipeline() -> tf.data.Dataset:
-    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
-
-
-def test_a_source_gives_what_was_loaded_once_and_then_loads_again() -> None:
-    """The first model reads the data that the job's function returned; each later one gets new data."""
-    first, second = Dataset("first", _pipeline()), Dataset("second", _pipeline())
-    source = Source(lambda: second, first)
-    assert [source.fresh().name for _ in range(3)] == ["first", "second", "second"]
+OFTEN = {"shuffled rows", "augmented images", "PyDataset with state", "unknown length"}
+NAMES = [name if name in OFTEN else pytest.param(name, marks=pytest.mark.long) for name in PROGRAMS]
 
 
-def test_the_data_of_a_first_call_can_be_discarded() -> None:
-    """Where the first call in a process may draw more than later ones, no model reads its data."""
-    names = iter(["cold", "warm", "warmer"])
-    source = Source(lambda: Dataset(next(names), _pipeline()), discard_first=True)
-    assert [source.fresh().name for _ in range(2)] == ["warm", "warmer"]
+def job_on(name: str, **fields: Any) -> TuneJob:
+    program = PROGRAMS[name]
+    objectives = [Objective(program.objective, "min")]
+    return job_of(program.model, **{"data": program.data, "objectives": objectives, **fields})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trial_equals_one_call_of_fit(name: str) -> None:
+    job = job_on(name)
+    model = TrainerFactory(job, None).learner({}, seed=SEED)
+    assert model.trained_with.startswith("Keras' fit: the train split is a ")  # type: ignore[union-attr]
+    reference, history = fitted(job, None, epochs=3)
+    equals_fit(model, reference, history, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_resumed_trial_continues_exactly(name: str) -> None:
+    resumes_exactly(TrainerFactory(job_on(name), None), {})
 
 
 @pytest.mark.parametrize(
-    ("train", "example", "following"),
+    "fit",
     [
-        pytest.param(_pipeline(), [[0, 0]], "first", id="known shapes: zeros, nothing is read"),
-        pytest.param(_batches, [[0, 1]], "second", id="a generator: its first row, and it is read"),
+        pytest.param(Fit(class_weight={1: 3.0}, validation_freq=[2, 3]), id="class weights"),
+        pytest.param(Fit(steps_per_epoch=4, validation_steps=2), id="part of a pass"),
     ],
 )
-def test_the_example_leaves_pipelines_unread_where_it_can(train: Any, example: list[Any], following: str) -> None:
-    """An example is zeros if the shapes are known; otherwise the pipeline is read and serves no model."""
-    source = Source(lambda: Dataset("second", train), Dataset("first", train))
-    assert np.array_equal(source.example, example)
-    assert source.fresh().name == following
+def test_arguments_of_fit_have_its_effects(fit: Fit) -> None:
+    job = job_of(dense, data=shuffled, fit=fit)
+    arguments: dict[str, Any] = dict(fit.given)
+    arguments.update({name: list(value) for name, value in arguments.items() if name == "validation_freq"})
+    _, history = fitted(job, None, epochs=4, **arguments)
+    found = resumes_exactly(TrainerFactory(job, None), {})
+    assert [metrics["loss"] for metrics in found] == history["loss"]
+    assert [metrics["val_loss"] for metrics in found if "val_loss" in metrics] == history["val_loss"]
 
 
-def test_a_source_is_loaded_before_the_model_is_built() -> None:
-    """`prepare` calls the data function, and the next model reads what it returned."""
-    calls: list[int] = []
+@pytest.mark.parametrize("kind", ["tf.data", "PyDataset", "generator"])
+def test_endless_pipelines_train_by_steps(kind: str) -> None:
+    class Endless(keras.utils.PyDataset):
+        @property
+        def num_batches(self) -> None:
+            return None
 
-    def load() -> Dataset:
-        calls.append(1)
-        return Dataset("loaded", _pipeline())
+        def __getitem__(self, index: int) -> Any:
+            x = np.full((4, 6), index, "float32")
+            return x, x[:, 0]
 
-    source = Source(load, Dataset("first", _pipeline()))
+    def batches() -> Iterator[Any]:
+        index = 0
+        while True:
+            yield Endless()[index]
+            index += 1
+
+    seen: list[float] = []
+
+    def data() -> Dataset:
+        made = {"tf.data": lambda: shuffled().train.repeat(), "PyDataset": Endless, "generator": lambda: batches}
+        return Dataset("endless", made[kind](), shuffled().validation)
+
+    learner: Any = TrainerFactory(job_of(dense, data=data, fit=Fit(steps_per_epoch=3)), None).learner({}, seed=SEED)
+    seen += [metrics["loss"] for metrics in epochs_of(learner, 2)]
+    assert np.isfinite(seen).all()
+    assert int(learner.model.optimizer.iterations.numpy()) == 6
+    if kind != "tf.data":
+        # Epochs continue where the one before ended: the batches grow.
+        assert seen[1] != seen[0]
+
+
+def test_arrays_train_beside_a_pipeline() -> None:
+    job = job_of(dense, data=mixed)
+    model, history = fitted(job, load_data(job), epochs=2)
+    equals_fit(TrainerFactory(job, None).learner({}, seed=SEED), model, history, 2)
+    resumes_exactly(TrainerFactory(job, None), {})
+
+
+def test_a_trial_does_not_depend_on_the_trials_before_it() -> None:
+    factory = TrainerFactory(job_on("augmented images"), None)
+    found = []
+    for seed in (SEED, 9, SEED):
+        learner = factory.learner({}, seed=seed)
+        found.append(epochs_of(learner, 2))
+        learner.close()
+    assert found[0] == found[2]
+
+
+class Noise(keras.layers.Layer):
+    """Draws with tf.random, whose seed is that of the process."""
+
+    def call(self, x: Any) -> Any:
+        return x + tf.random.normal(tf.shape(x))
+
+
+def noisy(config: Config) -> keras.Model:
+    model = keras.Sequential([keras.Input((6,)), Noise(), keras.layers.Dense(1, "sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    return model
+
+
+def test_draws_with_tensorflow_do_not_depend_on_the_trials_before() -> None:
+    job, found = job_of(noisy, data=shuffled), []
+    for data, before in ((None, ()), (None, (7,)), (load_data(job), ())):
+        factory = TrainerFactory(job, data)
+        for seed in (*before, SEED):
+            learner = factory.learner({}, seed=seed)
+            metrics = epochs_of(learner, 2)
+            learner.close()
+        found.append(metrics)
+    assert found[0] == found[1] == found[2]
+
+
+def test_slow_work_that_a_data_function_caches_changes_nothing() -> None:
+    @cache
+    def scale() -> Any:
+        normalization = keras.layers.Normalization()
+        normalization.adapt(shuffled().train.map(lambda x, _: x))
+        return normalization
+
+    def data(config: Any) -> Any:
+        made, normalization = shuffled(), scale()
+        return replace(made, train=made.train.map(lambda x, y: (normalization(x) * config["x"], y)))
+
+    found = []
+    for _ in range(2):
+        learner = TrainerFactory(job_of(dense, data=data), None).learner({"x": 1.0}, seed=SEED)
+        found.append(epochs_of(learner, 2))
+    assert found[0] == found[1]
+
+
+def test_the_variables_of_a_pipelines_layers_are_found_in_their_order() -> None:
+    names = [each.name for each in pipeline_variables(load_data(job_on("augmented images")))]  # type: ignore[arg-type]
+    assert names == ["seed_generator/seed_generator_state:0", "seed_generator_1/seed_generator_state:0"]
+
+
+NUMBERS = tf.data.Dataset.range(12)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "reading"),
+    [
+        (NUMBERS.batch(2), "nothing"),
+        (NUMBERS.shuffle(12).batch(2).map(lambda x: x + 1).prefetch(1), "nothing"),
+        (NUMBERS.shuffle(12, seed=1, reshuffle_each_iteration=False).repeat(2).batch(2), "nothing"),
+        (NUMBERS.shuffle(12).batch(2).shuffle(6), "first"),
+        (NUMBERS.shuffle(12).repeat(2).batch(2), "all"),
+        (NUMBERS.shuffle(12).concatenate(NUMBERS).batch(2), "all"),
+    ],
+)
+def test_an_epoch_is_skipped_by_reading_as_little_as_possible(pipeline: Any, reading: str) -> None:
+    assert reading_to_skip(pipeline) == reading
+
+
+@pytest.mark.parametrize(
+    ("fit", "batches", "steps"),
+    [
+        (FitArguments(), 10, 10),
+        (FitArguments(), 1000, 64),
+        (FitArguments(), None, 64),
+        (FitArguments(steps_per_epoch=50), 100, 50),
+        (FitArguments(steps_per_epoch=100, validation_steps=30), 500, 10),
+    ],
+)
+def test_steps_of_a_call_divide_the_epoch(fit: FitArguments, batches: int | None, steps: int) -> None:
+    assert steps_per_call(shuffled(), batches, fit) == steps
+
+
+# Validation batches in memory.
+
+
+def test_validation_batches_are_made_once() -> None:
+    made = []
+
+    def counted() -> Dataset:
+        data = shuffled()
+
+        def batches() -> Iterator[Any]:
+            for batch in data.validation:
+                made.append(1)
+                yield batch
+
+        rows = tf.data.Dataset.from_generator(batches, output_signature=data.validation.element_spec)
+        return replace(data, validation=kept(rows))
+
+    learner = TrainerFactory(job_of(dense, data=counted), None).learner({}, seed=SEED)
+    expected = TrainerFactory(job_of(dense, data=shuffled), None).learner({}, seed=SEED)
+    assert epochs_of(learner, 3) == epochs_of(expected, 3)
+    assert len(made) == batches_of(shuffled().validation)
+
+
+VARIABLE = tf.Variable(1.0)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "memory"),
+    [
+        (NUMBERS.batch(2), 10),
+        (NUMBERS.filter(lambda x: x > 0).batch(2), 10),
+        (NUMBERS.shuffle(12).batch(2), 1e9),
+        (NUMBERS.map(lambda _: tf.random.uniform(())).batch(2), 1e9),
+        (NUMBERS.map(lambda x: tf.cast(x, tf.float32) * VARIABLE).batch(2), 1e9),
+        (NUMBERS.map(lambda x: tf.numpy_function(lambda y: y, [x], tf.int64)).batch(2), 1e9),
+        (NUMBERS.repeat().batch(2), 1e9),
+    ],
+)
+def test_batches_that_do_not_fit_or_may_change_are_read_each_time(pipeline: Any, memory: float) -> None:
+    assert in_memory(pipeline, memory) is pipeline
+    assert in_memory(NUMBERS.batch(2), 1e9) is not None
+
+
+# Forms of pipelines.
+
+
+def test_a_source_gives_unread_pipelines_and_leaves_them_unread_for_an_example() -> None:
+    made = []
+
+    def make() -> Dataset:
+        made.append(shuffled())
+        return made[-1]
+
+    source = Source(make)
+    assert source.example.shape == (1, 6)
+    assert source.fresh() is made[0]
+    assert source.fresh() is made[1]
     source.prepare()
-    assert (source.fresh().name, calls) == ("first", [])
-    source.prepare()
-    assert calls == [1]
-    assert (source.fresh().name, calls) == ("loaded", [1])
-
-
-@pytest.mark.parametrize("split", [Split(X, Y), _pipeline(), _batches], ids=["arrays", "tf.data", "generator"])
-def test_an_example_has_the_first_rows(split: Any) -> None:
-    """An example has the same first rows for arrays and for pipelines."""
-    assert np.array_equal(example_of(split, rows=2), X[:2])
-
-
-def test_batches_of_a_generator_may_differ_in_size_after_the_first_ones() -> None:
-    """A size in which one of the first batches differs is open in the specification of a generator's batches."""
-
-    def lengths() -> Iterator[Any]:
-        for length in (3, 3, 3, 4, 2):
-            yield np.zeros((2, length)), np.zeros(2)
-
-    assert [batch[0].shape for batch in as_fit_takes_it(lengths).as_numpy_iterator()] == [
-        (2, length) for length in (3, 3, 3, 4, 2)
-    ]
+    assert source.fresh() is made[2]
+    assert len(made) == 3
 
 
 def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
-    """Batches of a generator function, as tuples or lists and of any length, are unchanged in its dataset."""
-    found = list(as_fit_takes_it(_batches).as_numpy_iterator())
-    assert [batch[0].tolist() for batch in found] == [X[:4].tolist(), X[4:].tolist()]
-    assert [batch[1].tolist() for batch in found] == [Y[:4].tolist(), Y[4:].tolist()]
-
-
-def test_metrics_over_a_generator_are_those_over_arrays() -> None:
-    """Metrics over a generator function equal those over the arrays that it yields."""
-    program = PROGRAMS["shuffled rows"]
-    model = program.model({})
-    validation = program.data().validation
+    import scipy.sparse
 
     def batches() -> Iterator[Any]:
-        yield from validation.as_numpy_iterator()
+        for rows in (4, 4, 3):
+            yield scipy.sparse.csr_matrix(np.eye(rows, 4)), np.ones(rows), None
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Your input ran out of data")
-        found = evaluated(model, batches)
-    assert found == pytest.approx(evaluated(model, validation))
-
-
-def test_rows_of_sparse_tensors_are_an_example() -> None:
-    """A model learns its shapes from the first rows of sparse tensors, as from other ones."""
-    found = example_of(tf.data.Dataset.from_tensor_slices((tf.sparse.from_dense(X), Y)).batch(4), rows=2)
-    assert isinstance(found, tf.SparseTensor)
-    np.testing.assert_array_equal(tf.sparse.to_dense(found), X[:2])
-    assert example_of(tf.data.Dataset.from_tensors((tf.sparse.from_dense(X[:1]), Y)), rows=2).shape == (1, 2)
+    dataset = as_fit_takes_it(batches)
+    assert [tf.sparse.to_dense(x).shape[0] for x, _ in dataset] == [4, 4, 3]
+    example = example_of(batches, rows=2)
+    assert tf.sparse.to_dense(example).numpy().tolist() == np.eye(2, 4).tolist()
 
 
-def test_a_generator_may_give_sparse_matrices_and_weights_that_are_none() -> None:
-    """A generator's sparse matrices of SciPy become sparse tensors, and weights that are None are left out."""
+def test_a_pipeline_of_a_notebook_is_sent_with_its_elements() -> None:
+    made = NUMBERS.shuffle(12, seed=4).batch(5)
+    made.class_names = ["a"]
+    found = pickle.loads(dumped(made))
+    assert sorted(np.concatenate(list(found.as_numpy_iterator()))) == list(range(12))
+    assert found.class_names == ["a"]
+    with pytest.raises(DataError, match="Python code produces its elements"):
+        dumped(NUMBERS.map(lambda x: tf.numpy_function(lambda y: y, [x], tf.int64)))
 
-    def batches() -> Iterator[Any]:
-        yield sparse.csr_matrix(X[:4]), Y[:4], None
-        yield sparse.csr_matrix(X[4:]), Y[4:], None
 
-    found = list(as_fit_takes_it(batches))
-    np.testing.assert_array_equal(tf.sparse.to_dense(found[0][0]), X[:4])
-    np.testing.assert_array_equal(tf.sparse.to_dense(found[1][0]), X[4:])
-    assert [len(batch) for batch in found] == [2, 2]
+# Streams of Parquet files.
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("rows")
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    for part in range(4):
+        rows = slice(part * 100, part * 100 + 100)
+        table = pa.table({"a": x[rows, 0], "b": x[rows, 1], "label": x[rows].sum(axis=1) > 0})
+        pq.write_table(table, folder / f"{part}.parquet", row_group_size=50)
+    return load(f"{folder}/", buffer=120)
+
+
+def test_a_trial_on_a_stream_equals_fit_and_resumes(stream: Dataset) -> None:
+    def model(config: Config) -> keras.Model:
+        parts = [keras.Input((2,)), keras.layers.Dropout(0.2), keras.layers.Dense(2, "softmax")]
+        model = keras.Sequential(parts)
+        model.compile(keras.optimizers.Adam(0.05), loss="categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    job = job_of(model, data=stream.train.files.data, batch_size=50)
+    reference, history = fitted(job, stream, epochs=3)
+    equals_fit(TrainerFactory(job, stream).learner({}, seed=SEED), reference, history, 3)
+    resumes_exactly(TrainerFactory(job, stream), {}, again=TrainerFactory(job, stream))
+
+
+def test_epochs_of_a_stream_have_orders_of_their_own_and_of_the_seed(stream: Dataset) -> None:
+    def rows(split: Any) -> np.ndarray:
+        return np.concatenate([x.numpy() for x, _ in split])
+
+    streams, again = opened(stream, 64, 5), opened(stream, 64, 5)
+    first, second = rows(streams.train), rows(streams.train)
+    assert np.array_equal(first, rows(again.train))
+    assert not np.array_equal(first, second)
+    assert np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
+    assert np.array_equal(rows(streams.validation), rows(streams.validation))
+
+
+def _encoded(folder: Path, sizes: list[tuple[int, int]]) -> str:
+    images = [tf.io.encode_png(np.full((*size, 3), place, np.uint8)).numpy() for place, size in enumerate(sizes)]
+    table = pa.table({"image": pa.array(images, pa.binary()), "text": ["a"] * len(sizes), "target": range(len(sizes))})
+    pq.write_table(table, folder / "images.parquet", row_group_size=5)
+    return str(folder / "images.parquet")
+
+
+def test_images_of_a_stream_are_decoded_as_they_are_read(tmp_path: Path) -> None:
+    x, y = next(iter(opened(load(_encoded(tmp_path, [(4, 6)] * 10)), 8, 0).train))
+    assert x["image"].shape == (8, 4, 6, 3)
+    assert np.allclose(x["image"].numpy()[:, 0, 0, 0] * 255, y.numpy()[:, 0])
+    other = opened(load(_encoded(tmp_path, [(4, 6)] * 6 + [(6, 4)] * 4)), 5, 0).train
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must all have the size of the first one"):
+        list(other)
+
+
+def test_arrays_of_a_pipelines_validation_may_be_a_split() -> None:
+    data = shuffled()
+    x, y = next(iter(data.validation.unbatch().batch(20)))
+    job = job_of(dense, data=lambda: replace(shuffled(), validation=Split(x.numpy(), y.numpy())))
+    learner = TrainerFactory(job, None).learner({}, seed=SEED)
+    assert "val_loss" in learner.run_epoch().metrics

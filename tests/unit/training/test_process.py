@@ -1,60 +1,275 @@
-"""Setting up a process for training."""
+"""Setting up a process for training, what training restores of it, and files that others can load."""
 
+import json
+import logging
+import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
+from absl import logging as absl_logging
+from keras import callbacks, layers
 
-from pipeline.errors import ResourcesUnmet
+from pipeline.datasets import Dataset, Split
+from pipeline.errors import ModelError, NotEvaluated, ResourcesUnmet
+from pipeline.space import Config
 from pipeline.study import Resources
+from pipeline.training import export as export_module
+from pipeline.training.export import (
+    evaluate,
+    export,
+    export_and_evaluate,
+    export_winner,
+    load_exported,
+    write_saved_model,
+)
+from pipeline.training.global_state import kept_global_state, register, registered
+from pipeline.training.internals import keep_additions
 from pipeline.training.process import memory_for_data, set_up
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six
+from tests.unit.training.programs import reading, text_arrays
+from tests.unit.training.training import SEED, epochs_of, job_of, read_back, same
 
-REPOSITORY = Path(__file__).parents[3]
+FILES = ["architecture.json", "model.keras", "model.weights.h5"]
 
 
-SET_UP_TWICE = """
-import tensorflow as tf
+def run(code: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
+
+def test_keras_is_imported_without_what_no_trial_needs_and_with_tensorflow_alone() -> None:
+    code = """
+import os, sys
+from pipeline.errors import ModelError
 from pipeline.study import Resources
-from pipeline.training.process import set_up
-
-threads = tf.config.threading.get_intra_op_parallelism_threads
+from pipeline.training.process import import_keras, set_up
 set_up(Resources())
-print("first:", threads())
+import keras, tensorflow as tf
+print([name for name in ("matplotlib.figure", "sklearn.base") if name in sys.modules])
+keras.wrappers.SKLearnClassifier(lambda X, y: None).get_params()
+print("sklearn.base" in sys.modules)
 tf.constant(1)
 set_up(Resources(cpus=3))
-print("second:", threads())
-set_up(Resources())
-print("third:", threads())
+print(tf.config.threading.get_intra_op_parallelism_threads())
 """
-
-
-@pytest.mark.long
-def test_a_process_keeps_the_threads_of_its_first_set_up() -> None:
-    """A process for one core has one thread, so that sums have one order, and reports that it cannot change.
-
-    A separate process: TensorFlow takes its threads once, and another test may have started it here.
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", SET_UP_TWICE], capture_output=True, text=True, check=False, cwd=REPOSITORY
-    )
-    assert done.stdout.splitlines() == [
-        "first: 1",
-        "tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.",
-        "second: 1",
-        "third: 1",
-    ], done.stderr
+    found = run(code)
+    assert found[:2] == ["[]", "True"]
+    assert "was started before the study" in found[2]
+    assert found[3] == "1"
+    code = """
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+from pipeline.errors import ModelError
+from pipeline.training.process import import_keras
+try: import_keras()
+except ModelError as error: print("jax" in str(error))
+"""
+    assert run(code) == ["True"]
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="This machine has a GPU.")
-def test_gpus_that_are_not_there_are_missed() -> None:
-    """A trial that requests missing GPUs fails instead of training on the CPU."""
-    with pytest.raises(ResourcesUnmet, match=r"requests 0.5 GPUs, but TensorFlow finds none.*resources.gpus to 0"):
+def test_gpus_that_are_not_there_are_missed_and_data_may_fill_a_share_of_what_is_free() -> None:
+    with pytest.raises(ResourcesUnmet):
         set_up(Resources(gpus=0.5))
-
-
-def test_data_may_fill_a_share_of_what_is_free() -> None:
-    """Trials of one CPU, which share the memory, get no more of it for data than a trial of all CPUs."""
+    set_up(Resources())
     assert 0 < memory_for_data(Resources(cpus=1)) <= memory_for_data(Resources(cpus=1024)) * 1.5
+
+
+def draws() -> list[float]:
+    libraries = [float(tf.random.uniform(())), float(keras.random.uniform(()))]
+    return [random.random(), float(np.random.rand()), *libraries]
+
+
+def test_generators_settings_names_and_loggers_are_restored() -> None:
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(3)
+    draws()
+    first = keras.layers.Dense(1).name
+    policy, options = keras.config.dtype_policy().name, tf.config.optimizer.get_experimental_options()
+    handlers, levels = list(logging.root.handlers), (logging.root.level, logging.getLogger("absl").level)
+    with kept_global_state():
+        expected = draws()
+        keras.utils.set_random_seed(4)
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        keras.config.set_floatx("float64")
+        keras.layers.Dense(1)
+        keep_additions()
+        absl_logging.set_verbosity(absl_logging.ERROR)
+        absl_logging.info("not printed")
+    assert draws() == expected
+    assert (keras.config.dtype_policy().name, keras.config.floatx()) == (policy, "float32")
+    assert keras.layers.Dense(1).name == f"{first}_1"
+    assert tf.config.optimizer.get_experimental_options() == options
+    assert (list(logging.root.handlers), (logging.root.level, logging.getLogger("absl").level)) == (handlers, levels)
+    keep_additions()
+
+
+def test_settings_of_a_model_function_hold_for_its_own_model() -> None:
+    def build(config: Config) -> keras.Model:
+        if config.get("policy"):
+            keras.config.set_dtype_policy(config["policy"])
+        return dense(config)
+
+    factory = TrainerFactory(job_of(build), rows_of_six())
+    policies = [factory.build(config, seed=1).dtype_policy.name for config in ({"policy": "mixed_bfloat16"}, {})]
+    assert policies == ["mixed_bfloat16", "float32"]
+
+
+def test_what_a_notebook_has_registered_is_registered_elsewhere() -> None:
+    @keras.saving.register_keras_serializable("mine")
+    class Layer(layers.Layer):
+        pass
+
+    assert registered(__name__)["mine>Layer"] is Layer
+    keras.saving.get_custom_objects().clear()
+    register({"mine>Layer": Layer})
+    assert keras.saving.get_registered_object("mine>Layer") is Layer
+
+
+# The winner's files.
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["Sequential without Input, momentum", "two outputs, losses and metrics, Nesterov"])
+def test_a_winner_has_the_weights_of_its_best_epoch(kind: str, tmp_path: Path) -> None:
+    data = KINDS[kind].data()
+    # The validation rows as test rows, so that the score is known.
+    data = Dataset(data.name, data.train, data.validation, data.validation)
+    factory = TrainerFactory(job_of(KINDS[kind].build), data)
+    learner = factory.learner({}, seed=SEED)
+    best = learner.run_epoch()
+    state = read_back(learner.save())
+    learner.run_epoch()
+    learner.close()
+    found = export_winner(factory, {}, state, seed=SEED, folder=tmp_path)
+    expected = {name.replace("val_", "test_"): value for name, value in best.metrics.items() if "val_" in name}
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert names(tmp_path) == FILES
+    loaded: Any = load_exported((tmp_path / "model.keras").read_bytes())
+    scores = {f"test_{name}": value for name, value in evaluate(loaded, data.validation).items()}
+    assert scores == pytest.approx(expected, rel=1e-5)
+    assert load_exported(b"damaged") is None
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_averaged_weights_are_the_winners(swapped: bool, tmp_path: Path) -> None:
+    hooks = [callbacks.SwapEMAWeights(swap_on_epoch=True)] if swapped else []
+    factory = TrainerFactory(job_of(averaged, callbacks=lambda _: hooks), rows_of_six())
+    learner: Any = factory.learner({}, seed=SEED)
+    epochs_of(learner, 2)
+    state = learner.save()
+    if not swapped:
+        learner.close()
+    expected = learner.model.get_weights()
+    export_winner(factory, {}, state, seed=SEED, folder=tmp_path)
+    assert same(keras.saving.load_model(tmp_path / "model.keras").get_weights(), expected)
+
+
+def test_texts_are_evaluated_and_a_failed_evaluation_leaves_the_export(tmp_path: Path) -> None:
+    data = text_arrays()
+    factory = TrainerFactory(job_of(reading), replace(data, test=data.validation))
+    learner: Any = factory.learner({}, seed=SEED)
+    learner.run_epoch()
+    found = export_winner(factory, {}, learner.save(), seed=SEED, folder=tmp_path)
+    assert set(found) == {"test_loss", "test_accuracy"}
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    other = replace(rows_of_six(), test=Split(np.zeros((4, 5), "float32"), np.zeros(4)))
+    with pytest.raises(NotEvaluated):
+        export_and_evaluate(model, other, tmp_path)
+    assert names(tmp_path) == FILES
+
+
+@pytest.mark.parametrize("adapted", [True, False])
+def test_every_form_loads_and_a_learned_vocabulary_is_in_the_keras_file(adapted: bool, tmp_path: Path) -> None:
+    words = ["good", "bad"]
+    vectorize = layers.TextVectorization(max_tokens=9, output_sequence_length=3, vocabulary=None if adapted else words)
+    if adapted:
+        vectorize.adapt(words)
+    model = keras.Sequential([keras.Input((), dtype="string"), vectorize, layers.Embedding(9, 2), layers.Flatten()])
+    model.compile("sgd", lambda y, p: keras.ops.mean(keras.ops.abs(y - p), axis=-1))
+    texts = tf.constant(["good good bad", "other"])
+    export(model, tmp_path, example=texts)
+    assert names(tmp_path) == (FILES[1:] if adapted else FILES)
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    assert np.array_equal(again(texts), model(texts))
+    if not adapted:
+        again = keras.models.model_from_json((tmp_path / "architecture.json").read_text())
+        again.load_weights(tmp_path / "model.weights.h5")
+        assert np.array_equal(again(texts), model(texts))
+        assert "compile_config" not in json.loads((tmp_path / "architecture.json").read_text())
+
+
+class Unregistered(layers.Layer):
+    def __init__(self, scale: Any) -> None:
+        super().__init__()
+        self._scale = scale
+
+    def call(self, x: Any) -> Any:
+        return self._scale(x)
+
+
+def test_a_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def own_layer(config: Config) -> keras.Model:
+        model = keras.Sequential([keras.Input((6,)), Unregistered(lambda x: 2.0 * x), layers.Dense(3, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    factory = TrainerFactory(job_of(own_layer), rows_of_six())
+    learner: Any = factory.learner({}, seed=SEED)
+    learner.run_epoch()
+    export_winner(factory, {}, learner.save(), seed=SEED, folder=tmp_path)
+    assert names(tmp_path) == ["model.weights.h5"]
+    assert "model.keras and architecture.json are left out" in capsys.readouterr().out
+    again = own_layer({})
+    again.load_weights(tmp_path / "model.weights.h5")
+    assert same(again.get_weights(), learner.model.get_weights())
+
+
+def test_weights_that_are_nan_or_of_low_rank_are_exported(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(2, name="wide"), layers.Dense(3, "softmax")])
+    model.get_layer("wide").enable_lora(2)
+    model.compile("sgd", "mse")
+    rows = rows_of_six().train.x
+    model.fit(rows, np.ones((len(rows), 3)), verbose=0)
+    export(model, tmp_path, example=rows)
+    assert np.allclose(keras.saving.load_model(tmp_path / "model.keras")(rows), model(rows), atol=1e-5)
+    write_saved_model(model, tmp_path / "saved")
+    assert np.allclose(tf.saved_model.load(tmp_path / "saved").serve(rows), model(rows), atol=1e-5)
+    plain = keras.Sequential([keras.Input((6,)), layers.Dense(2)])
+    plain.layers[0].bias.assign([np.nan, 1.0])
+    export(plain, tmp_path, example=rows)
+
+
+@pytest.mark.parametrize("what", ["weights", "predictions"])
+def test_a_form_that_differs_is_refused(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
+
+    def other(*args: Any, **options: Any) -> keras.Model:
+        found = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax" if what == "weights" else "tanh")])
+        if what == "predictions":
+            found.set_weights(model.get_weights())
+        return found
+
+    monkeypatch.setattr(export_module.keras.saving, "load_model", other)
+    with pytest.raises(ModelError, match=what):
+        export(model, tmp_path, example=rows_of_six().train.x)
+
+
+def test_an_export_needs_a_checkpoint_that_fits(tmp_path: Path) -> None:
+    state = TrainerFactory(job_of(averaged), rows_of_six()).learner({}, seed=SEED).save()
+    with pytest.raises(ModelError, match="another architecture"):
+        export_winner(TrainerFactory(job_of(dense), rows_of_six()), {}, state, seed=SEED, folder=tmp_path)
+    assert names(tmp_path) == []

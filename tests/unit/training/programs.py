@@ -1,6 +1,7 @@
-"""Generative and contrastive models, with their own steps."""
+"""Programs whose data are pipelines: rows, images, texts, and models with their own steps, on small made-up data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -8,37 +9,193 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from pipeline.datasets import Dataset
+from pipeline.datasets import Dataset, Split
+
+ROWS, VALIDATION = 52, 20
+
+
+@dataclass(frozen=True)
+class Program:
+    data: Callable[[], Dataset]
+    model: Callable[[Mapping[str, Any]], keras.Model]
+    objective: str = "val_loss"
+
+
+def _rows(seed: int = 0, rows: int = ROWS, width: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, width)).astype("float32")
+    return x, (x.sum(axis=1) > 0).astype("float32")
+
+
+def dense(config: Mapping[str, Any]) -> keras.Model:
+    model = keras.Sequential(
+        [layers.Input((6,)), layers.Dense(4, "relu"), layers.Dropout(0.2), layers.Dense(1, "sigmoid")]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def shuffled() -> Dataset:
+    train = tf.data.Dataset.from_tensor_slices(_rows()).shuffle(ROWS).batch(8).prefetch(2)
+    return Dataset("shuffled", train, tf.data.Dataset.from_tensor_slices(_rows(1, VALIDATION)).batch(8))
+
+
+def shuffled_of_unknown_length() -> Dataset:
+    data = shuffled()
+    return Dataset("unknown", data.train.unbatch().filter(lambda x, _: x[0] > -1).shuffle(9).batch(8), data.validation)
+
+
+def repeated() -> Dataset:
+    data = shuffled()
+    rows = tf.data.Dataset.from_tensor_slices(_rows()).shuffle(ROWS).repeat(2).batch(8)
+    return Dataset("repeated", rows, data.validation)
+
+
+class Rows(keras.utils.PyDataset):
+    def __init__(self, seed: int, rows: int) -> None:
+        super().__init__()
+        self._x, self._y = _rows(seed, rows)
+
+    def __len__(self) -> int:
+        return -(-len(self._x) // 8)
+
+    def __getitem__(self, index: int) -> Any:
+        rows = slice(index * 8, index * 8 + 8)
+        return self._x[rows], self._y[rows]
+
+
+class ShuffledRows(Rows):
+    def __init__(self, seed: int, rows: int) -> None:
+        super().__init__(seed, rows)
+        self._rng = np.random.default_rng(seed)
+
+    def on_epoch_end(self) -> None:
+        order = self._rng.permutation(len(self._x))
+        self._x, self._y = self._x[order], self._y[order]
+
+
+def py_dataset() -> Dataset:
+    return Dataset("py", Rows(0, ROWS), Rows(1, VALIDATION))
+
+
+def shuffled_py_dataset() -> Dataset:
+    return Dataset("py", ShuffledRows(0, ROWS), Rows(1, VALIDATION))
+
+
+def generated() -> Iterator[Any]:
+    x, y = _rows()
+    order = np.random.permutation(ROWS)
+    for begin in range(0, ROWS, 8):
+        yield x[order[begin : begin + 8]], y[order[begin : begin + 8]]
+
+
+def generators() -> Dataset:
+    return Dataset("generated", generated, Split(*_rows(1, VALIDATION)))
+
+
+def without_targets() -> Dataset:
+    train = tf.data.Dataset.from_tensor_slices(_rows()[0]).shuffle(ROWS).batch(8)
+    return Dataset("inputs", train)
+
+
+def mixed() -> Dataset:
+    return Dataset("mixed", Split(*_rows()), shuffled().validation)
+
+
+def _images(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(rows)
+    y = rng.integers(0, 2, rows)
+    return (rng.random((rows, 8, 8, 1)) + y[:, None, None, None]).astype("float32"), y
+
+
+def convolutional(config: Mapping[str, Any]) -> keras.Model:
+    model = keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2),
+        ]
+    )
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    return model
+
+
+def augmented_images() -> Dataset:
+    augment = keras.Sequential([layers.RandomFlip("horizontal", seed=3), layers.RandomTranslation(0.1, 0.1, seed=4)])
+    train = tf.data.Dataset.from_tensor_slices(_images(ROWS)).shuffle(ROWS, seed=1).batch(8)
+    train = train.map(lambda x, y: (augment(x, training=True), y)).prefetch(1)
+    return Dataset("images", train, tf.data.Dataset.from_tensor_slices(_images(VALIDATION)).batch(8))
+
+
+def noisy_images() -> Dataset:
+    train = tf.data.Dataset.from_tensor_slices(_images(ROWS)).cache().shuffle(ROWS).batch(8)
+    train = train.map(lambda x, y: (x + tf.random.normal(tf.shape(x), stddev=0.3), y))
+    return Dataset("noisy", train, tf.data.Dataset.from_tensor_slices(_images(VALIDATION)).batch(8))
+
+
+_WORDS = ["red", "green", "blue", "good", "bad", "day", "night", "sun"]
+
+
+def _texts(rows: int) -> tuple[list[str], np.ndarray]:
+    rng = np.random.default_rng(rows)
+    texts = [" ".join(rng.choice(_WORDS, rng.integers(2, 6))) for _ in range(rows)]
+    return texts, np.array(["good" in text for text in texts], "float32")
+
+
+def text_arrays() -> Dataset:
+    (x, y), (vx, vy) = _texts(ROWS), _texts(VALIDATION)
+    return Dataset("text arrays", Split(np.array(x), y), Split(np.array(vx, dtype=object), vy))
+
+
+def reading(config: Mapping[str, Any]) -> keras.Model:
+    vectorize = layers.TextVectorization(max_tokens=10, output_sequence_length=5, vocabulary=_WORDS)
+    x = keras.Input((), dtype="string")
+    y = layers.GlobalAveragePooling1D()(layers.Embedding(10, 4)(vectorize(x)))
+    model = keras.Model(x, layers.Dense(1, "sigmoid")(y))
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def ragged_words() -> Dataset:
+    lookup = layers.StringLookup(vocabulary=_WORDS)
+
+    def numbers(x: Any, y: Any) -> Any:
+        return lookup(tf.strings.split(x)).to_tensor(shape=[None, 6]), y
+
+    train = tf.data.Dataset.from_tensor_slices(_texts(ROWS)).shuffle(ROWS).batch(8)
+    validation = tf.data.Dataset.from_tensor_slices(_texts(VALIDATION)).batch(8)
+    return Dataset("ragged", train.map(numbers), validation.map(numbers))
+
+
+def embedding(config: Mapping[str, Any]) -> keras.Model:
+    x = keras.Input((6,), dtype="int64")
+    model = keras.Model(x, layers.Dense(1, "sigmoid")(layers.LSTM(3)(layers.Embedding(10, 4)(x))))
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    return model
 
 
 class Autoencoder(keras.Model):
-    """An autoencoder that compares its output with its input."""
-
     def __init__(self) -> None:
         super().__init__()
         self.encoder, self.decoder = layers.Dense(2, "relu"), layers.Dense(6)
 
     def call(self, x: Any) -> Any:
-        """Encode and decode."""
         return self.decoder(self.encoder(x))
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The mean squared error of the inputs."""
         return keras.ops.mean(keras.ops.square(x - y_pred))
 
 
 def autoencoder(config: Mapping[str, Any]) -> keras.Model:
-    """An autoencoder without targets."""
     model = Autoencoder()
     model.compile("adam")
     return model
 
 
 class VAE(keras.Model):
-    """A variational autoencoder without call(), whose parts are built."""
-
     def __init__(self) -> None:
         super().__init__()
         self.encoder = keras.Sequential([layers.Input((6,)), layers.Dense(4)])
@@ -48,11 +205,9 @@ class VAE(keras.Model):
 
     @property
     def metrics(self) -> list[Any]:
-        """The metric that each epoch resets."""
         return [self.total]
 
     def train_step(self, data: Any) -> Any:
-        """A step of the reparametrised bound."""
         with tf.GradientTape() as tape:
             mean, log_variance = tf.split(self.encoder(data), 2, axis=1)
             noise = keras.random.normal(tf.shape(mean), seed=self.seed_generator)
@@ -67,15 +222,12 @@ class VAE(keras.Model):
 
 
 def vae(config: Mapping[str, Any]) -> keras.Model:
-    """A variational autoencoder."""
     model = VAE()
     model.compile(keras.optimizers.Adam(0.01))
     return model
 
 
 class GAN(keras.Model):
-    """A generator and a discriminator with an optimiser each."""
-
     def __init__(self) -> None:
         super().__init__()
         self.discriminator = keras.Sequential([layers.Input((6,)), layers.Dense(4, "relu"), layers.Dense(1)])
@@ -85,16 +237,13 @@ class GAN(keras.Model):
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics that each epoch resets."""
         return [self.d_loss, self.g_loss]
 
     def compile(self, d_optimizer: Any, g_optimizer: Any, loss_fn: Any) -> None:  # type: ignore[override]
-        """Two optimisers and a loss."""
         super().compile()
         self.d_optimizer, self.g_optimizer, self.loss_fn = d_optimizer, g_optimizer, loss_fn
 
     def train_step(self, real: Any) -> Any:
-        """A step of both."""
         rows = tf.shape(real)[0]
         fake = self.generator(keras.random.normal((rows, 3), seed=self.seed_generator))
         both, labels = tf.concat([fake, real], 0), tf.concat([tf.ones((rows, 1)), tf.zeros((rows, 1))], 0)
@@ -113,7 +262,6 @@ class GAN(keras.Model):
 
 
 def gan(config: Mapping[str, Any]) -> keras.Model:
-    """A generative adversarial network."""
     model = GAN()
     model.compile(
         keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.02), keras.losses.BinaryCrossentropy(from_logits=True)
@@ -121,65 +269,7 @@ def gan(config: Mapping[str, Any]) -> keras.Model:
     return model
 
 
-class Diffusion(keras.Model):
-    """A denoiser with a copy of averaged weights, a normaliser, and its own steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.normalizer = layers.Normalization()
-        self.network = keras.Sequential([layers.Input((6,)), layers.Dense(6)])
-        self.ema_network = keras.models.clone_model(self.network)
-        self.seed_generator = keras.random.SeedGenerator(1)
-
-    def compile(self, **arguments: Any) -> None:
-        """Metrics of its own."""
-        super().compile(**arguments)
-        self.noise_loss_tracker = keras.metrics.Mean(name="n_loss")
-
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics that each epoch resets."""
-        return [self.noise_loss_tracker]
-
-    def _loss(self, images: Any, network: Any, training: bool) -> Any:
-        images = self.normalizer(images, training=training)
-        noise = keras.random.normal(keras.ops.shape(images), seed=self.seed_generator)
-        return self.loss(noise, network(images + noise, training=training))
-
-    def train_step(self, images: Any) -> Any:
-        """A step, and the average of its weights."""
-        with tf.GradientTape() as tape:
-            loss = self._loss(images, self.network, True)
-        weights = self.network.trainable_weights
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        self.noise_loss_tracker.update_state(loss)
-        for weight, ema in zip(self.network.weights, self.ema_network.weights, strict=True):
-            ema.assign(0.9 * ema + 0.1 * weight)
-        return {metric.name: metric.result() for metric in self.metrics}
-
-    def test_step(self, images: Any) -> Any:
-        """A step of the averaged weights."""
-        self.noise_loss_tracker.update_state(self._loss(images, self.ema_network, False))
-        return {metric.name: metric.result() for metric in self.metrics}
-
-
-def images_alone() -> Dataset:
-    """Inputs without targets in both splits."""
-    rows = tf.data.Dataset.from_tensor_slices(np.random.default_rng(0).normal(size=(48, 6)).astype("float32"))
-    return Dataset("images", rows.shuffle(48).batch(16, drop_remainder=True), rows.batch(16, drop_remainder=True))
-
-
-def diffusion(config: Mapping[str, Any]) -> keras.Model:
-    """A denoiser whose normaliser is adapted here."""
-    model = Diffusion()
-    model.normalizer.adapt(images_alone().validation)
-    model.compile(optimizer=keras.optimizers.AdamW(0.01), loss=keras.losses.mean_absolute_error)
-    return model
-
-
 class Contrastive(keras.Model):
-    """Recognises augmented copies, and classifies the labelled rows; its parts have no Input, and it has no call()."""
-
     def __init__(self) -> None:
         super().__init__()
         self.augmenter = keras.Sequential([layers.Rescaling(0.5), layers.GaussianNoise(0.2)])
@@ -187,7 +277,6 @@ class Contrastive(keras.Model):
         self.probe = keras.Sequential([layers.Dense(2)], name="probe")
 
     def compile(self, contrastive_optimizer: Any, probe_optimizer: Any, **arguments: Any) -> None:  # type: ignore[override]
-        """An optimiser for each loss."""
         super().compile(**arguments)
         self.contrastive_optimizer, self.probe_optimizer = contrastive_optimizer, probe_optimizer
         self.contrastive_loss = keras.metrics.Mean(name="c_loss")
@@ -195,11 +284,9 @@ class Contrastive(keras.Model):
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics that each epoch resets."""
         return [self.contrastive_loss, self.probe_accuracy]
 
     def train_step(self, data: Any) -> Any:
-        """A step of both losses, on unlabelled and on labelled rows."""
         unlabelled, (labelled, labels) = data
         rows = keras.ops.concatenate((unlabelled, labelled), axis=0)
         with tf.GradientTape() as tape:
@@ -219,14 +306,12 @@ class Contrastive(keras.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
     def test_step(self, data: Any) -> Any:
-        """The accuracy of the labelled rows."""
         rows, labels = data
         self.probe_accuracy.update_state(labels, self.probe(self.encoder(rows)))
         return {"p_acc": self.probe_accuracy.result()}
 
 
 def half_labelled() -> Dataset:
-    """Shuffled rows of which some have labels."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 6)).astype("float32")
     y = (x[:, 0] > 0).astype("int64")
@@ -237,7 +322,22 @@ def half_labelled() -> Dataset:
 
 
 def contrastive(config: Mapping[str, Any]) -> keras.Model:
-    """A contrastive model with two optimisers."""
     model = Contrastive()
     model.compile(contrastive_optimizer=keras.optimizers.Adam(0.01), probe_optimizer=keras.optimizers.Adam(0.02))
     return model
+
+
+PROGRAMS: dict[str, Program] = {
+    "shuffled rows": Program(shuffled, dense),
+    "unknown length": Program(shuffled_of_unknown_length, dense),
+    "repeated": Program(repeated, dense),
+    "augmented images": Program(augmented_images, convolutional),
+    "noisy images": Program(noisy_images, convolutional),
+    "ragged words": Program(ragged_words, embedding),
+    "PyDataset": Program(py_dataset, dense),
+    "PyDataset with state": Program(shuffled_py_dataset, dense),
+    "generator": Program(generators, dense),
+    "VAE": Program(without_targets, vae, "loss"),
+    "GAN": Program(without_targets, gan, "g_loss"),
+    "contrastive, parts without Input": Program(half_labelled, contrastive, "val_p_acc"),
+}

@@ -1,0 +1,636 @@
+"""Exact continuation: in another factory, in another process, of callbacks, phases, folds and repeats; exploits."""
+
+import json
+import math
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import callbacks, layers, optimizers
+
+from pipeline.datasets import Dataset, Split
+from pipeline.errors import ModelError
+from pipeline.space import Config
+from pipeline.storage import pack, unpack
+from pipeline.study import Fit, Objective, Phase, TuneJob
+from pipeline.training.arrays import as_batch, folds_of
+from pipeline.training.base import EpochResult, TrainingEnded
+from pipeline.training.ensemble import Ensemble, first_of, labels_of, seed_of
+from pipeline.training.export import rebuilt
+from pipeline.training.state import without_numbers
+from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six, weighted
+from tests.unit.training.programs import gan, vae
+from tests.unit.training.training import SEED, epochs_of, fitted, job_of, read_back, resumes_exactly, same, weights_of
+
+LONG = pytest.mark.long
+CONFIG = {"dropout": 0.3, "lr": 0.05}
+SCHEDULED = KINDS["AUC, Adamax, learning rate schedule"]
+
+
+def full(config: Config) -> keras.Model:
+    """A model with Dropout, BatchNormalization and Adam."""
+    parts = [
+        layers.Dense(8, activation="relu"),
+        layers.BatchNormalization(),
+        layers.Dropout(config.get("dropout", 0.3)),
+    ]
+    model = keras.Sequential([keras.Input((6,)), *parts, layers.Dense(3, activation="softmax")])
+    model.compile(optimizers.Adam(config.get("lr", 0.1)), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def stateful(config: Config) -> keras.Model:
+    """A recurrent layer with state between batches, in variables that are not the model's."""
+    parts = [layers.Reshape((3, 2)), layers.LSTM(4, stateful=True), layers.Dense(3, activation="softmax")]
+    model = keras.Sequential([keras.Input((6,), batch_size=4), *parts])
+    model.compile(optimizers.SGD(config.get("lr", 0.1)), "sparse_categorical_crossentropy")
+    return model
+
+
+class Draws(layers.Layer):
+    """Noise from Keras' global seed generator."""
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return x + keras.random.normal(keras.ops.shape(x)) if training else x
+
+
+def drawing(config: Config) -> keras.Model:
+    model = keras.Sequential([keras.Input((6,)), Draws(), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+def inputs_alone() -> Dataset:
+    return Dataset("inputs", Split(np.random.default_rng(0).normal(size=(40, 6)).astype("float32")))
+
+
+@pytest.mark.parametrize(
+    ("build", "data", "fields", "memory"),
+    [
+        pytest.param(SCHEDULED.build, SCHEDULED.data, {}, None, id="schedule"),
+        pytest.param(averaged, rows_of_six, {"batch_size": 11}, None, id="averages"),
+        pytest.param(averaged, rows_of_six, {}, 100.0, id="averages, fit"),
+        pytest.param(drawing, rows_of_six, {}, None, id="keras.random"),
+        pytest.param(stateful, rows_of_six, {"batch_size": 4}, None, id="states"),
+        pytest.param(vae, inputs_alone, {"objectives": [Objective("loss", "min")]}, None, id="VAE"),
+        pytest.param(gan, inputs_alone, {"objectives": [Objective("g_loss", "min")]}, None, id="GAN"),
+        pytest.param(gan, inputs_alone, {"objectives": [Objective("g_loss", "min")]}, 100.0, id="GAN, fit"),
+        pytest.param(dense, rows_of_six, {"fit": Fit(steps_per_epoch=4)}, None, id="part of a pass"),
+        pytest.param(dense, rows_of_six, {"fit": Fit(steps_per_epoch=4)}, 100.0, id="part of a pass, fit", marks=LONG),
+        pytest.param(dense, weighted, {"folds": 2, "repeats": 2}, None, id="folds and repeats", marks=LONG),
+    ],
+)  # fmt: skip
+def test_a_resumed_trial_ends_with_the_digits_of_an_uninterrupted_one(
+    build: Any, data: Any, fields: Any, memory: float | None
+) -> None:
+    job, rows = job_of(build, **fields), data()
+    factory, again = (TrainerFactory(job, rows, memory=memory) for _ in range(2))
+    resumes_exactly(factory, {}, epochs=3, after=1, again=again)
+
+
+# In another process.
+
+
+def watching(config: Config) -> list[Any]:
+    """The loss never falls by 9, so patience ends in the sixth epoch."""
+    return [
+        callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2, min_delta=9.0),
+        callbacks.EarlyStopping(monitor="val_loss", patience=5, min_delta=9.0, restore_best_weights=True),
+    ]
+
+
+class Counted(callbacks.Callback):
+    """Has state, says how to save it, and adds to the metrics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: list[float] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.losses.append(logs["loss"])
+        logs["losses"] = sum(self.losses)
+
+    def get_state(self) -> dict[str, Any]:
+        return {"losses": self.losses, "array": np.array(self.losses)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        assert list(state["array"]) == state["losses"]
+        self.losses = state["losses"]
+
+
+def restarting(config: Config) -> list[Any]:
+    return [
+        callbacks.LearningRateScheduler(lambda epoch, _: 0.05 * (1 + math.cos(math.pi * (epoch % 4) / 4))),
+        Counted(),
+    ]
+
+
+JOBS = {
+    "watched": job_of(full, callbacks=watching),
+    "restarted": job_of(stateful, callbacks=restarting, batch_size=4),
+}
+
+
+def outcome(learner: Any) -> Any:
+    """What the next three epochs of a trial show, and its weights at the end."""
+    results = []
+    while len(results) < 3 and not (results and results[-1].last):
+        results.append(learner.run_epoch())
+    learner.close()
+    found = {
+        "metrics": [[dict(result.metrics), result.learning_rate, result.last] for result in results],
+        "weights": [array.tobytes().hex() for array in weights_of(learner.model)],
+        "history": learner.model.history.history,
+    }
+    return json.loads(json.dumps(found))
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The results of each trial without an interruption, and after one in another process."""
+    folder, whole = tmp_path_factory.mktemp("states"), {}
+    for name, job in JOBS.items():
+        learner: Any = TrainerFactory(job, rows_of_six()).learner(CONFIG, seed=SEED)
+        epochs_of(learner, 3)
+        (folder / name).write_bytes(b"".join(pack(learner.save())))
+        whole[name] = outcome(learner)
+    subprocess.run([sys.executable, "-m", "tests.unit.training.test_resume", str(folder)], check=True)
+    return whole, json.loads((folder / "found.json").read_text())
+
+
+def continue_here(folder: Path) -> None:
+    from tests.unit.training import test_resume as module
+
+    found = {}
+    for name, job in module.JOBS.items():
+        factory = TrainerFactory(job, rows_of_six())
+        other: Any = factory.learner({"dropout": 0.1, "lr": 0.3}, seed=SEED + 1)
+        other.run_epoch()
+        other.close()
+        resumed: Any = factory.learner(CONFIG, seed=SEED)
+        resumed.load(unpack((folder / name).read_bytes(), name))
+        found[name] = outcome(resumed)
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+def test_a_trial_continues_exactly_in_another_process(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    whole, resumed = outcomes
+    assert resumed == whole
+    assert [last for _, _, last in whole["watched"]["metrics"]] == [False, False, True]
+    assert len({rate for _, rate, _ in whole["watched"]["metrics"]}) > 1
+
+
+# Exploits, and states that do not fit.
+
+
+@pytest.fixture(scope="module")
+def factory() -> TrainerFactory:
+    return TrainerFactory(job_of(full, callbacks=watching), rows_of_six())
+
+
+def test_an_exploit_keeps_only_the_own_numbers(factory: TrainerFactory) -> None:
+    donor = factory.learner({"lr": 0.01, "dropout": 0.1}, seed=SEED)
+    donor.run_epoch()
+    state = donor.save()
+    receiver: Any = factory.learner({"lr": 0.2, "dropout": 0.4}, seed=SEED)
+    receiver.load(state, exploit=True)
+    taken = receiver.save()
+    rate = [v["path"] for v in taken.header["variables"]].index("adam/learning_rate")
+    for position, (ours, theirs) in enumerate(zip(taken.arrays, state.arrays, strict=True)):
+        assert np.array_equal(ours, theirs) == (position != rate)
+    assert receiver.run_epoch().learning_rate == np.float32(0.2)
+    assert float(receiver.model.layers[2].rate) == 0.4
+
+
+LOSS_WEIGHT = tf.Variable(0.0, trainable=False)
+
+
+def penalised(config: Config) -> keras.Model:
+    """A scalar of the model's that its function sets and training leaves alone, and one of the file."""
+    weight = tf.Variable(config.get("weight", 1.0), trainable=False)
+
+    class Net(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.out = weight, layers.Dense(3, activation="softmax")
+
+        def call(self, x: Any) -> Any:
+            self.add_loss((self.weight + LOSS_WEIGHT) * 0.1)
+            return self.out(x)
+
+    model = Net()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+def raising(config: Config) -> list[Any]:
+    class Raises(callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            LOSS_WEIGHT.assign_add(0.5)
+
+    return [Raises()]
+
+
+@pytest.mark.parametrize("memory", [None, 100.0])
+def test_variables_of_the_file_that_callbacks_change_continue_with_their_trial(memory: float | None) -> None:
+    resumes_exactly(TrainerFactory(job_of(penalised, callbacks=raising), rows_of_six(), memory=memory), {})
+
+
+def test_an_exploit_keeps_the_constants_of_its_own_config() -> None:
+    factory = TrainerFactory(job_of(penalised), rows_of_six())
+    donor: Any = factory.learner({"weight": 1.0}, seed=SEED)
+    donor.run_epoch()
+    receiver: Any = factory.learner({"weight": 5.0}, seed=SEED)
+    receiver.load(donor.save(), exploit=True)
+    assert float(receiver.model.weight.numpy()) == 5.0
+    assert same(receiver.model.out.get_weights(), donor.model.out.get_weights())
+
+
+def test_a_saved_state_is_a_copy_and_saving_a_loaded_one_gives_it_again(factory: TrainerFactory) -> None:
+    learner, again = (factory.learner({}, seed=SEED) for _ in range(2))
+    learner.run_epoch()
+    state = learner.save()
+    before = [np.array(array) for array in state.arrays]
+    again.load(state)
+    learner.run_epoch()
+    assert same(state.arrays, before)
+    assert not same(learner.save().arrays, before)
+    assert again.save().header == state.header
+    assert same(again.save().arrays, state.arrays)
+
+
+def test_names_may_be_new_for_each_model() -> None:
+    ids = iter(["1", "2026-11-27", "9d3f8a52-5d0e-4c4b-9a55-0b1f5b6f2c11"])
+
+    def build(config: Config) -> keras.Model:
+        inner = [layers.Dense(6, name=f"{config['first']}_{next(ids)}"), layers.Dense(6, name="other")]
+        model = keras.Sequential([keras.Input((6,)), *inner, layers.Dense(3, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        return model
+
+    factory = TrainerFactory(job_of(build), rows_of_six())
+    learner, again = (factory.learner({"first": "a"}, seed=SEED) for _ in range(2))
+    learner.run_epoch()
+    again.load(learner.save())
+    assert again.run_epoch().metrics == learner.run_epoch().metrics
+    with pytest.raises(ModelError, match=r"a_1/kernel .* was saved where .*/?b_9d3f8a52"):
+        factory.learner({"first": "b"}, seed=SEED).load(learner.save(), exploit=True)
+    assert without_numbers("conv2d_12/kernel") == "conv2d_#/kernel"
+
+
+@pytest.mark.parametrize("fields", [{"width": 5}, {"optimizer": "rmsprop"}])
+def test_a_state_of_another_architecture_is_refused_and_changes_nothing(fields: dict[str, Any]) -> None:
+    def build(config: Config) -> keras.Model:
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(config.get("width", 4)), layers.Dense(3, "softmax")])
+        model.compile(config.get("optimizer", "sgd"), "sparse_categorical_crossentropy")
+        return model
+
+    factory = TrainerFactory(job_of(build), rows_of_six())
+    state = factory.learner({}, seed=SEED).save()
+    other = factory.learner(fields, seed=SEED)
+    before = other.save()
+    with pytest.raises(ModelError, match="another architecture"):
+        other.load(state, exploit=True)
+    assert same(other.save().arrays, before.arrays)
+
+
+# Callbacks.
+
+
+class MinimalLoss(callbacks.Callback):
+    """As in Keras' guide: halves the rate after an epoch without a new minimum, and keeps the best weights."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.best, self.wait = np.inf, 0
+        self.seen: list[tuple[int, float]] = []
+        self.kinds: set[str] = set()
+        self.mean = keras.metrics.Mean()
+        self.newest = deque([0.0], maxlen=2)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seen.append((epoch, float(logs["loss"])))
+        self.kinds.add(str(epoch))
+        self.mean.update_state(logs["loss"])
+        logs["mean"] = float(self.mean.result())
+        if logs["loss"] < self.best - 0.5:
+            self.best, self.wait, self.best_weights = logs["loss"], 0, self.model.get_weights()
+        else:
+            self.wait += 1
+            self.model.optimizer.learning_rate *= 0.5**self.wait
+            self.model.set_weights([0.5 * array for array in self.best_weights])
+
+
+class Beginning(callbacks.Callback):
+    """Derives everything from what it finds when training begins."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.rate, self.number = float(self.model.optimizer.learning_rate), np.random.rand()
+        self.first = self.model.get_weights()[0]
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.model.optimizer.learning_rate = self.rate / (1 + epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs["moved"] = np.abs(self.model.get_weights()[0] - self.first).sum()
+        logs["number"] = self.number
+
+
+@pytest.mark.parametrize("memory", [None, pytest.param(100.0, marks=LONG)], ids=["compiled", "fit"])
+@pytest.mark.parametrize("kind", [MinimalLoss, Beginning])
+def test_a_users_callback_continues_with_what_it_has_changed(kind: Any, memory: float | None) -> None:
+    made = []
+
+    def build(config: Config) -> list[Any]:
+        made.append(kind())
+        return [made[-1]]
+
+    resumes_exactly(TrainerFactory(job_of(full, callbacks=build), rows_of_six(), memory=memory), {"lr": 0.3})
+    if kind is MinimalLoss:
+        assert [epoch for epoch, _ in made[-1].seen] == list(range(4))
+
+
+def test_an_exploit_keeps_what_a_callback_has_of_its_own_config() -> None:
+    class Factor(callbacks.Callback):
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.factor, self.count = factor, 0
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.count += 1
+
+    factory = TrainerFactory(job_of(dense, callbacks=lambda config: [Factor(config["x"])]), rows_of_six())
+    donor, receiver = (factory.learner({"x": x}, seed=SEED) for x in (0.5, 0.7))
+    donor.run_epoch()
+    receiver.load(donor.save(), exploit=True)
+    found = receiver.callbacks.list.callbacks[0]  # type: ignore[attr-defined]
+    assert (found.factor, found.count) == (0.7, 1)
+
+
+def test_a_log_continues_when_a_trial_is_resumed(tmp_path: Path) -> None:
+    job = job_of(dense, callbacks=lambda _: [callbacks.CSVLogger(tmp_path / "log.csv")])
+    factory = TrainerFactory(job, rows_of_six())
+    first = factory.learner({}, seed=SEED)
+    epochs_of(first, 2)
+    state = first.save()
+    first.close()
+    second = factory.learner({}, seed=SEED)
+    second.load(state)
+    second.run_epoch()
+    second.close()
+    assert [line[0] for line in (tmp_path / "log.csv").read_text().splitlines()] == ["e", "0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [callbacks.EarlyStopping("val_acc"), callbacks.ModelCheckpoint("n.keras", "val_acc", save_best_only=True)],
+)
+def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
+    learner = TrainerFactory(job_of(dense, callbacks=lambda _: [callback]), rows_of_six()).learner({}, seed=0)
+    with pytest.raises(ModelError, match=r"monitors 'val_acc'.*Did you mean val_accuracy"):
+        learner.run_epoch()
+
+
+def test_the_end_is_called_once_after_any_error() -> None:
+    calls: list[str] = []
+
+    class Failing(callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            raise RuntimeError("mine")
+
+        def on_train_end(self, logs: Any = None) -> None:
+            calls.append("end")
+
+    factory = TrainerFactory(job_of(dense, callbacks=lambda _: [Failing()]), rows_of_six())
+    factory.learner({}, seed=SEED).close()
+    assert calls == []
+    learner = factory.learner({}, seed=SEED)
+    with pytest.raises(RuntimeError, match="mine"):
+        learner.run_epoch()
+    learner.close()
+    learner.close()
+    assert calls == ["end"]
+
+
+# Phases.
+
+AT = 2
+
+
+def frozen(config: Config) -> keras.Model:
+    parts = [layers.Input((6,)), layers.Dense(5, "relu"), layers.BatchNormalization(), layers.Dropout(0.2)]
+    base = keras.Sequential(parts, name="base")
+    base.trainable = False
+    x = keras.Input((6,))
+    model = keras.Model(x, layers.Dense(3, activation="softmax")(base(x, training=False)))
+    _compile(model, config.get("lr", 0.1))
+    return model
+
+
+def unfreeze(model: keras.Model, config: Config) -> None:
+    model.get_layer("base").trainable = True
+    _compile(model, config.get("lr", 0.1) / 10)
+
+
+def _compile(model: keras.Model, rate: float) -> None:
+    model.compile(optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+
+def tuned(*, at: Any = AT, prepare: Any = unfreeze, **fields: Any) -> TuneJob:
+    return job_of(frozen, phases=[Phase(at=at, prepare=prepare)], **fields)
+
+
+def pipelines() -> Dataset:
+    train, validation = (
+        tf.data.Dataset.from_tensor_slices(as_batch(split)) for split in (rows_of_six().train, rows_of_six().validation)
+    )
+    return Dataset("rows", train.shuffle(44).batch(8), validation.batch(8))
+
+
+@pytest.mark.parametrize("kind", ["compiled", pytest.param("fit", marks=LONG), "pipeline"])
+def test_phases_are_calls_of_fit_and_resume_exactly(kind: str) -> None:
+    job = tuned(**({"data": pipelines} if kind == "pipeline" else {}))
+    data = None if kind == "pipeline" else rows_of_six()
+    factory = TrainerFactory(job, data, memory=100.0 if kind == "fit" else None)
+    whole: Any = factory.learner({}, seed=SEED)
+    results, states = [], []
+    for _ in range(4):
+        results.append(whole.run_epoch())
+        states.append(whole.save())
+    assert [result.phase for result in results] == [0, 0, 1, 1]
+    assert [result.learning_rate for result in results] == pytest.approx([0.1, 0.1, 0.01, 0.01])
+    _, history = fitted(job_of(frozen, **({"data": pipelines} if data is None else {})), data, epochs=AT)
+    assert [result.metrics["loss"] for result in results[:AT]] == pytest.approx(history["loss"], rel=1e-6)
+    for trained in (1, 2, 3):
+        resumed: Any = TrainerFactory(job, data, memory=100.0 if kind == "fit" else None).learner({}, seed=SEED)
+        resumed.load(read_back(states[trained - 1]))
+        assert epochs_of(resumed, 4 - trained) == [dict(result.metrics) for result in results[trained:]]
+    assert same(weights_of(resumed.model), weights_of(whole.model))
+
+
+def test_a_callback_that_stops_ends_the_phase() -> None:
+    def stopping(config: Config) -> list[Any]:
+        return [callbacks.EarlyStopping("loss", patience=1, min_delta=9.0, restore_best_weights=True)]
+
+    factory = TrainerFactory(tuned(at=5, callbacks=stopping), rows_of_six())
+    learner: Any = factory.learner({}, seed=SEED)
+    results = [learner.run_epoch()]
+    state = learner.save()
+    while not results[-1].last:
+        results.append(learner.run_epoch())
+    assert [result.phase for result in results] == [0, 0, 1, 1]
+    resumed = factory.learner({}, seed=SEED)
+    resumed.load(state)
+    assert epochs_of(resumed, 3) == [dict(result.metrics) for result in results[1:]]
+
+
+def test_a_parameter_sets_the_start_and_an_exploit_takes_over_the_phase() -> None:
+    factory = TrainerFactory(tuned(at="x"), rows_of_six())
+    donor: Any = factory.learner({"x": 1, "lr": 0.1}, seed=SEED)
+    assert [donor.run_epoch().phase for _ in range(2)] == [0, 1]
+    assert factory.learner({}, seed=SEED).run_epoch().phase == 0
+    receiver: Any = factory.learner({"x": 1, "lr": 0.5}, seed=SEED)
+    receiver.load(donor.save(), exploit=True)
+    assert same(weights_of(receiver.model), weights_of(donor.model))
+    result = receiver.run_epoch()
+    assert (result.phase, result.learning_rate) == (1, pytest.approx(0.05))
+    model = rebuilt(factory, {"x": 1}, donor.save(), seed=SEED)
+    assert len(model.trainable_variables) == 6
+    assert same(weights_of(model), weights_of(donor.model))
+
+
+def _forgets(model: keras.Model, config: Config) -> None:
+    model.get_layer("base").trainable = True
+
+
+@pytest.mark.parametrize(("prepare", "why"), [(lambda *_: 1, "type int"), (_forgets, "did not compile")])
+def test_a_phase_that_leaves_no_model_to_train_is_named(prepare: Any, why: str) -> None:
+    learner: Any = TrainerFactory(tuned(at=1, prepare=prepare), rows_of_six()).learner({}, seed=SEED)
+    learner.run_epoch()
+    with pytest.raises(ModelError, match=why):
+        learner.run_epoch()
+
+
+@pytest.mark.parametrize(("hook", "memory"), [("on_epoch_end", None), ("on_epoch_begin", 100.0)])
+def test_a_callback_that_compiles_is_pointed_to_phases(hook: str, memory: float | None) -> None:
+    class Compiles(callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            setattr(self, hook, lambda *_: self.model.compile("sgd", "sparse_categorical_crossentropy"))
+
+    job = job_of(dense, callbacks=lambda _: [Compiles()])
+    learner: Any = TrainerFactory(job, rows_of_six(), memory=memory).learner({}, seed=SEED)
+    with pytest.raises(ModelError, match=r"phases=\[Phase"):
+        learner.run_epoch()
+
+
+# Folds and repeats.
+
+
+def plateaus(config: Config) -> list[Any]:
+    return [callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1, min_delta=0.01)]
+
+
+def test_models_of_a_trial_have_names_and_seeds_of_their_own() -> None:
+    assert labels_of(1, 1) == [""]
+    assert labels_of(3, 1) == ["fold1", "fold2", "fold3"]
+    assert labels_of(2, 2) == ["fold1_repeat1", "fold2_repeat1", "fold1_repeat2", "fold2_repeat2"]
+    seeds = [seed_of(seed, place) for seed in (0, 1) for place in range(20)]
+    assert (seeds[0], seeds[20], len(set(seeds))) == (0, 1, 40)
+
+
+def test_a_fold_is_trained_as_if_it_were_all() -> None:
+    data, job = rows_of_six(), job_of(full, folds=2)
+    (result,) = [TrainerFactory(job, data).learner({}, seed=SEED).run_epoch()]
+    alone = []
+    for place, fold in enumerate(folds_of(data.train, 2, seed=job.seed)):
+        mine = Dataset(
+            "fold", *(Split(data.train.x[rows], data.train.y[rows]) for rows in (fold.train, fold.validation))
+        )
+        alone.append(TrainerFactory(job_of(full), mine).learner({}, seed=seed_of(SEED, place)).run_epoch().metrics)
+    for name in ("loss", "val_loss", "val_accuracy"):
+        values = [one[name] for one in alone]
+        assert [result.metrics[f"{name}_fold{n}"] for n in (1, 2)] == pytest.approx(values, rel=1e-6)
+        assert result.metrics[name] == pytest.approx(np.mean(values), rel=1e-6)
+        assert result.metrics[f"{name}_std"] == pytest.approx(np.std(values), abs=1e-6)
+
+
+@pytest.mark.parametrize("fields", [{"folds": 2}, {"repeats": 2}])
+def test_models_of_a_trial_resume_exactly_and_share_traces(fields: Mapping[str, int]) -> None:
+    factory = TrainerFactory(job_of(full, callbacks=plateaus, **fields), rows_of_six())
+    resumes_exactly(factory, {})
+    if "repeats" in fields:
+        learner, alone = factory.learner({}, seed=SEED), TrainerFactory(job_of(full), rows_of_six())
+        learner.run_epoch()
+        single = alone.learner({}, seed=SEED)
+        single.load(first_of(read_back(learner.save())))
+        assert learner.run_epoch().metrics["loss_repeat1"] == single.run_epoch().metrics["loss"]
+
+
+class Stop(callbacks.Callback):
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.stop_training = epoch + 1 >= self.after
+
+
+def test_a_fold_that_stops_keeps_its_last_metrics_which_are_validated() -> None:
+    made: list[Stop] = []
+
+    def stopping(config: Config) -> list[Any]:
+        made.append(Stop(after=(2, 4)[len(made) % 2]))
+        return [made[-1]]
+
+    job = job_of(full, callbacks=stopping, folds=2, fit=Fit(validation_freq=3))
+    factory = TrainerFactory(job, rows_of_six())
+    learner = factory.learner({}, seed=SEED)
+    results = [learner.run_epoch() for _ in range(3)]
+    state = read_back(learner.save())
+    results.append(learner.run_epoch())
+    assert ["val_loss" in result.metrics for result in results] == [False, False, True, True]
+    assert [result.last for result in results] == [False, False, False, True]
+    assert results[2].metrics["loss_fold1"] == results[1].metrics["loss_fold1"]
+    assert results[3].metrics["val_loss_fold1"] == results[2].metrics["val_loss_fold1"]
+    with pytest.raises(TrainingEnded):
+        learner.run_epoch()
+    again = factory.learner({}, seed=SEED)
+    again.load(state)
+    assert again.run_epoch().metrics == results[3].metrics
+
+
+def test_the_whole_training_split_is_available_for_the_winner() -> None:
+    whole = TrainerFactory(job_of(full, folds=2), rows_of_six()).whole({}, seed=SEED)
+    single = TrainerFactory(job_of(full), rows_of_six()).learner({}, seed=SEED)
+    assert whole.run_epoch().metrics == single.run_epoch().metrics
+
+
+def test_a_loss_of_one_fold_that_is_not_finite_makes_the_mean_so() -> None:
+    class Stub:
+        model_epoch, trained_with = 1, None
+
+        def __init__(self, loss: float) -> None:
+            self.loss = loss
+
+        def run_epoch(self) -> EpochResult:
+            return EpochResult({"loss": self.loss}, 0.1, 0.0, 1.0, 2.0, last=math.isnan(self.loss))
+
+    joined = Ensemble(["fold1", "fold2"], [Stub(1.0), Stub(math.nan)]).run_epoch()  # type: ignore[list-item]
+    assert math.isnan(joined.metrics["loss"])
+    assert (joined.metrics["loss_fold1"], joined.seconds_train, joined.learning_rate) == (1.0, 2.0, 0.1)
+
+
+if __name__ == "__main__":
+    from pipeline.study import Resources
+    from pipeline.training.process import set_up
+
+    set_up(Resources())
+    continue_here(Path(sys.argv[1]))
