@@ -34,7 +34,7 @@ from pipeline.study.earlier_trials import EarlierTrials, write_earlier
 from pipeline.study.files import recorded_data
 from pipeline.study.studies import default_storage
 from pipeline.training.data import check_functions
-from pipeline.training.keras_backend import refuse_other_keras
+from pipeline.training.process import refuse_other_keras
 
 
 class Display(Protocol):

@@ -17,8 +17,7 @@ from pipeline.study import TuneJob
 from pipeline.training.arrays import first_inputs
 from pipeline.training.base import batch_size_of
 from pipeline.training.data import set_up_models
-from pipeline.training.generators import seed_generators
-from pipeline.training.global_state import restore_own_settings
+from pipeline.training.global_state import restore_own_settings, seed_generators
 from pipeline.training.internals import (
     compilation_of,
     compile_arguments,
@@ -28,8 +27,8 @@ from pipeline.training.internals import (
     reset_seeds,
     reset_shared_metrics,
 )
-from pipeline.training.keras_backend import KERAS_2, OTHER_KERAS, refuse_other_backend
 from pipeline.training.persistent_objects import PersistentObjects
+from pipeline.training.process import KERAS_2, OTHER_KERAS, refuse_other_backend
 
 
 def build_model(

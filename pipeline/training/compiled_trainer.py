@@ -10,8 +10,7 @@ import tensorflow as tf
 from pipeline.space import Config
 from pipeline.study import TuneJob
 from pipeline.training.arrays import DeviceData, span_of, steps_of
-from pipeline.training.base import batch_size_of
-from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.base import FitArguments, batch_size_of
 from pipeline.training.metrics import plain_logs
 from pipeline.training.traces import Trace
 from pipeline.training.trainer import Trainer

@@ -23,8 +23,8 @@ from pipeline.study import TuneJob
 from pipeline.study.context import for_all_trials
 from pipeline.study.trial_configs import start_configs
 from pipeline.text import counted
-from pipeline.training.fit_arguments import check_fit, fit_arguments
-from pipeline.training.generators import seed_globally, seeding_imports
+from pipeline.training.base import check_fit, fit_arguments
+from pipeline.training.global_state import seed_globally, seeding_imports
 from pipeline.training.process import set_up, workers_on
 from pipeline.training.shared_cache import in_data_call
 

@@ -27,11 +27,10 @@ from pipeline.training.arrays import (
 from pipeline.training.base import batch_size_of
 from pipeline.training.callbacks import Relay
 from pipeline.training.data import memory_for_rows
-from pipeline.training.generators import seed_generators
+from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import keep_averages_apart, ordered_sums
 from pipeline.training.pipeline_reader import PipelineReader, in_memory, steps_per_call
-from pipeline.training.pipeline_stages import pipeline_variables
-from pipeline.training.pipelines import Source, batch_spec, opened
+from pipeline.training.pipelines import Source, batch_spec, opened, pipeline_variables
 from pipeline.training.state import build_further_optimizers, further_variables, skip_reductions, variables_of
 from pipeline.training.trainer import Trainer
 

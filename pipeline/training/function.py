@@ -20,7 +20,7 @@ from pipeline.storage.scratch import scratch
 from pipeline.study.context import set_continued_from
 from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.function_state import decoded, encoded
-from pipeline.training.generators import generator_states, restore_generators, seed_globally, seeding_imports
+from pipeline.training.global_state import generator_states, restore_generators, seed_globally, seeding_imports
 from pipeline.training.metrics import yielded_metrics
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split, batches_of, is_endless
-from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.base import FitArguments
 from pipeline.training.internals import data_adapter
-from pipeline.training.pipeline_stages import kept, reading_to_skip, repeats_itself
-from pipeline.training.pipelines import as_fit_takes_it
+from pipeline.training.pipelines import as_fit_takes_it, kept, reading_to_skip, repeats_itself
 
 _STEPS_PER_CALL = 64
 """Steps that one call of Keras' training function runs: fewer calls from Python, the same results.

@@ -81,7 +81,7 @@ def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> 
 
 def _cached(name: str, dataset: "tf.data.Dataset") -> Any:
     # A job file imports this module where it is read, even by commands that do not train.
-    from pipeline.training.pipeline_stages import changes_because, kept
+    from pipeline.training.pipelines import changes_because, kept
 
     where = f"shared_cache({name!r})"
     if kind_of(dataset) != TF_DATA:
@@ -126,7 +126,7 @@ def _write(name: str, dataset: "tf.data.Dataset", folder: Path, call: DataCall) 
     """Write the elements; whether the disk has room for them."""
     import tensorflow as tf
 
-    from pipeline.training.generators import generator_states, restore_generators
+    from pipeline.training.global_state import generator_states, restore_generators
 
     reads, writing = call.reads, folder / "writing"
     if (folder / "no room").exists():

@@ -13,11 +13,10 @@ from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
 from pipeline.text import listed
 from pipeline.training.arrays import order_of
-from pipeline.training.base import EpochResult, JobNotes, batch_size_of
+from pipeline.training.base import EpochResult, FitArguments, JobNotes, batch_size_of
 from pipeline.training.build import Phases, build_callbacks
 from pipeline.training.callbacks import Callbacks
-from pipeline.training.fit_arguments import FitArguments
-from pipeline.training.generators import seed_generators
+from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import compilation_of, learning_rate_of
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
 from pipeline.training.persistent_objects import PersistentObjects

@@ -15,9 +15,8 @@ from pipeline.storage.scratch import SharedFolder
 from pipeline.study import TuneJob
 from pipeline.study.context import in_part
 from pipeline.text import size
-from pipeline.training.base import JobNotes, Learner, batch_size_of
+from pipeline.training.base import FitArguments, JobNotes, Learner, batch_size_of, fit_arguments
 from pipeline.training.ensemble import Ensemble, labels_of, seed_of
-from pipeline.training.fit_arguments import FitArguments, fit_arguments
 from pipeline.training.function import FunctionLearner, has_state
 
 if TYPE_CHECKING:

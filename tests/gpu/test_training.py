@@ -40,7 +40,7 @@ def build(config):
     model.jit_compile = model._resolve_auto_jit_compile()
     return model
 
-from pipeline.training.fit_arguments import FitArguments
+from pipeline.training.base import FitArguments
 from pipeline.training.arrays import WHOLE
 
 trainer_factory = TrainerFactory(job_of(build, batch_size=kind.batch_size, resources=resources), kind.data())

@@ -186,13 +186,16 @@ def test_xla_compiles_on_a_cpu_only_if_requested(asked: Any, resources: Any, exp
 
 def test_callbacks_write_into_the_folder_of_the_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def callbacks(config: Config) -> list[Any]:
-        return [keras.callbacks.CSVLogger("log.csv"), keras.callbacks.CSVLogger(str(tmp_path / config["name"]))]
+        return [
+            keras.callbacks.CSVLogger("log.csv"),
+            keras.callbacks.CSVLogger(str(tmp_path / ("0007.csv" if config["own"] else "all.csv"))),
+        ]
 
     (tmp_path / "own").mkdir()
     factory = TrainerFactory(job_of(dense, callbacks=callbacks), rows_of_six())
     with in_trial(TrialContext("0007", 1, 1, tmp_path / "own"), tmp_path):
-        for name in ("0007.csv", "all.csv"):
-            learner = factory.learner({"name": name}, seed=1)
+        for own in (True, False):
+            learner = factory.learner({"own": own}, seed=1)
             learner.run_epoch()
             learner.close()
     assert (tmp_path / "own/log.csv").exists()
@@ -287,7 +290,8 @@ def test_folds_that_would_train_the_same_weights_are_refused() -> None:
     factory = TrainerFactory(job_of(lambda: compiled(body), folds=2), rows_of_six())
     with pytest.raises(ModelError, match="body/kernel"):
         factory.learner({}, seed=1)
-    refuse_shared_weights([compiled(layers.Dense(5, trainable=False))] * 2)
+    frozen = layers.Dense(5, trainable=False)
+    refuse_shared_weights([compiled(frozen), compiled(frozen)])
 
 
 # Models without training.

@@ -15,9 +15,9 @@ from pipeline.errors import DataError, ModelError
 from pipeline.space import Config
 from pipeline.study import Budget, Fit, Objective, Resources
 from pipeline.training.arrays import class_weights_of
+from pipeline.training.base import fit_arguments
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.data import load_data
-from pipeline.training.fit_arguments import fit_arguments
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six, two_targets, weighted

@@ -365,8 +365,9 @@ def test_a_state_is_written_for_others(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "source/a.txt").write_text("a")
     state = {"n": [1, {2}], "a.b": np.arange(2), "a": {"b": b"x"}, "model": model, "files": tmp_path / "source"}
-    written = write_state(state, tmp_path / "source")
+    (tmp_path / "out").mkdir()
+    written = write_state(state, tmp_path / "out")
     assert [path.name for path in written] == ["state.json", "arrays.npz", "files"]
-    assert sorted(np.load(tmp_path / "source/arrays.npz")) == ["a.b", "a_b"]
-    assert sorted(path.name for path in (tmp_path / "source/files").iterdir()) == ["files", "model.keras"]
-    assert [path.name for path in write_state(model, tmp_path / "source")] == ["model.keras"]
+    assert sorted(np.load(tmp_path / "out/arrays.npz")) == ["a.b", "a_b"]
+    assert sorted(path.name for path in (tmp_path / "out/files").iterdir()) == ["files", "model.keras"]
+    assert [path.name for path in write_state(model, tmp_path / "out")] == ["model.keras"]

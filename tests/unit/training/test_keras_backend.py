@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.training.keras_backend import other_backend, refuse_other_backend, refuse_other_keras
+from pipeline.training.process import other_backend, refuse_other_backend, refuse_other_keras
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,18 @@ from pipeline.errors import DataError
 from pipeline.execution.ray.job_transport import dumped
 from pipeline.space import Config
 from pipeline.study import Fit, Objective, TuneJob
+from pipeline.training.base import FitArguments
 from pipeline.training.data import load_data
-from pipeline.training.fit_arguments import FitArguments
 from pipeline.training.pipeline_reader import in_memory, steps_per_call
-from pipeline.training.pipeline_stages import kept, pipeline_variables, reading_to_skip
-from pipeline.training.pipelines import Source, as_fit_takes_it, example_of, opened
+from pipeline.training.pipelines import (
+    Source,
+    as_fit_takes_it,
+    example_of,
+    kept,
+    opened,
+    pipeline_variables,
+    reading_to_skip,
+)
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.programs import PROGRAMS, dense, mixed, shuffled
 from tests.unit.training.training import SEED, epochs_of, equals_fit, fitted, job_of, resumes_exactly

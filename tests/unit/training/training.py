@@ -13,7 +13,7 @@ from pipeline.study import Budget, Objective, TuneJob
 from pipeline.training.arrays import as_batch, order_of
 from pipeline.training.build import build_callbacks
 from pipeline.training.data import load_data
-from pipeline.training.generators import seed_generators
+from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import ordered_sums
 from pipeline.training.pipelines import opened
 from pipeline.training.trainer_factory import TrainerFactory
