@@ -14,7 +14,7 @@ _IMPORT = re.compile(r"\bfrom (?:pipeline|tune_jobs)[.\w]* import \(?([\w, ]+)")
 TESTS = Path(__file__).parents[1]
 PRODUCT = TESTS.parent / "pipeline"
 INTERNALS = tuple(
-    PRODUCT / home for home in ("adapters/optuna/internals.py", "execution/ray/internals", "training/internals")
+    PRODUCT / home for home in ("adapters/optuna/internals.py", "execution/ray/internals", "training/internals.py")
 )
 
 

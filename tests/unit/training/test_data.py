@@ -28,6 +28,7 @@ from pipeline.training.data import check_functions, load_data, without_validatio
 from pipeline.training.metrics import NotNumeric, as_number, plain_logs
 from pipeline.training.shared_cache import in_data_call
 from pipeline.training.trainer_factory import TrainerFactory
+from tests.unit.training import training
 from tests.unit.training.model_kinds import dense, rows_of_six
 from tests.unit.training.training import epochs_of, job_of
 
@@ -135,12 +136,12 @@ def _calling(kind: str, calls: list[int], names: list[str], norm: Any, encoder: 
 
 
 SCALE = 0.0
-CALLS: list[tuple[int, str]] = []
 
 
 def wide(config: Mapping[str, Any]) -> Dataset:
     width = config["width"]
-    CALLS.append((width, str(Path.cwd())))
+    # In another module: a list of this one would be something that the function sets up.
+    training.CALLS.append((width, str(Path.cwd())))
     x = np.random.normal(size=(24, width)).astype("float32")
     return Dataset("wide", *(Split(part, part.sum(axis=1)) for part in (x[:16], x[16:])))
 
@@ -158,16 +159,8 @@ def narrow(config: Mapping[str, Any]) -> keras.Model:
     return model
 
 
-@pytest.fixture
-def quiet_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The list of calls is kept elsewhere: a data function that appends to a list sets something up."""
-    monkeypatch.setattr("pipeline.training.data._outside", lambda _: SCALE)
-    CALLS.clear()
-    return []
-
-
 def widths() -> list[int]:
-    return [width for width, _ in CALLS]
+    return [width for width, _ in training.CALLS]
 
 
 def _job(data: Any = wide) -> TuneJob:
@@ -181,26 +174,25 @@ def _losses(factory: TrainerFactory, width: int, lr: float = 0.1) -> list[dict[s
     return found
 
 
-@pytest.mark.usefixtures("quiet_calls")
 def test_trials_share_the_data_of_their_combination_within_the_memory(tmp_path: Path) -> None:
     loaded: list[tuple[ConfigReads, Dataset]] = []
     factory = TrainerFactory(_job(), None, loaded=lambda reads, data: loaded.append((reads, data)), memory=900.0)
     alone = _losses(TrainerFactory(_job(), None), 3, 0.2)
-    CALLS.clear()
+    training.CALLS.clear()
     with in_trial(TrialContext("0000", 1, 2, tmp_path)):
         factory.learner({"width": 3, "lr": 0.1}, seed=1)
     for width, lr in ((4, 0.1), (4, 0.3)):
         _losses(factory, width, lr)
     assert _losses(factory, 3, 0.2) == alone
-    assert [(3, str(Path.cwd())), (4, str(Path.cwd()))] == CALLS
+    assert [(3, str(Path.cwd())), (4, str(Path.cwd()))] == training.CALLS
     assert [dict(reads.values) for reads, _ in loaded] == [{"width": 3}, {"width": 4}]
     for width in (5, 3, 4):
         _losses(factory, width)
     assert widths() == [3, 4, 5, 3, 4]
 
 
-@pytest.mark.usefixtures("quiet_calls")
 def test_a_data_function_that_sets_up_models_runs_again_where_others_came_between() -> None:
+    training.CALLS.clear()
     job = _job(wide_and_scaled)
     factory = TrainerFactory(job, None)
     for width in (3, 3, 4, 3):

@@ -19,6 +19,8 @@ from pipeline.training.pipelines import opened
 from pipeline.training.trainer_factory import TrainerFactory
 
 SEED = 3
+CALLS: list[Any] = []
+"""What a test records of the calls of its functions."""
 
 
 def job_of(model: Callable[..., Any], **fields: Any) -> TuneJob:

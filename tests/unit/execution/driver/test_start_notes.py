@@ -124,18 +124,3 @@ def test_parts_that_trials_share_are_noted() -> None:
     object.__setattr__(data, "shared", (SharedPart("train", "float32", 4, 32),))
     (note,) = data_notes(model_job(), data, {})
     assert note.startswith("The trials of a node share 'train' (4 elements, 32 bytes): one of them writes it")
-
-
-def test_a_pipeline_that_trials_read_further_is_noted() -> None:
-    """A pipeline that is built outside the data function is noted, because trials depend on those before them."""
-    import tensorflow as tf
-
-    rows = tf.data.Dataset.from_tensor_slices((np.zeros((8, 2), "float32"), np.zeros(8, "float32")))
-    shuffled = rows.shuffle(8, seed=3).batch(4)
-
-    def data() -> Dataset:
-        return Dataset("rows", train=shuffled, validation=rows.batch(4))
-
-    (note,) = data_notes(model_job().replaced({"data": data}), data(), {})
-    assert note.startswith("A trial's batches depend on the trials that its worker has trained before")
-    assert "because its train data come from a tf.data pipeline that is built outside the data function" in note
