@@ -1,6 +1,5 @@
 """Trials on pipelines: equal to one call of Keras' fit, exact after a resume, and independent of other trials."""
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -16,13 +15,12 @@ import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split, batches_of, load
 from pipeline.errors import DataError
-from pipeline.execution.ray.job_transport import dumped
 from pipeline.space import Config
 from pipeline.study import Fit, Objective, TuneJob
 from pipeline.training.base import FitArguments
 from pipeline.training.data import load_data
 from pipeline.training.pipeline_reader import in_memory, steps_per_call
-from pipeline.training.pipelines import (
+from pipeline.training.pipelines import reduced, (
     Source,
     as_fit_takes_it,
     example_of,
@@ -283,11 +281,12 @@ def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
 def test_a_pipeline_of_a_notebook_is_sent_with_its_elements() -> None:
     made = NUMBERS.shuffle(12, seed=4).batch(5)
     made.class_names = ["a"]
-    found = pickle.loads(dumped(made))
+    restore, arguments = reduced(made)
+    found = restore(*arguments)
     assert sorted(np.concatenate(list(found.as_numpy_iterator()))) == list(range(12))
     assert found.class_names == ["a"]
     with pytest.raises(DataError, match="Python code produces its elements"):
-        dumped(NUMBERS.map(lambda x: tf.numpy_function(lambda y: y, [x], tf.int64)))
+        reduced(NUMBERS.map(lambda x: tf.numpy_function(lambda y: y, [x], tf.int64)))
 
 
 # Streams of Parquet files.
