@@ -20,7 +20,7 @@ from pipeline.study import Fit, Objective, TuneJob
 from pipeline.training.base import FitArguments
 from pipeline.training.data import load_data
 from pipeline.training.pipeline_reader import in_memory, steps_per_call
-from pipeline.training.pipelines import reduced, (
+from pipeline.training.pipelines import (
     Source,
     as_fit_takes_it,
     example_of,
@@ -28,6 +28,7 @@ from pipeline.training.pipelines import reduced, (
     opened,
     pipeline_variables,
     reading_to_skip,
+    reduced,
 )
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.programs import PROGRAMS, dense, mixed, shuffled
