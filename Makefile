@@ -33,10 +33,9 @@ docs: docs-tables               ## write the outputs that the documentation show
 	$(BIN)/python -m scripts.documentation
 	$(BIN)/python -m scripts.documentation.notebook
 
-docs-tables: .venv/dev.stamp    ## write the tables of the documentation: fields, columns, options
+docs-tables: .venv/dev.stamp    ## write the tables of the documentation: fields and columns
 	$(BIN)/python scripts/document_fields.py
 	$(BIN)/python scripts/document_tables.py
-	$(BIN)/python -m scripts.documentation --options
 
 bench: .venv/bench.stamp        ## speed, as ratios against peers in one run; BENCH='--only scale'
 	$(BIN)/python -m tests.benchmarks $(BENCH)

@@ -1,4 +1,4 @@
-"""Write the outputs and the tables of options that pages show: python -m scripts.documentation.
+"""Write the outputs that pages show: python -m scripts.documentation.
 
 Every command of a page is run in full, in the page's order, in a new folder. Commands that need a cluster, a GPU or an
 installation keep the output that the page has.
@@ -12,9 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.documentation.command_line import options_of
 from scripts.documentation.folder import ROOT, Folder
-from scripts.documentation.markdown import Command, Step, with_outputs, with_tables
+from scripts.documentation.markdown import Command, Step, with_outputs
 from scripts.documentation.places import Place, place_of
 
 PAGES = ("README.md", "docs/commands.md")
@@ -22,11 +21,6 @@ PAGES = ("README.md", "docs/commands.md")
 
 _MISTAKE = 2
 """The exit code of a mistake, which a page may show."""
-
-
-def tables(text: str) -> str:
-    """A page with its tables of options written again."""
-    return with_tables(text, "options", options_of)
 
 
 def outputs(name: str, text: str) -> str:
@@ -62,12 +56,10 @@ def main() -> None:
     """Write each page."""
     parser = argparse.ArgumentParser(description="Write what the documentation's pages show of commands.")
     parser.add_argument("page", nargs="*", default=PAGES, help=f"pages, unless given: {', '.join(PAGES)}")
-    parser.add_argument("--options", action="store_true", help="only the tables of options; runs no command")
     arguments = parser.parse_args()
     for name in arguments.page:
         file = ROOT / name
-        text = tables(file.read_text(encoding="utf-8"))
-        file.write_text(text if arguments.options else outputs(name, text), encoding="utf-8")
+        file.write_text(outputs(name, file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -54,12 +54,6 @@ def with_outputs(page: str, run: Callable[[Step], str]) -> str:
     return _FENCE.sub(block, page)
 
 
-def with_tables(page: str, what: str, table: Callable[[str], str]) -> str:
-    """The page with new tables between `<!-- WHAT of NAME -->` and `<!-- end -->`."""
-    marked = re.compile(rf"(<!-- {what} of ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-    return marked.sub(lambda found: f"{found[1]}{table(found[2])}{found[3]}", page)
-
-
 def inline_commands(page: str) -> list[str]:
     """What stands in backticks within the text and begins with `tunepipe `."""
     text = _FENCE.sub("", page)

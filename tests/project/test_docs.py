@@ -10,8 +10,8 @@ import nbformat
 import pytest
 
 from pipeline.cli.job_changes import assignments
-from scripts.documentation.command_line import command_names, options_of, unreadable
-from scripts.documentation.markdown import inline_commands, with_tables
+from scripts.documentation.command_line import unreadable
+from scripts.documentation.markdown import inline_commands
 from scripts.documentation.notebook import executed
 from scripts.documentation.shape import shape
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 _PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
 _WITH_PYTHON = [
     "README.md",
-    *(f"docs/{page}.md" for page in ("commands", "jobs", "data", "training", "search", "functions")),
+    *(f"docs/{page}.md" for page in ("jobs", "data", "training", "search", "functions")),
 ]
 _LARGEST_NOTEBOOK = 2**19
 _INCOMPLETE = "Missing parameter"
@@ -91,14 +91,6 @@ def test_commands_stand_in_blocks_that_are_run(page):
             assert not re.search(r"^(\$ )?(tunepipe|make|kubectl|pip|git|python|podman) ", content, re.MULTILINE), (
                 content
             )
-
-
-@pytest.mark.parametrize("page", ["docs/commands.md"])
-def test_the_options_are_documented_as_the_parser_knows_them(page):
-    """The option table of each command equals the generated one, which `make docs-tables` writes."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    assert sorted(re.findall(r"<!-- options of ([\w-]+) -->", text)) == sorted(command_names())
-    assert with_tables(text, "options", options_of) == text
 
 
 def _anchors(page: Path) -> set[str]:
