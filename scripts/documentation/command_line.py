@@ -7,6 +7,7 @@ import typer
 
 from pipeline.cli.commands import app
 
+
 def unreadable(text: str) -> str | None:
     """What is wrong with a command line of tunepipe; None if its command, options and values can be read."""
     words = shlex.split(text.partition(" | ")[0], comments=True)
