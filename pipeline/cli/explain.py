@@ -14,8 +14,7 @@ from pipeline.text import sanitize
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
     """Explain a study: important hyperparameters, early against final values, savings of early stopping, time."""
-    from pipeline.results.tables.arrow_or_frame import postpone_pandas
-    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.load import load_results, postpone_pandas
     from pipeline.results.views.explanation import explanation_tables
 
     postpone_pandas()

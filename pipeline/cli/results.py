@@ -226,8 +226,7 @@ def _selected(
     """The first trials that match, how many match, and a note if the studies have several objectives: each of these is
     then sorted, and its first trials counted, by itself.
     """
-    from pipeline.results.tables.query import select_from, select_trials
-    from pipeline.results.tables.trials_database import OF_OBJECTIVE, by_objective
+    from pipeline.results.tables.sql import OF_OBJECTIVE, by_objective, select_from, select_trials
 
     if len(studies) == 1:
         ((label, results),) = studies.items()
@@ -264,8 +263,8 @@ def _show_rows(
     front: bool,
 ) -> None:
     """Print or write the selected trials; on a terminal without --columns, as the leaderboard."""
-    from pipeline.results.tables.database import Answer
-    from pipeline.results.tables.front import pareto_front
+    from pipeline.results.tables.sql import Answer
+    from pipeline.results.tables.trials import pareto_front
     from pipeline.results.views.study import leaderboard
 
     only = {label: [point.trial_id for point in pareto_front(each)] for label, each in studies.items() if front}
@@ -294,7 +293,7 @@ def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:
     """Update the leaderboard until the studies end, then print the results. A pipe gets the final results only."""
     from rich.live import Live
 
-    from pipeline.results.tables.reread import Rereader
+    from pipeline.results.tables.load import Rereader
 
     console, reread = command_console(), Rereader().results
     try:

@@ -45,8 +45,7 @@ def sql(
     output: Output = None,
 ) -> None:
     """Query the tables of studies in SQL; the column `study` has the study's name."""
-    from pipeline.results.tables.database import TimeLimit
-    from pipeline.results.tables.query import stream_answer
+    from pipeline.results.tables.sql import TimeLimit, stream_answer
 
     if not studies:
         raise _one_word(query)

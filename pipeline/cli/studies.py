@@ -11,7 +11,7 @@ from pipeline.cli.table_output import file_option, save
 
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies in a storage, newest last."""
-    from pipeline.results.tables.overview import overview
+    from pipeline.results.tables.load import overview
     from pipeline.results.views.objects import studies_object
     from pipeline.results.views.table import Column, Table
     from pipeline.storage import Store

@@ -67,9 +67,7 @@ def labelled(
     stores: "Sequence[tuple[str, Store]]", read: "Callable[[str], Results] | None" = None
 ) -> "Mapping[str, Results]":
     """The results of studies by label; a study that is named twice counts once."""
-    from pipeline.results.tables.arrow_or_frame import postpone_pandas
-    from pipeline.results.tables.load import load_results
-    from pipeline.results.tables.study_labels import labels
+    from pipeline.results.tables.load import labels, load_results, postpone_pandas
 
     postpone_pandas()
     places = {store.uri: study for study, store in reversed(stores)}

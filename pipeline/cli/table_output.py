@@ -16,7 +16,7 @@ from pipeline.cli.console import SanitizingFile, command_console, print_path
 from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    from pipeline.results.tables.database import Answer
+    from pipeline.results.tables.sql import Answer
 
 MAX_ROWS = 1000
 """The maximum number of rows to print as a table without --limit, because its layout needs all rows in memory."""

@@ -14,8 +14,7 @@ from pipeline.errors import TunepipeError
 from pipeline.execution.data import shared_caches
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.worker.failures import at_epoch, raised
-from pipeline.results.tables.configs import config_of
-from pipeline.results.tables.load import Results, load_results
+from pipeline.results.tables.load import Results, config_of, load_results
 from pipeline.results.tables.trials import trial_row
 from pipeline.space import Config
 from pipeline.storage import Store

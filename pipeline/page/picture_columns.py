@@ -14,11 +14,8 @@ import pandas as pd
 
 from pipeline.results.analysis.parameters import format_value, is_log, of_shown, shown_parameters, tuned
 from pipeline.results.analysis.queries import progress
-from pipeline.results.tables.configs import configs_of
-from pipeline.results.tables.front import objective_values, pareto_front
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import ranked
-from pipeline.results.tables.trials_database import objective_columns
+from pipeline.results.tables.trials import configs_of, objective_columns, objective_values, pareto_front, ranked
 from pipeline.space import ListedDomain, Value, key_of
 from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.text import sanitize_line

@@ -20,9 +20,7 @@ from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.execution.commands import is_paused
 from pipeline.page.study_snapshot import StudySnapshot
 from pipeline.results.analysis.epoch_timing import seconds_left
-from pipeline.results.tables.load import Results, load_results
-from pipeline.results.tables.overview import AT_ONCE, StudyRow, glance
-from pipeline.results.tables.stamp import stamp
+from pipeline.results.tables.load import AT_ONCE, Results, StudyRow, glance, load_results, stamp
 from pipeline.storage import Store
 from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
 from pipeline.study import TuneJob, layout

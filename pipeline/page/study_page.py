@@ -19,9 +19,8 @@ from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.analysis.failure_causes import causes
 from pipeline.results.analysis.parameters import domain_in_words, of_shown, shown_parameters, tuned
 from pipeline.results.analysis.queries import trial_counts
-from pipeline.results.tables.database import TimeLimit
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials_database import TrialsDatabase
+from pipeline.results.tables.sql import TimeLimit, TrialsDatabase
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.study import MAX_PARAMETERS, columns, is_numeric, leaderboard, summary
 from pipeline.results.views.table import Column

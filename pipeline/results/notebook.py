@@ -8,18 +8,16 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
 from pipeline.errors import JobNotFound, UsageError, UserError
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.tables import load
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.stamp import stamp
+from pipeline.results.tables.load import Results, stamp
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, summary, summary_line
 from pipeline.storage import Store
-from pipeline.storage.schema import TABLES
 from pipeline.storage.sessions import read_sessions, state_of
 from pipeline.study import layout
 
@@ -65,9 +63,7 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Not
         StorageError: The storage cannot be read, or the study was written by a newer tunepipe.
     """
     results = load.load_results(path_or_uri, now=now)
-    tables: dict[str, Any] = {name: results.table(name) for name in TABLES}
-    others = {each.name: getattr(results, each.name) for each in fields(results) if each.name not in tables}
-    return NotebookResults(**others, **tables)
+    return NotebookResults(**{each.name: getattr(results, each.name) for each in fields(results)})
 
 
 def show(path_or_uri: str | Path) -> None:

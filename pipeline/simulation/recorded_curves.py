@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from pipeline.errors import DataError, UsageError
 from pipeline.results.analysis.queries import ended_by_itself, epoch_seconds
-from pipeline.results.tables.configs import configs_of
-from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_of, objective_column
 from pipeline.simulation.curves import Curve, CurveSource, Encoding
 from pipeline.space import Config, fits
 from pipeline.storage.schema import metric_column

@@ -6,8 +6,7 @@
 Nothing is pickled, so nothing in a checkpoint can run. Raw bytes are written and read at the disk's speed: 0.006 s for
 a network of 60,000 parameters with Adam, where HDF5 takes several times as long.
 
-This module has the format only. A worker's `CheckpointWriter` writes checkpoints, the driver's `CheckpointPruner`
-deletes them.
+This module has the format only: workers write checkpoints, and the driver deletes them.
 """
 
 import hashlib

@@ -13,15 +13,14 @@ from hypothesis import given, strategies as st
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.trial import Incumbent, Trial, rank
-from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
+from pipeline.execution.driver.prune import Pruner
 from pipeline.page.picture_columns import trial_columns
 from pipeline.results import Results
 from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
 from pipeline.results.notebook import NotebookResults
-from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import from_tables
-from pipeline.results.tables.query import select_from
-from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.sql import select_from
+from pipeline.results.tables.trials import pareto_front, ranked
 from pipeline.results.views.study import leaderboard
 from pipeline.space import Choice
 from pipeline.storage.schema import arrow_schema
@@ -96,7 +95,7 @@ def with_checkpoints(trials: Sequence[Trial], objective: Objective, **limits: An
     job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(objective,), checkpoints=Checkpoints(**limits))
     engine = Engine(job, lambda _: None, lambda: 0.0)
     engine.trials.update({trial.trial_id: trial for trial in trials})
-    pruner = CheckpointPruner(Checkpointed(trials), job, engine.scheduler, engine.trials, lambda: None)  # type: ignore[arg-type]
+    pruner = Pruner(Checkpointed(trials), job, engine.scheduler, engine.trials, lambda: None)  # type: ignore[arg-type]
     engine.on_listing(pruner.list_storage())
     engine.written((), deleted=pruner.prune(engine.trials, None))
     return {trial.trial_id for trial in trials if trial.checkpoints}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import run
-from pipeline.execution.driver.flush_timing import FlushTiming
+from pipeline.execution.driver.timing import FlushTiming
 from pipeline.storage.object_files import ObjectFiles
 from pipeline.study import TuneJob
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.engine.trial import Trial
 from pipeline.errors import StorageError
-from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
+from pipeline.execution.driver.prune import Pruner
 from pipeline.schedulers import SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import load_study
@@ -147,7 +147,7 @@ def test_the_pruner_deletes_within_the_study(storage: Path, outside: Path) -> No
     job = load_study(store).replaced({"checkpoints.top": 1, "checkpoints.gigabytes": 1e-9})
     scheduler = job.scheduler.build(SchedulerContext(space=job.space, mode="min", epochs=4, trials=4, seed=0))
     trials = {f"{n:04d}": Trial(f"{n:04d}", {}, 0, state="failed", epoch=9) for n in range(4)}
-    pruner = CheckpointPruner(store, job, scheduler, trials, lambda: None)
+    pruner = Pruner(store, job, scheduler, trials, lambda: None)
     pruner.list_storage()
     pruner.prune(trials, None)
     trials["0000"].checkpoints = {1, 2}

@@ -14,11 +14,10 @@ from pipeline.engine.engine import MAX_WORKER_FAILURES, Engine, Verdict
 from pipeline.engine.messages import FINISH, Assignment, Report
 from pipeline.engine.saved_state import SavedState, StateText
 from pipeline.errors import ModelError, StorageError, TunepipeError
-from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
 from pipeline.execution.driver.command_inbox import CommandInbox
-from pipeline.execution.driver.flush_timing import FlushTiming
+from pipeline.execution.driver.prune import Pruner
 from pipeline.execution.driver.record import Recorder
-from pipeline.execution.driver.timing import HangDetection, TrainingRate
+from pipeline.execution.driver.timing import FlushTiming, HangDetection, TrainingRate
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.notes import note
 from pipeline.schedulers import Scheduler, SchedulerContext
@@ -61,7 +60,7 @@ class Session:
         self.rate = TrainingRate()
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
-        self._pruner = CheckpointPruner(store, job, self.engine.scheduler, self.engine.trials, self.file.check_again)
+        self._pruner = Pruner(store, job, self.engine.scheduler, self.engine.trials, self.file.check_again)
         self._state_text, self._flush_timing = StateText(self.engine.saved_state), FlushTiming()
         self._inbox = CommandInbox(store)
         self._outcomes: dict[str, str] = {}

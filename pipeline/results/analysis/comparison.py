@@ -25,8 +25,8 @@ from pipeline.results.analysis.parameters import (
     tuned,
 )
 from pipeline.results.analysis.queries import changes, progress, quoted, timed
-from pipeline.results.tables.front import objective_column
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import objective_column
 
 _Reals = npt.NDArray[np.float64]
 _Rows = list[dict[str, Any]]

@@ -9,9 +9,8 @@ import numpy as np
 from pipeline.errors import Fault, InvalidJob, StorageError
 from pipeline.results.analysis.parameters import format_value
 from pipeline.results.analysis.queries import ended_by_itself, quoted
-from pipeline.results.tables.configs import configs_of
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.results_cache import cache_per_results
+from pipeline.results.tables.load import Results, cache_per_results
+from pipeline.results.tables.trials import configs_of
 from pipeline.searchers import CurveSearch, History, Observation, thinned
 from pipeline.space import Config, Value, drawn_names, key_of, walk
 from pipeline.storage import Store

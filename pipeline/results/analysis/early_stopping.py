@@ -11,8 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline.results.analysis.parameters import ranks
 from pipeline.results.analysis.queries import STOPS, epoch_seconds, rungs, stops, trial_counts
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.results_cache import cache_per_results
+from pipeline.results.tables.load import Results, cache_per_results
 
 MIN_TRIALS = 5
 """The fewest trials for a meaningful rank correlation."""

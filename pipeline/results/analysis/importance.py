@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from pipeline.results.analysis.parameters import OBJECTIVE, format_value, ranks, scored_columns, share_between
 from pipeline.results.light_imports import light_imports
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.results_cache import cache_per_results
+from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.space import ListedDomain, ParameterPath, When
 from pipeline.text import percent, percent_interval
 

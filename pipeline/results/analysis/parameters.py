@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.results.tables.configs import configs_of, given
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.results_cache import cache_per_results
+from pipeline.results.tables.load import Results, cache_per_results
+from pipeline.results.tables.trials import configs_of, given
 from pipeline.space import (
     Choice,
     Domain,

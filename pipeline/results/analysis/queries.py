@@ -14,8 +14,7 @@ import pyarrow as pa
 
 from pipeline.engine.commands import STOPPED_BY_USER
 from pipeline.engine.reporting import is_over
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.results_cache import cache_per_results
+from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.space import Domain
 from pipeline.storage.schema import SECONDS, column_of
 from pipeline.storage.sessions import driver_seconds

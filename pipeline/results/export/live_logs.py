@@ -14,8 +14,7 @@ from typing import Protocol
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.results.export.mlflow import MLflowLog
 from pipeline.results.export.tensorboard import LiveTensorBoard
-from pipeline.results.tables.load import Results, load_results
-from pipeline.results.tables.stamp import stamp
+from pipeline.results.tables.load import Results, load_results, stamp
 from pipeline.storage import Store
 from pipeline.study.contents import check_output_folder
 from pipeline.text import sanitize_line

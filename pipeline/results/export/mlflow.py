@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results.analysis.parameters import domain_in_words
-from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_of
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.space import scalar
 from pipeline.storage import Store

@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import StorageError
-from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_of
 from pipeline.space import Config, scalar
 from pipeline.storage.schema import metric_columns
 from pipeline.study.contents import check_output_folder

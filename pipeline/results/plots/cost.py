@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from pipeline.results.analysis.parameters import format_value
 from pipeline.results.analysis.queries import COSTS, costs
 from pipeline.results.plots.style import ACCENT, INK, MUTED, PAPER, axis_limits, by_decade, plain_numbers
-from pipeline.results.tables.configs import config_of
-from pipeline.results.tables.load import Results
+from pipeline.results.tables.load import Results, config_of
 
 MAX_BATCHES = 12
 """The maximum number of lines that are named."""

@@ -34,8 +34,8 @@ from pipeline.results.plots.style import (
     remove_frame,
     some_lines,
 )
-from pipeline.results.tables.configs import configs_of
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_of
 from pipeline.space import ListedDomain
 
 
@@ -69,8 +69,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     stopped_best, full_best = best & early, best & ~early
     ax.plot(places[full_best], values[full_best], "o", color=ACCENT, ms=8, mec=PAPER, mew=1, zorder=5)
     ax.plot(places[stopped_best], values[stopped_best], "o", mfc=PAPER, ms=8, mec=ACCENT, mew=2, zorder=5)
-    trials = results.columns("trials", ["state", f"config_{parameter}"])
-    failed = configs_of(trials[trials["state"] == "failed"], {parameter: domain})
+    failed = configs_of(results.query("select * from trials where state = 'failed'"), {parameter: domain})
     settings = [config[parameter] for config in failed if config]
     if settings:
         lost = axis_positions(domain, settings)

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from pipeline.results.analysis.parameters import spans_decades
 from pipeline.results.plots.style import ACCENT, BAD, MUTED, PAPER, by_decade, plain_numbers
-from pipeline.results.tables.front import objective_values, on_front, pareto_front
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import objective_values, on_front, pareto_front
 
 
 def trade_off(results: Results, ax: Axes, metric: str) -> Axes:

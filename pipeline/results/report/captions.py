@@ -7,9 +7,8 @@ from pipeline.results.analysis.queries import COSTS, costs, rises, rungs, spread
 from pipeline.results.plots.folds_and_repeats import label_of
 from pipeline.results.plots.learning_curves import train_column
 from pipeline.results.plots.style import MAX_LINES
-from pipeline.results.tables.front import pareto_front
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import trials_of_epochs
+from pipeline.results.tables.trials import pareto_front, trials_of_epochs
 from pipeline.results.views.study import hypervolume_text
 from pipeline.storage.schema import metric_column
 from pipeline.text import counted, duration, format_number, is_or_are, listed

@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.results.analysis.parameters import OBJECTIVE, TRIAL, axis_positions, scored_with
 from pipeline.results.analysis.queries import rises
 from pipeline.results.plots.rungs import epochs_by_trial, rows_of_rungs
-from pipeline.results.tables.front import objective_values
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import objective_values
 from pipeline.storage.schema import metric_column
 
 HoverPoint = tuple[str, float, float]

@@ -20,8 +20,8 @@ from pipeline.results.analysis.parameters import (
 from pipeline.results.analysis.queries import ancestry
 from pipeline.results.plots.style import MAX_AXES
 from pipeline.results.report.captions import some_drawn
-from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import given
 from pipeline.space import ListedDomain
 from pipeline.text import counted, format_number, listed
 

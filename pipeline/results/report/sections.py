@@ -24,8 +24,8 @@ from pipeline.results.plots.style import MAX_AXES, MAX_POINTS
 from pipeline.results.report import captions, hover_points, parameter_captions
 from pipeline.results.report.importance_pictures import importances
 from pipeline.results.report.picture import MAX_PANELS, Picture, Section, as_results_plot, panel, picture
-from pipeline.results.tables.configs import given
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import given
 from pipeline.results.views.explanation import early_table, lineage_table, stopping_table, time_table
 from pipeline.storage.schema import metric_column
 from pipeline.text import listed

@@ -1,24 +1,24 @@
-"""A study's folder → its tables, its state and its best trial."""
+"""A study's folder → its tables, its state and its best trial; and the studies of a storage at a glance."""
 
+import hashlib
 import math
+import sys
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import InvalidJob, StorageError
-from pipeline.results.tables.arrow_or_frame import frames_on_demand
-from pipeline.results.tables.configs import config_of
-from pipeline.results.tables.results_cache import cache_per_results
-from pipeline.results.tables.unique_rows import reals
-from pipeline.space import Config, ParameterPath, Space, walk
+from pipeline.errors import InvalidJob, StorageError, StorageUnreachable, UserError
+from pipeline.results.light_imports import light_imports
+from pipeline.space import Config, ParameterPath, Space, config_value, listed_values, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION, metric_names
 from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
@@ -33,12 +33,20 @@ from pipeline.storage.tables import (
 )
 from pipeline.study import Objective, TuneJob, layout
 from pipeline.study.files import read_document, read_job, recorded_data
-from pipeline.study.ranking import ranking_order, ranking_sql
-from pipeline.study.studies import no_study
-from pipeline.text import sanitize_line
+from pipeline.study.ranking import ranking_sql
+from pipeline.study.studies import no_study, study_names
+from pipeline.text import sanitize, sanitize_line
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AT_ONCE = 8
+"""Studies that are read in parallel: an object store answers slowly, but answers several requests at once."""
+
+_STAMPED = ("sessions", "epochs", "decisions", "export", "commands")
+"""The folders whose files change when a study does."""
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +59,44 @@ class Best:
     config: Config
 
 
-@frames_on_demand("trials", "epochs", "decisions")
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Results:
-    """A study's tables, state and best trial at the time of reading. `table` gives its tables without pandas."""
+    """A study's tables, state and best trial at the time of reading.
+
+    `trials`, `epochs` and `decisions` are pandas frames; `table` and `query` give Arrow tables, without pandas.
+    """
 
     study: Mapping[str, Any]
-    trials: "pd.DataFrame"
-    epochs: "pd.DataFrame"
-    decisions: "pd.DataFrame"
+    tables: Tables
     sessions: Sequence[Mapping[str, Any]]
     state: str
-    best: Best | None
     location: str
     test: Mapping[str, float] | None = None
-    metric_names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Best | None:
+        """The best epoch of the best trial; None if no trial has a value."""
+        return _best(self)
+
+    @property
+    def trials(self) -> "pd.DataFrame":
+        """One row for each trial."""
+        return _frames(self)("trials")
+
+    @property
+    def epochs(self) -> "pd.DataFrame":
+        """One row for each epoch of each trial."""
+        return _frames(self)("epochs")
+
+    @property
+    def decisions(self) -> "pd.DataFrame":
+        """One row for each decision."""
+        return _frames(self)("decisions")
 
     def table(self, name: str) -> pa.Table:
-        """A table as Arrow has read it: much faster than a frame where few of its rows and columns are needed."""
-        found: pa.Table = getattr(type(self), name).forms(self).table
-        return found
+        """A table as Arrow has read it."""
+        table: pa.Table = getattr(self.tables, name)
+        return table
 
     def query(self, sql: str) -> pa.Table:
         """The answer to a SELECT over the views `epochs`, `decisions`, `trials`, `scored` and `ranked`.
@@ -82,10 +108,10 @@ class Results:
         with lock:
             return database.sql(sql).to_arrow_table()
 
-    def columns(self, name: str, columns: Sequence[str]) -> "pd.DataFrame":
-        """Some columns of a frame: much faster than the frame itself where the table is large and nothing needs it."""
-        found: pd.DataFrame = getattr(type(self), name).forms(self).columns(columns)
-        return found
+    @property
+    def metric_names(self) -> Mapping[str, str]:
+        """The names of metrics whose column has another name, by column."""
+        return metric_names(self.tables.epochs.schema)
 
     @property
     def job(self) -> Mapping[str, Any]:
@@ -94,7 +120,7 @@ class Results:
 
     @property
     def data(self) -> Mapping[str, Any] | None:
-        """The fingerprint of the training data; None if an older tunepipe wrote none."""
+        """The fingerprint of the training data; None if there is none."""
         return self.study.get("data")
 
     @property
@@ -135,6 +161,19 @@ class Results:
         return f"<Results of {self.name!r}: {self.state}, {trials} trials, {epochs} epochs{best}>"
 
 
+def cache_per_results(compute: Callable[[Results], _Answer]) -> Callable[[Results], _Answer]:
+    """Decorate a function so that it computes its answer once for the same results, and keeps it as long as these."""
+    answers: WeakKeyDictionary[Results, _Answer] = WeakKeyDictionary()
+
+    @wraps(compute)
+    def answer(results: Results) -> _Answer:
+        if results not in answers:
+            answers[results] = compute(results)
+        return answers[results]
+
+    return answer
+
+
 @cache_per_results
 def _database(results: Results) -> tuple[threading.Lock, Any]:
     database = open_database()
@@ -142,7 +181,7 @@ def _database(results: Results) -> tuple[threading.Lock, Any]:
         database.register(name, results.table(name))
     loss = "-objective" if results.objective.mode == "max" else "objective"
     order = ", ".join([*ranking_sql(loss), DRAW_ORDER])
-    database.sql(f"create temp view scored as {scored_sql(results.study, results.table('epochs').schema)}")
+    database.sql(f"create temp view scored as {scored_sql(results.study, results.tables.epochs.schema)}")
     database.sql(f"create temp view ranked as select *, row_number() over (order by {order}) as place from trials")
     return threading.Lock(), database
 
@@ -157,6 +196,52 @@ def _paths(results: Results) -> Sequence[ParameterPath]:
     return list(walk(space_of(results.study)))
 
 
+@cache_per_results
+def _best(results: Results) -> Best | None:
+    found = results.query(
+        "select * from ranked where place = 1 and state <> 'failed' and objective is not null"
+    ).to_pylist()
+    if not found:
+        return None
+    best = found[0]
+    return Best(best["trial_id"], best["objective"], best["best_epoch"], config_of(best, results.space))
+
+
+@cache_per_results
+def _frames(results: Results) -> Callable[[str], "pd.DataFrame"]:
+    # Arrow's memory is read-only. Pandas copies what two frames share before it changes a value of one.
+    known: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
+    tables = results.tables
+
+    def frame(name: str) -> "pd.DataFrame":
+        if name not in known:
+            shared = as_frame(getattr(tables, name))
+            known[name] = shared, shared.copy(deep=False)
+        return known[name][1]
+
+    return frame
+
+
+def as_frame(table: pa.Table) -> "pd.DataFrame":
+    """A table in pandas; whole numbers that some rows lack stay whole numbers."""
+    # As blocks of one column each, which are not copied where Arrow's memory can be shared.
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True)
+    gaps = [one.name for one in table.schema if pa.types.is_integer(one.type) and table[one.name].null_count]
+    optional = [name for name in ("best_epoch", "rung", "parent_epoch") if name in frame.columns]
+    return frame.astype(dict.fromkeys({*optional, *gaps}, "Int64"))
+
+
+def postpone_pandas() -> None:
+    """Keep PyArrow from importing pandas before there is a frame: pandas takes longer to import than a leaderboard.
+
+    PyArrow looks for pandas once, at the first list that it converts, to recognise frames among values. Here it finds
+    none; `to_pandas` imports it in any case. This is for a command: a process in which every frame comes from a table.
+    """
+    if "pandas" not in sys.modules:
+        with light_imports(hidden=["pandas"]):
+            pa.array([])
+
+
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
     """Read a study, even while it runs.
 
@@ -165,7 +250,7 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
         now: The time at which to judge whether a driver is silent; the current time unless given.
 
     Returns:
-        The study's tables as pandas DataFrames, its state and its best trial.
+        The study's tables, its state and its best trial.
 
     Raises:
         JobNotFound: There is no study there; names the studies there are.
@@ -175,9 +260,8 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
     study = read_study(store)
     # Sessions first: a study that has ended has all of its rows.
     sessions = read_sessions(store)
-    tables = read_tables(store, study)
-    best = _best(tables, study)
-    return _results(tables, study, sessions, best, location=store.uri, now=now, test=_test(store, best))
+    results = from_tables(read_tables(store, study), study, sessions, location=store.uri, now=now)
+    return replace(results, test=_test(store, results.best))
 
 
 def from_tables(
@@ -189,21 +273,19 @@ def from_tables(
     now: datetime | None = None,
 ) -> Results:
     """The results of tables that are already in memory."""
-    return _results(tables, study, sessions, _best(tables, study), location=location, now=now)
+    return Results(study, tables, sessions, state_of(sessions, now or datetime.now(UTC)), location)
 
 
-def _results(
-    tables: Tables,
-    study: Mapping[str, Any],
-    sessions: Sequence[Mapping[str, Any]],
-    best: Best | None,
-    *,
-    location: str,
-    now: datetime | None,
-    test: Mapping[str, float] | None = None,
-) -> Results:
-    state, names = state_of(sessions, now or datetime.now(UTC)), metric_names(tables.epochs.schema)
-    return Results(study, tables.trials, tables.epochs, tables.decisions, sessions, state, best, location, test, names)
+def config_of(row: Any, space: Space) -> Config:
+    """The config in the config_* columns of a row, each value as it was drawn; an empty one is left out."""
+    config: Config = {}
+    for name, domain in space.items():
+        value: Any = row.get(f"config_{name}")
+        value = value.item() if hasattr(value, "item") else value
+        # NaN differs from itself, and pandas' NA does not say whether it does.
+        if value is not None and (value != value) is False:
+            config[name] = config_value(value, listed_values(domain))
+    return config
 
 
 def read_study(store: Store) -> Mapping[str, Any]:
@@ -238,20 +320,101 @@ def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
         ) from None
 
 
-def rank_order(trials: pa.Table, objective: Objective) -> npt.NDArray[np.int64]:
-    """The order of trials in `pipeline.study.ranking`."""
-    values, best_epochs, violations = (reals(trials[name]) for name in ("objective", "best_epoch", "violation"))
-    failed = np.asarray(pc.equal(trials["state"], "failed"), np.bool_)
-    return ranking_order(values, best_epochs, failed=failed, mode=objective.mode, violations=violations)
+def stamp(store: Store) -> str:
+    """A digest of which files the tables and sessions of a study have, and of their sizes: none is changed in place."""
+    return hashlib.sha256(repr([store.sizes(folder) for folder in _STAMPED]).encode()).hexdigest()[:16]
 
 
-def _best(tables: Tables, study: Mapping[str, Any]) -> Best | None:
-    trials, epochs = tables.trials, tables.epochs
-    scored = trials.filter(pc.and_(pc.is_valid(trials["objective"]), pc.not_equal(trials["state"], "failed")))
-    if not scored.num_rows:
-        return None
-    first = rank_order(scored, Objective(**study["job"]["objectives"][0]))[0]
-    trial, epoch, value = (scored[name][int(first)].as_py() for name in ("trial_id", "best_epoch", "objective"))
-    own = pc.and_(pc.equal(epochs["epoch"], epoch), pc.equal(epochs["trial_id"], trial))
-    (at,) = epochs.filter(own).slice(0, 1).to_pylist()
-    return Best(trial, value, epoch, config_of(at, parameters_of(study)))
+class Rereader:
+    """Reads the tables of a study that runs again only if its files have changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, Results]] = {}
+
+    def results(self, uri: str) -> Results:
+        """The results of a study as they are."""
+        # Before the tables: what is written meanwhile is read next time.
+        mark = stamp(Store(uri))
+        known, results = self._known.get(uri, ("", None))
+        if results is None or known != mark:
+            results = load_results(uri)
+        else:
+            # A heartbeat changes no file's size, and a driver may have died without a trace in the files.
+            sessions = read_sessions(Store(uri))
+            if (state := state_of(sessions, datetime.now(UTC))) != results.state:
+                results = replace(results, sessions=sessions, state=state)
+        self._known[uri] = mark, results
+        return results
+
+
+def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
+    """Studies by a unique label: the name, or the caller's name for the study where two have the same name."""
+    apart = {sanitize(given.rstrip("/")): results for given, results in named}
+    names = [results.name for results in apart.values()]
+    called = {given: study.name if names.count(study.name) == 1 else given for given, study in apart.items()}
+    if len(set(called.values())) < len(called):
+        # The caller names a study as another one is called.
+        called = {given: given for given in apart}
+    return {called[given]: results for given, results in apart.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRow:
+    """A summary of a study."""
+
+    name: str
+    location: str
+    state: str
+    trials: int = 0
+    epochs: int = 0
+    metric: str | None = None
+    best: float | None = None
+    started: datetime | None = None
+    fault: str | None = None
+
+
+class Glance(NamedTuple):
+    """A study at a glance, and what was read for that."""
+
+    row: StudyRow
+    study: Mapping[str, Any] = {}
+    trials: pa.Table | None = None
+
+
+def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
+    """The studies of a storage, the newest last; those that never started come first."""
+    moment = now or datetime.now(UTC)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        rows = list(pool.map(lambda name: glance(store.folder(name), name, moment).row, study_names(store)))
+    return sorted(rows, key=lambda row: (row.started is not None, row.started or moment, row.name))
+
+
+def glance(store: Store, name: str, now: datetime) -> Glance:
+    """A summary of a study, from the table `trials` that its driver stored last, without the parts."""
+    try:
+        study = read_study(store)
+        objective, sessions, trials = Objective(**study["job"]["objectives"][0]), read_sessions(store), None
+        try:
+            trials = store.read_table(layout.TRIALS)
+        except StorageUnreachable:
+            raise
+        except (FileNotFoundError, StorageError):
+            # There is none yet, or it is damaged.
+            trials = read_tables(store, study).trials
+        started = datetime.fromisoformat(str(sessions[0]["started"])) if sessions else None
+    except (UserError, KeyError, ValueError, pa.ArrowInvalid) as error:
+        return Glance(StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error)))
+    scored = trials.filter(pc.and_(pc.not_equal(trials["state"], "failed"), pc.is_valid(trials["objective"])))
+    scored = scored.filter(pc.equal(scored["violation"], pc.min(scored["violation"])))
+    ends = pc.min_max(scored["objective"])
+    row = StudyRow(
+        name=name,
+        location=store.uri,
+        state=state_of(sessions, now),
+        trials=trials.num_rows,
+        epochs=pc.sum(trials["epochs"]).as_py() or 0,
+        metric=objective.metric,
+        best=ends[objective.mode].as_py(),
+        started=started,
+    )
+    return Glance(row, study, trials)

@@ -12,11 +12,8 @@ from pipeline.results.analysis.comparison import hypervolume_of
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.parameters import format_value
 from pipeline.results.analysis.queries import changes, study_decisions
-from pipeline.results.tables.configs import config_of, configs_of
-from pipeline.results.tables.front import pareto_front
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.overview import StudyRow
-from pipeline.results.tables.trials import trial_row
+from pipeline.results.tables.load import Results, StudyRow, config_of
+from pipeline.results.tables.trials import configs_of, pareto_front, trial_row
 from pipeline.results.tables.user_files import TrialFiles
 from pipeline.results.views.provenance import sessions_objects
 from pipeline.results.views.study import failures_table, fit_arguments, number, phases_of, training_lines

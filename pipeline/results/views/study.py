@@ -12,9 +12,8 @@ from pipeline.results.analysis.comparison import hypervolume_of
 from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.parameters import by_influence, format_value, shown_parameters, tuned
 from pipeline.results.analysis.queries import changes, quoted, study_decisions, trial_counts
-from pipeline.results.tables.configs import configs_of
-from pipeline.results.tables.front import objective_column, pareto_front
 from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_of, objective_column, pareto_front
 from pipeline.results.views.states import STATES
 from pipeline.results.views.table import Column, Table
 from pipeline.schedulers import SCHEDULERS
@@ -118,7 +117,7 @@ def _objective_keys(results: Results) -> dict[str, str]:
     """The keys of the objectives in a row, by metric: in `--where` they are columns of that name."""
     if len(results.objectives) == 1:
         return {results.objective.metric: "objective"}
-    from pipeline.results.tables.trials_database import objective_columns
+    from pipeline.results.tables.trials import objective_columns
 
     return objective_columns(results)
 

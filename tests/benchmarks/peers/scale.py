@@ -21,9 +21,9 @@ from unittest.mock import patch
 from pipeline import run
 from pipeline.engine.messages import EpochRow, Report
 from pipeline.execution.driver import session as driver
-from pipeline.execution.driver.flush_timing import FlushTiming
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
+from pipeline.execution.driver.timing import FlushTiming
 from pipeline.schedulers import ASHA, FIFO, MedianStopping, Scheduler
 from pipeline.space import Uniform
 from pipeline.storage import Store

@@ -98,7 +98,7 @@ def test_control_characters_are_escaped_on_stdout_and_kept_in_a_file(storage: Pa
 def test_ctrl_c_ends_a_query_immediately(storage: Path, query: str) -> None:
     code = (
         "import signal, sys, threading, os; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "import pipeline.results.tables.query; "
+        "import pipeline.results.tables.sql; "
         "threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start(); "
         "from pipeline.cli.app import start; start()"
     )

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipeline.cli.commands import app
 from pipeline.cli.table_output import form_of, format_of, output_table, save, writable
 from pipeline.errors import StorageError, UsageError
-from pipeline.results.tables.database import Answer
+from pipeline.results.tables.sql import Answer
 
 TABLE = pa.table({"n": list(range(5)), "text": ["a", "\x1b[2J", "c", "d", "e"]})
 

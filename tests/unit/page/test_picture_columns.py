@@ -11,7 +11,7 @@ from pipeline.page import picture_columns
 from pipeline.page.picture_columns import as_json, best_so_far, curves, shown_metrics, trial_columns
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.parameters import is_log
-from pipeline.results.tables.query import select_trials
+from pipeline.results.tables.sql import select_trials
 from pipeline.space import Choice
 from tests.unit.results.front_studies import recorded
 from tests.unit.results.small_studies import of_function, wide_study

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.page.studies_page import mark_of, studies_content
 from pipeline.page.study_cache import StudyCache, StudyLine
-from pipeline.results.tables.overview import StudyRow
+from pipeline.results.tables.load import StudyRow
 
 LINE = StudyLine(
     StudyRow(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.execution.driver.flush_timing import FlushTiming
+from pipeline.execution.driver.timing import FlushTiming
 
 
 def test_flushes_are_frequent_at_first_and_at_most_half_a_minute_apart() -> None:

@@ -12,8 +12,8 @@ from pipeline.engine.messages import FINISH, Report
 from pipeline.engine.saved_state import saved_state
 from pipeline.errors import ModelError, StorageError
 from pipeline.execution.commands import send
-from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
-from pipeline.execution.driver.flush_timing import FlushTiming
+from pipeline.execution.driver.prune import Pruner
+from pipeline.execution.driver.timing import FlushTiming
 from pipeline.execution.notes import notes_to
 from pipeline.results.tables.load import load_results
 from pipeline.schedulers import PromotingASHA
@@ -212,7 +212,7 @@ def test_deletions_delay_the_next_flush(study, monkeypatch):
         return set()
 
     monkeypatch.setattr("pipeline.execution.driver.session.FlushTiming", partial(FlushTiming, lambda: now))
-    monkeypatch.setattr(CheckpointPruner, "prune", prune)
+    monkeypatch.setattr(Pruner, "prune", prune)
     s = study()
     s.session.next()
     now += 1e6

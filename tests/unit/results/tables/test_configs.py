@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pipeline.results import Results
-from pipeline.results.tables.configs import config_of, configs_of, given
+from pipeline.results.tables.load import config_of
+from pipeline.results.tables.trials import configs_of, given
 from pipeline.space import Choice, Uniform
 
 SPACE = {"lr": Uniform(0, 1), "mix": Choice([1, "1.5", None, [64, 32]]), "n": Choice([1, 2.5]), "fixed": 3}

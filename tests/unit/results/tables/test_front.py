@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from pipeline.cli.commands import app
 from pipeline.results import Results, load_results
 from pipeline.results.report.page import report_page
-from pipeline.results.tables.front import objective_values, on_front, pareto_front
+from pipeline.results.tables.trials import objective_values, on_front, pareto_front
 from pipeline.results.views.objects import results_object
 from pipeline.results.views.study import summary
 from pipeline.study import Objective

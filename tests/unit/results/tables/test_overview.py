@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.errors import StorageUnreachable
 from pipeline.results import load_results
-from pipeline.results.tables import overview as module
-from pipeline.results.tables.overview import overview
+from pipeline.results.tables import load as module
+from pipeline.results.tables.load import overview
 from pipeline.storage import Store
 from pipeline.storage.tables import read_tables
 from pipeline.study import Objective, layout

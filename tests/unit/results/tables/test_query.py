@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.results import Results
 from pipeline.results.tables.load import load_results
-from pipeline.results.tables.query import query, select_trials
+from pipeline.results.tables.sql import query, select_trials
 from tests.unit.results.front_studies import recorded
 
 

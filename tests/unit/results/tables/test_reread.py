@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.results.tables import reread
-from pipeline.results.tables.reread import Rereader
+from pipeline.results.tables import load as reread
+from pipeline.results.tables.load import Rereader
 from pipeline.study import layout
 from tests.unit.results.studies import Recording, tune_job
 from tests.unit.results.tables.rows import CONFIG

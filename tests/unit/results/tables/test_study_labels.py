@@ -3,7 +3,7 @@
 import dataclasses
 
 from pipeline.results import Results
-from pipeline.results.tables.study_labels import labels
+from pipeline.results.tables.load import labels
 
 
 def test_studies_of_one_name_are_distinguished_by_the_callers_names(

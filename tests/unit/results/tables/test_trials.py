@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
-from pipeline.results.tables.trials import best_rows, configs_at_best, ranked, trial_row, trials_of_epochs
+from pipeline.results.tables.trials import configs_at_best, ranked, trial_row, trials_of_epochs
 from pipeline.space import Choice
 from tests.unit.results.studies import Recording, tune_job
 
@@ -52,30 +52,13 @@ def test_a_trial_without_a_value_has_the_config_that_it_has_now(asha_results: Re
 
 
 def test_a_space_without_hyperparameters_has_empty_configs(asha_results: Results) -> None:
-    """Each trial of a job whose space is empty has an empty config."""
     results = replace(asha_results, study={**asha_results.study, "job": {**asha_results.job, "space": {}}})
-    drop = [name for name in results.epochs.columns if name.startswith("config_")]
-    results = replace(results, epochs=results.epochs.drop(columns=drop), trials=results.trials.drop(columns=drop))
     assert set(map(str, configs_at_best(results).values())) == {"{}"}
 
 
 def test_each_epoch_has_the_place_of_its_trial(asha_results: Results) -> None:
-    """The places of the epochs' trials lead to their ids, and an epoch of a trial that is left out has none."""
     ids = asha_results.trials["trial_id"].to_numpy()
     assert ids[trials_of_epochs(asha_results)].tolist() == asha_results.epochs["trial_id"].tolist()
-    first = trials_of_epochs(replace(asha_results, trials=asha_results.trials.head(1)))
-    assert set(first[asha_results.epochs["trial_id"].eq(ids[0])]) == {0}
-    assert set(first[asha_results.epochs["trial_id"].ne(ids[0])]) == {-1}
-
-
-def test_the_rows_of_the_best_epochs_are_those_of_their_trials(asha_results: Results) -> None:
-    """The rows of best epochs have the trial's id, epoch and value, and a trial without a value has no row."""
-    places = best_rows(asha_results)
-    trials, epochs = asha_results.trials[places >= 0], asha_results.epochs.take(places[places >= 0])
-    assert epochs["trial_id"].tolist() == trials["trial_id"].tolist()
-    assert epochs["epoch"].tolist() == trials["best_epoch"].tolist()
-    assert epochs["val_accuracy"].tolist() == trials["objective"].tolist()
-    assert (places < 0).tolist() == asha_results.trials["best_epoch"].isna().tolist()
 
 
 @pytest.mark.parametrize(
@@ -92,6 +75,8 @@ def test_the_rows_of_the_best_epochs_are_those_of_their_trials(asha_results: Res
 )
 def test_a_trial_that_does_not_exist_is_explained(asha_results: Results, shown: int, reported: str) -> None:
     """A trial that does not exist is refused with the existing ids, of which many are shortened to first and last."""
-    few = replace(asha_results, trials=asha_results.trials.head(shown))
+    few = replace(
+        asha_results, tables=replace(asha_results.tables, trials=asha_results.table("trials").slice(0, shown))
+    )
     with pytest.raises(JobNotFound, match=f"The study 'mnist-asha' has no trial '0099'. {reported}"):
         trial_row(few, "0099")

@@ -9,7 +9,7 @@ from pipeline.engine.engine import Engine
 from pipeline.engine.messages import Report
 from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.errors import Superseded
-from pipeline.execution.driver.checkpoint_pruner import CheckpointPruner
+from pipeline.execution.driver.prune import Pruner
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Checkpoints, Objective, TuneJob
@@ -46,7 +46,7 @@ def kept(tmp_path):
         job = _job(**trained, checkpoints=Checkpoints(**limits))
         best = max(trials, key=lambda trial: (trial.state != "failed", trial.best.value))
         by_id = {trial.trial_id: trial for trial in trials}
-        pruner = CheckpointPruner(store, job, Needing(needed), by_id, lambda: None)
+        pruner = Pruner(store, job, Needing(needed), by_id, lambda: None)
         pruner.list_storage()
         pruned(pruner, by_id, by_id, best)
         left: dict[str, list[int]] = {trial.trial_id: [] for trial in trials}
@@ -64,7 +64,7 @@ def engine_of(trials: Mapping[str, Trial]) -> Engine:
     return engine
 
 
-def pruned(pruner: CheckpointPruner, trials: Mapping[str, Trial], *arguments: Any, **options: Any) -> set[str]:
+def pruned(pruner: Pruner, trials: Mapping[str, Trial], *arguments: Any, **options: Any) -> set[str]:
     """The trials of which checkpoints are pruned."""
     deleted = pruner.prune(*arguments, **options)
     engine_of(trials).written((), deleted=deleted)
@@ -153,7 +153,7 @@ def test_nothing_is_deleted_of_a_study_that_another_driver_has_taken_over(tmp_pa
         raise Superseded("It is another driver's.")
 
     one = trial(0, "running", 0.9, 2)
-    pruner = CheckpointPruner(store, _job(), Needing(), {"0000": one}, check)
+    pruner = Pruner(store, _job(), Needing(), {"0000": one}, check)
     one.checkpoints = {epoch for _, epoch in pruner.list_storage()}
     with pytest.raises(Superseded):
         pruner.prune(["0000"], one)
@@ -164,7 +164,7 @@ def test_the_storage_is_listed_once(tmp_path, monkeypatch):
     """Checkpoints are listed in the storage once, and then known from reports."""
     store, one = Store(tmp_path), trial(0, "running", 0.9, 2)
     trials = {"0000": one, "0001": trial(1, "completed", 0.5, 2)}
-    pruner = CheckpointPruner(store, _job(), Needing(), trials, lambda: None)
+    pruner = Pruner(store, _job(), Needing(), trials, lambda: None)
     pruner.list_storage()
     monkeypatch.setattr(Store, "sizes", None)
     for epoch in range(1, 6):
@@ -181,7 +181,7 @@ def test_checkpoints_that_are_no_longer_needed_are_deleted(tmp_path):
     store, one, scheduler = Store(tmp_path), trial(0, "completed", 0.9, 5), Needing([("0000", 1)])
     for epoch in (1, 5):
         store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
-    pruner = CheckpointPruner(store, _job(), scheduler, {"0000": one}, lambda: None)
+    pruner = Pruner(store, _job(), scheduler, {"0000": one}, lambda: None)
     one.checkpoints = {epoch for _, epoch in pruner.list_storage()}
     pruned(pruner, {"0000": one}, ["0000"], one)
     assert one.checkpoints == {1, 5}
@@ -193,13 +193,13 @@ def test_checkpoints_that_are_no_longer_needed_are_deleted(tmp_path):
 def test_the_limit_in_gigabytes_counts_the_size_of_each_file(tmp_path):
     """After a retry that finds three checkpoints and writes another, a limit in gigabytes counts each one's size."""
     store, trials = Store(tmp_path), {f"{i:04d}": trial(i, "completed", 0.1 * i, 5) for i in range(2)}
-    pruner = CheckpointPruner(
+    pruner = Pruner(
         store, _job(function=steps, checkpoints=Checkpoints(gigabytes=2.5e-6)), Needing(), trials, lambda: None
     )
     for one in trials.values():
         for epoch in (2, 3, 5):
             store.write(f"checkpoints/{one.trial_id}/{epoch:06d}.ckpt", b"x" * SIZE)
-        one.best, one.checkpoints = BestEpoch(0.5, 3), {2, 3, 5}
+        one.best, one.checkpoints = BestEpoch(one.best.value, 3), {2, 3, 5}
         report = Report(
             (row(5, 0.5),),
             last=True,
@@ -219,7 +219,7 @@ def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
     drawn_again = trial(0, "running", 0.5, 6)
     drawn_again.epoch, drawn_again.checkpoints = 60, {2, 3, 6}
     trials = {"0000": drawn_again}
-    pruner = CheckpointPruner(store, _job(), Needing(), trials, lambda: None)
+    pruner = Pruner(store, _job(), Needing(), trials, lambda: None)
     engine_of(trials).on_listing(pruner.list_storage())
     assert pruned(pruner, trials, ["0000"], drawn_again) == {"0000"}
     assert drawn_again.checkpoints == {3, 6}
@@ -237,7 +237,7 @@ def test_unreported_checkpoints_of_the_best_and_the_last_epoch_are_a_trials_own(
     for epoch in (7, 8, 9, 10, 11):
         store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
     trials = {"0000": cut_off, "0001": best}
-    pruner = CheckpointPruner(store, _job(), Needing(), trials, lambda: None)
+    pruner = Pruner(store, _job(), Needing(), trials, lambda: None)
     assert engine_of(trials).on_listing(pruner.list_storage()) == {"0000"}
     assert cut_off.checkpoints == {8, 9, 10}
     pruned(pruner, trials, ["0000", "0001"], best, unknown=True)
@@ -249,7 +249,7 @@ def test_unreported_checkpoints_of_the_best_and_the_last_epoch_are_a_trials_own(
 def test_large_checkpoints_do_not_accumulate(tmp_path):
     """After a gigabyte of new checkpoints, a deletion is overdue until checkpoints are pruned."""
     one = trial(0, "running", 0.9, 5)
-    pruner = CheckpointPruner(Store(tmp_path), _job(), Needing(), {"0000": one}, lambda: None)
+    pruner = Pruner(Store(tmp_path), _job(), Needing(), {"0000": one}, lambda: None)
     pruner.on_report(Report((row(5, 0.9),), checkpoints=[("0000", 5, 600000000)]))
     assert not pruner.overdue
     pruner.on_report(Report((row(6, 0.9),), checkpoints=[("0000", 6, 600000000)]))

@@ -1,18 +1,97 @@
-"""The table of trials in a database that answers many questions."""
+"""SQL over studies' tables: closed to everything else, and the rows of the table of trials."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline.errors import UsageError
 from pipeline.results import Results, load_results
-from pipeline.results.tables.database import TimeLimit
-from pipeline.results.tables.trials import ranked
-from pipeline.results.tables.trials_database import TrialsDatabase, arrow_table, by_objective, objective_columns
+from pipeline.results.tables.sql import Answer, TimeLimit, TrialsDatabase, by_objective, query, run_select
+from pipeline.results.tables.trials import objective_columns, ranked
+from pipeline.storage.tables import open_database
 from pipeline.study import Objective
 from tests.unit.results.small_studies import one_epoch_study
 from tests.unit.results.studies import Recording, tune_job
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from '{0}'", "select * from read_csv('{0}')", "select * from read_text('{0}')",
+        "select * from glob('{0}')", "copy trials to '{0}'", "attach '{0}.db'", "install httpfs", "load httpfs",
+        "set enable_external_access = true", "select 1; select 2", "drop table trials", "select * from results",
+        "export database '{0}'", "", "selec 1", "select '\ud800'", "select * from enable_logging()",
+        "with added as (insert into trials by name select 'x' as trial_id returning 1) select * from added",
+    ],
+)  # fmt: skip
+def test_nothing_but_the_tables_can_be_reached(pbt_results: Results, tmp_path: Path, sql: str) -> None:
+    """SQL that uses files, extensions, settings or the program's variables is refused, and writes nothing."""
+    file = tmp_path / "file.csv"
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError):
+        query({"a": pbt_results}, sql.format(file))
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_text() == "a,b\n1,2\n"
+
+
+@contextmanager
+def answering(sql: str, table: pa.Table | None = None, limit: TimeLimit | None = None) -> Iterator[Answer]:
+    with open_database() as database:
+        if table is not None:
+            database.register("given", table)
+            database.execute("create table t as from given")
+        with run_select(database, sql, "The SQL", limit=limit) as answer:
+            yield answer
+
+
+def test_only_as_many_rows_as_wanted_are_found() -> None:
+    """The first rows of a long answer can be read without computing most of the other rows."""
+    with answering("select range as n from range(100000)") as answer:
+        assert answer.head(3)["n"].to_pylist() == [0, 1, 2]
+        rest = sum(batch.num_rows for batch in answer.batches)
+        assert rest >= 80_000
+    assert Answer.of(pa.table({"n": [1, 2]})).head(5)["n"].to_pylist() == [1, 2]
+    assert Answer.of(pa.table({"n": [1, 2]})).head(0).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("sql", "reported"),
+    [
+        ("select nothing from t", r'cannot be answered: Binder Error: .*"nothing" not found.*Available: tables'),
+        ("select 1; select 2", r"The SQL must be one SELECT; found 'select 1; select 2'\. Tables are only read"),
+        ("delete from t", r"must be one SELECT; found 'delete from t'"),
+        ("set memory_limit = '1TB'", r"must be one SELECT"),
+        (f"select {'1 + ' * 50}'\ud800'", r"must be text; found bytes that are not valid UTF-8 in 'select .*…'"),
+    ],
+)
+def test_statements_other_than_select_are_refused(sql: str, reported: str) -> None:
+    """A statement that is not one valid SELECT is refused with the reason and the shortened statement."""
+    with pytest.raises(UsageError, match=reported), answering(sql, pa.table({"a": [1]})):
+        pass
+
+
+def test_an_error_while_rows_are_read_is_the_users_too() -> None:
+    """A cast that fails while rows are read is reported as an error of the user's SQL."""
+    wrong = pa.table({"a": ["1", "x"]})
+    with (
+        pytest.raises(UsageError, match="Conversion Error"),
+        answering("select cast(a as integer) from t", wrong) as answer,
+    ):
+        list(answer.batches)
+
+
+def test_a_query_is_reported_as_slow_once_and_ended_when_its_time_is_up() -> None:
+    """A query that takes too long is interrupted with a message, and before that it is reported once as slow."""
+    reported: list[float] = []
+    limit = TimeLimit(1.0, reported.append, slow_seconds=0.0)
+    sql = "select count(*) from range(100000000000) where hash(range) % 7 = 1"
+    with pytest.raises(UsageError, match=r"1 s"), answering(sql, limit=limit):
+        pass
+    assert len(reported) == 1
 
 
 def test_threads_query_in_parallel(asha_results: Results) -> None:
@@ -60,13 +139,6 @@ def test_only_the_trials_that_are_meant_are_there(asha_results: Results, pbt_res
     with TrialsDatabase(studies, only=only) as trials:
         found = trials.select(columns=["study", "trial_id"]).to_pylist()
     assert [(row["study"], row["trial_id"]) for row in found] == [("a", "0001"), ("p", "0000"), ("p", "0002")]
-
-
-def test_a_table_is_that_of_the_study_under_its_label(pbt_results: Results) -> None:
-    """A study's table has the rows of its frame, and the study's label in the column `study`."""
-    table = arrow_table(pbt_results, "decisions", "p")
-    assert table["reason"].to_pylist() == pbt_results.decisions["reason"].tolist()
-    assert set(table["study"].to_pylist()) == {"p"}
 
 
 def test_studies_of_one_objective_are_together(asha_results: Results, domains_results: Results) -> None:
