@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.abc import InspectLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
@@ -80,16 +79,16 @@ def running(name: str, patches: Patches, path: Path | None = None) -> Program:
     if name in _LOADED and _LOADED[name].module is sys.modules.get(name):
         return _LOADED[name]
     spec = importlib.util.find_spec(name) if path is None else importlib.util.spec_from_file_location(name, path)
-    if spec is None or not isinstance(spec.loader, InspectLoader):
+    main = None if spec is None else importlib.util.spec_from_file_location("__main__", spec.origin)
+    if main is None or main.loader is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    module = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(main)
     sys.modules[name] = module
-    with recording(patches, Path(spec.origin or f"{name}.py")) as calls, contextlib.suppress(ProgramEnd):
-        module.__name__ = "__main__"
+    with recording(patches, Path(str(main.origin))) as calls, contextlib.suppress(ProgramEnd):
         try:
-            exec(spec.loader.get_code(name) or "", vars(module))
+            main.loader.exec_module(module)
         finally:
-            module.__name__ = name
+            module.__name__, module.__spec__ = name, spec
             for value in vars(module).values():
                 if getattr(value, "__module__", None) == "__main__" and (
                     inspect.isfunction(value) or inspect.isclass(value)

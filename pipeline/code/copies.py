@@ -94,8 +94,10 @@ class Copies:
 
     def _modules(self) -> Iterator[str]:
         for path in self._recorded.files:
-            if path.endswith(".py"):
-                name = path.removesuffix(".py").removesuffix("/__init__")
+            name = path.removesuffix(".py").removesuffix("/__init__")
+            # Python's own modules stay: those that have imported them would import them again.
+            own = name.partition("/")[0] in sys.stdlib_module_names or name.endswith("__main__")
+            if path.endswith(".py") and not own:
                 yield name.replace("/", ".")
                 if "/" in name:
                     # The job may have added the module's folder to sys.path.
