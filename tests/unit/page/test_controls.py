@@ -11,10 +11,10 @@ import requests
 from pipeline.engine.commands import Enqueue
 from pipeline.engine.messages import Report
 from pipeline.execution.commands import outcomes
-from pipeline.execution.driver import command_inbox, session_file
+from pipeline.execution.driver import command_inbox
 from pipeline.page.controls import ACTIONS, config_text
 from pipeline.page.study_cache import StudyCache
-from pipeline.storage import Store
+from pipeline.storage import Store, lease
 from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.serving import serving
@@ -26,7 +26,7 @@ Post = Callable[..., requests.Response]
 @pytest.fixture
 def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study whose driver is this process, and has reported an epoch of its first trial."""
-    for module in (command_inbox, session_file):
+    for module in (command_inbox, lease):
         monkeypatch.setattr(module, "time", Leaping())
     s = new_study(tmp_path / "s")
     s.session.begin()

@@ -11,7 +11,7 @@ from pipeline import run
 from pipeline.errors import StorageError, StudyChanged, StudyExists
 from pipeline.execution.driver.resume import SessionStart, replace_abandoned, session_start
 from pipeline.storage import Store
-from pipeline.storage.lease import SessionFile
+from pipeline.storage.lease import Lease
 from pipeline.study import TuneJob, save_study
 from pipeline.study.contents import remove
 from tests.unit.execution.driver.resumed_study import JOB, finished, job, resumed
@@ -119,7 +119,7 @@ def test_a_driver_that_begins_while_a_study_is_replaced_keeps_its_files(tmp_path
     """Of two drivers that replace a study at the same time, the second one deletes nothing of the first one."""
     store = _abandoned(tmp_path)
     tuned = job(tmp_path)
-    other = SessionFile(store, 1)
+    other = Lease(store, 1)
 
     def begin(_: str) -> None:
         remove(store)

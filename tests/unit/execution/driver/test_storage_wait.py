@@ -8,7 +8,7 @@ from pyarrow import fs
 from pipeline.errors import StorageError, StorageUnreachable, UsageError
 from pipeline.execution.driver import storage_wait
 from pipeline.execution.driver.storage_wait import wait_for_storage
-from pipeline.storage import Store, location
+from pipeline.storage import Store, store as location
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE
 from tests.hostile.command import tunepipe
 
