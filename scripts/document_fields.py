@@ -3,32 +3,35 @@
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from pipeline import Budget, Checkpoints, Dataset, Fit, Objective, Phase, Resources, Split, StartFrom, TuneJob, run
-from pipeline.schedulers import FIFO, SCHEDULERS, RayScheduler
-from pipeline.searchers import SEARCHERS, GridSearch, RandomSearch, RaySearch, SobolSearch
+from pipeline import Budget, Checkpoints, Dataset, Fit, Objective, Phase, Resources, Split, TuneJob, run
+from pipeline.schedulers import SCHEDULERS
+from pipeline.searchers import SEARCHERS
 
 FILES = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("jobs", "data", "training", "search")]
 
-_WITHOUT_FIELDS = (FIFO, RandomSearch, SobolSearch, GridSearch)
-WITH_FIELDS = [cls for cls in (*SCHEDULERS.values(), *SEARCHERS.values()) if cls not in _WITHOUT_FIELDS]
-
-_WITHOUT_TYPES = (TuneJob, Fit, Phase, Objective, StartFrom, RayScheduler, RaySearch, Dataset, Split)
+_WITHOUT_TYPES = (TuneJob, Fit, Phase, Objective, Dataset, Split)
 """Classes whose values have forms that the meaning of a field explains."""
 
-CLASSES = {cls.__name__: cls for cls in (*_WITHOUT_TYPES, Budget, Resources, Checkpoints, *WITH_FIELDS)}
+CLASSES = {cls.__name__: cls for cls in (*_WITHOUT_TYPES, Budget, Resources, Checkpoints)}
+FAMILIES = {"schedulers": SCHEDULERS, "searchers": SEARCHERS}
+"""Classes that share fields, and a table."""
+
 FUNCTIONS = {function.__name__: function for function in (run,)}
 """Functions whose arguments have a table."""
 
 
 def documented(text: str) -> str:
     """The text with each table between `<!-- fields of X -->` or `<!-- arguments of X -->` and `<!-- end -->` made again."""
-    tables = {"fields": lambda name: _table(CLASSES[name]), "arguments": lambda name: _arguments(FUNCTIONS[name])}
+    tables = {
+        "fields": lambda name: _family(FAMILIES[name]) if name in FAMILIES else _table(CLASSES[name]),
+        "arguments": lambda name: _arguments(FUNCTIONS[name]),
+    }
     return re.sub(
         r"(<!-- (fields|arguments) of (\w+) -->\n).*?(<!-- end -->)",
         lambda found: f"{found[1]}{tables[found[2]](found[3])}{found[4]}",
@@ -47,13 +50,32 @@ def _table(cls: type) -> str:
             for (name, meaning), field in zip(meanings.items(), fields, strict=True)
         ]
         return "\n".join(["| field | default | meaning |", "| --- | --- | --- |", *rows, ""])
-    fields = TypeAdapter(cls).json_schema()["properties"]
-    rows = [
-        f"| `{name}` | {_default(field.get('default'))} | {_allowed(field)} | {meanings[name]} |"
-        for name, field in fields.items()
-        if name != "kind"
-    ]
-    return "\n".join(["| field | default | allowed | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+    return "\n".join(
+        [
+            "| field | default | allowed | meaning |",
+            "| --- | --- | --- | --- |",
+            *(f"| {' | '.join(row)} |" for row in _rows(cls)),
+            "",
+        ]
+    )
+
+
+def _rows(cls: type) -> Iterator[tuple[str, ...]]:
+    """Name, default, allowed values and meaning of each field."""
+    meanings = _meanings(cls)
+    for name, field in TypeAdapter(cls).json_schema()["properties"].items():
+        if name != "kind":
+            yield f"`{name}`", _default(field.get("default")), _allowed(field), meanings[name]
+
+
+def _family(kinds: Mapping[str, type]) -> str:
+    """The fields of several classes, each once with the names of the classes that have it in the same form."""
+    users: dict[tuple[str, ...], list[str]] = {}
+    for kind, cls in kinds.items():
+        for row in _rows(cls):
+            users.setdefault(row, []).append(f"`{kind}`")
+    rows = (f"| {row[0]} | {', '.join(names)} | {' | '.join(row[1:])} |" for row, names in sorted(users.items()))
+    return "\n".join(["| field | of | default | allowed | meaning |", "| --- | --- | --- | --- | --- |", *rows, ""])
 
 
 def _arguments(function: Callable[..., object]) -> str:
