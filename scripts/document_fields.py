@@ -3,13 +3,13 @@
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from pipeline import Budget, Checkpoints, Dataset, Fit, Objective, Phase, Resources, Split, TuneJob, run
+from pipeline import Budget, Checkpoints, Dataset, Fit, Objective, Phase, Resources, Split, TuneJob
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 
@@ -22,22 +22,15 @@ CLASSES = {cls.__name__: cls for cls in (*_WITHOUT_TYPES, Budget, Resources, Che
 FAMILIES = {"schedulers": SCHEDULERS, "searchers": SEARCHERS}
 """Classes that share fields, and a table."""
 
-FUNCTIONS = {function.__name__: function for function in (run,)}
-"""Functions whose arguments have a table."""
-
 
 def documented(text: str) -> str:
-    """The text with each table between `<!-- fields of X -->` or `<!-- arguments of X -->` and `<!-- end -->` made again."""
-    tables = {
-        "fields": lambda name: _family(FAMILIES[name]) if name in FAMILIES else _table(CLASSES[name]),
-        "arguments": lambda name: _arguments(FUNCTIONS[name]),
-    }
-    return re.sub(
-        r"(<!-- (fields|arguments) of (\w+) -->\n).*?(<!-- end -->)",
-        lambda found: f"{found[1]}{tables[found[2]](found[3])}{found[4]}",
-        text,
-        flags=re.DOTALL,
-    )
+    """The text with each table between `<!-- fields of X -->` and `<!-- end -->` made again."""
+
+    def table(name: str) -> str:
+        return _family(FAMILIES[name]) if name in FAMILIES else _table(CLASSES[name])
+
+    marked = re.compile(r"(<!-- fields of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return marked.sub(lambda found: f"{found[1]}{table(found[2])}{found[3]}", text)
 
 
 def _table(cls: type) -> str:
@@ -78,22 +71,7 @@ def _family(kinds: Mapping[str, type]) -> str:
     return "\n".join(["| field | of | default | allowed | meaning |", "| --- | --- | --- | --- | --- |", *rows, ""])
 
 
-def _arguments(function: Callable[..., object]) -> str:
-    meanings = _meanings(function)
-    rows = [
-        f"| `{name}` | {_default_argument(parameter.default)} | {meanings[name]} |"
-        for name, parameter in inspect.signature(function).parameters.items()
-    ]
-    return "\n".join(["| argument | default | meaning |", "| --- | --- | --- |", *rows, ""])
-
-
-def _default_argument(value: object) -> str:
-    if value is inspect.Parameter.empty:
-        return "required"
-    return f"`{getattr(value, '__name__', repr(value))}`" if value is not None else "–"
-
-
-def _meanings(cls: Callable[..., object]) -> dict[str, str]:
+def _meanings(cls: type) -> dict[str, str]:
     """What the docstring says about each field."""
     arguments = inspect.getdoc(cls).partition("Args:\n")[2].partition("\n\n")[0]
     found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)

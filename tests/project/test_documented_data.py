@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import TuneJob
+from pipeline import Budget, Objective, TuneJob
 from tests.project.test_docs import blocks
 
 
@@ -54,21 +54,54 @@ def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str
     return found
 
 
+def _photo_classifier(config: dict[str, Any]) -> Any:
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((config["size"], config["size"], 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.RandomFlip("horizontal"),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.compile("adam", loss="sparse_categorical_crossentropy")
+    return model
+
+
+def _record_classifier(config: dict[str, Any]) -> Any:
+    import keras
+
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.Adam(config["lr"]), loss="sparse_categorical_crossentropy")
+    return model
+
+
 @pytest.mark.parametrize(
-    ("name", "config"),
+    ("data", "model", "config"),
     [
-        pytest.param("PHOTOS", {"size": 16, "rotation": 0.1}, marks=pytest.mark.long),
-        ("SHARED_PHOTOS", {"size": 16, "rotation": 0.1}),
-        ("RECORDS", {"lr": 0.05}),
-        ("OLDER", {"bins": 5}),
+        pytest.param("photos", _photo_classifier, {"size": 16}, marks=pytest.mark.long),
+        ("shared_photos", _photo_classifier, {"size": 16}),
+        ("records", _record_classifier, {"lr": 0.05}),
+        ("encoded", "older", {"bins": 5}),
     ],
 )
 def test_documented_data_train_and_resume_exactly(
-    page: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, config: dict[str, Any]
+    page: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, model: Any, config: dict[str, Any]
 ) -> None:
     """Documented functions read images, TFRecords and tables, and a resumed trial has the same digits."""
     monkeypatch.chdir(tmp_path)
-    (_records if name == "RECORDS" else _photos)()
-    undisturbed = _epochs(page[name], config, stop=2)
-    assert _epochs(page[name], config, stop=1) == undisturbed
+    (_records if data == "records" else _photos)()
+    job = TuneJob(
+        name="documented",
+        model=page[model] if isinstance(model, str) else model,
+        data=page[data],
+        space=config,
+        objectives=[Objective("val_loss", "min")],
+        budget=Budget(trials=1, epochs=4),
+    )
+    undisturbed = _epochs(job, config, stop=2)
+    assert _epochs(job, config, stop=1) == undisturbed
     assert set(undisturbed[0]) >= {"loss", "val_loss"}
