@@ -9,17 +9,16 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic_core import PydanticUndefined
 
-from pipeline import Budget, Checkpoints, Dataset, Fit, Objective, Phase, Resources, Split, TuneJob
+from pipeline import Budget, Checkpoints, Fit, Objective, Resources, TuneJob
 from pipeline.schedulers import SCHEDULERS
-from pipeline.searchers import SEARCHERS
 
-FILES = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("jobs", "data", "training", "search")]
+FILES = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("jobs", "training", "search")]
 
-_WITHOUT_TYPES = (TuneJob, Fit, Phase, Objective, Dataset, Split)
+_WITHOUT_TYPES = (TuneJob, Fit, Objective)
 """Classes whose values have forms that the meaning of a field explains."""
 
 CLASSES = {cls.__name__: cls for cls in (*_WITHOUT_TYPES, Budget, Resources, Checkpoints)}
-FAMILIES = {"schedulers": SCHEDULERS, "searchers": SEARCHERS}
+FAMILIES = {"schedulers": SCHEDULERS}
 """Classes that share fields, and a table."""
 
 

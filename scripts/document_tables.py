@@ -35,7 +35,7 @@ it differs from the column, in `results --json`. All column names are lower-case
   another type: `pd.concat` and, in DuckDB, `read_parquet('studies/*/trials.parquet', union_by_name = true)` fill missing columns with null. `tunepipe sql A B …`
   does the same.
 
-The files carry `schema_version` {version} in their metadata. `python scripts/document_tables.py` writes this page from `pipeline/storage/schema.py`.
+The files carry `schema_version` {version} in their metadata.
 """
 
 

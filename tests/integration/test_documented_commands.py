@@ -25,7 +25,6 @@ _SMALL = {
     "mnist-asha": """--trials 12 --epochs 2 --set 'space.batch_size={"kind": "choice", "values": [1000, 2000]}'""",
     "my_study.py": "--trials 2 --epochs 2 --workers 0",
     "my_job.py": "--trials 2 --epochs 2 --workers 0",
-    "my-digits": "--trials 3 --epochs 3 --workers 0",
 }
 """What is added to commands that train, by their job or study; others are small as they are."""
 
@@ -35,7 +34,7 @@ _LONG = ("docs/commands.md", "docs/migrating.md")
 _EXAMPLES = r"tunepipe run my_job\.py --name"
 """Commands that only show options, and on which no later command depends; `make test-all` runs them."""
 
-_OTHER_JOB = r"tunepipe (check my_job\.py|resume my-digits|run my_job\.py --resume)"
+_OTHER_JOB = r"tunepipe check my_job\.py"
 """Commands of docs/jobs.md that README.md has for another job; `make test` reads them, `make test-all` runs them."""
 
 _MISTAKE = 2

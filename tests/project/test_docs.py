@@ -1,5 +1,6 @@
 """The documentation is correct: its Python runs, and its tables are those of the schema."""
 
+import dataclasses
 import itertools
 import re
 import runpy
@@ -10,6 +11,7 @@ import nbformat
 import pytest
 
 from pipeline.cli.job_changes import assignments
+from pipeline.searchers import SEARCHERS
 from scripts.documentation.command_line import unreadable
 from scripts.documentation.markdown import inline_commands
 from scripts.documentation.notebook import executed
@@ -139,6 +141,14 @@ def test_the_fields_of_a_job_are_documented_as_the_code_has_them():
         [*namespace["CLASSES"], *namespace["FAMILIES"]]
     )
     assert texts == [namespace["documented"](text) for text in texts]
+
+
+@pytest.mark.parametrize("searcher", SEARCHERS.values())
+def test_a_searchers_fields_are_shown_with_their_defaults(searcher):
+    """The table of searchers has each class with its arguments, as in Python."""
+    fields = [field for field in dataclasses.fields(searcher) if field.init and field.name != "kind"]
+    arguments = ", ".join(f"{field.name}={field.default!r}" for field in fields)
+    assert f"`{searcher.__name__}({arguments})`" in (ROOT / "docs/search.md").read_text(encoding="utf-8")
 
 
 def test_every_assignment_in_the_documentation_changes_the_job():
