@@ -71,7 +71,7 @@ def _shapes(cell: nbformat.NotebookNode) -> list[object]:
 def _headings(output: nbformat.NotebookNode) -> list[str]:
     """The columns of a table in HTML."""
     header = output.get("data", {}).get("text/html", "").partition("</thead>")[0]
-    return re.findall(r"<th>([^<]*)</th>", header)
+    return re.findall(r"<th[^>]*>([^<]*)</th>", header)
 
 
 @pytest.mark.parametrize("page", _PAGES)
