@@ -6,19 +6,16 @@ import typer
 
 from pipeline.cli.check import check
 from pipeline.cli.control import budget, enqueue, pause
-from pipeline.cli.delete import delete
 from pipeline.cli.explain import compare, explain
 from pipeline.cli.export import export
-from pipeline.cli.list import list_jobs
 from pipeline.cli.logs import logs
 from pipeline.cli.rerun import rerun
 from pipeline.cli.results import results
 from pipeline.cli.run import resume, run
-from pipeline.cli.serve import serve
 from pipeline.cli.simulate import simulate
 from pipeline.cli.sql import sql
 from pipeline.cli.stop import stop
-from pipeline.cli.studies import list_studies, report
+from pipeline.cli.studies import delete, list_jobs, list_studies, report, serve
 from pipeline.cli.submit import status, submit
 
 app = typer.Typer(

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.console import note, print_text
-from pipeline.cli.job_changes import assignments
-from pipeline.cli.options import STORAGE, Seconds, Storage, TotalEpochs, Trials
-from pipeline.cli.study_argument import Study, study_store, trial_id
+from pipeline.cli.job_options import assignments
+from pipeline.cli.options import STORAGE, Seconds, Storage, Study, TotalEpochs, Trials, study_store, trial_id
 from pipeline.errors import Interrupted, InvalidJob, UsageError
 from pipeline.study.studies import as_argument
 

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from rich.text import Text
 
 from pipeline.cli.console import command_console, print_object
-from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.study_argument import Study, results_of, study_argument, study_store
+from pipeline.cli.options import STORAGE, Json, Storage, Study, results_of, study_argument, study_store
 from pipeline.cli.table_output import file_option, form_of, save
 from pipeline.text import sanitize
 

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import note, print_path, print_text
-from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import Study, study_store, trial_id
+from pipeline.cli.options import STORAGE, Storage, Study, study_store, trial_id
 from pipeline.errors import UsageError
 from pipeline.text import by_count, counted
 

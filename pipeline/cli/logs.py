@@ -18,8 +18,7 @@ from pipeline.cli.cluster_options import (
     refuse_other_options,
 )
 from pipeline.cli.console import note, print_bytes, print_output, print_text
-from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import study_argument, study_store, trial_id
+from pipeline.cli.options import STORAGE, Storage, study_argument, study_store, trial_id
 from pipeline.errors import UsageError
 
 

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.cli.console import command_console
-from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import Study, study_store, trial_id
+from pipeline.cli.options import STORAGE, Storage, Study, study_store, trial_id
 from pipeline.errors import UsageError
 from pipeline.text import sanitize
 

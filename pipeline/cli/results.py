@@ -19,8 +19,7 @@ from pipeline.cli.cluster_options import (
     refuse_other_options,
 )
 from pipeline.cli.console import command_console, print_object, print_text
-from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.study_argument import labelled, study_argument, study_store, trial_id
+from pipeline.cli.options import STORAGE, Json, Storage, labelled, study_argument, study_store, trial_id
 from pipeline.cli.table_output import Format, Output, format_of, output_table
 from pipeline.errors import Interrupted, UsageError
 from pipeline.study.studies import as_argument

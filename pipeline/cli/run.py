@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.cli.console import command_console, note, print_text
 from pipeline.cli.control import continue_if_paused
-from pipeline.cli.job_changes import changes_of, limits
-from pipeline.cli.job_options import JobOptions, with_job_options
+from pipeline.cli.job_options import JobOptions, changes_of, limits, with_job_options
 from pipeline.cli.options import (
     STORAGE,
     AcceptChanges,
@@ -22,12 +21,14 @@ from pipeline.cli.options import (
     Resume,
     Seconds,
     Storage,
+    Study,
     TakeOver,
     TotalEpochs,
     Trials,
     Workers,
+    located,
+    study_store,
 )
-from pipeline.cli.study_argument import Study, located, study_store
 from pipeline.errors import DataError, NoTrialSucceeded
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.console import command_console, note, print_object
-from pipeline.cli.job_changes import changes_of, job_of, limits
+from pipeline.cli.job_options import changes_of, job_of, limits
 from pipeline.cli.options import (
     STORAGE,
     Epochs,
@@ -19,8 +19,8 @@ from pipeline.cli.options import (
     Storage,
     TotalEpochs,
     Trials,
+    study_store,
 )
-from pipeline.cli.study_argument import study_store
 from pipeline.cli.table_output import file_option, form_of, save
 from pipeline.errors import UsageError
 

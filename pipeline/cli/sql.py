@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import note
-from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import results_of, study_argument
+from pipeline.cli.options import STORAGE, Storage, results_of, study_argument
 from pipeline.cli.table_output import MAX_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
 

@@ -16,8 +16,7 @@ from pipeline.cli.cluster_options import (
 )
 from pipeline.cli.console import note, print_text
 from pipeline.cli.control import Reason, stop_trial
-from pipeline.cli.options import STORAGE, Storage
-from pipeline.cli.study_argument import study_argument, study_store
+from pipeline.cli.options import STORAGE, Storage, study_argument, study_store
 from pipeline.errors import Interrupted, JobNotFound, UsageError, UserError
 from pipeline.study.studies import as_argument, called
 

@@ -1,12 +1,43 @@
-"""`tunepipe studies`: the studies in a storage; `tunepipe report`: one of them as an HTML page."""
+"""Commands about jobs and studies as a whole: list, studies, report, serve, delete."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-from pipeline.cli.console import command_console, print_object, print_path
-from pipeline.cli.options import STORAGE, Json, Storage
-from pipeline.cli.study_argument import Study, study_store
+import typer
+
+from pipeline.cli.console import command_console, note, print_object, print_path, print_text
+from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store
 from pipeline.cli.table_output import file_option, save
+from pipeline.errors import UsageError
+from pipeline.study.studies import STORAGE_VARIABLE
+
+
+def list_jobs(as_json: Json = False) -> None:
+    """List the bundled jobs."""
+    import tune_jobs
+
+    jobs = tune_jobs.jobs()
+    rows = [
+        {
+            "name": name, "description": job.description, "trials": job.budget.trials, "epochs": job.budget.epochs,
+            "scheduler": job.scheduler.kind, "searcher": job.searcher.kind,
+            "size": f"{job.budget.trials} × {job.budget.epochs}",
+        }
+        for name, job in jobs.items()
+    ]  # fmt: skip
+    if as_json:
+        print_object({"jobs": [{key: value for key, value in row.items() if key != "size"} for row in rows]})
+        return
+    from pipeline.results.views.table import Column, Table
+
+    columns = [
+        Column("name", "job", keep="whole"), Column("scheduler", keep="extra"),
+        Column("size", "trials × epochs", keep="extra"), Column("description", "what it tunes", keep="wrapped"),
+    ]  # fmt: skip
+    console = command_console()
+    console.print(Table("", columns, rows))
+    console.print("\nStart one with `tunepipe run JOB`; JOB may also be a Python file that exports JOB.", style="dim")
 
 
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
@@ -62,3 +93,57 @@ def report(
         print_path(write_report(store))
     else:
         save(output, report_page(load_results(store.uri)))
+
+
+def serve(
+    storage: Annotated[
+        str,
+        typer.Argument(
+            metavar="STORAGE",
+            help="Storage of the studies: a folder, or a URI (s3://…, gs://…, abfs://…).",
+            envvar=STORAGE_VARIABLE,
+            show_envvar=True,
+        ),
+    ] = STORAGE,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any address except loopback needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8484,
+    control: Annotated[
+        bool, typer.Option("--control", help="Allow the page to pause, stop and change studies.")
+    ] = False,
+) -> None:
+    """Show studies on a live page: curves, tables, trials, comparisons, even while they run."""
+    from pipeline.page.server import serve as serve_page
+    from pipeline.storage import Store
+
+    def print_address(address: str) -> None:
+        print_text(f"The studies of {store.uri} are shown at {address} until Ctrl-C.")
+
+    store = Store(storage)
+    # Ctrl-C is the normal end of a server.
+    with suppress(KeyboardInterrupt):
+        serve_page(store, host=host, port=port, control=control, on_address=print_address)
+
+
+def delete(
+    study: Study,
+    storage: Storage = STORAGE,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+) -> None:
+    """Delete a study: tables, checkpoints, logs, export and report. Asks first; refuses while the study runs."""
+    from pipeline.execution.deletion import check_deletable, delete as delete_study
+
+    store = study_store(study, storage)
+    contents = check_deletable(store, note)
+    if not yes:
+        print_text(f"{store.uri} has {contents}")
+        try:
+            agreed = typer.confirm("Delete all of it?", default=False)
+        except typer.Abort:
+            raise UsageError("No answer was given, so nothing was deleted. --yes deletes without asking.") from None
+        if not agreed:
+            print_text("Nothing was deleted.")
+            return
+    delete_study(store, note)
+    print_text(f"Deleted {store.uri}.")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from pipeline.cli.completion import format_names
 from pipeline.cli.console import SanitizingFile, command_console, print_path
+from pipeline.cli.options import format_names
 from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.job_changes import changes_of
+from pipeline.cli.job_options import changes_of
 from scripts.documentation.command_line import unreadable
 from scripts.documentation.folder import ROOT, Done, Folder
 from scripts.documentation.markdown import Command, SourceFile, steps

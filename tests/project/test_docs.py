@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from pipeline.cli.job_changes import assignments
+from pipeline.cli.job_options import assignments
 from pipeline.searchers import SEARCHERS
 from scripts.documentation.command_line import unreadable
 from scripts.documentation.markdown import inline_commands

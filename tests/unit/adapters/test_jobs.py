@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from pipeline import Objective, from_keras_tuner, from_optuna, from_ray_tune, load_results, run
 from pipeline.adapters import from_file
 from pipeline.cli.commands import app
-from pipeline.cli.job_changes import job_of
+from pipeline.cli.job_options import job_of
 from pipeline.errors import InvalidJob, UserError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study

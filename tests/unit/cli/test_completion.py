@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.completion import job_names
+from pipeline.cli.options import job_names
 from tests.unit.results.studies import asha_study
 
 

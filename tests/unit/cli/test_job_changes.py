@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.job_changes import assignments, changes_of, job_of, limits
+from pipeline.cli.job_options import assignments, changes_of, job_of, limits
 from pipeline.errors import InvalidJob
 from tests.unit.results.studies import Recording, tune_job
 

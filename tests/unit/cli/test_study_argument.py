@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.study_argument import located, study_store, trial_id
+from pipeline.cli.options import located, study_store, trial_id
 from pipeline.errors import JobNotFound, StorageError
 from tests.unit.results.studies import Recording, tune_job
 
