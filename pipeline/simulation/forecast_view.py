@@ -15,6 +15,7 @@ from pipeline.simulation.forecast import BestPair, Forecast, Span, best_pairs, h
 from pipeline.study import TuneJob
 from pipeline.text import counted, duration, format_number, sanitize
 
+_WORDS = ("scheduler", "search")
 _EXTRA_COLUMNS = ("in use", "worker time", "epochs", "completed", "found after")
 """Columns that are left out on a narrow terminal."""
 
@@ -63,7 +64,7 @@ def forecast_view(
                 row[title] = _cell(span, form, spread=key in ("best", "hypervolume"))
         rows.append(row)
     columns = [
-        Column(name, right=name not in ("scheduler", "search"), keep="extra" if name in _EXTRA_COLUMNS else "whole")
+        Column(name, name, right=name not in _WORDS, keep="extra" if name in _EXTRA_COLUMNS else "whole")
         for name in rows[0]
     ]
     table = Table("", columns, rows, more="a wider terminal or --json shows them")
