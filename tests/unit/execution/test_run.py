@@ -16,7 +16,7 @@ from pipeline.execution.commands import send
 from pipeline.execution.driver import record
 from pipeline.execution.outcome import Outcome
 from pipeline.storage import Store, lease
-from pipeline.storage.lease import SessionFile
+from pipeline.storage.lease import Lease
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -262,14 +262,14 @@ def test_a_second_study_at_the_same_time_is_refused(tmp_path):
 def test_a_driver_that_trains_a_long_epoch_has_a_heartbeat(tmp_path, monkeypatch):
     monkeypatch.setattr(lease, "BEAT_SECONDS", 0.06)
     monkeypatch.setattr(record, "BEAT_SECONDS", 0.0)
-    publish = SessionFile.publish
+    publish = Lease.write
 
     def published(*arguments, **named):
         publish(*arguments, **named)
         if threading.current_thread() is not threading.main_thread():
             BEATEN.set()
 
-    monkeypatch.setattr(SessionFile, "publish", published)
+    monkeypatch.setattr(Lease, "write", published)
     run(job(function=waiting, budget=Budget(trials=1, epochs=1)), storage=tmp_path)
     assert BEATEN.is_set()
 

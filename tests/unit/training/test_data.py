@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from pipeline.storage.shared_folder import SharedFolder, close_shared_folders
 
 from pipeline import shared_cache
 from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Split
 from pipeline.errors import DataError, ModelError
 from pipeline.space import Config, Uniform
+from pipeline.storage.scratch import SharedFolder, close_shared_folders
 from pipeline.study import Fit, Objective, TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.arrays import DeviceData, as_batch, first_inputs, folds_of, order_of, span_of
@@ -343,7 +343,7 @@ HANGING_WRITER = """
 import threading
 import tensorflow as tf
 from pipeline import shared_cache
-from pipeline.storage.shared_folder import SharedFolder
+from pipeline.storage.scratch import SharedFolder
 from pipeline.training.shared_cache import in_data_call
 
 def hanging(x):

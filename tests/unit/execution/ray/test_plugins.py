@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipeline.engine.scheduler_context import scheduler_context
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
@@ -27,6 +26,7 @@ from pipeline import (
     load_results,
     run,
 )
+from pipeline.engine.engine import scheduler_context
 from pipeline.engine.trial import Trial
 from pipeline.errors import InvalidJob, NotResumable
 from pipeline.execution.ray.plugins import PluginScheduler, PluginSearcher, ray_draw, ray_scheduler
