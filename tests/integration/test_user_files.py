@@ -54,11 +54,6 @@ def backing_up(config):
     return [keras.callbacks.BackupAndRestore(os.environ["BACKUP"], delete_checkpoint=False)]
 
 
-def reading(config):
-    """Opens a file of the folder in which the study was started."""
-    yield {"score": float(Path("values.txt").read_text().split()[0])}
-
-
 def function_job(**fields):
     """Two trials of the function."""
     defaults = {
@@ -185,14 +180,6 @@ def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
     assert rerun(tmp_path / "s", trial="0001").equal
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert [path.name for path in start.iterdir()] == ["values.txt"]
-
-
-def test_a_function_reads_files_of_the_start_folder(start, tmp_path, capsys):
-    """A function that opens a file of the start folder by a relative path runs there, which is printed once."""
-    run(function_job(function=reading), storage=tmp_path)
-    assert load_results(tmp_path / "s").epochs["score"].to_list() == [1.0, 1.0]
-    note = f"While it trains, a trial reads values.txt by a relative path, so trials work in {start}, "
-    assert capsys.readouterr().out.count(note) == 1
 
 
 def images():
