@@ -131,6 +131,7 @@ def values_at_best(results: Results) -> pa.Table:
     return results.query(
         f"select t.trial_id, {', '.join(columns)} from trials t left join epochs e "
         "on e.trial_id = t.trial_id and e.epoch = t.best_epoch "
+        "qualify row_number() over (partition by t.trial_id) = 1 "
         f"order by {tables.DRAW_ORDER.replace('trial_id', 't.trial_id')}"
     )
 

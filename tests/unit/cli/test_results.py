@@ -115,7 +115,7 @@ def test_failures_are_grouped_by_cause_below_the_leaderboard(tmp_path: Path) -> 
         "0000,",
         "0001",
     ]
-    assert f"`tunepipe results {study.store.uri} --trial 0000`" in reported
+    assert f"`tunepipe results {study.store.uri} --trial 0000`" in " ".join(reported.split())
 
 
 def test_without_failures_none_are_mentioned(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.datasets import Dataset, Split
+from pipeline.datasets import Dataset, Split, batches_of
 from pipeline.space import Config
 from pipeline.storage import Checkpoint, pack, unpack
 from pipeline.study import Budget, Objective, TuneJob
@@ -86,6 +86,9 @@ def fitted(
     train: Any = loaded.train
     if isinstance(train, Split):
         train = Rows(as_batch(train), train.rows, job.batch_size, shuffle=job.fit.shuffle)
+    elif batches_of(train) is None:
+        # With one step for each call, fit begins a step after the last batch, which fails, but counts in the optimiser.
+        model.steps_per_execution = 16
     validation = loaded.validation
     size = {"validation_batch_size": job.batch_size} if isinstance(validation, Split) else {}
 

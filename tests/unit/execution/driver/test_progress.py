@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.engine.commands import Continue, Pause
 from pipeline.engine.messages import Report
 from pipeline.execution.driver import progress, session
 from pipeline.execution.driver.progress import Progress, rate_and_time_left
@@ -158,9 +159,9 @@ def test_a_pause_does_not_change_the_rate(study, monkeypatch):
     for epoch, now in enumerate((10.0, 20.0), 1):
         clock.now = now
         s.session.on_report("0000", Report((row(epoch, 0.1),)))
-    s.session.engine.commands.paused = "A user paused the study."
+    s.session.engine.on_command("1", Pause(session=1))
     s.session.beat()
-    s.session.engine.commands.paused = None
+    s.session.engine.on_command("2", Continue(session=1))
     for epoch, now in ((3, 5000.0), (4, 5010.0)):
         clock.now = now
         s.session.on_report("0000", Report((row(epoch, 0.1),)))
@@ -182,8 +183,8 @@ def test_a_study_that_is_ending_says_what_is_still_going_on(study):
     for epoch in (1, 2):
         s.session.on_report("0000", Report((row(epoch, 0.1),)))
     assert _last_row(s.session).startswith("left  at most 0:")
-    s.session.engine.commands.paused = "A user paused the study."
-    assert _last_row(s.session) == "paused  A user paused the study. Nothing trains until it is resumed."
+    s.session.engine.on_command("1", Pause(session=1))
+    assert _last_row(s.session).startswith("paused  ")
     s.session.engine.end("The time is up.")
     assert _last_row(s.session) == "ending  waits for 1 trial to report. The time is up."
     s.session.interrupts = Interrupts()

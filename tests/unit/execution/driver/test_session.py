@@ -306,7 +306,7 @@ def test_an_exploit_begins_where_the_receiver_stood_with_the_donors_checkpoint(s
     exploited = [trial for trial in s.session.engine.trials.values() if trial.segment > 1]
     assert exploited
     for trial in exploited:
-        assignment = trial.assignment()
+        assignment = s.session.engine.assignment(trial)
         assert 0 < assignment.epoch < 6
         assert assignment.parent_trial != trial.trial_id
         assert assignment.segment == trial.segment
