@@ -285,7 +285,8 @@ def project_files(folder: Path, *, most: int | None = None, hidden: bool = True,
 
 
 def _is_no_project(folder: Path) -> bool:
-    if (folder / "pyvenv.cfg").is_file() or ((folder / "study.json").is_file() and (folder / "sessions").is_dir()):
+    # A study that begins has its first session before it has its study.json.
+    if any((folder / file).is_file() for file in ("pyvenv.cfg", "sessions/0001.json")):
         return True
     own = [getattr(sys.modules.get(name), "__file__", None) for name in OWN_PACKAGES]
     return str(folder / "__init__.py") in own

@@ -251,12 +251,9 @@ class ParquetFiles:
             pattern = re.compile("[^/]*".join(map(re.escape, rest.split("*"))))
             names = [name for name in names if pattern.fullmatch(name)]
         if not names:
-            what = (
-                f"no data files {data} in {store.uri}, with names" if _is_many(data) else f"no data file {data}, a name"
-            )
             raise DataError(
-                f"There are {what} that ends in .parquet. A relative path is relative to the current folder: run the "
-                "command there, or give an absolute path."
+                f"There is no data file {data} in {store.uri}; its name must end in .parquet. A relative path is "
+                "relative to the current folder: run the command there, or give an absolute path."
             )
         paths = tuple(f"{root.rstrip('/')}/{name}" for name in names)
         if local is not None and not _is_many(data):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
-from pipeline.code import end_loading, import_folders, loaded_files, snapshot_of
+from pipeline.code import end_loading, snapshot_of
 from pipeline.engine.saved_state import saved_state
 from pipeline.errors import UsageError
 from pipeline.execution.data import start_loading
@@ -127,8 +127,9 @@ def _run(
     note: Callable[[str], None],
 ) -> Outcome:
     store = Store(storage).folder(job.name)
-    folders = import_folders(job.functions.values())
-    provenance = Provenance(job, [file for folder in folders for file in loaded_files(folder).values()])
+    snapshot = snapshot_of(job.functions.values())
+    copied = [root / path for root in snapshot.roots for path in snapshot.files if path.endswith(".py")]
+    provenance = Provenance(job, [file for file in copied if file.is_file()])
     start = session_start(
         job, store, storage, resume=resume, accept_changes=accept_changes, take_over=take_over, note=note
     )

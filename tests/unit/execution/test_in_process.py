@@ -39,7 +39,7 @@ def run_study(study: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def _states(s: Study) -> list[tuple[str, int]]:
-    return [(trial.state, trial.epoch) for trial in s.session.loop.trials.values()]
+    return [(trial.state, trial.epoch) for trial in s.session.engine.trials.values()]
 
 
 def test_one_trial_is_trained_after_the_other(run_study: Any) -> None:
@@ -55,7 +55,7 @@ def test_a_signal_ends_the_study_after_the_epochs_in_training(run_study: Any) ->
 
     s = run_study(signalled)
     assert _states(s) == [("completed", 4)]
-    assert s.session.loop.interrupted
+    assert s.session.engine.interrupted
 
 
 def test_ctrl_c_in_the_users_code_pauses_the_trial(run_study: Any) -> None:
@@ -66,5 +66,5 @@ def test_ctrl_c_in_the_users_code_pauses_the_trial(run_study: Any) -> None:
 
     s = run_study(interrupted)
     ((state, epoch),) = _states(s)
-    assert (state, s.session.loop.interrupted) == ("paused", True)
+    assert (state, s.session.engine.interrupted) == ("paused", True)
     assert epoch < 3

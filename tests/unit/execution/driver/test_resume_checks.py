@@ -55,10 +55,7 @@ def test_a_driver_whose_file_was_replaced_reports_it(study, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Superseded) as raised:
         resumed(study, job(tmp_path), display=Rival())
-    assert str(raised.value) == (
-        f"Another driver of session 2 has taken over the study '{job(tmp_path).name}'. This one ends and "
-        "changes nothing more."
-    )
+    assert study.uri in str(raised.value)
 
 
 @pytest.mark.parametrize(("started", "alive"), [({}, True), ({"process_started_after_boot": 1.0}, False)])
@@ -226,6 +223,6 @@ def test_a_finished_study_is_unchanged_if_its_data_are_missing(tmp_path, monkeyp
     before = {path: store.read(path) for path in store.files()}
     monkeypatch.chdir(tmp_path)
     more = load_study(store).replaced({"budget.epochs": 2})
-    with pytest.raises(DataError, match=rf"no data file rows.parquet in {tmp_path}\. A relative path is relative to"):
+    with pytest.raises(DataError, match=rf"no data file rows.parquet in {tmp_path};"):
         run(more, storage=tmp_path / "studies", resume=True)
     assert {path: store.read(path) for path in store.files()} == before

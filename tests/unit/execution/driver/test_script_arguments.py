@@ -19,9 +19,10 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--trials", type=int, default=1)
     arguments = parser.parse_args()
+    scale = arguments.scale
 
     def scaled(config):
-        yield {"score": arguments.scale * config["x"]}
+        yield {"score": scale * config["x"]}
 
     job = TuneJob(
         name="scaled",
@@ -51,14 +52,14 @@ if __name__ == "__main__":
 )
 def test_other_arguments_are_reported(before: list[str], now: list[str] | None, reported: str | None) -> None:
     """Arguments of the script are reported with those of the last session if they differ."""
-    sources = {"folders": [], "modules": {}, "files": {}, "arguments": before}
+    sources = {"roots": [], "files": {}, "arguments": before}
     found = other_arguments({"sources": sources}, now)
     assert found is None if reported is None else found is not None and reported in found
 
 
 def test_arguments_that_are_not_recorded_are_not_compared() -> None:
     """A study in which no script has recorded its arguments says nothing about them."""
-    assert other_arguments({"sources": {"folders": [], "modules": {}, "files": {}}}, ["--width", "3"]) is None
+    assert other_arguments({"sources": {"roots": [], "files": {}}}, ["--width", "3"]) is None
 
 
 def test_a_script_that_resumes_with_other_arguments_prints_both(tmp_path: Path) -> None:

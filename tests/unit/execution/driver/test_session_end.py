@@ -36,7 +36,7 @@ def test_a_failed_trial_is_reported_with_the_line_of_the_user(tmp_path: Path) ->
         "0000": SimpleNamespace(state="failed", error="KeyError: 'wdth'", trial_id="0000"),
         "0001": SimpleNamespace(state="failed", error="ValueError: no.", trial_id="0001"),
     }
-    session: Any = SimpleNamespace(loop=SimpleNamespace(trials=trials))
+    session: Any = SimpleNamespace(engine=SimpleNamespace(trials=trials))
     first, second = failure_texts(session, store)
     assert first.splitlines()[0] == "Trial 0000 failed at exc.py:4 in build2: KeyError: 'wdth'. It printed:"
     assert first.splitlines()[1] == "  a line of the user's"

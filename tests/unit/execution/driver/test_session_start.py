@@ -123,7 +123,7 @@ def test_a_driver_that_begins_while_a_study_is_replaced_keeps_its_files(tmp_path
 
     def begin(_: str) -> None:
         remove(store)
-        other.publish("running", "", resume="null")
+        other.write("running", {}, resume="null")
         save_study(store, tuned)
 
     with pytest.raises(StudyExists, match="Another driver has just begun the study 's'"):

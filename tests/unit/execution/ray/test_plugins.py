@@ -27,7 +27,7 @@ from pipeline import (
     run,
 )
 from pipeline.engine.engine import scheduler_context
-from pipeline.engine.trial import Trial
+from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.errors import InvalidJob, NotResumable
 from pipeline.execution.ray.plugins import PluginScheduler, PluginSearcher, ray_draw, ray_scheduler
 from pipeline.schedulers import Scheduler, SchedulerContext
@@ -265,7 +265,7 @@ def test_a_searcher_that_has_no_more_ends_the_study_without_an_error(monkeypatch
     monkeypatch.setattr(OptunaSearch, "suggest", lambda *_: Searcher.FINISHED)
     monkeypatch.setattr(OptunaSearch, "on_trial_complete", lambda *_, **__: reported.append("a live trial"))
     searcher = PluginSearcher(RaySearch(OPTUNA), rising_job(searcher=OPTUNA))
-    assert searcher.draw(1, [Trial("0000", {"a": 0.5}, 0, state="running")]) is None
+    assert searcher.draw(1, [Trial("0000", {"a": 0.5}, state="running")]) is None
     assert reported == []
 
 
@@ -278,5 +278,5 @@ def test_a_searcher_tries_each_config_of_a_small_space_once() -> None:
         config = searcher.draw(index, trials)
         assert config is not None
         value = float(index)
-        trials.append(Trial(f"{index:04d}", config, 0, state="completed", best=value, best_epoch=1, best_config=config))
+        trials.append(Trial(f"{index:04d}", config, state="completed", best=BestEpoch(value, 1, config=config)))
     assert len({(trial.config["a"], trial.config["b"]) for trial in trials}) == 6
