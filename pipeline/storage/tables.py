@@ -89,13 +89,17 @@ def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
             # The driver has replaced the parts by one file, unless a part is lost.
             if committed_files(store) != committed:
                 continue
-            raise StorageError(
-                f"{missing} in {store.uri} does not exist, and the study's newest session names it. Restore it from a "
-                "copy."
-            ) from None
+            raise lost_part(store, missing) from None
         checkpoints = newest_checkpoints(store.files("checkpoints"))
         return Tables(derive_trials(epochs, decisions, study, checkpoints), epochs, decisions)
     raise StorageError(f"The parts of the tables in {store.uri} change faster than they can be read; try again.")
+
+
+def lost_part(store: Store, missing: FileNotFoundError) -> StorageError:
+    """The error about a part of the tables that the newest session names and that is not there."""
+    return StorageError(
+        f"{missing} in {store.uri} does not exist, and the study's newest session names it. Restore it from a copy."
+    )
 
 
 def read_rows(

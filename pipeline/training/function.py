@@ -84,11 +84,6 @@ class FunctionLearner:
         """Whether it has taken the last step of its budget, and code may follow, which `finish` runs."""
         return self.model_epoch >= self._epochs and not self._finished and not self._single
 
-    @property
-    def replayed_to_end(self) -> bool:
-        """Whether it has no state from which it would be called again."""
-        return self._saved is None
-
     def finish(self) -> bool:
         """Let the function go on after the last step of its budget, so that code after its loop runs; then end it.
 

@@ -36,7 +36,15 @@ from pipeline.storage.schema import (
     metric_names,
 )
 from pipeline.storage.sessions import BEAT_SECONDS, TableFiles, files_in
-from pipeline.storage.tables import clean, derive_trials, newest_checkpoints, read_rows, scored_columns, table_paths
+from pipeline.storage.tables import (
+    clean,
+    derive_trials,
+    lost_part,
+    newest_checkpoints,
+    read_rows,
+    scored_columns,
+    table_paths,
+)
 from pipeline.study import TuneJob, layout
 from pipeline.study.files import read_document, recorded_data, set_data
 
@@ -78,7 +86,10 @@ class Recorder:
         committed = files_in(last)
         self._files = {table: (committed or {}).get(table, TableFiles()) for table in _TABLES}
         self._check_sessions()
-        before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
+        try:
+            before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
+        except FileNotFoundError as missing:
+            raise lost_part(store, missing) from None
         self._copied = before if last is not None and last["state"] == "running" else {}
         """Rows of which the driver of the last session, if it lives after all, may still delete the files."""
         self._schemas = {"decisions": arrow_schema("decisions", {})}

@@ -128,8 +128,12 @@ def writing(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     ENDED.append(config["curve"])
 
 
-@pytest.mark.parametrize("scheduler", ["fifo", "asha", "promoting-asha", "halving", "hyperband", "pasha"])
-@pytest.mark.parametrize("epochs", [2, 4])
+@pytest.mark.parametrize(
+    ("epochs", "scheduler"),
+    [(2, name) for name in ("fifo", "asha", "promoting-asha", "halving", "hyperband", "pasha")]
+    # Where trials pause, one that is not promoted is not asked for the step after its last.
+    + [(4, "fifo"), (4, "asha")],
+)
 def test_the_code_after_the_last_step_runs_once(epochs, scheduler, tmp_path):
     ENDED.clear()
     changes = {} if scheduler == "fifo" else {"scheduler.reduction_factor": 2}
@@ -145,19 +149,6 @@ def test_the_code_after_the_last_step_runs_once(epochs, scheduler, tmp_path):
     assert ended
 
 
-def test_the_code_after_the_last_step_does_not_run_again_with_a_larger_budget(tmp_path):
-    """A resume with more epochs ends trials whose function has ended, and runs no code after their last step again."""
-    ENDED.clear()
-    curves = ("good", "steady")
-    for epochs in (2, 4):
-        budget = Budget(trials=2, epochs=epochs)
-        run(job(*curves, function=writing, budget=budget), storage=tmp_path, resume=True, note=lambda _: None)
-    results = load_results(tmp_path / "s")
-    assert results.trials["state"].to_list() == ["completed", "completed"]
-    assert results.epochs["epoch"].to_list() == [1, 2, 1, 2]
-    assert sorted(ENDED) == sorted(curves)
-
-
 def test_a_config_that_waits_is_tried_before_the_first_draw_of_a_resume(tmp_path):
     space = {"curve": Choice(["good", "steady"]), "x": Uniform(0, 1)}
     run(job(space=space, searcher="random", budget=Budget(trials=1, epochs=2)), storage=tmp_path)
@@ -168,13 +159,12 @@ def test_a_config_that_waits_is_tried_before_the_first_draw_of_a_resume(tmp_path
     assert (len(trials), trials["config_x"].iloc[1], trials["config_curve"].iloc[1]) == (2, 0.25, "steady")
 
 
-def test_rows_that_a_killed_driver_had_not_written_come_back_with_the_checkpoint(tmp_path):
-    """If the tables of a killed driver are lost, a resume restores the rows from the checkpoints."""
+def test_a_resume_of_a_study_whose_tables_are_lost_says_which_file_is_missing(tmp_path):
     run(job("steady", budget=Budget(trials=1, epochs=2)), storage=tmp_path)
     for part in (tmp_path / "s/epochs").iterdir():
         part.unlink()
-    run(job("steady", budget=Budget(trials=1, epochs=4)), storage=tmp_path, resume=True)
-    assert load_results(tmp_path / "s").epochs["epoch"].to_list() == [1, 2, 3, 4]
+    with pytest.raises(StorageError, match=r"epochs/all-0001\.parquet"):
+        run(job("steady", budget=Budget(trials=1, epochs=4)), storage=tmp_path, resume=True)
 
 
 def test_a_mistake_deletes_nothing_that_was_there(tmp_path):
@@ -188,7 +178,7 @@ def test_a_mistake_deletes_nothing_that_was_there(tmp_path):
 
 def test_a_mistake_leaves_the_name_free(tmp_path):
     """A study that fails on an unknown metric leaves no folder, so that its name stays free."""
-    with pytest.raises(ModelError, match="There are: score"):
+    with pytest.raises(ModelError, match="not among the metrics: score"):
         run(job(objectives=[Objective("nope", "max")]), storage=tmp_path)
     assert not (tmp_path / "s").exists()
 
@@ -202,7 +192,7 @@ def test_a_mistake_does_not_delete_untracked_files(tmp_path):
             (tmp_path / "s/logs").symlink_to(tmp_path / "elsewhere")
             return contextlib.nullcontext()
 
-    with pytest.raises(ModelError, match="There are: score"):
+    with pytest.raises(ModelError, match="not among the metrics: score"):
         run(job(objectives=[Objective("nope", "max")]), storage=tmp_path, display=Neighbour())
     left = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))]
     assert left == ["elsewhere", "s", "s/logs", "s/source", "s/source/my_notes.txt"]
