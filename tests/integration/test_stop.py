@@ -111,7 +111,7 @@ def test_a_driver_that_takes_no_signals_finds_the_request(tmp_path: Path) -> Non
 
     driver = threading.Thread(target=drive)
     driver.start()
-    while not store.exists(layout.TRIALS):
+    while not store.exists(layout.session(1)):
         assert driver.is_alive()
         driver.join(timeout=0.05)
     session = request_stop(store)
