@@ -180,24 +180,3 @@ def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
     assert rerun(tmp_path / "s", trial="0001").equal
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert [path.name for path in start.iterdir()] == ["values.txt"]
-
-
-def images():
-    """A pipeline that reads its files by relative paths, as `image_dataset_from_directory` does."""
-    import tensorflow as tf
-
-    def read(name):
-        numbers = tf.strings.to_number(tf.strings.split(tf.strings.strip(tf.io.read_file(name)))[:2])
-        return numbers, numbers[:1]
-
-    files = tf.data.Dataset.from_tensor_slices(["values.txt"] * 4).map(read).batch(2)
-    return Dataset("files", train=files, validation=files)
-
-
-def pretrained(config):
-    """A model whose bias is in a file of the start folder."""
-    import numpy as np
-
-    model = build_model(config)
-    model.layers[-1].bias.assign(np.loadtxt("values.txt")[:1, 0])
-    return model
