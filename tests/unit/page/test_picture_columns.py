@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from pipeline.results.tables.sql import select_trials
 from pipeline.space import Choice
 from tests.unit.results.front_studies import recorded
 from tests.unit.results.small_studies import of_function, wide_study
+from tests.unit.results.studies import with_tables
 
 
 def test_the_best_so_far_is_kept_where_it_changes(asha_results: Results) -> None:
@@ -33,7 +33,7 @@ def test_the_objective_is_the_first_metric(asha_results: Results) -> None:
 
 def test_a_metric_keeps_its_name(asha_results: Results) -> None:
     """The label of a metric is its name, even where that ends like the learning rate's."""
-    renamed = replace(asha_results, epochs=asha_results.epochs.rename(columns={"accuracy": "hit_rate"}))
+    renamed = with_tables(asha_results, epochs=asha_results.epochs.rename(columns={"accuracy": "hit_rate"}))
     assert ("hit_rate", "hit_rate") in shown_metrics(renamed)
 
 

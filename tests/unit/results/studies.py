@@ -3,14 +3,16 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
+from pipeline.results import Results
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, draw, flat, perturb
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES, arrow_schema
@@ -265,3 +267,16 @@ def every_domain_study(root: Path, *, trials: int = 12, name: str = "domains") -
         study.decide(trial, 4, "finish", now, "trained its epochs")
     study.end(now)
     return study
+
+
+def with_tables(results: Results, **frames: pd.DataFrame) -> Results:
+    """Results with other tables, by name."""
+    tables = {}
+    for name, frame in frames.items():
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+        schema = results.table(name).schema
+        for column in set(table.column_names) & set(schema.names):
+            at = table.column_names.index(column)
+            table = table.set_column(at, schema.field(column), table[column].cast(schema.field(column).type))
+        tables[name] = table.replace_schema_metadata(schema.metadata)
+    return replace(results, tables=replace(results.tables, **tables))

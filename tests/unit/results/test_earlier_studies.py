@@ -17,7 +17,7 @@ from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
 from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.study.earlier_trials import write_earlier
-from tests.unit.results.studies import SPACE
+from tests.unit.results.studies import SPACE, with_tables
 
 
 def function(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -68,7 +68,7 @@ def test_no_more_than_the_largest_number_is_copied(asha_results: Results, monkey
 
 def test_a_study_without_a_varied_parameter_in_common_is_refused(asha_results: Results) -> None:
     frame = asha_results.trials.assign(config_lr=0.01)
-    same = replace(asha_results, trials=frame, epochs=asha_results.epochs.assign(config_lr=0.01))
+    same = with_tables(asha_results, trials=frame, epochs=asha_results.epochs.assign(config_lr=0.01))
     space = {"lr": LogUniform(1e-6, 10.0), "new": IntUniform(1, 3)}
     later = job(asha_results, space=space)
     assert trials_to_learn_from(asha_results, later, "a").missing == ("new",)

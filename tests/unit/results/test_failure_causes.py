@@ -1,6 +1,5 @@
 """Failures are grouped by what went wrong and where in the user's own code."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.failure_causes import causes, first_line
 from tests.unit.results.extreme_studies import EDGES
-from tests.unit.results.studies import START
+from tests.unit.results.studies import START, with_tables
 
 
 def raised(error: str, *frames: tuple[str, int, str]) -> str:
@@ -22,7 +21,7 @@ def failed(tmp_path: Path) -> Results:
 
 
 def with_errors(results: Results, errors: list[str]) -> Results:
-    return replace(results, trials=results.trials.assign(error=errors))
+    return with_tables(results, trials=results.trials.assign(error=errors))
 
 
 def test_failures_are_grouped_by_cause(failed: Results) -> None:

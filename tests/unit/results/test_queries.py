@@ -11,6 +11,7 @@ from pipeline.results.analysis import queries
 from pipeline.results.analysis.epoch_timing import expected_epochs, seconds_left
 from pipeline.study import Budget
 from tests.unit.results.small_studies import by_epoch_study, cut_off_study, user_stopped_study
+from tests.unit.results.studies import with_tables
 
 
 def test_the_best_value_grows_over_epochs_trials_and_seconds(asha_results: Results) -> None:
@@ -59,7 +60,7 @@ def test_the_best_model_is_traced_to_its_ancestors(population: Results, asha_res
         {"trial_id": "0000", "after": 2, "until": 4, "age": 2},
     ]
     assert len(queries.ancestry(asha_results)) == 1
-    assert queries.ancestry(replace(asha_results, best=None)) == []
+    assert queries.ancestry(with_tables(asha_results, trials=asha_results.trials.head(0))) == []
 
 
 def test_effort_is_the_sum_of_all_phases_and_the_idle_rest(asha_results: Results) -> None:
@@ -105,7 +106,7 @@ def test_a_session_with_changed_data_divides_the_trials(asha_results: Results) -
     later = {**session, "number": 2, "data_changes": ["other rows"]}
     epochs = asha_results.epochs.copy()
     epochs.loc[epochs["trial_id"] >= "0020", "session"] = 2
-    (change,) = queries.changes(replace(asha_results, sessions=[session, later], epochs=epochs))
+    (change,) = queries.changes(replace(with_tables(asha_results, epochs=epochs), sessions=[session, later]))
     assert (change["session"], change["kind"], change["changes"]) == (2, "data", ["other rows"])
     assert change["trials_since"] == [trial for trial in asha_results.trials["trial_id"] if trial >= "0020"]
 

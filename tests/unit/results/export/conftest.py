@@ -1,19 +1,19 @@
 """A database of MLflow that is made once, because that takes long, and copied for each test."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.results import Results
 from pipeline.results.export.mlflow import write_mlflow
+from tests.unit.results.studies import with_tables
 
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory, asha_results: Results) -> Path:
     folder = tmp_path_factory.mktemp("mlflow")
-    write_mlflow(replace(asha_results, trials=asha_results.trials.head(0), best=None), str(folder))
+    write_mlflow(with_tables(asha_results, trials=asha_results.trials.head(0)), str(folder))
     return folder
 
 

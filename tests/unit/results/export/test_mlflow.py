@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
 from pipeline.results.export.mlflow import write_mlflow
+from tests.unit.results.studies import with_tables
 
 
 def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
@@ -67,7 +68,7 @@ def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> No
     epochs = asha_results.epochs[(asha_results.epochs["trial_id"] != first) | (asha_results.epochs["epoch"] < 3)]
     trials = asha_results.trials.copy()
     trials.loc[trials["trial_id"] == first, ["state", "best_epoch"]] = ["running", 2]
-    write_mlflow(replace(asha_results, trials=trials, epochs=epochs, state="running"), str(folder))
+    write_mlflow(replace(with_tables(asha_results, trials=trials, epochs=epochs), state="running"), str(folder))
     _, study, before = runs(folder, "mnist-asha")
     assert study.info.status == before[first].info.status == "RUNNING"
 
@@ -125,7 +126,7 @@ def test_an_export_leaves_variables_and_loggers_as_they_were(
     loggers = [logging.getLogger(name) for name in ("", "mlflow", "alembic", "sqlalchemy")]
     before = dict(os.environ), [logger.level for logger in loggers]
 
-    write_mlflow(replace(asha_results, trials=asha_results.trials.head(0), best=None), str(tmp_path))
+    write_mlflow(with_tables(asha_results, trials=asha_results.trials.head(0)), str(tmp_path))
     with pytest.raises(StorageError):
         write_mlflow(asha_results, "ftp://nowhere")
 

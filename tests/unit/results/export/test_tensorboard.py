@@ -1,6 +1,5 @@
 """A study for TensorBoard, read back from its event files."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from pipeline.results import Results, load_results
 from pipeline.results.export.tensorboard import LiveTensorBoard, write_tensorboard
 from pipeline.study import Objective
 from tests.tensorboard import shown_in_tensorboard
-from tests.unit.results.studies import Recording, tune_job
+from tests.unit.results.studies import Recording, tune_job, with_tables
 
 
 def _events(folder: Path) -> list[event_pb2.Event]:
@@ -75,14 +74,14 @@ def test_an_epoch_that_is_trained_again_replaces_what_was_written(
     again = asha_results.epochs.copy()
     again.loc[of_trial & (again["epoch"] >= 3), "val_accuracy"] += 0.01
     partly = again[~of_trial | (again["epoch"] <= 4)]
-    running = replace(asha_results, trials=asha_results.trials.assign(state="running"))
+    running = with_tables(asha_results, trials=asha_results.trials.assign(state="running"))
     log = LiveTensorBoard(tmp_path)
     log.update(running)
     if sessions == 2:
         log.close()
         log = LiveTensorBoard(tmp_path)
     for epochs in (partly, again, again):
-        log.update(replace(running, epochs=epochs))
+        log.update(with_tables(running, epochs=epochs))
     log.close()
 
     folder = tmp_path / asha_results.name / trial

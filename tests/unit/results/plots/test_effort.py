@@ -1,7 +1,5 @@
 """Where the time went, drawn."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +8,7 @@ from matplotlib.collections import PolyCollection
 from pipeline.results import Results, plots
 from pipeline.results.analysis.queries import PHASES, effort
 from tests.unit.results.plots.drawing import drawn
+from tests.unit.results.studies import with_tables
 
 
 def test_each_trial_has_a_bar_of_its_phases(asha_results: Results) -> None:
@@ -36,7 +35,7 @@ def test_the_axis_is_in_seconds_however_short_the_trials(asha_results: Results) 
     """The time axis is in seconds without a common factor, even if trials took only microseconds."""
     seconds = [name for name in asha_results.epochs if name.startswith("seconds_")]
     short = asha_results.epochs.assign(**{name: asha_results.epochs[name] / 1e6 for name in seconds})
-    ax = drawn(plots.where_time_went, replace(asha_results, epochs=short))
+    ax = drawn(plots.where_time_went, with_tables(asha_results, epochs=short))
     assert ax.xaxis.get_offset_text().get_text() == ""
     ticks = [(at, label.get_text()) for at, label in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)]
     assert all(float(text.replace("−", "-")) == pytest.approx(at, abs=1e-12) for at, text in ticks if text)
@@ -51,7 +50,7 @@ def test_very_many_trials_are_one_shape_a_phase(asha_results: Results) -> None:
             [rows.assign(trial_id=[f"{int(trial) + 100 * n:04d}" for trial in rows["trial_id"]]) for n in range(60)]
         )
 
-    results = replace(asha_results, epochs=crowd(asha_results.epochs), trials=crowd(asha_results.trials))
+    results = with_tables(asha_results, epochs=crowd(asha_results.epochs), trials=crowd(asha_results.trials))
     ax = drawn(plots.where_time_went, results)
     assert len(ax.collections) == len(PHASES)
     assert not any(isinstance(group, PolyCollection) and len(group.get_paths()) > 1 for group in ax.collections)

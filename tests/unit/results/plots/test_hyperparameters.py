@@ -32,7 +32,7 @@ def test_every_kind_of_domain_can_be_drawn(domains_results: Results, parameter: 
     """A parameter of any kind of domain is drawn with one point for each trial."""
     ax = drawn(plots.objective_against, domains_results, parameter)
     assert sum(len(line.get_xdata()) for line in ax.get_lines()) == len(domains_results.trials)
-    assert np.isfinite(config_positions(domains_results, domains_results.trials, parameter)).all()
+    assert np.isfinite(config_positions(domains_results, domains_results.table("trials"), parameter)).all()
 
 
 def test_of_many_points_evenly_spaced_ones_and_the_best_are_drawn(

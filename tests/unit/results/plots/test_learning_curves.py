@@ -1,6 +1,5 @@
 """Curves by epoch and by time."""
 
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from pipeline.results.report.captions import of_learning_curves
 from pipeline.study import Objective
 from tests.unit.results.plots.drawing import drawn
 from tests.unit.results.small_studies import by_epoch_study
-from tests.unit.results.studies import Recording, tune_job
+from tests.unit.results.studies import Recording, tune_job, with_tables
 
 
 def coloured(ax: Axes, colour: str) -> list[Any]:
@@ -49,7 +48,7 @@ def test_the_best_trial_may_lack_the_training_metric(asha_results: Results) -> N
     assert asha_results.best is not None
     best = asha_results.epochs["trial_id"] == asha_results.best.trial_id
     epochs = asha_results.epochs.assign(accuracy=asha_results.epochs["accuracy"].mask(best))
-    results = replace(asha_results, epochs=epochs)
+    results = with_tables(asha_results, epochs=epochs)
     labels = {text.get_text() for text in drawn(plots.learning_curves, results).texts}
     assert "validation" in labels
     assert "training" not in labels

@@ -1,7 +1,6 @@
 """What is written below each picture."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from pipeline.results.analysis.parameters import scored
 from pipeline.results.report import captions, parameter_captions
 from pipeline.study import Objective
 from tests.unit.results.extreme_studies import EDGES
-from tests.unit.results.studies import Recording, tune_job
+from tests.unit.results.studies import Recording, tune_job, with_tables
 
 
 def test_the_caption_counts_the_crosses_that_are_drawn(tmp_path: Path) -> None:
@@ -21,8 +20,8 @@ def test_the_caption_counts_the_crosses_that_are_drawn(tmp_path: Path) -> None:
     assert captions.of_learning_curves(results).endswith(
         "; crosses mark 1 failed trial; 2 trials failed without a value."
     )
-    epochs = results.epochs.iloc[:0]
-    assert captions.of_learning_curves(replace(results, epochs=epochs)).endswith("; 3 trials failed without a value.")
+    empty = with_tables(results, epochs=results.epochs.iloc[:0])
+    assert captions.of_learning_curves(empty).endswith("; 3 trials failed without a value.")
 
 
 def test_the_caption_names_values_that_are_not_clearly_worse(folded: Results) -> None:
@@ -36,7 +35,7 @@ def test_the_caption_has_the_cost_of_the_best(batches: Results) -> None:
     assert captions.of_cost(batches, "updates") == (
         "The best value took 200 updates of the weights; trials took between 20 and 200."
     )
-    quick = replace(batches, epochs=batches.epochs.assign(seconds_train=batches.epochs["seconds_train"] / 100))
+    quick = with_tables(batches, epochs=batches.epochs.assign(seconds_train=batches.epochs["seconds_train"] / 100))
     assert captions.of_cost(quick, "seconds") == (
         "The best value took 0.2 seconds of training; trials took between 0.02 and 0.2."
     )
@@ -77,7 +76,7 @@ def test_a_learning_rate_is_described_with_its_change(pbt_results: Results, asha
         r"Learning rates lie between [\d.e-]+ and [\d.e-]+; that of the best trial, \d{4}, goes from \S+ to \S+\.",
         captions.of_learning_rates(asha_results),
     )
-    constant = replace(asha_results, epochs=asha_results.epochs.assign(learning_rate=0.5))
+    constant = with_tables(asha_results, epochs=asha_results.epochs.assign(learning_rate=0.5))
     assert captions.of_learning_rates(constant) == "The learning rate is 0.5 throughout."
 
 

@@ -1,7 +1,5 @@
 """Where in a picture each trial is."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from pipeline.results import Results, load_results
 from pipeline.results.report import hover_points
 from tests.unit.results.front_studies import recorded
+from tests.unit.results.studies import with_tables
 
 
 def test_each_epoch_with_a_value_is_on_the_learning_curves(asha_results: Results) -> None:
@@ -18,7 +17,7 @@ def test_each_epoch_with_a_value_is_on_the_learning_curves(asha_results: Results
     assert found == list(zip(rows["trial_id"], rows["epoch"], rows["val_accuracy"], strict=True))
     many = pd.concat([asha_results.epochs.assign(epoch=asha_results.epochs["epoch"] + 9 * n) for n in range(60)])
     many = many.sort_values(["trial_id", "epoch"])
-    few = hover_points.of_learning_curves(replace(asha_results, epochs=many))
+    few = hover_points.of_learning_curves(with_tables(asha_results, epochs=many))
     assert [trial for trial, *_ in few] == list(rows["trial_id"].unique())
 
 
