@@ -113,9 +113,10 @@ def _download(store: Store, path: str, name: str) -> Download:
 
 
 def _tiles(metric: str, row: Any) -> list[tuple[str, str, str]]:
-    known = row["objective"] == row["objective"]
+    # A trial without a value has None or NaN.
+    known, last = (value is not None and value == value for value in (row["objective"], row["last_objective"]))
     tiles = [(metric, format_number(row["objective"]), f"at epoch {row['best_epoch']}")] if known else []
-    if row["last_objective"] == row["last_objective"]:
+    if last:
         tiles.append(("last value", format_number(row["last_objective"]), f"at epoch {row['epochs']}"))
     tiles.append(("epochs", str(row["epochs"]), f"started {row['attempts']} times" if row["attempts"] > 1 else ""))
     tiles.append(("time", duration(float(row["seconds"])), "building, training, evaluating and checkpointing"))

@@ -99,5 +99,5 @@ def test_commands_print_in_no_other_way() -> None:
             call = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if call in ("print", "Console", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"):
                 found.append(f"{path.name}: {ast.unparse(node)}")
-    allowed = ("console.py", "commands.py: typer.echo(f'tunepipe", "submit_rayjob.py: typer.echo")
+    allowed = ("console.py", "commands.py: typer.echo(f'tunepipe", "submit.py: typer.echo")
     assert [one for one in found if not one.startswith(allowed)] == []

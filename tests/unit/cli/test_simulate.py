@@ -139,7 +139,7 @@ def test_a_missing_study_to_start_from_is_reported(tmp_path: Path):
         (["--search", "tpe,tpe"], "--search takes names separated by commas, each once"),
         (["--scheduler", "asha,ahsa"], "did you mean asha"),
         (["--curves", "nothing"], "no study 'nothing'"),
-        (["--plot", "x.bmp"], "--plot must end in .png, .svg or .pdf"),
+        (["--plot", "x.bmp"], "--plot must end in one of .png, .svg, .pdf"),
     ],
 )
 def test_invalid_options_are_refused_with_the_allowed_values(

@@ -17,10 +17,8 @@ def test_studies_are_compared_in_the_order_that_they_are_named_in(studies: Study
     found = comparison_content(studies, ["mnist-pbt", "mnist-asha", "mnist-pbt"])
     assert found["names"] == ["mnist-pbt", "mnist-asha"]
     assert found["objective"] == "val_accuracy"
-    title, _, head, rows = found["tables"][0]
-    assert title == "Studies"
-    assert head[0] == "study"
-    assert [row[0] for row in rows] == ["mnist-pbt", "mnist-asha"]
+    assert found["tables"][0].title == "Studies"
+    assert [next(iter(row.values())) for row in found["tables"][0].rows] == ["mnist-pbt", "mnist-asha"]
 
 
 @pytest.mark.parametrize("names", [[], ["mnist-asha"], ["mnist-asha"] * 2, [f"s-{number}" for number in range(9)]])
