@@ -314,11 +314,11 @@ class RayJobs(Kubernetes):
         seen.no_pod_since = seen.no_pod_since or time.monotonic()
         return time.monotonic() - seen.no_pod_since >= STARTING_SECONDS
 
-    def _new_output(self, job: Mapping[str, Any], logs: "dict[str, _Log]") -> Iterator[str]:
+    def _new_output(self, job: Mapping[str, Any], logs: "dict[str, LogPosition]") -> Iterator[str]:
         """What is new in the logs of the pods that submit, the oldest first; each retry has its own pod."""
         container = _submitting_container(job)
         for pod in self.pods(job["metadata"]["name"], {}):
-            log = logs.setdefault(pod["metadata"]["name"], _Log())
+            log = logs.setdefault(pod["metadata"]["name"], LogPosition())
             phase = pod["status"].get("phase")
             if phase not in ("Running", "Succeeded", "Failed") or log.ended:
                 continue
@@ -333,7 +333,7 @@ class RayJobs(Kubernetes):
 
 
 @dataclass(slots=True)
-class _Log:
+class LogPosition:
     """How far the log of a pod was read: its last line, and when, by the monotonic clock."""
 
     last: str = ""
@@ -351,7 +351,7 @@ class _Seen:
     no_pod_since: float | None = None
     without_head: bool = False
     messages: set[str] = field(default_factory=set)
-    logs: dict[str, _Log] = field(default_factory=dict)
+    logs: dict[str, LogPosition] = field(default_factory=dict)
 
 
 def waiting_time(job: Mapping[str, Any]) -> str:
@@ -386,7 +386,7 @@ def exit_code_of(job: Mapping[str, Any], log: str) -> int:
     )
 
 
-def new_lines(text: str, log: _Log, *, ended: bool) -> str:
+def new_lines(text: str, log: LogPosition, *, ended: bool) -> str:
     """What is new in a log: whole lines, without those that Ray prints about its own submission."""
     whole = text if ended else text[: text.rfind("\n") + 1]
     new = whole.rpartition(log.last)[2] if log.last else whole

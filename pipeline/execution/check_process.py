@@ -65,7 +65,7 @@ _CANDIDATES, _REPRESENTATIVE = 64, 8
 _SEEDED = "Draw from random, numpy.random or keras.random, which are seeded."
 _FIX = "Fix it, and check again."
 _MAX_LENGTH = 400
-_START = (
+START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from pipeline.execution.check_process import serve; serve(*sys.argv[2:])"
 )
@@ -112,7 +112,7 @@ def published(
     with TemporaryFile() as printed, os.fdopen(reader, "rb") as lines:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START, json.dumps(path), function, str(writer), json.dumps(arguments)],
+                [sys.executable, "-P", "-c", START, json.dumps(path), function, str(writer), json.dumps(arguments)],
                 stdin=subprocess.PIPE,
                 stdout=printed,
                 stderr=subprocess.STDOUT,

@@ -74,7 +74,7 @@ class _PromotingMOASHA(Promoting):
 
 
 class _MOASHA(Scheduler):
-    def __init__(self, own: "Sequence[_MultiObjectiveRung]", factor: float) -> None:
+    def __init__(self, own: "Sequence[MultiObjectiveRung]", factor: float) -> None:
         self._rungs, self._factor = {rung.epoch: rung for rung in own}, factor
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
@@ -102,11 +102,11 @@ class _MOASHA(Scheduler):
                 rung.restore(state["rungs"][str(epoch)])
 
 
-def _rungs(at: Sequence[int], factor: float, context: SchedulerContext) -> "list[_MultiObjectiveRung]":
-    return [_MultiObjectiveRung(epoch, context.mode, factor, context.objectives) for epoch in at]
+def _rungs(at: Sequence[int], factor: float, context: SchedulerContext) -> "list[MultiObjectiveRung]":
+    return [MultiObjectiveRung(epoch, context.mode, factor, context.objectives) for epoch in at]
 
 
-class _MultiObjectiveRung(Rung):
+class MultiObjectiveRung(Rung):
     """A rung whose trials are compared by several objectives.
 
     Trials within their bounds come first, front by front (non-dominated sorting: Deb et al. 2002, "NSGA-II"); those

@@ -71,9 +71,9 @@ class TPESearch(SearcherSettings):
             return Suggestion(draw(space, rng, index))
         if is_random(space, learned, index=index, epochs=epochs, startup=self.startup):
             return Suggestion(draw(space, rng, index), EARLY)
-        trial_of = _conversion(space)
+        trial_of = conversion(space)
         trials = [trial_of(one, ()) for one in before]
-        return Suggestion(_sampled(space, _tpe_sampler(int(rng.integers(2**31)), self.candidates), trials))
+        return Suggestion(sampled(space, _tpe_sampler(int(rng.integers(2**31)), self.candidates), trials))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class MOTPESearch(SearcherSettings):
         if known < self.startup or (has_rungs(learned) and index % RANDOM_EVERY == RANDOM_EVERY - 1):
             return draw(space, rng, index)
         sampler = _tpe_sampler(int(rng.integers(2**31)), self.candidates)
-        return _sampled(space, sampler, _trials_of_losses(space, before))
+        return sampled(space, sampler, trials_of_losses(space, before))
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class NSGA2Search(SearcherSettings):
 
         seed_of_draw = int(rng.integers(2**31))
         sampler = OfAllTrials(population_size=self.population, crossover_prob=self.crossover, seed=seed_of_draw)
-        return _sampled(space, sampler, _trials_of_losses(space, known))
+        return sampled(space, sampler, trials_of_losses(space, known))
 
 
 def _tpe_sampler(seed: int, candidates: int) -> "optuna.samplers.TPESampler":
@@ -177,7 +177,7 @@ def _quiet() -> warnings.catch_warnings:
     return warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning)
 
 
-def _sampled(
+def sampled(
     space: Mapping[str, Any], sampler: "optuna.samplers.BaseSampler", known: "Sequence[optuna.trial.FrozenTrial]"
 ) -> Config:
     """The config that one of Optuna's samplers suggests after earlier trials."""
@@ -211,18 +211,16 @@ def _sampled(
         return compose(space, suggested)
 
 
-def _trials_of_losses(
-    space: Mapping[str, Any], observations: Sequence[Observation]
-) -> "list[optuna.trial.FrozenTrial]":
+def trials_of_losses(space: Mapping[str, Any], observations: Sequence[Observation]) -> "list[optuna.trial.FrozenTrial]":
     """The observations of several losses as trials of Optuna, with violations where some exceed a bound."""
-    limited, trial_of = any(one.violation > 0 for one in observations), _conversion(space)
+    limited, trial_of = any(one.violation > 0 for one in observations), conversion(space)
     return [
         trial_of(one, one.losses, one.violation if limited else None) if one.state == "known" else trial_of(one, ())
         for one in observations
     ]
 
 
-def _conversion(space: Mapping[str, Any]) -> "Callable[..., optuna.trial.FrozenTrial]":
+def conversion(space: Mapping[str, Any]) -> "Callable[..., optuna.trial.FrozenTrial]":
     """A function that converts an observation with its losses, and its violation if there are bounds.
 
     Parameters are numbers from 0 to 1, or numbers of listed values. An observation keeps its trial, because each draw

@@ -8,7 +8,15 @@ import pytest
 import tune_jobs
 from pipeline.cluster import rayjobs
 from pipeline.cluster.rayjob import Manifests, study_manifests
-from pipeline.cluster.rayjobs import NeverStarts, RayJobs, _Log, exit_code_of, new_lines, submission_of, waiting_time
+from pipeline.cluster.rayjobs import (
+    LogPosition,
+    NeverStarts,
+    RayJobs,
+    exit_code_of,
+    new_lines,
+    submission_of,
+    waiting_time,
+)
 from pipeline.cluster.submissions import STORAGE_ANNOTATION, SUBMITTER_ANNOTATION
 from pipeline.errors import ClusterError, EndUnknown, JobNotFound, UsageError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob, stamped
@@ -214,7 +222,7 @@ def test_a_study_in_a_service_mesh_is_followed_to_its_end(api_server, follow):
 
 
 def test_each_line_of_a_log_is_printed_once_and_whole():
-    log = _Log()
+    log = LogPosition()
     assert new_lines(stamped("one\ntw"), log, ended=False) == "one\n"
     assert new_lines(stamped("one\ntwo\nthree"), log, ended=False) == "two\n"
     assert new_lines(stamped("one\ntwo\nthree"), log, ended=True) == "three"
@@ -222,7 +230,7 @@ def test_each_line_of_a_log_is_printed_once_and_whole():
 
 
 def test_equal_lines_and_rotated_logs_are_told_apart_by_times():
-    log = _Log()
+    log = LogPosition()
     assert new_lines(stamped("\n\n"), log, ended=False) == "\n\n"
     assert new_lines(stamped("\n\n", first=1), log, ended=False) == "\n"
     assert new_lines(stamped("three\n", first=5), log, ended=False) == "three\n"

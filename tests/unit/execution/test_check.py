@@ -280,7 +280,7 @@ def test_a_storage_without_write_access_skips_what_needs_it(tmp_path: Path, publ
 
 def test_a_process_that_dies_says_what_it_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import os, signal; print('on the way out', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
-    monkeypatch.setattr(check_process, "_START", code)
+    monkeypatch.setattr(check_process, "START", code)
     ((kind, text),) = check_process.published("train", {}, seconds=60)
     assert kind == "ended"
     assert signal.SIGKILL.name in text
@@ -288,7 +288,7 @@ def test_a_process_that_dies_says_what_it_printed(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_process_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_process, "_START", "import threading; threading.Event().wait()")
+    monkeypatch.setattr(check_process, "START", "import threading; threading.Event().wait()")
     assert [kind for kind, _ in check_process.published("train", {}, seconds=0.5)] == ["late"]
 
 
@@ -298,7 +298,7 @@ def test_closing_ends_the_process_and_what_it_started(monkeypatch: pytest.Monkey
         "os.write(int(sys.argv[3]), json.dumps(['pids', [os.getpid(), child.pid]]).encode() + b'\\n'); "
         "threading.Event().wait()"
     )
-    monkeypatch.setattr(check_process, "_START", code)
+    monkeypatch.setattr(check_process, "START", code)
     facts = check_process.published("train", {}, seconds=60)
     _, pids = next(facts)
     running = [psutil.Process(pid) for pid in pids]
@@ -311,6 +311,6 @@ def test_a_job_beside_the_package_leaves_it_importable(monkeypatch: pytest.Monke
     root = str(Path(check_process.__file__).parents[2])
     monkeypatch.setattr(sys, "path", [*(entry for entry in sys.path if entry != root), root])
     monkeypatch.setattr(
-        check_process, "_START", "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import pipeline"
+        check_process, "START", "import json, sys; sys.path[:] = json.loads(sys.argv[1]); import pipeline"
     )
     assert list(check_process.published("train", {}, seconds=60, without=[root])) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.schedulers import MOASHA, ObjectiveValues, PromotingMOASHA, SchedulerContext
-from pipeline.schedulers.multi_objective import _MultiObjectiveRung
+from pipeline.schedulers.multi_objective import MultiObjectiveRung
 
 _TWO = (("score", "max"), ("parameters", "min"))
 
@@ -97,8 +97,8 @@ def _plain(points: Sequence[tuple[Sequence[int], int]], factor: float) -> tuple[
     return numbers, order
 
 
-def _rung(factor: float, values: int) -> _MultiObjectiveRung:
-    return _MultiObjectiveRung(1, "min", factor, [(f"m{number}", "min") for number in range(values)])
+def _rung(factor: float, values: int) -> MultiObjectiveRung:
+    return MultiObjectiveRung(1, "min", factor, [(f"m{number}", "min") for number in range(values)])
 
 
 @given(points=_POINTS, factor=st.sampled_from([1.01, 2.0, 3.5]), promoted=st.sets(st.integers(0, 39)))

@@ -145,40 +145,6 @@ def test_the_newest_failure_says_why_a_worker_is_lost(tmp_path: Path, text: str,
     assert internals.worker_failure_reason(SimpleNamespace(error_file=str(tmp_path / "error.txt"))) == sentence
 
 
-def test_the_arguments_of_schedulers_are_read() -> None:
-    from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, MedianStoppingRule, PopulationBasedTraining
-    from ray.tune.schedulers.pb2 import PB2
-
-    def facts(scheduler: Any, *names: str) -> list[Any]:
-        return [internals.scheduler_facts(scheduler)[name] for name in names]
-
-    asha = ASHAScheduler(metric="loss", mode="min", max_t=27, grace_period=3, reduction_factor=3)
-    assert facts(asha, "kind", "metric", "mode", "longest", "grace", "factor") == [
-        "AsyncHyperBandScheduler", "loss", "min", 27, 3, 3
-    ]  # fmt: skip
-    assert facts(MedianStoppingRule(grace_period=4), "grace", "mutations") == [4, None]
-    assert facts(HyperBandScheduler(max_t=27, reduction_factor=4), "longest", "factor") == [27, 4]
-    assert facts(PopulationBasedTraining(hyperparam_mutations={"lr": [1, 2]}), "mutations") == [{"lr": [1, 2]}]
-    assert facts(PB2(hyperparam_bounds={"lr": [1, 2]}), "kind", "mutations") == ["PB2", {"lr": [1, 2]}]
-    assert internals.scheduler_facts(None) == {}
-
-
-def test_the_arguments_of_searchers_and_stoppers_are_read() -> None:
-    from ray.tune import stopper
-    from ray.tune.search import ConcurrencyLimiter
-    from ray.tune.search.optuna import OptunaSearch
-
-    search = OptunaSearch(None, metric=["a", "b"], mode=["min", "max"], points_to_evaluate=[{"x": 1}])
-    assert internals.searcher_facts(ConcurrencyLimiter(search, max_concurrent=1)) == {
-        "kind": "OptunaSearch", "metric": ["a", "b"], "mode": ["min", "max"], "space": None, "points": [{"x": 1}],
-    }  # fmt: skip
-    assert internals.searcher_facts("random")["kind"] == "random"
-    assert internals.stopper_facts(stopper.MaximumIterationStopper(3))["longest"] == 3
-    assert internals.stopper_facts(stopper.TimeoutStopper(5))["seconds"] == 5
-    assert len(internals.stopper_facts(stopper.CombinedStopper(stopper.NoopStopper()))["stoppers"]) == 1
-    assert set(internals.stopper_facts(lambda: None).values()) == {None}
-
-
 def test_reports_of_a_trainable_reach_an_object_of_tunepipe() -> None:
     from ray import tune
 
