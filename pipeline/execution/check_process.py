@@ -399,7 +399,7 @@ def _variables(worker: Worker, trial: Assignment, config: Config, store: Store) 
     """Shapes of the variables of a config's model, which is built in a folder that leaves nothing to a trial."""
     with TemporaryDirectory(dir=store.local) as folder:
         context = TrialContext(trial.trial_id, trial.seed, 1, Path(folder))
-        with in_trial(context):
+        with in_trial(context, worker.trainer_factory.directory(config)):
             learner: Any = worker.trainer_factory.learner(config, seed=trial.seed)
             try:
                 models = getattr(learner, "members", None) or [learner]

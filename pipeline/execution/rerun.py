@@ -115,7 +115,8 @@ def rerun(
         caches = shared_caches(store, None)
         opened.callback(caches.close)
         trainer_factory = TrainerFactory(job, data, caches=caches)
-        opened.enter_context(in_trial(TrialContext(trial_id, seed, job.budget.epochs, folder)))
+        context = TrialContext(trial_id, seed, job.budget.epochs, folder)
+        opened.enter_context(in_trial(context, trainer_factory.directory(config)))
         learner = trainer_factory.learner(config, seed=seed)
         for epoch in range(1, min(wanted or 1, job.budget.epochs) + 1):
             if epoch > last and not raised(failed) and isinstance(learner, FunctionLearner) and learner.unfinished:

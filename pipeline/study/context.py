@@ -24,7 +24,7 @@ class TrialContext:
         seed: The seed of its initial weights and its shuffling.
         epochs: The largest number of epochs that the trial may train.
         folder: Its working folder, an absolute path: the current directory while the trial trains, unless the job's
-            code reads files of the folder in which the study was started by relative paths. With folds or
+            data function returns pipelines, which read files where the study was started. With folds or
             repeats each model has its own folder below the trial's. Where data are loaded for all trials, it is the
             current directory of `tunepipe`.
     """

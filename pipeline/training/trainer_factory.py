@@ -225,6 +225,12 @@ class TrainerFactory:
         """The data that a trial trains on, pipelines unread; None for a function objective."""
         return None if self.job.model is None else self.prepared(config).dataset
 
+    def directory(self, config: Config) -> Path | None:
+        """Where a trial works that reads files of a data function's pipelines: where the study was started."""
+        if self.job.model is None or not callable(self.job.data) or self.prepared(config).source is None:
+            return None
+        return self._folder
+
     def _load(self, config: RecordedConfig | None = None) -> Dataset:
         from pipeline.training.data import load_data
 

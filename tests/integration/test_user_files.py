@@ -180,3 +180,26 @@ def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
     assert rerun(tmp_path / "s", trial="0001").equal
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert [path.name for path in start.iterdir()] == ["values.txt"]
+
+
+def images():
+    """A pipeline that reads its files by relative paths, as `image_dataset_from_directory` does."""
+    import tensorflow as tf
+
+    def read(name):
+        numbers = tf.strings.to_number(tf.strings.split(tf.strings.strip(tf.io.read_file(name)))[:2])
+        return numbers, numbers[:1]
+
+    files = tf.data.Dataset.from_tensor_slices(["values.txt"] * 4).map(read).batch(2)
+    return Dataset("files", train=files, validation=files)
+
+
+def test_a_pipeline_reads_files_of_the_start_folder(start, tmp_path):
+    """A pipeline reads relative paths from the start folder, and Keras' callbacks write into the trial's own."""
+    run(model_job(data=images, budget=Budget(trials=2, epochs=2)), storage=tmp_path)
+    for number in ("0000", "0001"):
+        kept = {path.name for path in (tmp_path / f"s/files/{number}").iterdir()}
+        assert {"log.csv", "best_2.keras"} <= kept
+        assert (tmp_path / f"s/files/{number}/log.csv").read_text().count("\n") == 3
+    assert [path.name for path in start.iterdir()] == ["values.txt"]
+    assert rerun(tmp_path / "s", trial="0001").equal

@@ -20,7 +20,7 @@ _SCRIPT = _ROOT / "scripts" / "convert_mnist.py"
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     """The script as a module."""
-    return load_module(_SCRIPT, "convert_mnist")
+    return load_module(_SCRIPT)
 
 
 def _idx(content: bytes, *shape: int) -> bytes:

@@ -400,6 +400,7 @@ class Worker:
     def _in_folder(self, trial: ActiveTrial) -> Iterator[None]:
         """Run the user's code in the trial's working folder, which the first step creates."""
         assignment, checkpoints = trial.assignment, self._checkpoints
+        directory = self.trainer_factory.directory(assignment.config)
         if trial.folder is None:
             trial.folder = TrialFolder(
                 self._store,
@@ -410,7 +411,8 @@ class Worker:
                 check=checkpoints.check,
             )
         trial.folder.create_again()
-        with in_trial(TrialContext(assignment.trial_id, assignment.seed, self._job.budget.epochs, trial.folder.folder)):
+        context = TrialContext(assignment.trial_id, assignment.seed, self._job.budget.epochs, trial.folder.folder)
+        with in_trial(context, directory):
             yield
 
     def _captured(self, trial: ActiveTrial) -> contextlib.AbstractContextManager[None]:
