@@ -17,7 +17,7 @@ from pipeline.schedulers.brackets import Hyperband, SuccessiveHalving
 from pipeline.schedulers.multi_objective import MOASHA, PromotingMOASHA
 from pipeline.schedulers.pasha import PASHA
 from pipeline.schedulers.pb2 import PB2
-from pipeline.schedulers.population import PBT, changed_names
+from pipeline.schedulers.population import PBT
 from pipeline.schedulers.rungs import ASHA, PromotingASHA
 from pipeline.schedulers.stopping import FIFO, MedianStopping
 from pipeline.space import any_settings, kind_of
@@ -45,7 +45,6 @@ __all__ = [
     "SchedulerSettings",
     "Selection",
     "SuccessiveHalving",
-    "changed_names",
 ]
 
 _ALL: tuple[type[SchedulerSettings], ...] = (

@@ -33,7 +33,6 @@ from pipeline.space import (
     Value,
     as_drawn,
     covers,
-    drawn_names,
     explored_space,
     key_of,
     perturb,
@@ -72,11 +71,6 @@ Explore: TypeAlias = Annotated[
     WithJsonSchema({"anyOf": [{"type": "array"}, {"type": "object"}, {"type": "null"}]}),
 ]
 """Names of hyperparameters, or name → domain, where None stands for that of the space; None for all of the space."""
-
-
-def changed_names(space: Mapping[str, Any], explore: Any) -> list[str]:
-    """The names of the hyperparameters that change while a trial trains."""
-    return [name for name in drawn_names(space) if explore is None or name in explore]
 
 
 @dataclass(frozen=True)

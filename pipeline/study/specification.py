@@ -4,10 +4,8 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field, PlainValidator
 
 from pipeline.code import Code, value_or_code
@@ -19,8 +17,6 @@ UNKNOWN = 1e300
 
 _MOST = 1e9
 """More than all trials in parallel; the quotient of a tiny request may be infinite."""
-
-_Numbers = TypeVar("_Numbers", float, npt.NDArray[np.float64])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +53,13 @@ class Objective:
             return 0.0
         if value is None or not math.isfinite(value):
             return UNKNOWN
-        return min(max(0.0, *self.beyond(value)), UNKNOWN)
-
-    def beyond(self, values: _Numbers) -> list[_Numbers]:
-        """How far finite values are beyond each bound, as a share of it (of 0: their distance); negative within it."""
-        beyond = []
+        beyond = 0.0
+        # Of a bound of 0, the distance.
         if self.at_most is not None:
-            beyond.append((values - self.at_most) / (abs(self.at_most) or 1.0))
+            beyond = max(beyond, (value - self.at_most) / (abs(self.at_most) or 1.0))
         if self.at_least is not None:
-            beyond.append((self.at_least - values) / (abs(self.at_least) or 1.0))
-        return beyond
+            beyond = max(beyond, (self.at_least - value) / (abs(self.at_least) or 1.0))
+        return min(beyond, UNKNOWN)
 
     def better(self, value: float, than: float | None) -> bool:
         """Whether a value is better than another; None is worse than any value."""
