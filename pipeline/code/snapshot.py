@@ -31,6 +31,7 @@ _MAX_FILES, _MAX_FILE_BYTES, _MAX_ENTRIES = 500, 10**6, 100
 """A snapshot has at most so many files; files of data are smaller, and in folders of fewer entries than these."""
 _MAX_SEEN = 20_000
 _SHOWN = 8
+_HOMES = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 
 _Rules: TypeAlias = "list[tuple[Path, GitIgnoreSpec]]"
 
@@ -106,19 +107,19 @@ def _within(path: str) -> bool:
 def snapshot_of(functions: Iterable[Callable[..., Any]]) -> Snapshot:
     """The files of the code of functions; those that come from a study's copies are copied already.
 
-    The modules that are loaded from the functions' folders come first. Then Python's other files there and small files
-    of data, as far as the limits allow. What git ignores, hidden files and links are left out, and so are installed
-    packages, virtual environments and studies.
+    The modules that are loaded from the functions' folders come first. Then other Python files of their packages, or
+    of their folders if they are in no package, and small files of data there, as far as the limits allow. What git
+    ignores, hidden files and links are left out, and so are installed packages, virtual environments and studies.
     """
     files: dict[str, bytes] = {}
-    roots: dict[Path, None] = {}
+    folders: dict[Path, Path] = {}
     for function in functions:
         if is_loadable(function) and not from_study(function):
             for root, path, content in _modules_of(function):
                 files[path] = content
                 if not is_installed(root) and path.partition("/")[0].removesuffix(".py") not in OWN_PACKAGES:
-                    roots[root] = None
-    return _snapshot(tuple(roots), files)
+                    folders[_package_folder(root, path)] = root
+    return _snapshot(folders, files)
 
 
 def snapshot_of_file(path: Path, *, limit: int = MAX_BYTES) -> Snapshot:
@@ -126,7 +127,15 @@ def snapshot_of_file(path: Path, *, limit: int = MAX_BYTES) -> Snapshot:
     path = path.expanduser().resolve()
     loaded = [name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None) == str(path)]
     root, relative = folder_and_path(path, next((name for name in loaded if name != "__main__"), path.stem))
-    return _snapshot((root,), {relative: path.read_bytes()}, limit)
+    return _snapshot({_package_folder(root, relative): root}, {relative: path.read_bytes()}, limit)
+
+
+def _package_folder(root: Path, path: str) -> Path:
+    """The folder of the outermost package of a module; of the module itself if it is in no package."""
+    packages = [folder for folder in (root / path).parents if (folder / "__init__.py").is_file()]
+    return (
+        [folder for folder in packages if folder != root and folder.is_relative_to(root)] or [(root / path).parent]
+    )[-1]
 
 
 def _modules_of(function: Callable[..., Any]) -> Iterator[tuple[Path, str, bytes]]:
@@ -138,14 +147,15 @@ def _modules_of(function: Callable[..., Any]) -> Iterator[tuple[Path, str, bytes
             yield root, path, content
 
 
-def _snapshot(roots: tuple[Path, ...], files: dict[str, bytes], limit: int = MAX_BYTES) -> Snapshot:
+def _snapshot(folders: Mapping[Path, Path], files: dict[str, bytes], limit: int = MAX_BYTES) -> Snapshot:
+    roots = tuple(dict.fromkeys(folders.values()))
     left_out = []
     for root in roots:
         for path, file in loaded_files(root).items():
             with suppress(OSError):
                 files.setdefault(path, file.read_bytes())
     total = sum(map(len, files.values()))
-    for path, file in sorted(_candidates(roots), key=lambda each: (not each[0].endswith(".py"), each[0].count("/"))):
+    for path, file in sorted(_candidates(folders), key=lambda each: (not each[0].endswith(".py"), each[0].count("/"))):
         if path in files:
             continue
         with suppress(OSError):
@@ -159,11 +169,11 @@ def _snapshot(roots: tuple[Path, ...], files: dict[str, bytes], limit: int = MAX
     return Snapshot(roots, files, tuple(dict.fromkeys(left_out)))
 
 
-def _candidates(roots: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    for root in roots:
+def _candidates(folders: Mapping[Path, Path]) -> Iterator[tuple[str, Path]]:
+    for folder, root in folders.items():
         # Such a folder is no project: its other files have nothing to do with the job.
-        if root not in (Path.home(), Path(root.anchor), Path(tempfile.gettempdir())):
-            for file in project_files(root, most=_MAX_SEEN, hidden=False):
+        if folder not in (Path.home(), Path(folder.anchor), Path(tempfile.gettempdir())):
+            for file in project_files(folder, most=_MAX_SEEN, hidden=False):
                 yield file.relative_to(root).as_posix(), file
 
 
@@ -245,8 +255,7 @@ def is_installed(place: Path) -> bool:
     """Whether a path belongs to installed packages, the standard library, or a virtual environment."""
     if any(part in INSTALLED for part in place.parts):
         return True
-    homes = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return any(place.is_relative_to(home) for home in homes if home)
+    return any(place.is_relative_to(home) for home in _HOMES)
 
 
 def _absolute(file: str) -> Path:
