@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.cli.console import command_console, note, print_object
 from pipeline.cli.job_options import JobOptions, with_job_options
-from pipeline.cli.options import STORAGE, AcceptChanges, Address, JobName, Json, Resume, Storage
+from pipeline.cli.options import STORAGE, JobName, Json, Storage
 from pipeline.errors import Interrupted
 from pipeline.text import by_count, counted, listed
 
@@ -33,39 +33,31 @@ def check(
     *,
     options: JobOptions,
     storage: Storage = STORAGE,
-    resume: Resume = False,
-    accept_changes: AcceptChanges = False,
-    address: Address = None,
     wait: Annotated[
         float, typer.Option(min=1, help="Maximum seconds for loading the data and training the first epochs.")
     ] = 120,
     as_json: Json = False,
 ) -> None:
-    """Check a study before it starts: train first epochs, build models, check storage, data, resources and versions."""
-    from pipeline.execution.check import Check
+    """Check a study before it starts: train first epochs, build models, check storage, data and resources."""
+    from pipeline.execution.check import Finding, findings_of
 
-    made = Check(
-        options.job(job, storage, resume=resume),
-        storage,
-        resume=resume,
-        accept_changes=accept_changes,
-        address=address,
-        seconds=wait,
-        note=note,
-    )
+    checked = options.job(job, storage, resume=False)
     console = command_console(err=as_json)
-    found = []
+    found: list[Finding] = []
+    estimate = None
     waiting = console.status("checking …", spinner_style="dim") if console.is_terminal else nullcontext()
     try:
-        with waiting, closing(made.findings()) as findings:
-            for finding in findings:
-                found.append(finding)
-                _show(console, finding)
+        with waiting, closing(findings_of(checked, storage, seconds=wait, note=note)) as findings:
+            for each in findings:
+                if isinstance(each, Finding):
+                    found.append(each)
+                    _show(console, each)
+                else:
+                    estimate = asdict(each)
     except KeyboardInterrupt:
         raise Interrupted("The check was interrupted. It left no files behind.") from None
     if as_json:
-        estimate = made.estimate and asdict(made.estimate)
-        print_object({"job": made.job.name, "findings": [asdict(each) for each in found], "estimate": estimate})
+        print_object({"job": checked.name, "findings": [asdict(each) for each in found], "estimate": estimate})
     words = [job, *(["--from", options.from_] if options.from_ else [])]
     console.print(f"\n{_verdict(found, shlex.join(words))}", markup=False)
     if any(finding.level == "error" for finding in found):

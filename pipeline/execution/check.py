@@ -1,44 +1,69 @@
-"""`tunepipe check`: a small run of a study before it starts, and the facts of its storage, resources and versions."""
+"""`tunepipe check`: a small run of a study before it starts. What it finds is measured, not read from the user's code.
 
+The small run has its own process, because the user's code may fail, hang or be killed. The process leads a process
+group and ends with the process that has started it.
+"""
+
+import json
 import math
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import threading
+import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, metadata, requires
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, Literal, TypeAlias
 
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
+import psutil
 
-from pipeline.code import Snapshot, snapshot_of
-from pipeline.errors import ResourcesUnmet, StorageError, StudyExists, UsageError, UserError
-from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
-from pipeline.execution.check_process import JOB, Node, checks_of, published
+from pipeline.code import error_text, snapshot_of, takes_state, user_frame
+from pipeline.datasets import Dataset, differences, fingerprint, non_finite, pipeline_text, takes_config
+from pipeline.engine.draws import own_draw
+from pipeline.engine.engine import scheduler_context
+from pipeline.engine.messages import Assignment, EpochRow
+from pipeline.errors import ResourcesUnmet, StorageError, TunepipeError, UsageError, UserError
+from pipeline.execution.capacity import local_capacity, local_workers, unused_gpus
 from pipeline.execution.driver.earlier_studies import warm_started
-from pipeline.execution.driver.resume import session_start
-from pipeline.execution.node_facts import installed
-from pipeline.execution.ray.job_transport import pack
-from pipeline.machine import this_machine
+from pipeline.execution.ray.cluster import ENVIRONMENT
+from pipeline.execution.ray.job_transport import pack, unpack
+from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
+from pipeline.execution.worker.worker import Worker
+from pipeline.machine import process_memory, this_machine
+from pipeline.space import Config, key_of
 from pipeline.storage import Store
+from pipeline.storage.schema import MEASURES
 from pipeline.storage.scratch import remove_unused, scratch
 from pipeline.study import TuneJob, layout, save_study
-from pipeline.study.files import read_document, recorded_data
+from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.studies import default_storage
-from pipeline.study.trial_configs import trials_in_all
-from pipeline.text import counted, listed, rough_duration, size
+from pipeline.study.trial_configs import seed_of_trial, trials_in_all
+from pipeline.text import capitalized, counted, rough_duration, size
+from pipeline.training.data import load_data
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
 
-_CLUSTER_SECONDS = 60.0
-_WARNED_SHARE = 0.5
-"""The share of the free space from which checkpoints are a warning."""
+JOB = "job.pickle"
+"""The file of a job whose sources cannot be copied."""
 
-_WAIT = "Give it more time with --wait SECONDS, or fewer rows."
-_NO_STORAGE = "the storage cannot be used"
+_QUICK_SECONDS = {True: 10.0, False: 40.0}
+"""An epoch of a model, or a step of a function, whose first one may import a library, that is trained repeatedly."""
+
+_CANDIDATES, _REPRESENTATIVE = 64, 8
+"""Configs that are drawn, and those of them that cover the space."""
+
+_WARNED_SHARE = 0.5
+"""The share of the free disk space from which checkpoints are a warning."""
+
+_MAX_LENGTH = 400
+_HOME = str(Path(__file__).parents[2])
+START = "import sys; from pipeline.execution.check import serve; serve(*sys.argv[1:])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +117,17 @@ def check(
     job: TuneJob,
     *,
     storage: str | Path | None = None,
-    resume: bool = False,
-    accept_changes: bool = False,
-    address: str | None = None,
     seconds: float = 120.0,
     note: Callable[[str], None] = print,
 ) -> CheckResult:
-    """Check a study before it starts: train first epochs, build models, check storage, data, resources and versions.
+    """Check a study before it starts: train first epochs, build models, check storage, data and resources.
 
     Args:
         job: The job.
         storage: The folder of studies, or a URI that every node reaches. Unless given: TUNEPIPE_STORAGE, or `studies`
             in the current folder.
-        resume: Whether the study will be resumed.
-        accept_changes: Whether its code, data or domains may have changed.
-        address: Address of a running Ray cluster; None uses this machine.
         seconds: The maximum for loading the data and training the first epochs.
-        note: Called with sentences for the user, for example if there is something to wait for.
+        note: Called with sentences for the user.
 
     Returns:
         What was found. Mistakes in the job are findings, not exceptions.
@@ -119,373 +138,441 @@ def check(
     """
     if not isinstance(job, TuneJob):
         raise UsageError(f"check() takes a TuneJob; found an object of type {type(job).__name__}.")
-    place = str(default_storage() if storage is None else storage)
-    made = Check(job, place, resume=resume, accept_changes=accept_changes, address=address, seconds=seconds, note=note)
-    with closing(made.findings()) as findings:
-        found = tuple(findings)
-    return CheckResult(found, made.estimate)
-
-
-class Check:
-    """Checks a study. `estimate` is set once an epoch was trained."""
-
-    def __init__(
-        self,
-        job: TuneJob,
-        storage: str | Path,
-        *,
-        resume: bool,
-        accept_changes: bool,
-        address: str | None,
-        seconds: float,
-        note: Callable[[str], None],
-    ) -> None:
-        self.job = warm_started(job, storage, note)
-        self.estimate: Estimate | None = None
-        self._storage, self._address, self._seconds, self._note = Store(storage), address, seconds, note
-        self._resume, self._accept_changes = resume, accept_changes
-        cpus, self._gpus = local_capacity()
-        machine = this_machine()
-        self._nodes = [Node(machine.host, cpus, self._gpus, machine.free)]
-
-    def findings(self) -> Generator[Finding, None, None]:
-        """Every finding as soon as it is known; a closed or interrupted generator leaves no process and no file."""
-        with _sigterm_as_ctrl_c():
-            with _probe_folder(self._storage) as probe:
-                stored = _storage_finding(probe, self._storage.uri)
-                usable = stored.level == "ok"
-                yield stored
-                yield self._study_finding() if usable else Finding("study", "skipped", _NO_STORAGE)
-                yield _versions_finding()
-                unchecked = ""
-                if self._address is not None:
-                    cluster = self._cluster_finding(probe) if usable else Finding("cluster", "skipped", _NO_STORAGE)
-                    unchecked = "" if cluster.level in ("ok", "warning") else "the cluster was not checked"
-                    yield cluster
-            resources = Finding("resources", "skipped", unchecked) if unchecked else self._resources_finding()
-            yield resources
-            why = "a trial cannot get its resources" if resources.level == "error" else ""
-            if why:
-                yield from (Finding(name, "skipped", why) for name in (*checks_of(self.job), "memory", "disk", "time"))
-                return
-            measured: dict[str, Any] = {}
-            with scratch("check") as folder:
-                yield from self._trained_findings(Store(folder), measured, usable=usable)
-            why = unchecked or measured.get("why", "")
-            if why:
-                yield from (Finding(name, "skipped", why) for name in ("memory", "disk", "time"))
+    findings: list[Finding] = []
+    estimate = None
+    place = default_storage() if storage is None else storage
+    with closing(findings_of(job, place, seconds=seconds, note=note)) as found:
+        for each in found:
+            if isinstance(each, Finding):
+                findings.append(each)
             else:
-                yield from self._size_findings(measured, usable=usable)
-
-    def _study_finding(self) -> Finding:
-        """Whether `tunepipe run` would begin the study, or resume it: found out as it does."""
-        job, store = self.job, self._storage.folder(self.job.name)
-        try:
-            start = session_start(
-                job,
-                store,
-                self._storage.uri,
-                resume=self._resume,
-                accept_changes=self._accept_changes,
-                take_over=False,
-                note=self._note,
-            )
-        except StudyExists as error:
-            return Finding("study", "error" if self._resume else "warning", str(error))
-        except UserError as error:
-            return Finding("study", "error", str(error))
-        if start.replaces:
-            return Finding("study", "ok", f"{job.name!r} has no epoch yet, and a new study replaces it")
-        if start.saved is None:
-            return Finding("study", "ok", f"{job.name!r} is new")
-        if start.finished:
-            advice = "A larger budget continues it; --name starts another."
-            return Finding("study", "warning", f"{job.name!r} is finished: no trial would train", advice)
-        last = start.last
-        state = "no session yet" if last is None else f"session {last['number']}, {last['state']}"
-        return Finding("study", "ok", f"{job.name!r} exists ({state}) and would continue")
-
-    def _cluster_finding(self, probe: Store) -> Finding:
-        """Whether the nodes of a cluster have the versions of this machine, and see the storage."""
-        probe.write("probe", b"here")
-        arguments = {"address": self._address, "uri": probe.uri, "seconds": _CLUSTER_SECONDS / 2}
-        self._nodes = []
-        why = "It reported nothing."
-        for kind, value in published("ask_nodes", arguments, seconds=_CLUSTER_SECONDS):
-            if kind == "node":
-                self._nodes.append(Node(**value))
-            else:
-                why = f"No answer from {self._address} within {_CLUSTER_SECONDS:g} s." if kind == "late" else value
-        nodes, here = self._nodes, installed()
-        if not nodes:
-            return Finding("cluster", "error", why, "Check --address, and run `ray status` there.")
-        if troubled := [f"{node.name}: {node.trouble}" for node in nodes if node.trouble is not None]:
-            advice = "Give every node the same image, and a --storage that all of them reach."
-            return Finding("cluster", "error", "; ".join(troubled), advice)
-        what = "one node" if len(nodes) == 1 else f"{len(nodes)} nodes"
-        others = [
-            f"{node.name} has {name} {node.versions.get(name, 'not')}, not {wanted}"
-            for node in nodes
-            for name, wanted in here.items()
-            if node.versions.get(name) != wanted
-        ]
-        if others:
-            advice = "Give every node the same versions: results may differ, or workers may not start."
-            return Finding("cluster", "warning", f"{what}, and {'; '.join(others)}", advice)
-        return Finding("cluster", "ok", f"{what}: the same versions as here, and each reads and writes the storage")
-
-    def _fits(self, node: Node) -> int:
-        # Ray reserves memory on a cluster alone.
-        return self.job.resources.fit(node.cpus, node.gpus, math.inf if self._address is None else node.memory)
-
-    def _resources_finding(self) -> Finding:
-        """Whether a trial gets its CPUs and GPUs, and as many trials in parallel as asked for."""
-        need, nodes = self.job.resources, self._nodes
-        cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
-        joined = "one node" if len(nodes) == 1 else f"{len(nodes)} nodes"
-        there = f"{'this machine' if self._address is None else joined}: {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}"
-        asked = [counted(need.cpus, "CPU"), counted(need.gpus, "GPU")]
-        if self._address is not None and need.memory_gigabytes is not None:
-            asked.append(f"{size(need.memory_gigabytes * 1e9)} of memory")
-        ask = f"a trial requests {listed(asked)}"
-        try:
-            default_workers(self.job, cpus, gpus)
-        except ResourcesUnmet as error:
-            return Finding("resources", "error", str(error))
-        fits = sum(map(self._fits, nodes))
-        if not fits:
-            advice = "Request what one node has, with --set resources.cpus=… or resources.memory_gigabytes=…."
-            return Finding("resources", "error", f"{there}, but {ask}, and no single node has them", advice)
-        if need.workers == 0:
-            return Finding("resources", "ok", f"{there}; trials train one after the other in the command's own process")
-        if need.workers is not None and need.workers > fits:
-            text = f"{there}; {need.workers} trials in parallel were requested, but only {fits} fit, because {ask}"
-            return Finding("resources", "warning", text, f"--workers {fits} is as fast.")
-        if (unused := unused_gpus(self.job, gpus)) is not None:
-            return Finding("resources", "warning", f"{there}, but {ask}", unused)
-        return Finding("resources", "ok", f"{there}; {ask}: {counted(need.workers or fits, 'trial')} in parallel")
-
-    def _trained_findings(self, store: Store, measured: dict[str, Any], *, usable: bool) -> Iterator[Finding]:
-        """The findings of the small run, in its own process."""
-        job = self.job
-        if job.resources.gpus > self._gpus:
-            # The nodes have GPUs; here the epoch is trained without.
-            job = job.replaced({"resources.gpus": 0, "resources.strategy": None})
-        snapshot = snapshot_of(job.functions.values())
-        try:
-            content, folders = pack(job)
-        except UserError as error:
-            content, folders = None, []
-            yield Finding("source", "error", str(error))
-            measured["why"] = "the job cannot be sent to workers"
-        else:
-            yield _source_finding(job, snapshot)
-            save_study(store, job, snapshot=snapshot)
-            if content is not None:
-                store.write(JOB, content)
-        left = checks_of(job)
-        if "why" not in measured:
-            assert store.local is not None
-            home = store.local.resolve()
-            arguments = {
-                "folder": store.uri,
-                "folders": folders,
-                "originals": {
-                    str(home / layout.source(path)): str(root / path)
-                    for root in snapshot.roots
-                    for path in snapshot.files
-                },
-                "recorded": self._recorded_data() if usable else None,
-            }
-            measured["why"] = "the process of the check ended earlier"
-            try:
-                with closing(published("train", arguments, seconds=self._seconds, without=folders)) as facts:
-                    for kind, value in facts:
-                        if kind == "measured":
-                            measured.update(value, why="")
-                        elif kind == "finding":
-                            finding = Finding(**value)
-                            left = [name for name in left if name != finding.name]
-                            yield finding
-                            if finding.level == "error" and finding.name in ("data", "epoch", "objective"):
-                                measured["why"] = f"the check of the {finding.name} failed"
-                        elif left:
-                            level: Level = "warning" if kind == "late" else "error"
-                            yield Finding(
-                                left.pop(0), level, value, _WAIT if kind == "late" else "Fix it, and check again."
-                            )
-            finally:
-                # The process ends without leaving its shared caches.
-                remove_unused()
-        yield from (Finding(name, "skipped", measured["why"] or "an earlier check failed") for name in left)
-
-    def _recorded_data(self) -> Mapping[str, Any] | None:
-        """The fingerprint of the data with which the study to resume began."""
-        if not self._resume or self._accept_changes:
-            return None
-        with suppress(FileNotFoundError, StorageError):  # The finding of the study says what is wrong with it.
-            return recorded_data(read_document(self._storage.folder(self.job.name)))
-        return None
-
-    def _size_findings(self, measured: Mapping[str, Any], *, usable: bool) -> Iterator[Finding]:
-        """Memory, disk and time of the whole study, from what the small run measured."""
-        job, nodes, need = self.job, self._nodes, self.job.resources
-        fits = sum(map(self._fits, nodes))
-        trials = trials_in_all(job)
-        workers = 1 if need.workers == 0 else max(1, min(need.workers or fits, trials, fits or 1))
-        epochs = min(trials * job.budget.epochs, job.budget.total_epochs or trials * job.budget.epochs)
-        work = trials * measured["seconds_build"] + epochs * measured["seconds_epoch"]
-        held, checkpoint = measured["bytes_memory"], measured["bytes_checkpoint"]
-        self.estimate = estimate = Estimate(
-            trials=trials,
-            epochs=epochs,
-            workers=workers,
-            seconds_start=measured["seconds_start"],
-            seconds_build=measured["seconds_build"],
-            seconds_epoch=measured["seconds_epoch"],
-            seconds=measured["seconds_start"] + work / workers,
-            bytes_checkpoint=checkpoint,
-            bytes_kept=_kept_bytes(job, trials, workers, checkpoint),
-            bytes_memory=held,
-        )
-        on_node = {node: workers if len(nodes) == 1 else self._fits(node) for node in nodes}
-        short = next((node for node in nodes if node.memory < held * on_node[node]), None)
-        text = f"a worker uses {size(held)}, {workers} of them {size(held * workers)}"
-        if short is not None:
-            text = (
-                f"{on_node[short]} workers use {size(held * on_node[short])}, but {short.name} has {size(short.memory)}"
-            )
-            advice = "Train fewer in parallel with --workers, or give each more CPUs with --set resources.cpus=…."
-            yield Finding("memory", "error" if short.memory < held else "warning", text, advice)
-        else:
-            yield Finding("memory", "ok", text + (f"; {size(nodes[0].memory)} are free" if len(nodes) == 1 else ""))
-        yield _disk_finding(estimate, self._storage) if usable else Finding("disk", "skipped", _NO_STORAGE)
-        if need.gpus > self._gpus:
-            self.estimate = None
-            yield Finding(
-                "time", "skipped", "this machine does not have these GPUs: the epoch was trained without them"
-            )
-        else:
-            yield _time_finding(job, estimate)
+                estimate = each
+    return CheckResult(tuple(findings), estimate)
 
 
-@contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM end the check like Ctrl-C: its processes end, and its folders are deleted."""
-    before = None
-    with suppress(ValueError):  # not in the main thread
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _names(job: TuneJob) -> list[str]:
+    """The checks of a job, in order."""
+    builds = job.model is not None
+    names = ["storage", "study", "resources", "source", *(["data"] if builds else []), "epoch", "objective", "resume"]
+    names += ["export"] if builds and job.folds == 1 else []
+    names += ["configs"] if builds else []
+    names += ["weights"] if builds and job.scheduler.exploits else []
+    return [*names, "memory", "disk", "time"]
+
+
+def findings_of(
+    job: TuneJob, storage: str | Path, *, seconds: float, note: Callable[[str], None]
+) -> Generator[Finding | Estimate, None, None]:
+    """Every finding as soon as it is known, and an estimate once an epoch was trained.
+
+    A closed or interrupted generator leaves no process and no file.
+    """
+    job = warm_started(job, storage, note)
+    left = _names(job)
+    with closing(_found(job, Store(storage), left, seconds)) as findings:
+        for finding in findings:
+            if isinstance(finding, Finding):
+                left.remove(finding.name)
+            yield finding
+    yield from (Finding(name, "skipped", "an earlier check failed") for name in left)
+
+
+def _found(
+    job: TuneJob, storage: Store, left: Sequence[str], seconds: float
+) -> Generator[Finding | Estimate, None, None]:
+    stored = _storage_finding(storage)
+    yield stored
+    usable = stored.level == "ok"
+    if usable and storage.folder(job.name).exists(layout.STUDY):
+        yield Finding("study", "warning", f"{job.name!r} exists", "`run --resume` continues it, --name starts another.")
+    elif usable:
+        yield Finding("study", "ok", f"{job.name!r} is new")
+    (cpus, gpus), need = local_capacity(), job.resources
     try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        workers = 1 if need.workers == 0 else local_workers(job, cpus, gpus)
+    except ResourcesUnmet as error:
+        yield Finding("resources", "error", str(error))
+        return
+    text = f"{counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}: {counted(workers, 'trial')} in parallel, each with "
+    text += f"{counted(need.cpus, 'CPU')} and {counted(need.gpus, 'GPU')}"
+    unused = unused_gpus(job, gpus)
+    yield Finding("resources", "warning" if unused else "ok", text, unused or "")
+    snapshot = snapshot_of(job.functions.values())
+    try:
+        content, folders = pack(job)
+    except UserError as error:
+        yield Finding("source", "error", str(error))
+        return
+    if job.resumable:
+        yield Finding("source", "ok", f"copied into the study: {snapshot}" if snapshot.files else "the study's copies")
+    else:
+        text = "A function of the job is in no file: `tunepipe resume` cannot resume the study"
+        yield Finding("source", "warning", text, "run(JOB, resume=True) can, where the same functions are defined.")
+    with scratch("check") as folder:
+        store = Store(folder)
+        save_study(store, job, snapshot=snapshot)
+        if content is not None:
+            store.write(JOB, content)
+        with closing(published(store.uri, json.dumps(folders), seconds=seconds)) as facts:
+            for kind, value in facts:
+                if kind == "measured":
+                    yield (estimate := _estimate(job, workers, value))
+                    yield from _size_findings(job, estimate, storage if usable else None)
+                    continue
+                yield Finding(**{"name": next(name for name in left if name != "study"), **value})
+    # The process ends without leaving its shared caches.
+    remove_unused()
 
 
-@contextmanager
-def _probe_folder(storage: Store) -> Iterator[Store]:
-    """A temporary folder in the storage, deleted at the end with the folders above it that were missing before."""
+def published(*arguments: str, seconds: float) -> Generator[tuple[str, Any], None, None]:
+    """What `serve` publishes in its own process, and at the end why it ended too early."""
+    late = threading.Event()
+    paths = [_HOME, *filter(None, [os.environ.get("PYTHONPATH")])]
+    with (
+        TemporaryFile() as printed,
+        subprocess.Popen(
+            [sys.executable, "-P", "-c", START, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=printed,
+            start_new_session=True,
+            env={**ENVIRONMENT, **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        ) as process,
+    ):
+
+        def end() -> None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        def expire() -> None:
+            late.set()
+            end()
+
+        timer = threading.Timer(seconds, expire)
+        timer.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                kind, value = json.loads(line)
+                yield kind, value
+            code = process.wait()
+            if late.is_set():
+                advice = "Give it more time with --wait SECONDS, or fewer rows."
+                yield "late", {"level": "warning", "found": f"It had not ended after {seconds:g} s.", "advice": advice}
+            elif code:
+                printed.seek(0)
+                last = " / ".join(printed.read().decode(errors="replace").split("\n")[-5:])
+                how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+                yield "ended", {"level": "error", "found": f"Its process {how}. It last printed: {last}"}
+        finally:
+            timer.cancel()
+            end()
+
+
+def _storage_finding(storage: Store) -> Finding:
+    """Whether the storage keeps a file, tried in a folder that is deleted with those above it that were missing."""
     above = () if storage.local is None else (storage.local, *storage.local.parents)
     # Path.exists raises where it may not look, and for a name that is too long.
     missing = [folder for folder in above if not os.path.exists(folder)]  # noqa: PTH110
     probe = storage.folder(f".tunepipe-check-{uuid.uuid4().hex[:8]}")
     try:
-        yield probe
-    finally:
-        with suppress(StorageError):
-            for path in probe.files():
-                probe.delete(path)
-            probe.delete_empty_folders()
-        for folder in missing:
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def _storage_finding(probe: Store, storage: str) -> Finding:
-    try:
         probe.write("probe", b"first")
         probe.write("probe", b"second")
         if probe.read("probe") != b"second":
-            return Finding("storage", "error", f"{storage} does not return what was written last", "Choose another.")
+            return Finding("storage", "error", f"{storage.uri} does not return what was written last")
         probe.delete("probe")
+        probe.delete_empty_folders()
     except (StorageError, FileNotFoundError) as error:
         return Finding("storage", "error", str(error))
-    return Finding("storage", "ok", f"{storage}: a file was written, replaced, read back and deleted")
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+    return Finding("storage", "ok", f"{storage.uri}: a file was written, replaced, read back and deleted")
 
 
-def _versions_finding() -> Finding:
-    """Whether Python and the packages have the versions that the installed tunepipe requires."""
-    try:
-        lines = [Requirement(line) for line in requires("tunepipe") or ()]
-        wanted = {"python": SpecifierSet(metadata("tunepipe")["Requires-Python"])}
-    except PackageNotFoundError:
-        return Finding("versions", "warning", "tunepipe is not installed, so the versions that it requires are unknown")
-    wanted |= {
-        each.name: each.specifier for each in lines if each.marker is None or each.marker.evaluate({"extra": ""})
-    }
-    present = installed(list(wanted))
-    shown = ", ".join(f"{name} {present[name]}" for name in ("python", "ray", "tensorflow", "keras") if name in present)
-    bad = [
-        f"{name} {present.get(name, 'is missing')} (must be {allowed})"
-        for name, allowed in wanted.items()
-        if name not in present or not allowed.contains(present[name], prereleases=True)
-    ]
-    if bad:
-        advice = "Install what pyproject.toml requires: pip install . in the checkout, or make run."
-        return Finding("versions", "error", f"{shown}. Not supported: {', '.join(bad)}", advice)
-    return Finding("versions", "ok", shown)
-
-
-def _source_finding(job: TuneJob, snapshot: Snapshot) -> Finding:
-    """Which of the job's code the study would copy."""
-    if not job.resumable:
-        text = "A function of the job is in no file: `tunepipe resume` cannot resume the study"
-        advice = "run(JOB, resume=True) resumes it where the same functions are defined, as in a notebook."
-        return Finding("source", "warning", text, advice)
-    if snapshot.left_out:
-        text = f"copied into the study: {snapshot}. Not copied, because of its size: {snapshot.not_copied}"
-        return Finding("source", "ok", text, "Other machines need it at an absolute path that they can read.")
-    return Finding("source", "ok", f"copied into the study: {snapshot}" if snapshot.files else "the study's own copies")
-
-
-def _kept_bytes(job: TuneJob, trials: int, workers: int, checkpoint: int) -> int:
-    """The maximum bytes of a study's checkpoints: each trial keeps its newest and its best, a live trial one more."""
-    # If the scheduler pauses trials, all of them stay live, and checkpoints of live trials are kept.
-    alive = trials if job.scheduler.pauses else min(trials, workers)
-    top, gigabytes = job.checkpoints.top, job.checkpoints.gigabytes
-    most = checkpoint * (2 * (trials if top is None else min(trials, top + alive)) + alive)
-    return most if gigabytes is None else min(most, max(int(gigabytes * 1e9), 3 * checkpoint * alive))
-
-
-def _disk_finding(estimate: Estimate, storage: Store) -> Finding:
-    one, kept = size(estimate.bytes_checkpoint), estimate.bytes_kept
-    text = f"a checkpoint has {one}, all kept checkpoints have at most {size(kept)}"
-    if storage.local is None:
-        return Finding("disk", "ok", f"{text}; an object store does not report its free space")
-    status = os.statvfs(next(folder for folder in (storage.local, *storage.local.parents) if folder.is_dir()))
-    free = status.f_bavail * status.f_frsize
-    text = f"{text}; {size(free)} are free"
-    advice = "Keep fewer with --set checkpoints.top=N or checkpoints.gigabytes=X, or choose another --storage."
-    if kept > _WARNED_SHARE * free:
-        return Finding("disk", "error" if kept > free else "warning", text, advice)
-    return Finding("disk", "ok", text)
-
-
-def _time_finding(job: TuneJob, estimate: Estimate) -> Finding:
-    """How long a study takes, and whether the budget's seconds are enough."""
-    budget = job.budget
-    what = f"{counted(estimate.trials, 'trial')} × {counted(budget.epochs, 'epoch')}"
-    if estimate.epochs < estimate.trials * budget.epochs:
-        what = f"{counted(estimate.epochs, 'epoch')} in total"
-    several = f"{estimate.workers} workers, if they do not slow each other down"
-    text = (
-        f"about {rough_duration(estimate.seconds)} for {what} on {'one worker' if estimate.workers == 1 else several}"
+def _estimate(job: TuneJob, workers: int, measured: Mapping[str, Any]) -> Estimate:
+    trials = trials_in_all(job)
+    epochs = min(trials * job.budget.epochs, job.budget.total_epochs or math.inf)
+    work = trials * measured["seconds_build"] + epochs * measured["seconds_epoch"]
+    # Each trial keeps its newest and its best checkpoint, a live trial one more; paused trials stay live.
+    live = trials if job.scheduler.pauses else min(trials, workers)
+    top, gigabytes, one = job.checkpoints.top, job.checkpoints.gigabytes, measured["bytes_checkpoint"]
+    kept = one * (2 * (trials if top is None else min(trials, top + live)) + live)
+    return Estimate(
+        trials=trials,
+        epochs=int(epochs),
+        workers=workers,
+        seconds=measured["seconds_start"] + work / workers,
+        bytes_kept=kept if gigabytes is None else min(kept, max(int(gigabytes * 1e9), 3 * one * live)),
+        **measured,
     )
-    if job.scheduler.next_milestone(0, budget.epochs) < budget.epochs and not job.scheduler.exploits:
-        text += f"; {job.scheduler.kind} usually takes a fraction of it"
-    if budget.seconds is None or estimate.seconds <= budget.seconds:
-        return Finding("time", "ok", text)
-    text += f". budget.seconds ends the study after {rough_duration(budget.seconds)}"
-    return Finding(
-        "time", "warning", text, "Trials that are cut off keep their best epoch; a larger budget continues them."
+
+
+def _size_findings(job: TuneJob, estimate: Estimate, storage: Store | None) -> Iterator[Finding]:
+    """Memory, disk space and time of the whole study."""
+
+    def compared(name: str, text: str, advice: str, *, exceeded: bool) -> Finding:
+        return Finding(name, "warning", text, advice) if exceeded else Finding(name, "ok", text)
+
+    held, free = estimate.bytes_memory * estimate.workers, this_machine().free
+    text = f"{counted(estimate.workers, 'worker')} use {size(held)}; {size(free)} are free"
+    yield compared("memory", text, "Train fewer in parallel with --workers.", exceeded=held > free)
+    if storage is not None:
+        text = f"a checkpoint has {size(estimate.bytes_checkpoint)}, all of them at most {size(estimate.bytes_kept)}"
+        space = math.inf
+        if storage.local is not None:
+            place = next(folder for folder in (storage.local, *storage.local.parents) if folder.is_dir())
+            space = shutil.disk_usage(place).free
+            text += f"; {size(space)} are free"
+        advice = "Keep fewer with --set checkpoints.top=N, or choose another --storage."
+        yield compared("disk", text, advice, exceeded=estimate.bytes_kept > _WARNED_SHARE * space)
+    text = f"about {rough_duration(estimate.seconds)} for {counted(estimate.epochs, 'epoch')} of "
+    text += f"{counted(estimate.trials, 'trial')} on {counted(estimate.workers, 'worker')}, if none is stopped early"
+    exceeded = job.budget.seconds is not None and estimate.seconds > job.budget.seconds
+    yield compared("time", text, "budget.seconds ends the study earlier.", exceeded=exceeded)
+
+
+def serve(uri: str, folders: str) -> None:
+    """The process of a check: the other side of `published`."""
+    # What the user's code and libraries print goes to standard error.
+    out, alive = os.fdopen(os.dup(1), "w"), os.dup(0)
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    def end_with_parent() -> None:
+        # Nothing is ever written: the pipe ends with the process that has started this one.
+        os.read(alive, 1)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    def publish(kind: str, value: Any) -> None:
+        print(json.dumps([kind, value]), file=out, flush=True)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    store, packed = Store(uri), Path(uri, JOB)
+    try:
+        job = unpack(packed.read_bytes() if packed.is_file() else None, json.loads(folders), store)
+        for found in small_run(job, store):
+            publish(*("finding", asdict(found)) if isinstance(found, Finding) else ("measured", found))
+    except BaseException as error:
+        publish("ended", {"level": "error", "found": _in_line(_text(error))})
+    # Threads of the user's code would keep the process alive.
+    os._exit(0)
+
+
+def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any]]:
+    """One trial of a job: two epochs, a resume from the first, an export; then models of other configs.
+
+    Yields a finding for each check, and last what was measured, if an epoch was trained.
+    """
+    data = load_data(job) if job.data is not None else None
+    if data is not None:
+        yield (finding := _data_finding(job, data))
+        if finding.level == "error":
+            return
+    if (build := ray_scheduler(job)) is not None:
+        build(scheduler_context(job))
+    draw = ray_draw(job) or own_draw(job)
+    drawn = [draw(number, [], ()) for number in range(min(_CANDIDATES, trials_in_all(job)))]
+    configs = [dict(each.config) for each in drawn if each is not None]
+    # Where epochs are counted over all trials, a worker reports each of them.
+    worker = Worker(job.replaced({"budget.total_epochs": 1}), data, store, session=1, capture=False)
+    started = time.time() - float(psutil.Process().create_time())
+    metric, quick = job.objective.metric, _QUICK_SECONDS[job.model is not None]
+    infinite: list[str] = []
+    for number, config in enumerate(configs[: job.budget.max_failed_trials]):
+        trial = Assignment(layout.trial_id(number), config, seed_of_trial(job, number))
+        rows, problem = _epochs(worker, trial, quick)
+        if not rows or all(math.isfinite(rows[-1]["metrics"].get(name, 0.0)) for name in ("loss", metric)):
+            break
+        infinite.append(_config_text(config))
+    held = process_memory()
+    worker.close()
+    metrics: Mapping[str, float] = rows[-1]["metrics"] if rows else {}
+    if not rows or (problem and metric in metrics):
+        advice = "Check the data, or use smaller learning rates in the space." if infinite else ""
+        yield Finding("epoch", "error", _in_line(problem or "The trial ended before its first epoch."), advice)
+        return
+    seconds, build_seconds = _seconds(rows[-1]), rows[0]["seconds_build"]
+    text = f"trial {trial.trial_id} trains: {rough_duration(seconds)} per "
+    text += "step" if job.model is None else f"epoch, {rough_duration(build_seconds)} to build its model"
+    notes = [capitalized(note) for note in worker.trainer_factory.notes.texts]
+    notes += [f"The loss or the objective is not finite with {'; '.join(infinite)}."] if infinite else []
+    yield Finding("epoch", "warning" if notes else "ok", ". ".join([text, *notes]))
+    if metric not in metrics:
+        yield Finding("objective", "error", problem)
+        return
+    text = f"{metric} ({job.objective.mode}) is {metrics[metric]:.4g} after the first epochs; metrics: "
+    text += ", ".join(metrics)
+    others = [each.metric for each in job.objectives if each.metric not in {*metrics, *MEASURES}]
+    missing = f"The study can run, but there is no {', '.join(others)}." if others else ""
+    yield Finding("objective", "warning" if others else "ok", text, missing)
+    exports = "export" in _names(job)
+    if seconds < quick:
+        yield _resume_finding(job, worker, trial, store, rows)
+        if exports:
+            yield _export_finding(worker, trial, rows[-1], metric)
+    else:
+        for name in ("resume", "export") if exports else ("resume",):
+            yield Finding(name, "skipped", f"an epoch takes {rough_duration(seconds)}")
+    if job.model is not None:
+        yield from _model_findings(job, worker, trial, representative(configs), store)
+    checkpoint = max((count for _, count in store.sizes("checkpoints")), default=0)
+    measured = {"seconds_start": started, "seconds_build": build_seconds, "seconds_epoch": seconds}
+    yield {**measured, "bytes_checkpoint": checkpoint, "bytes_memory": held}
+
+
+def _epochs(worker: Worker, trial: Assignment, quick: float) -> tuple[list[EpochRow], str]:
+    """The first epochs of a trial, a second one only if the first was quick, and what ended it early, if anything."""
+    worker.begin(trial)
+    report = worker.step()
+    rows = [*report.rows]
+    if rows and _seconds(rows[-1]) < quick and not report.last and report.failure is None:
+        report = worker.step()
+        rows += report.rows
+    return rows, report.failure or ""
+
+
+def _seconds(row: EpochRow) -> float:
+    return row["seconds_train"] + row["seconds_evaluate"] + row["seconds_checkpoint"]
+
+
+def _data_finding(job: TuneJob, data: Dataset) -> Finding:
+    """Whether a model can learn from the data: numbers that are not finite, and whether they repeat."""
+    now = fingerprint(data)
+    parts = [f"{split.rows:,} {name} rows" for name, split in data.arrays.items()]
+    parts += [f"{name} is {pipeline_text(entry)}" for name, entry in now.items() if "pipeline" in entry]
+    text = f"{data.name}: {', '.join(parts)}, {size(data.bytes)}"
+    if places := non_finite(data):
+        counts = ", ".join(f"{count} in the {place}" for place, count in places.items())
+        return Finding("data", "error", f"{text}. Not finite: {counts}", "Fill or drop these rows.")
+    again = load_data(job) if callable(job.data) else data
+    if again is not None and (changes := differences(now, fingerprint(again))):
+        text = f"{text}. The data function returns different data at each call: {'; '.join(changes)}"
+        # A trial's data are compared with those of earlier trials that have the same values.
+        level: Level = "error" if takes_config(job.data) else "warning"
+        return Finding("data", level, text, "Draw from random, numpy.random or keras.random, which are seeded.")
+    return Finding("data", "ok", text)
+
+
+def _resume_finding(job: TuneJob, worker: Worker, trial: Assignment, store: Store, rows: Sequence[EpochRow]) -> Finding:
+    """Whether a trial that is trained again, and resumed after its first epoch, has the same metrics."""
+    for path in [*store.files("checkpoints"), *store.files("files")]:
+        store.delete(path)
+    for then in rows:
+        worker.begin(trial if then is rows[0] else replace(trial, new=False, attempt=2, epoch=1, reported_epoch=1))
+        report = worker.step()
+        worker.close()
+        now = next((row["metrics"] for row in report.rows if row["epoch"] == then["epoch"]), None)
+        if now is None:
+            text = _first_line(report.failure or f"there is no epoch {then['epoch']}")
+            return Finding("resume", "warning", f"A killed trial may fail when it is trained again: {text}")
+        for name, value in then["metrics"].items():
+            if now.get(name) != value and not math.isnan(value):
+                how = "trained again from the same seed" if then is rows[0] else "resumed from its checkpoint"
+                text = f"{how}, its {name} is {now.get(name)}, not {value}"
+                return Finding("resume", "warning", f"A killed trial may differ after it is resumed: {text}")
+    if job.function is None or takes_state(job.function):
+        return Finding("resume", "ok", "a killed trial resumes exactly from its checkpoint")
+    steps, seconds = counted(job.budget.epochs, "step"), rough_duration(job.budget.epochs * _seconds(rows[-1]))
+    text = f"a killed trial is replayed from its first step, which takes up to {seconds} ({steps})"
+    return Finding("resume", "ok", text)
+
+
+def _export_finding(worker: Worker, trial: Assignment, row: EpochRow, metric: str) -> Finding:
+    worker.begin(replace(trial, task="finish", epoch=row["epoch"], value=row["metrics"][metric], new=False))
+    failure = worker.step().failure
+    worker.close()
+    if failure:
+        return Finding("export", "warning", _in_line(failure), "The best model would be missing.")
+    return Finding("export", "ok", "the model of a trial can be saved, loaded and evaluated")
+
+
+def _model_findings(
+    job: TuneJob, worker: Worker, trial: Assignment, configs: Sequence[Config], store: Store
+) -> Iterator[Finding]:
+    """Whether the models of a few configs can be built, and whether a population's trials can exchange weights."""
+
+    def shapes(config: Config) -> list[tuple[Any, ...]]:
+        # A folder that leaves nothing to a trial.
+        with (
+            TemporaryDirectory(dir=store.local) as folder,
+            in_trial(
+                TrialContext(trial.trial_id, trial.seed, 1, Path(folder)), worker.trainer_factory.directory(config)
+            ),
+        ):
+            learner: Any = worker.trainer_factory.learner(config, seed=trial.seed)
+            try:
+                models = getattr(learner, "members", None) or [learner]
+                return [tuple(variable.shape) for each in models for variable in each.model.variables]
+            finally:
+                learner.close()
+
+    failures, own = [], shapes(trial.config)
+    for config in configs:
+        try:
+            shapes(config)
+        except (Exception, SystemExit) as error:
+            failures.append(f"for example {_config_text(config)}: {_in_line(_text(error))}")
+    count = counted(len(configs), "config")
+    if failures:
+        advice = "Fix it, or remove it from the space; trials of such configs would fail."
+        yield Finding("configs", "error", f"{len(failures)} of {count} failed to build a model, {failures[0]}", advice)
+    else:
+        yield Finding("configs", "ok", f"models of {count} sampled across the space can be built")
+    if not job.scheduler.exploits:
+        return
+    explored = getattr(job.scheduler, "explore", None) or trial.config
+    for name, config in ((name, config) for name in explored for config in configs if name in config):
+        with suppress(Exception, SystemExit):  # the finding of the configs names it
+            if config[name] != trial.config.get(name) and shapes({**trial.config, name: config[name]}) != own:
+                text = f"With {job.scheduler.kind}, a trial continues with another trial's weights, but {name} changes "
+                text += f"the model's variables, as from {trial.config.get(name)!r} to {config[name]!r}"
+                yield Finding("weights", "error", text, f"Fix it with --set space.{name}=VALUE.")
+                return
+    yield Finding("weights", "ok", f"no hyperparameter that {job.scheduler.kind} explores changes the variables")
+
+
+def representative(configs: Sequence[Config]) -> list[Config]:
+    """The first config, and those that show most of the other values, and of the ends of ranges."""
+    ends: dict[str, tuple[float, float]] = {}
+    for name, value in (item for config in configs for item in config.items()):
+        if isinstance(value, float):
+            low, high = ends.get(name, (value, value))
+            ends[name] = min(low, value), max(high, value)
+
+    def shown(config: Config) -> set[tuple[str, str]]:
+        return {(n, key_of(value)) for n, value in config.items() if n not in ends or value in ends[n]}
+
+    left = list(configs[1:])
+    chosen, seen = [configs[0]], shown(configs[0])
+    while left and len(chosen) < _REPRESENTATIVE:
+        chosen.append(max(left, key=lambda config: len(shown(config) - seen)))
+        left.remove(chosen[-1])
+        seen |= shown(chosen[-1])
+    return chosen
+
+
+def _text(error: BaseException) -> str:
+    """An error as a report of a worker has it: a sentence, and its traceback."""
+    sentence = str(error) if isinstance(error, TunepipeError) else f"{type(error).__name__}: {error}"
+    return f"{sentence}\n\n{error_text(error.__cause__ or error)}"
+
+
+def _in_line(text: str) -> str:
+    """An error in a line, with the line of the user's code at which it occurred."""
+    line, frame = _first_line(text), user_frame(text)
+    if frame is None:
+        return line
+    return f"{line} ({frame.file}, line {frame.line}, in {frame.function}{frame.code and f': {frame.code}'})"
+
+
+def _first_line(text: str) -> str:
+    lines = text.partition("\n\nTraceback")[0].strip().splitlines() or [""]
+    return lines[0] if len(lines[0]) <= _MAX_LENGTH else f"{lines[0][: _MAX_LENGTH - 1]}…"
+
+
+def _config_text(config: Config) -> str:
+    return " ".join(
+        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in config.items()
     )

@@ -12,8 +12,7 @@ import pytest
 import tune_jobs
 from pipeline import load_results, run
 from pipeline.datasets import Dataset, Split, load
-from pipeline.engine.messages import Assignment
-from pipeline.execution.check_process import representative
+from pipeline.execution.check import representative
 from pipeline.space import Config, fits
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
@@ -142,9 +141,8 @@ class TestEveryModel:
         """Configs that cover the space give models, and each config's learning rate is set in the optimiser."""
         job = _JOBS[name]
         assert job.model is not None
-        for trial in representative([Assignment("", config, 0) for config in _configs(job)]):
-            optimizer = job.model(trial.config).optimizer
-            assert float(optimizer.learning_rate) == pytest.approx(trial.config["lr"])
+        for config in representative(_configs(job)):
+            assert float(job.model(config).optimizer.learning_rate) == pytest.approx(config["lr"])
 
 
 @pytest.mark.parametrize("name", _FUNCTIONS)

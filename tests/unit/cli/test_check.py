@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 
 from pipeline.cli.commands import app
 from pipeline.errors import Interrupted
-from pipeline.execution.check import Check, Finding
+from pipeline.execution import check as checks
+from pipeline.execution.check import Finding
 
 OK = Finding("storage", "ok", "it can be written")
 WARNING = Finding("time", "warning", "it takes long", "Give it more.")
@@ -22,13 +23,13 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The findings of a check that is not made; an exception among them is raised."""
     findings: list[Any] = []
 
-    def yielded(_self: Check) -> Iterator[Finding]:
+    def yielded(*_: Any, **__: Any) -> Iterator[Finding]:
         for finding in findings:
             if isinstance(finding, BaseException):
                 raise finding
             yield finding
 
-    monkeypatch.setattr(Check, "findings", yielded)
+    monkeypatch.setattr(checks, "findings_of", yielded)
     return findings
 
 
