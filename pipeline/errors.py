@@ -19,7 +19,6 @@ TunepipeError
 │   └── OutputLost       standard output cannot be written; exit 141 where its reader is gone
 ├── Interrupted          exit 130: Ctrl-C or SIGTERM; the tables are complete
 ├── NoTrialSucceeded     exit 3: the study ended without a value
-├── EndUnknown           exit 4: a study on a cluster has ended, and its exit code is not known
 └── DamagedFile          a file's content does not match its checksum or its format
 """
 
@@ -200,12 +199,6 @@ class NoTrialSucceeded(TunepipeError):
 
     exit_code = 3
     final = True
-
-
-class EndUnknown(TunepipeError):
-    """A study on a cluster has ended, and its exit code is not known."""
-
-    exit_code = 4
 
 
 class DamagedFile(TunepipeError):

@@ -1,7 +1,6 @@
 """Studies of RayJobs whose RayJob may be gone: followed to their end, and copied from a volume."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline.cli.cluster_options import follow_to_end
@@ -19,44 +18,24 @@ def follow_rayjob(
 ) -> int:  # fmt: skip
     """Print the output of a study's driver until its RayJob ends, and copy its results to a folder.
 
-    A RayJob that can never start is deleted if this call has created it. With a RayJob, the pods are deleted from
-    which its end is read and by which results are copied: where it is deleted meanwhile, its storage says how it ended.
+    A RayJob that can never start is deleted if this call has created it.
     """
-    from pipeline.cluster.download import check_finished, download_results
+    from pipeline.cluster.download import download_results
     from pipeline.cluster.rayjobs import NeverStarts, has_ended
 
-    name = found.name
-    code, folder = None, None
     try:
-        code = follow_to_end(server, name, to_stderr=to_stderr, raw=raw, **waits)
-        # A mistake of the user left nothing new; often there is no study at all.
-        if to is not None and code != UserError.exit_code and has_ended(job := server.job(name)):
-            folder = download_results(server, job, found.study, found.storage, to)
+        code = follow_to_end(server, found.name, to_stderr=to_stderr, raw=raw, **waits)
     except NeverStarts as error:
-        raise ClusterError(f"{error} {_left(server, found, created=created)}") from None
-    except ClusterError:
-        if server.exists(name):
-            raise
-        if code is None:
-            with TemporaryDirectory() as scratch:
-                folder = check_finished(server, found, to or Path(scratch))
-            code = 0
-        elif to is not None:
-            folder = download_results(server, found.rayjob or {}, found.study, found.storage, to)
-    if to is not None and folder is not None:
-        note(f"The study without its checkpoints was copied to {folder}.")
-    return code
-
-
-def _left(server: "RayJobs", found: "Submission", *, created: bool) -> str:
-    """What becomes of a RayJob that can never start, which is deleted if this call has created it."""
-    try:
         if not created:
-            return server.kept(server.job(found.name))
+            raise ClusterError(f"{error} {server.kept(server.job(found.name))}") from None
         server.stop(found.name)
-    except ClusterError as error:
-        return str(error)
-    return f"The RayJob {found.name} was deleted."
+        raise ClusterError(f"{error} The RayJob {found.name} was deleted.") from None
+    # A mistake of the user left nothing new; often there is no study at all.
+    if to is not None and code != UserError.exit_code and has_ended(job := server.job(found.name)):
+        copied = download_results(server, job, found.study, found.storage, to)
+        if copied is not None:
+            note(f"The study without its checkpoints was copied to {copied}.")
+    return code
 
 
 def copied_study(

@@ -7,24 +7,19 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
 from kubernetes.stream import stream
-from kubernetes.stream.ws_client import ERROR_CHANNEL
 from websocket import WebSocketException
 
 from pipeline.cluster.kubernetes_api import translated_errors
 from pipeline.cluster.overlays import rayjob_template
 from pipeline.cluster.rayjobs import RayJobs
-from pipeline.cluster.submissions import Submission
 from pipeline.cluster.why import diagnose
-from pipeline.errors import ClusterError, EndUnknown, JobNotFound, StorageError, UserError
+from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES
-from pipeline.storage.sessions import read_sessions, state_of
 from pipeline.study import layout
 from pipeline.study.contents import check_output_folder, contents, refuse_links
 
@@ -44,8 +39,6 @@ _CHANGED = 1
 """The exit code of tar if files changed while it read them."""
 _REMOVED = "removed before we read it"
 """Tar's message about a file that a running study has merged into another one."""
-_CLOCKS = timedelta(seconds=30)
-"""How far the clocks of two machines may differ."""
 
 
 def readable_study(
@@ -54,7 +47,7 @@ def readable_study(
     """The storage and name of a study of a namespace, as this machine reads it; one on a volume is copied first."""
     try:
         found = server.find(name, storage)
-        job, study, place = found.rayjob or {}, found.study, found.storage or storage
+        job, study, place = found.rayjob, found.study, found.storage or storage
     except JobNotFound as error:
         if storage is None or overlay is None:
             raise JobNotFound(
@@ -73,50 +66,25 @@ def readable_study(
     return (place, study) if copied is None else (str(to), study)
 
 
-def check_finished(server: RayJobs, ended: Submission, to: Path) -> Path | None:
-    """Check in its storage that a study has finished whose RayJob no longer exists; returns its copy from a volume."""
-    job = ended.rayjob or {}
-    metadata = {name: value for name, value in job["metadata"].items() if name != "uid"}
-    deleted = (
-        f"The RayJob {ended.name!r} was deleted before its end could be read: by a user, or by an operator that "
-        "deletes ended RayJobs (DELETE_RAYJOB_CR_AFTER_JOB_FINISHES)"
-    )
-    try:
-        # A pod that has an owner which no longer exists is deleted.
-        copied = download_results(server, {**job, "metadata": metadata}, ended.study, ended.storage, to)
-        store = Store(ended.storage).folder(ended.study) if copied is None else Store(str(copied))
-        sessions = read_sessions(store)
-    except (UserError, FileNotFoundError) as error:
-        raise ClusterError(f"{deleted}. How its study ended cannot be read: {error}") from None
-    # Earlier sessions say how the study ended before this RayJob.
-    since = (ended.started or datetime.min.replace(tzinfo=UTC)) - _CLOCKS
-    last = [(each.get("heartbeat") or each.get("started"), each) for each in sessions]
-    state = state_of([each for at, each in last if at and datetime.fromisoformat(at) >= since], datetime.now(UTC))
-    if state == "finished":
-        return copied
-    then = f"`tunepipe submit` with the same storage continues the study {ended.study!r}."
-    if state == "failed":
-        raise EndUnknown(f"{deleted}. Its study has failed: {str(sessions[-1]['message']).rstrip('.')}. {then}")
-    had = "has recorded nothing" if state == "waiting" else f"is {state}"
-    raise ClusterError(f"{deleted}. Its study {had}. The study's records are kept. {then}")
-
-
 def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
     """Copy a study without its checkpoints from a volume to a folder here; None if it is on none."""
     if (volume := volume_of(rayjob, storage)) is None:
         return None
     check_output_folder(to)
-    with _writing(to):
+    try:
         to.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=to, prefix=".download-")
-    with scratch as folder, translated_errors("read the results from the volume"):
-        archive, unpacked = Path(folder, "study.tar"), Path(folder, "study")
-        with reader_pod(server, rayjob, *volume) as pod:
-            read_study(server, pod, storage, study, archive)
-        with _writing(to):
+        with tempfile.TemporaryDirectory(dir=to, prefix=".download-") as folder:
+            archive, unpacked = Path(folder, "study.tar"), Path(folder, "study")
+            with reader_pod(server, rayjob, *volume) as pod:
+                read_study(server, pod, storage, study, archive)
             with tarfile.open(archive) as packed:
                 packed.extractall(unpacked, filter=_plain)
             return merge_study(unpacked / study, to / study)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {to} for results cannot be written: {error.strerror or error}. Free some space there, or name "
+            "another one with --to."
+        ) from None
 
 
 def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -139,16 +107,15 @@ def reader_pod(
     """The name of a pod that can read a volume and nothing else, deleted after the context."""
     body = _reader(rayjob, volume, mount)
     pod = server.ask("create a pod that reads the volume", server.core.create_namespaced_pod, body=body)
-    name = pod["metadata"]["name"]
+    name, end = pod["metadata"]["name"], time.monotonic() + START_SECONDS
     try:
-        end = time.monotonic() + START_SECONDS
         while not _runs(pod):
-            found = diagnose(pod, [pod], server.warnings())
-            if found.fatal or pod["status"].get("phase") in ("Failed", "Succeeded") or time.monotonic() > end:
-                why = found.fatal or "; ".join(found.waits) or f"it is {pod['status'].get('phase')}"
+            found, phase = diagnose(pod, [pod], server.warnings()), pod["status"].get("phase")
+            if found.fatal or phase in ("Failed", "Succeeded") or time.monotonic() > end:
                 raise ClusterError(
-                    f"The pod {name}, which copies the results from the volume, did not start: {why.rstrip('.')}. On "
-                    "the volume the study is as it was: `tunepipe results STUDY --kubernetes` tries again."
+                    f"The pod {name}, which copies the results from the volume, did not start: "
+                    f"{found.fatal or '; '.join(found.waits) or f'it is {phase}'}. On the volume the study is as it "
+                    "was: `tunepipe results STUDY --kubernetes` tries again."
                 )
             time.sleep(POLL_SECONDS)
             pod = server.ask("read a pod", server.core.read_namespaced_pod, name=name)
@@ -161,13 +128,12 @@ def reader_pod(
 
 def _reader(rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest of the pod, from the template of the submitter's pod."""
-    metadata = rayjob["metadata"]
-    if "submitterPodTemplate" not in rayjob["spec"]:
+    metadata, template = rayjob["metadata"], deepcopy(rayjob["spec"].get("submitterPodTemplate"))
+    if template is None:
         raise ClusterError(
             f"The RayJob {metadata['name']!r} has no submitterPodTemplate, the template of the pod that copies the "
             "results. The study is on the volume; the component `study` has such a template."
         )
-    template = deepcopy(rayjob["spec"]["submitterPodTemplate"])
     spec, marks = template["spec"], template.get("metadata") or {}
     container = {**spec["containers"][0], "name": _CONTAINER, "command": ["sleep", str(_POD_SECONDS)], "args": []}
     container["volumeMounts"] = [{**mount, "name": "studies", "readOnly": True}]
@@ -199,10 +165,8 @@ def _reader(rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping
 
 def _runs(pod: Mapping[str, Any]) -> bool:
     """Whether the container that reads runs; a service mesh may have added others."""
-    states = [
-        each.get("state") or {} for each in pod["status"].get("containerStatuses") or () if each["name"] == _CONTAINER
-    ]
-    return pod["status"].get("phase") == "Running" and bool(states) and all("running" in state for state in states)
+    containers = pod["status"].get("containerStatuses") or ()
+    return any(each["name"] == _CONTAINER and "running" in (each.get("state") or {}) for each in containers)
 
 
 def read_study(server: RayJobs, pod: str, storage: str, study: str, archive: Path) -> None:
@@ -214,10 +178,6 @@ def read_study(server: RayJobs, pod: str, storage: str, study: str, archive: Pat
             return
         if code != _CHANGED:
             break
-    if "Cannot stat: No such file" in why:
-        raise ClusterError(
-            f"There is no study {study!r} in {storage} on the volume: it has recorded nothing yet, or was deleted."
-        )
     raise ClusterError(
         f"The study {study!r} cannot be read in {storage}: {why}. `tunepipe results {study} --kubernetes` tries again."
     )
@@ -225,52 +185,31 @@ def read_study(server: RayJobs, pod: str, storage: str, study: str, archive: Pat
 
 def _read_archive(server: RayJobs, pod: str, storage: str, study: str, archive: Path) -> tuple[int | None, str]:
     """Write the archive; return the exit code of tar, None if there is none, and what went wrong."""
-    connection = stream(
-        server.core.connect_get_namespaced_pod_exec, pod, server.namespace, container=_CONTAINER,
-        command=["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study],
-        stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
-    )  # fmt: skip
-    errors = b""
-    status: dict[str, Any] = {}
-    with (
-        archive.open("wb", buffering=0) as file,
-        contextlib.suppress(WebSocketException),
-        contextlib.closing(connection),
-    ):
-        received_at = time.monotonic()
-        while True:
-            open_still = connection.is_open()
-            connection.update(timeout=_READ_SECONDS)
-            content, said = connection.read_channel(1), connection.read_channel(2)
+    with translated_errors("read the results from the volume"):
+        connection = stream(
+            server.core.connect_get_namespaced_pod_exec, pod, server.namespace, container=_CONTAINER,
+            command=["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study],
+            stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
+        )  # fmt: skip
+    errors, received_at, is_open, silent = b"", time.monotonic(), True, False
+    with archive.open("wb") as file, contextlib.closing(connection):
+        while is_open and not silent:
+            is_open = connection.is_open()
+            try:
+                connection.update(timeout=_READ_SECONDS)
+                content, said = connection.read_channel(1), connection.read_channel(2)
+            except (WebSocketException, OSError):
+                break
             errors += said
             if content or said:
                 received_at = time.monotonic()
-            # Errors of the local disk are not those of the connection.
-            with _writing(archive.parents[1]):
-                while content:
-                    content = content[file.write(content) :]
-            if not open_still or time.monotonic() - received_at > SILENT_SECONDS:
-                break
-        # The command's exit status; empty if the connection was lost, or the pod's time was up, before it ended.
-        status = yaml.safe_load(connection.read_channel(ERROR_CHANNEL)) or {}
-    if status.get("status") == "Success":
-        return 0, ""
-    causes = (status.get("details") or {}).get("causes") or []
-    codes = [int(each["message"]) for each in causes if each.get("reason") == "ExitCode"]
-    why = errors.decode(errors="replace").strip() or status.get("message") or "the connection was lost"
-    return codes[0] if codes else None, why
-
-
-@contextlib.contextmanager
-def _writing(to: Path) -> Iterator[None]:
-    """Errors of the local folder, which are not those of the cluster."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"The folder {to} for results cannot be written: {error.strerror}. Free some space there, or name another "
-            "one with --to."
-        ) from None
+            silent = time.monotonic() - received_at > SILENT_SECONDS
+            file.write(content)
+        # There is no exit status if the connection was lost, or the pod's time was up, before the command ended.
+        code = None
+        with contextlib.suppress(TypeError, LookupError, ValueError, WebSocketException, OSError):
+            code = connection.returncode
+    return code, errors.decode(errors="replace").strip() or "the connection was lost"
 
 
 def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:

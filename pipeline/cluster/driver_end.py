@@ -46,9 +46,9 @@ def report_end(dashboard: str | None, code: int, *, final: bool) -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: signalled.set())
     try:
         JobsApi(dashboard).request_stop(json.loads(os.environ[_JOB_CONFIG])["metadata"]["job_submission_id"])
-        failure = None if signalled.wait(STOP_SECONDS) else f"no signal in {STOP_SECONDS} s"
+        why = "" if signalled.wait(STOP_SECONDS) else f"no signal in {STOP_SECONDS} s"
     except (KeyError, ValueError, ClusterError) as error:
-        failure = str(error)
-    if failure is not None:
+        why = str(error)
+    if why:
         signal.signal(signal.SIGTERM, before)
-        print(f"[tunepipe] Ray has not stopped this command, which is started again: {failure}", flush=True)
+        print(f"[tunepipe] Ray has not stopped this command, which is started again: {why}", flush=True)

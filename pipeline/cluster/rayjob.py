@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
+from uuid import uuid4
 
 import yaml
 
@@ -131,42 +131,34 @@ def study_label(name: str) -> str:
 
 def _keyed(snapshot: Snapshot) -> dict[str, tuple[str, bytes]]:
     """The files by their keys in a ConfigMap, which allow fewer characters than paths."""
-    files: dict[str, tuple[str, bytes]] = {}
-    for number, (path, text) in enumerate(snapshot.files.items()):
-        key = re.sub(r"[^-._a-zA-Z0-9]", "_", path)
-        if key in files or len(key) > _MAX_KEY_LENGTH or key.startswith(".."):
-            key = f"{number}-{key[-_MAX_KEY_LENGTH:]}"
-        files[key] = path, text
-    return files
+    return {
+        f"{number}-{re.sub('[^-._a-zA-Z0-9]', '_', path)[-_MAX_KEY_LENGTH:]}": (path, content)
+        for number, (path, content) in enumerate(snapshot.files.items())
+    }
 
 
 def _config_map(snapshot: Snapshot, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """A ConfigMap with all files of a job, named by their digest.
+    """A ConfigMap with all files of a job.
 
-    Where a RayJob has the name of one that was just deleted, the ConfigMap of that one may still be there.
+    Its name is a new one: the ConfigMap of a RayJob of this name that was just deleted may still be there.
     """
     files = _keyed(snapshot)
-    if (total := sum(len(text) for _, text in files.values())) > _MAX_CODE_BYTES:
-        largest = sorted(files.values(), key=lambda file: -len(file[1]))[:3]
+    if (total := sum(len(content) for _, content in files.values())) > _MAX_CODE_BYTES:
+        largest = max(files.values(), key=lambda file: len(file[1]))
         raise ClusterError(
-            f"The job's files have {total:,} bytes, and a ConfigMap can have {_MAX_CODE_BYTES:,}. The largest: "
-            f"{', '.join(f'{path} ({len(text):,})' for path, text in largest)}. Put large data into the image "
-            "or into the storage."
+            f"The job's files have {total:,} bytes, and a ConfigMap can have {_MAX_CODE_BYTES:,}. The largest is "
+            f"{largest[0]} ({len(largest[1]):,}). Put large data into the image or into the storage."
         )
-    content: dict[str, dict[str, str]] = {"data": {}, "binaryData": {}}
-    for key, (_, text) in files.items():
+    data: dict[str, dict[str, str]] = {"data": {}, "binaryData": {}}
+    for key, (_, content) in files.items():
         # As text where it is UTF-8, so that a dry run can be read.
         try:
-            content["data"][key] = text.decode()
+            data["data"][key] = content.decode()
         except UnicodeDecodeError:
-            content["binaryData"][key] = base64.b64encode(text).decode()
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {**metadata, "name": f"{metadata['name']}-{digest}"},
-        **{kind: values for kind, values in content.items() if values},
-    }
+            data["binaryData"][key] = base64.b64encode(content).decode()
+    named = {**metadata, "name": f"{metadata['name']}-{uuid4().hex[:8]}"}
+    filled = {kind: values for kind, values in data.items() if values}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, **filled}
 
 
 def _mount_code(cluster: Mapping[str, Any], config_map_name: str, snapshot: Snapshot) -> None:
@@ -195,10 +187,10 @@ def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any
     try:
         given = yaml.safe_load(spec.get("runtimeEnvYAML") or "") or {}
         return {**given, "env_vars": {**_WAITS, **(given.get("env_vars") or {}), **RAYJOB_ENVIRONMENT}}
-    except (yaml.YAMLError, AttributeError, TypeError):
+    except (yaml.YAMLError, AttributeError, TypeError) as error:
         raise ClusterError(
-            f"The runtimeEnvYAML of the overlay {overlay!r} is not a runtime environment: it must be a YAML mapping, "
-            "such as env_vars: {NAME: value}."
+            f"The runtimeEnvYAML of the overlay {overlay!r} must be a mapping such as env_vars: {{NAME: value}}; "
+            f"found: {error}."
         ) from None
 
 

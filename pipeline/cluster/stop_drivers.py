@@ -18,27 +18,23 @@ _MODULE = ["-m", "pipeline.cli.app", "run"]
 def is_driver(command: Sequence[str]) -> bool:
     """Whether a process is the driver of a study, by its command line: not the shell that has started it."""
     words = list(command)
-    if any(words[index : index + len(_MODULE)] == _MODULE for index in range(1, 4)):
-        return True
-    return any(
-        PurePath(word).name == "tunepipe" and words[index + 1 :][:1] == ["run"] for index, word in enumerate(words[:2])
-    )
+    module = any(words[index : index + len(_MODULE)] == _MODULE for index in range(1, 4))
+    names = [PurePath(word).name for word in words[:3]]
+    return module or ["tunepipe", "run"] in (names[:2], names[1:])
 
 
 def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seconds: float) -> list[int]:
     """Send SIGTERM to every driver among processes, a second time to those that still run, and wait for their end."""
-    drivers = []
+    alive = []
     for process in processes:
-        # Processes of other users may end, or may not be read.
-        with suppress(psutil.Error):
+        with suppress(psutil.Error):  # one of another user
             if is_driver(process.cmdline()):
+                alive.append(process)
+    for patience in (epoch_seconds, seconds - epoch_seconds):
+        for process in alive:
+            with suppress(psutil.Error):
                 process.terminate()
-                drivers.append(process)
-    _, alive = psutil.wait_procs(drivers, timeout=epoch_seconds)
-    for process in alive:
-        with suppress(psutil.Error):
-            process.terminate()
-    _, alive = psutil.wait_procs(alive, timeout=seconds - epoch_seconds)
+        _, alive = psutil.wait_procs(alive, timeout=patience)
     return [process.pid for process in alive]
 
 

@@ -1,4 +1,4 @@
-"""Studies that were submitted to a cluster: found by name, started once, and the exit code of a submission."""
+"""Studies that were submitted to a cluster: found by name, and started once."""
 
 import getpass
 import platform
@@ -41,7 +41,7 @@ class Submission:
     exit_code: int | None = None
     started: datetime | None = None
     submitter: str | None = None
-    rayjob: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
+    rayjob: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def has_ended(self) -> bool:
@@ -76,27 +76,16 @@ def submitter() -> str:
 
 
 def find(name: str, known: Sequence[Submission], where: str, storage: str | None = None) -> Sequence[Submission]:
-    """The submission of a name; or those of the study of that name that run, else the newest one.
-
-    Submissions are called STUDY-NUMBER, so that the study `mnist-1` may be called as a submission of the study `mnist`.
-    """
-    own = [each for each in known if each.name == name]
-    of_study = [each for each in known if each.study == name]
-    if own and of_study and own[0].study != name:
-        raise UsageError(
-            f"{name!r} is both a submission of the study {own[0].study!r} and another study. Name the study "
-            f"{own[0].study!r} for the first, {of_study[-1].name!r} for the second."
-        )
-    if not (matches := own or of_study):
-        existing = f"Available: {', '.join(each.name for each in known)}" if known else "There are none"
+    """The submission of a name; or those of the study of that name that run, else the newest one."""
+    named = [each for each in known if each.name == name] or [each for each in known if each.study == name]
+    found = [each for each in named if storage is None or each.storage == without_slash(storage)]
+    if not found:
+        there = sorted(f"{each.name} in {each.storage or 'an unknown storage'}" for each in named or known)
         raise JobNotFound(
-            f"There is no submission and no study {name!r} {where}. {existing}. A restarted cluster loses its "
+            f"There is no submission and no study {name!r} {where}{f' in {storage}' if storage and named else ''}. "
+            f"{'Available: ' + ', '.join(there) if there else 'There are none'}. A restarted cluster loses its "
             "submissions, and ended RayJobs are deleted: `tunepipe submit` with the same storage resumes the study."
         )
-    wanted = None if storage is None else without_slash(storage)
-    if not (found := [each for each in matches if wanted in (None, each.storage)]):
-        others = ", ".join(sorted({each.storage or "an unknown storage" for each in matches}))
-        raise JobNotFound(f"No submission of {name!r} {where} has its study in {wanted}; found it in {others}.")
     return [each for each in found if not each.has_ended] or found[-1:]
 
 
@@ -117,26 +106,22 @@ def submit_once(
     storage: str,
     where: str,
     known: Callable[[], Sequence[Submission]],
-    create: Callable[[int], Submission | str],
+    create: Callable[[int], Submission | None],
 ) -> tuple[Submission, bool]:
     """Start a study, or attach to it where it runs: its submission, and whether it ran already.
 
-    `known` lists the study's submissions, the oldest first; `create` makes the one of a number, or returns its name if
-    that is taken.
+    `known` lists the study's submissions, the oldest first; `create` makes the one of a number, None if its name is
+    taken.
     """
-    taken = None
     for _ in range(_TRIES):
         submissions = known()
         if active := [each for each in submissions if each.storage == storage and not each.has_ended]:
             return active[-1], True
         numbers = (each.name.rpartition("-")[2] for each in submissions)
         created = create(max((int(number) for number in numbers if number.isdigit()), default=0) + 1)
-        if isinstance(created, Submission):
+        if created is not None:
             return created, False
-        if created == taken:
-            raise ClusterError(
-                f"There is already a submission {created!r} {where}, which tunepipe did not create. Delete it, or "
-                "choose another --name for the study."
-            )
-        taken = created
-    raise ClusterError(f"Other users repeatedly submit the study {study!r} {where} at the same time. Try again later.")
+    raise ClusterError(
+        f"The names of submissions of the study {study!r} {where} are taken, by others who submit it at this moment or "
+        "by another program. Submit again, or choose another --name for the study."
+    )

@@ -56,9 +56,9 @@ def test_a_worker_that_fills_its_disk(tmp_path):
     (tmp_path / "filling.py").write_text(FILLING)
     overlay = overlay_with_disk(tmp_path / "overlay", "256Mi")
     study = Following(tmp_path, "filling.py", "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
-    study.until("an eviction", lambda: "was evicted from its node: " in study.reported)
+    study.until("an eviction", lambda: "Evicted: " in study.reported)
     for reported in (study.reported, tunepipe("status", "--kubernetes")):
         reported = " ".join(reported.split())
-        assert "256Mi" in reported.partition("was evicted from its node: ")[2]
+        assert "256Mi" in reported.partition("Evicted: ")[2]
     tunepipe("stop", "filling", "--kubernetes")
     assert study.ended() == 2, study.reported

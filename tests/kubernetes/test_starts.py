@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import load_results
-from tests.kubernetes.groups import overlay_changed, overlay_with
+from tests.kubernetes.groups import overlay_changed
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.user import NAMESPACE, SLOW_STUDY, Following, objects, submit, tunepipe, until
 
@@ -121,21 +121,6 @@ def test_a_secret_that_is_made_later(tmp_path):
     finally:
         kubectl("delete", "secret", "made-later", "-n", NAMESPACE)
     assert len(load_results(tmp_path / "studies/counted").trials) == 4
-
-
-def test_a_group_that_ray_requests_no_pod_of(tmp_path):
-    """A study whose group offers Ray no GPU is reported with the command that lists what its trials request."""
-    # The plan counts rayStartParams and limits; for the autoscaler, this field takes the place of both.
-    no_gpu = added("/spec/workerGroupSpecs/1/resources", {"CPU": "1", "GPU": "0"})
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", more=[no_gpu])
-    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
-    reason = "counted-1 runs without a worker: no pod was requested within 45 s"
-    study.until("the reason", lambda: reason in study.reported)
-    (line,) = [line for line in study.reported.splitlines() if reason in line]
-    command = line.partition("`kubectl ")[2].partition("`")[0]
-    _, _, demands = kubectl(*command.split()).partition("Pending Demands:")
-    assert "'CPU': 1.0" in demands
-    assert "'GPU': 1.0" in demands
 
 
 def test_a_deadline(tmp_path):

@@ -11,7 +11,6 @@ from tests.faults.study_comparison import differences
 from tests.kubernetes.groups import overlay_with_identity
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import storage_uri, unreachable_object_store
-from tests.kubernetes.testbed.operator import operator_with
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.user import (
     HEAD,
@@ -23,7 +22,6 @@ from tests.kubernetes.user import (
     running,
     submit,
     tunepipe,
-    until,
 )
 
 COUNTED = str(Path(__file__).with_name("counted.py"))
@@ -70,24 +68,6 @@ def test_a_study_is_stopped_through_its_storage(tmp_path, undisturbed, stop):
     again = Following(tmp_path, *SLOW_STUDY)
     assert again.ended() == 0, again.reported
     assert differences(undisturbed, load_results(tmp_path / "studies/slow-study")) == []
-
-
-def test_an_operator_deletes_rayjobs_at_their_end(tmp_path):
-    """Where the operator deletes a RayJob at its end, submit reads in the storage that its study has finished."""
-    with operator_with("DELETE_RAYJOB_CR_AFTER_JOB_FINISHES=true"):
-        code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--trials", "2")
-        assert code == 0, reported
-        until("the RayJob to be deleted", lambda: objects("rayjobs") == [])
-        assert len(load_results(tmp_path / "studies/counted").trials) == 2
-
-
-def test_an_operator_deletes_the_rayjob_of_a_study_that_fails(tmp_path):
-    """Where the operator deletes a RayJob at its end, submit does not report a study without a value as finished."""
-    (tmp_path / "failing.py").write_text(FAILING)
-    with operator_with("DELETE_RAYJOB_CR_AFTER_JOB_FINISHES=true"):
-        code, reported = submit(tmp_path, "failing.py", "--workers", "1")
-    # 3 where its log was read in time; otherwise the storage has no study, and only the operator's setting is named.
-    assert code == 3 or (code in (2, 4) and "DELETE_RAYJOB_CR_AFTER_JOB_FINISHES" in reported), reported
 
 
 def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store):

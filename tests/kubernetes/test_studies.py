@@ -143,7 +143,7 @@ def test_a_mistake_whose_message_is_gone_is_no_success(tmp_path):
     until("the end of the RayJob", lambda: state(objects("rayjobs")[0]) == "Complete")
     kubectl("delete", "pod", "-n", NAMESPACE, "-l", "job-name=mistaken-1")
     study.process.send_signal(signal.SIGCONT)
-    assert study.ended() == 4, study.reported
+    assert study.ended() == 2, study.reported
     reported = " ".join(study.reported.split())
     assert "The study of the RayJob 'mistaken-1' did not succeed" in reported
     assert "only here, in a pod" not in reported

@@ -16,7 +16,6 @@ from pipeline import errors
 from pipeline.code import Recorded
 from pipeline.errors import (
     DamagedFile,
-    EndUnknown,
     Fault,
     Interrupted,
     InvalidJob,
@@ -36,7 +35,7 @@ def _tree() -> list[type[TunepipeError]]:
 
 
 def test_every_error_has_the_exit_code_of_its_branch() -> None:
-    codes = {Interrupted: 130, NoTrialSucceeded: 3, EndUnknown: 4, DamagedFile: 1, TunepipeError: 1}
+    codes = {Interrupted: 130, NoTrialSucceeded: 3, DamagedFile: 1, TunepipeError: 1}
     for error in _tree():
         assert error.exit_code == (2 if issubclass(error, UserError) else codes[error])
 

@@ -2,20 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.kubernetes.testbed.build import module_folder
 from tests.kubernetes.testbed.certificates import kubeconfig
 from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.place import BIN
-from tests.kubernetes.testbed.room import start, stop, wait_for
+from tests.kubernetes.testbed.room import start, wait_for
 
 _OTHER = os.environ.get("TUNEPIPE_TESTBED_OPERATOR")
 
 
-def start_operator(*variables: str) -> None:
+def start_operator() -> None:
     """Apply the definitions, and start the operator; TUNEPIPE_TESTBED_OPERATOR names a folder with other ones."""
     program = _folder() / "ray-operator" if _OTHER else BIN / "ray-operator"
     kubectl("apply", "--server-side", "-f", str(_definitions()))
@@ -26,24 +24,11 @@ def start_operator(*variables: str) -> None:
         "env",
         f"KUBECONFIG={identity}",
         "ENABLE_WEBHOOKS=false",
-        *variables,
         str(program),
         "--enable-leader-election=false",
         *(["--feature-gates=GCSFaultToleranceEmbeddedStorage=true"] if keeps_heads() else []),
         ready=lambda: answers("http://127.0.0.1:8082/readyz"),
     )
-
-
-@contextmanager
-def operator_with(*variables: str) -> Iterator[None]:
-    """The operator with more of an environment, and then without; see `start_operator`."""
-    stop("operator")
-    start_operator(*variables)
-    try:
-        yield
-    finally:
-        stop("operator")
-        start_operator()
 
 
 def keeps_heads() -> bool:

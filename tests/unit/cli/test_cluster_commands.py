@@ -4,7 +4,6 @@ import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from tests.unit.cluster.kubernetes_server import (
     rayjob,
     render_once,
     stamped,
-    with_session,
 )
 from tests.unit.results.studies import Recording, every_domain_study
 
@@ -188,7 +186,7 @@ def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> 
     ended = of_beale("Failed", "s3://b", message="Job entrypoint command failed with exit code 3, last logs")
     api_server.answers[JOB] = [of_beale("Running", "s3://b"), ended]
     api_server.answers[PODS] = [{"items": [pod("beale-1-x", "Running")]}]
-    api_server.answers[LOG] = ["a line of the driver\n"]
+    api_server.answers[LOG] = [stamped("a line of the driver\n")]
     printed = tunepipe("submit", "beale", "--kubernetes", "--storage", "s3://b", "--overlay", "local-cpu")
     assert printed.code == 3, printed.errors
     assert "a line of the driver\n" in printed.output
@@ -208,7 +206,7 @@ def test_a_submission_that_is_not_followed_says_how_to_follow_it(api_server: Api
 
 
 @pytest.mark.parametrize(
-    ("log", "code"), [("tunepipe: a mistake\n[tunepipe] exit code 2\n", 2), ("", 4)], ids=["a mistake", "no log"]
+    ("log", "code"), [("tunepipe: a mistake\n[tunepipe] exit code 2\n", 2), ("", 2)], ids=["a mistake", "no log"]
 )
 def test_a_study_that_ray_stopped_is_no_success_and_nothing_is_copied(
     api_server: ApiServer, log: str, code: int
@@ -216,7 +214,7 @@ def test_a_study_that_ray_stopped_is_no_success_and_nothing_is_copied(
     stopped = of_beale("Complete", jobStatus="STOPPED")
     api_server.answers[JOB] = [of_beale(), stopped]
     api_server.answers[PODS] = [{"items": [pod("beale-1-x", "Succeeded")] if log else []}]
-    api_server.answers[LOG] = [log]
+    api_server.answers[LOG] = [stamped(log)]
     printed = tunepipe(*SUBMIT)
     assert (printed.code, printed.output.count("a mistake")) == (code, 1 if log else 0), printed.errors
     assert "copied" not in printed.errors
@@ -224,22 +222,6 @@ def test_a_study_that_ray_stopped_is_no_success_and_nothing_is_copied(
     api_server.answers[RAYJOBS] = [{"items": [stopped]}]
     (found,) = json.loads(tunepipe("status", "--kubernetes", "--json").output)["submissions"]
     assert (found["state"], found["exit_code"]) == (("failed", 2) if log else ("stopped", None))
-
-
-@pytest.mark.parametrize("command", ["submit", "logs"])
-@pytest.mark.parametrize(("state", "code"), [("finished", 0), ("failed", 4), ("interrupted", 2)])
-def test_where_a_rayjob_is_deleted_at_its_end_the_storage_says_how_it_ended(
-    api_server: ApiServer, share: Path, command: str, state: str, code: int
-) -> None:
-    storage = with_session(share, state=state, message="no disk", heartbeat=datetime.now(UTC).isoformat())
-    api_server.gone.add(JOB)
-    if command == "submit":
-        printed = tunepipe("submit", "beale", "--kubernetes", "--storage", storage, "--overlay", "local-cpu")
-    else:
-        api_server.answers[RAYJOBS] = [{"items": [of_beale(storage=storage)]}]
-        printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
-    assert printed.code == code, printed.errors
-    assert ("DELETE_RAYJOB_CR_AFTER_JOB_FINISHES" in printed.errors) is (code != 0)
 
 
 def test_a_rayjob_that_can_never_start_is_deleted_by_its_own_submission_alone(api_server: ApiServer) -> None:
@@ -272,7 +254,7 @@ def test_the_second_user_of_a_name_reads_whose_study_it_is(beale: ApiServer) -> 
 
 
 def test_a_rayjob_is_stopped_by_the_name_of_its_study(beale: ApiServer) -> None:
-    beale.answers[PODS] = [{"items": []}]
+    beale.answers |= {PODS: [{"items": []}], RAYJOBS: [{"items": [of_beale()]}, {"items": []}]}
     assert tunepipe("stop", "beale", "--kubernetes").code == 0
     assert beale.deleted == [JOB]
 
@@ -290,7 +272,7 @@ def test_status_and_logs_say_why_a_rayjob_waits(beale: ApiServer) -> None:
     assert (printed.code, printed.output) == (0, "")
     assert f"beale-1 has printed nothing: {waits}" in printed.errors
     missing = tunepipe("logs", "mine", "--kubernetes")
-    assert (missing.code, "Available: beale-1" in missing.errors) == (2, True)
+    assert (missing.code, "Available: beale-1 in /studies" in missing.errors) == (2, True)
 
 
 @pytest.mark.parametrize("named", ["beale", "beale-1"])

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from pipeline.cluster import download, kubernetes_api, overlays, rayjobs
+from pipeline.cluster import download, overlays, rayjobs
 from pipeline.cluster.submissions import STUDY_LABEL
 from tests.unit.cluster.json_handler import JsonHandler, running
 
@@ -35,10 +35,8 @@ class ApiServer(ThreadingHTTPServer):
         self.posted: list[tuple[str, Any]] = []
         self.deleted: list[str] = []
         self.gone: set[str] = set()
-        self.held = False
         self.errors: dict[str, int] = {}
         self.expired: dict[str, int] = {}
-        self.lost: set[str] = set()
         self.refusal: tuple[int, str] | None = None
         self.refused: dict[str, tuple[int, str]] = {}
         self.unread: dict[str, tuple[int, str]] = {}
@@ -80,23 +78,15 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         self.answer(200, answer)
 
     def do_DELETE(self) -> None:
-        """Keep what is deleted, which is gone unless the operator holds it."""
+        """Keep what is deleted, which is gone then."""
         self.server.deleted.append(urlsplit(self.path).path)
-        if not self.server.held:
-            self.server.gone.add(urlsplit(self.path).path)
+        self.server.gone.add(urlsplit(self.path).path)
         self.answer(200, {"kind": "Status", "status": "Success"})
 
     def do_POST(self) -> None:
         """Keep what is created, or refuse it."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         path = urlsplit(self.path).path
-        if path in self.server.lost:
-            # The object is created, and the connection ends before the answer.
-            self.server.lost.discard(path)
-            made = {**body, "metadata": {**body["metadata"], "uid": "u-1"}}
-            self.server.answers[f"{path}/{body['metadata']['name']}"] = [made]
-            self.close_connection = True
-            return
         if conflicts := self.server.conflicts.get(urlsplit(self.path).path):
             self.answer(409, {"message": conflicts.pop(0)})
             return
@@ -160,17 +150,9 @@ def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServ
         )  # fmt: skip
         monkeypatch.setenv("KUBECONFIG", str(folder / "config"))
         monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(folder / "config"))
-        for module in (kubernetes_api, rayjobs, download):
+        for module in (rayjobs, download):
             monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
         yield server
-
-
-def with_session(storage: Path, **fields: Any) -> str:
-    """A storage in which a session of `beale` has these fields."""
-    times = {"started": "2026-01-01T00:00:00+00:00", "heartbeat": "2026-01-01T00:01:00+00:00", "seconds": 60.0}
-    (storage / "beale/sessions").mkdir(parents=True)
-    (storage / "beale/sessions/1.json").write_text(json.dumps({"number": 1, **times, **fields}))
-    return str(storage)
 
 
 _rendered = cache(overlays.rendered)

@@ -79,26 +79,6 @@ def test_too_much_code_names_what_is_large(tmp_path):
         package(tmp_path, "beale", most=40 * 2**20)
 
 
-def test_rules_of_the_folders_above_count(tmp_path):
-    files(
-        tmp_path,
-        {
-            ".gitignore": "job.py\n", "repo/.git/config": "", "repo/.gitignore": "*.key\ndata/\n",
-            "repo/lab/job.py": "",
-            "repo/lab/a.key": "", "repo/lab/data/x": "", "repo/lab/.gitignore": "!kept.key\n", "repo/lab/kept.key": "",
-        },
-    )  # fmt: skip
-    assert names(package(tmp_path / "repo/lab", "beale").content) == {"job.py", "kept.key", ".gitignore"}
-
-
-def test_a_folder_that_its_repository_ignores_is_packed(tmp_path):
-    files(
-        tmp_path,
-        {".git/config": "", ".gitignore": "scratch/\n*.log\n", "scratch/mine/job.py": "", "scratch/mine/a.log": ""},
-    )
-    assert names(package(tmp_path / "scratch/mine", "beale").content) == {"job.py", "a.log"}
-
-
 def test_beside_a_job_from_outside_ignored_files_and_links_are_left_out(tmp_path):
     files(tmp_path, {"project/a.py": "", "other/theirs.py": "", "other/secret.py": "", "other/.gitignore": "secret.py"})
     (tmp_path / "elsewhere.py").write_text("")
@@ -116,7 +96,7 @@ def test_a_file_that_cannot_be_packed_is_named(tmp_path, monkeypatch, broken):
         monkeypatch.setattr("pathlib.Path.read_bytes", refused)
     else:
         monkeypatch.setattr(os, "scandir", refused)
-    with pytest.raises(ClusterError, match=r"(b.udcff\.txt|data).* cannot be uploaded: .*\.gitignore"):
+    with pytest.raises(ClusterError, match=r"cannot be uploaded: .*(udcff|data).*\.gitignore"):
         package(tmp_path, "beale")
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.cluster import download
 from pipeline.cluster.download import (
-    check_finished,
     download_results,
     merge_study,
     read_study,
@@ -18,11 +17,11 @@ from pipeline.cluster.download import (
     volume_of,
 )
 from pipeline.cluster.overlays import rayjob_template
-from pipeline.cluster.rayjobs import RayJobs, submission_of
+from pipeline.cluster.rayjobs import RayJobs
 from pipeline.cluster.submissions import STORAGE_ANNOTATION, STUDY_ANNOTATION
-from pipeline.errors import ClusterError, EndUnknown, JobNotFound, StorageError
+from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store
-from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob, with_session
+from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 
 @pytest.fixture
@@ -60,65 +59,49 @@ def test_the_nearest_mount_is_read_as_the_head_mounts_it():
 class Answer:
     """A stream that has all of a pod's output from the beginning."""
 
-    def __init__(self, **channels: bytes) -> None:
-        self._channels = channels
+    def __init__(self, out: bytes = b"", err: bytes = b"", code: int | None = None, *, is_open: bool = False) -> None:
+        self._channels, self._code, self._is_open = {1: out, 2: err}, code, is_open
 
     def close(self) -> None: ...
 
     def update(self, timeout: float) -> None: ...
 
     def is_open(self) -> bool:
-        return False
+        return self._is_open
 
     def read_channel(self, channel: int) -> bytes:
-        return self._channels.pop({1: "out", 2: "err", 3: "end"}[channel], b"")
+        return self._channels.pop(channel, b"")
+
+    @property
+    def returncode(self) -> int:
+        if self._code is None:
+            raise TypeError("the client found no status")
+        return self._code
 
 
-def failure(code: int) -> bytes:
-    causes = [{"reason": "ExitCode", "message": str(code)}]
-    return json.dumps({"status": "Failure", "message": f"exit code {code}", "details": {"causes": causes}}).encode()
-
-
-SUCCESS = b'{"status": "Success"}'
-REMOVED = {"err": b"tar: s/epochs/1.parquet: File removed before we read it", "end": failure(1)}
+REMOVED = {"err": b"tar: s/epochs/1.parquet: File removed before we read it", "code": 1}
 
 
 @pytest.mark.parametrize(
     ("answers", "read"),
     [
-        ([{"out": b"tar", "end": SUCCESS}], b"tar"),
-        ([{"out": b"tar", "err": b"tar: s/logs/0.log: file changed as we read it", "end": failure(1)}], b"tar"),
-        ([{"out": b"part", **REMOVED}, {"out": b"whole", "end": SUCCESS}], b"whole"),
+        ([{"out": b"tar", "code": 0}], b"tar"),
+        ([{"out": b"tar", "err": b"tar: s/logs/0.log: file changed as we read it", "code": 1}], b"tar"),
+        ([{"out": b"part", **REMOVED}, {"out": b"whole", "code": 0}], b"whole"),
         ([REMOVED] * 3, "File removed"),
         ([{"out": b"ta"}], "the connection was lost"),
-        ([{"err": b"tar: broken", "end": failure(2)}], "tar: broken"),
-        ([{"err": b"tar: s: Cannot stat: No such file", "end": failure(2)}], "it has recorded nothing yet"),
-        ([{"end": b'{"status": "Failure", "message": "no such container"}'}], "no such container"),
+        ([{"out": b"ta", "is_open": True}], "the connection was lost"),
+        ([{"err": b"tar: s: Cannot stat: No such file", "code": 2}], "No such file"),
     ],
 )
 def test_a_study_is_read_completely_or_not_at_all(server, tmp_path, monkeypatch, answers, read):
-    given = [Answer(**each) for each in answers]
+    given, archive = [Answer(**each) for each in answers], tmp_path / "s.tar"
     monkeypatch.setattr(download, "stream", lambda *_, **__: given.pop(0))
-    archive = tmp_path / "scratch/s.tar"
-    archive.parent.mkdir()
-    expected = nullcontext() if isinstance(read, bytes) else pytest.raises(ClusterError, match=read)
-    with expected:
+    monkeypatch.setattr(download, "SILENT_SECONDS", 0.0)
+    with nullcontext() if isinstance(read, bytes) else pytest.raises(ClusterError, match=read):
         read_study(server, "p", "/studies", "s", archive)
         assert archive.read_bytes() == read
     assert given == []
-
-
-def test_a_connection_that_stays_silent_is_lost_and_a_full_disk_is_not(server, tmp_path, monkeypatch):
-    silent = Answer(out=b"ta")
-    monkeypatch.setattr(silent, "is_open", lambda: True)
-    monkeypatch.setattr(download, "stream", lambda *_, **__: silent)
-    monkeypatch.setattr(download, "SILENT_SECONDS", 0.0)
-    (tmp_path / "a").mkdir()
-    with pytest.raises(ClusterError, match="the connection was lost"):
-        read_study(server, "p", "/studies", "s", tmp_path / "a/s.tar")
-    monkeypatch.setattr(download, "stream", lambda *_, **__: Answer(out=b"tar", end=SUCCESS))
-    with pytest.raises(StorageError, match="No space left on device"):
-        read_study(server, "p", "/studies", "s", Path("/dev/full"))
 
 
 READER = {"name": "reader", "state": {"running": {}}}
@@ -298,25 +281,3 @@ def test_a_study_without_a_rayjob_needs_a_storage_and_an_overlay(api_server, ser
     api_server.answers[RAYJOBS] = [{"items": [unmarked]}]
     with pytest.raises(JobNotFound, match="give it with --storage"):
         readable_study(server, "s", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("fields", "kind"),
-    [
-        ({"state": "finished"}, None),
-        ({"state": "failed", "message": "no disk."}, EndUnknown),
-        ({"state": "interrupted"}, ClusterError),
-        ({"state": "running", "host": "other"}, ClusterError),
-        ({"state": "odd"}, ClusterError),
-        # The study had finished before its RayJob was created, as with a larger budget.
-        ({"state": "finished", "heartbeat": "2025-12-31T23:59:29+00:00"}, ClusterError),
-        (None, ClusterError),
-    ],
-)
-def test_the_storage_says_how_the_study_of_a_deleted_rayjob_ended(server, tmp_path, asked, fields, kind):
-    storage = str(tmp_path) if fields is None else with_session(tmp_path, **fields)
-    job = of_study(storage, study="beale")
-    job["metadata"]["uid"] = "u-1"
-    with nullcontext() if kind is None else pytest.raises(kind):
-        assert check_finished(server, submission_of(job), tmp_path / "to") is None
-    assert asked[0][3] is None, "The pod that copies would be deleted with its owner."

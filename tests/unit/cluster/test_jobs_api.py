@@ -16,7 +16,7 @@ from pipeline.cluster.driver_end import EXIT_LINE, IN_RAYJOB, report_end, take_d
 from pipeline.cluster.jobs_api import JobsApi, Unreachable
 from pipeline.cluster.rayjob import RAYJOB_ENVIRONMENT
 from pipeline.cluster.submissions import shared_storage, submitter
-from pipeline.errors import ClusterError, EndUnknown, InvalidJob, JobNotFound, UsageError
+from pipeline.errors import ClusterError, InvalidJob, JobNotFound, UsageError
 from tests.ray_sources import check_text
 from tests.unit.cluster.jobs_server import job
 from tests.unit.cluster.json_handler import JsonHandler, running
@@ -58,7 +58,7 @@ def test_the_second_of_two_simultaneous_submissions_attaches_to_the_first(jobs_s
 
 def test_an_id_that_another_program_has_taken_is_refused(jobs_server, api, tmp_path):
     jobs_server.foreign = {"s-1"}
-    with pytest.raises(ClusterError, match="which tunepipe did not create"):
+    with pytest.raises(ClusterError, match="another program"):
         submit(api, tmp_path)
 
 
@@ -71,7 +71,7 @@ def test_a_submission_is_found_by_its_name_or_its_study(jobs_server, api):
     assert [each.name for each in api.submissions()] == ["s-1", "s-2"]
     assert api.find("s").name == "s-2"
     assert api.find("s-1").name == "s-1"
-    with pytest.raises(JobNotFound, match="Available: s-1, s-2"):
+    with pytest.raises(JobNotFound, match="Available: s-1 in s3://b/x, s-2"):
         api.find("x")
 
 
@@ -86,14 +86,8 @@ def test_a_study_that_runs_in_two_storages_is_found_by_its_storage(jobs_server, 
         api.find("s")
     for storage, name in (("s3://b/x/", "s-1"), ("/studies/", "s-2"), ("/old", "s-3")):
         assert api.find("s", storage).name == name
-    with pytest.raises(JobNotFound, match="found it in /old, /studies, s3://b/x"):
+    with pytest.raises(JobNotFound, match="s-2 in /studies, s-3 in /old"):
         api.find("s", "/tmp")
-
-
-def test_a_name_of_a_submission_and_of_another_study_is_refused(jobs_server, api):
-    jobs_server.jobs = {"s-1": job("s-1"), "s-1-1": job("s-1-1", study="s-1")}
-    with pytest.raises(UsageError, match="both a submission"):
-        api.find("s-1")
 
 
 def test_a_log_is_followed_once_through_a_gateway_that_is_busy(jobs_server, api, monkeypatch):
@@ -109,7 +103,7 @@ def test_a_lost_cluster_and_a_lost_submission_are_reported(jobs_server, api, mon
         list(api.follow("s-1"))
     monkeypatch.setattr(jobs_api, "SILENT_SECONDS", 0.0)
     jobs_server.gateway = [502] * 9
-    with pytest.raises(ClusterError, match="all records are kept"):
+    with pytest.raises(ClusterError, match="All records are kept"):
         list(api.follow("s-1"))
 
 
@@ -123,9 +117,8 @@ def test_the_exit_code_is_the_studys(jobs_server, api, state, code, wanted):
 
 def test_a_driver_that_was_lost_has_no_exit_code(jobs_server, api):
     jobs_server.jobs = {"s-1": job("s-1", status="FAILED", message="The node died.")}
-    with pytest.raises(ClusterError, match=r"The node died\.") as caught:
+    with pytest.raises(ClusterError, match=r"The node died\."):
         api.exit_code("s-1")
-    assert not isinstance(caught.value, EndUnknown)
 
 
 def test_an_unreachable_cluster_is_reported():
@@ -140,12 +133,12 @@ def test_an_unreachable_cluster_is_reported():
     "address", ["ray://host:10001", "http://[::1", "http://host:port", "http://host:99999", "http://:8265", ""]
 )
 def test_an_address_that_no_dashboard_has_is_refused(address):
-    with pytest.raises(UsageError, match="is not the address of a Ray dashboard"):
+    with pytest.raises(UsageError, match="must be like http://HOST:8265"):
         JobsApi(address)
 
 
 def test_an_address_with_a_password_is_refused_without_printing_it():
-    with pytest.raises(UsageError, match="no password") as caught:
+    with pytest.raises(UsageError, match="a password") as caught:
         JobsApi("https://ana:secret@host")
     assert "secret" not in str(caught.value)
 
@@ -175,7 +168,7 @@ def other() -> Iterator[Other]:
         yield server
 
 
-@pytest.mark.parametrize("body", ["<html>welcome</html>", {"jobs": []}, [1], "null"])
+@pytest.mark.parametrize("body", ["<html>welcome</html>", {"jobs": []}, "null"])
 def test_a_server_that_is_not_rays_is_reported(other, body):
     other.body = body
     with pytest.raises(ClusterError, match=r"not a Ray dashboard .*\(HTTP 200\)"):
@@ -196,28 +189,6 @@ def test_a_gateway_that_wants_a_login_is_no_missing_token(other, monkeypatch):
         JobsApi(f"http://127.0.0.1:{other.server_port}").submissions()
 
 
-@pytest.mark.parametrize(("bundle", "option"), [("ca.pem", "ca_certs"), ("", "ca_cert_path"), (None, None)])
-def test_websockets_use_the_certificates_of_requests(jobs_server, monkeypatch, tmp_path, bundle, option):
-    seen = {}
-
-    def create_connection(url, **options):
-        seen.update(options, url=url)
-        jobs_server.jobs = {}
-        raise OSError("closed")
-
-    monkeypatch.setattr("websocket.create_connection", create_connection)
-    monkeypatch.setattr(jobs_api, "POLL_SECONDS", 0.0)
-    for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    if bundle is not None:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / bundle))
-    jobs_server.jobs = {"s-1": job("s-1")}
-    with pytest.raises(ClusterError, match="is gone"):
-        list(JobsApi(jobs_server.address).follow("s-1"))
-    assert seen["url"].startswith("ws://127.0.0.1")
-    assert seen["sslopt"] == ({} if option is None else {option: str(tmp_path / (bundle or ""))})
-
-
 def test_a_proxy_is_not_asked_for_this_machine(jobs_server, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -228,7 +199,7 @@ def test_a_proxy_is_not_asked_for_this_machine(jobs_server, monkeypatch):
 
 def test_tokens_are_found_where_ray_finds_them(jobs_server, monkeypatch, tmp_path):
     jobs_server.token = "right"
-    with pytest.raises(ClusterError, match="requires a token, and none was given"):
+    with pytest.raises(ClusterError, match="refuses requests without a token"):
         JobsApi(jobs_server.address).submissions()
     monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong")
     with pytest.raises(ClusterError, match="refuses the token"):
@@ -241,7 +212,7 @@ def test_tokens_are_found_where_ray_finds_them(jobs_server, monkeypatch, tmp_pat
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login a password b\n")
     assert JobsApi(jobs_server.address).submissions() == []
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "nowhere"))
-    with pytest.raises(ClusterError, match=r"nowhere.*cannot be read"):
+    with pytest.raises(ClusterError, match=r"cannot be read: .*nowhere"):
         JobsApi(jobs_server.address)
 
 
@@ -339,7 +310,6 @@ def test_a_mistake_in_a_rayjob_is_stopped_by_ray(jobs_server, tmp_path):
                 '@routes.get("/api/jobs/{job_or_submission_id}")',
                 '@routes.post("/api/jobs/{job_or_submission_id}/stop")',
                 '@routes.get("/api/jobs/{job_or_submission_id}/logs")',
-                '"/api/jobs/{job_or_submission_id}/logs/tail"',
                 '@routes.get("/api/packages/{protocol}/{package_name}")',
                 '@routes.put("/api/packages/{protocol}/{package_name}")',
             )
