@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 
 from pipeline import load_results
 from pipeline.results import Results, plots
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, by_decade
+from pipeline.results.palette import ACCENT, BAD, INK, MUTED, SECOND, THIRD
+from pipeline.results.plots.style import by_decade
 
 PICTURES = Path(__file__).parents[1] / "docs/pictures"
 LARGEST = 60_000

@@ -51,7 +51,7 @@ def compare(
         _print(tables, first="\n" if warning else "")
     if output is not None:
         from pipeline.results.plots import comparison_picture
-        from pipeline.results.report.comparison_report import comparison_page
+        from pipeline.results.report.page import comparison_page
 
         if form == "html":
             save(output, comparison_page(comparison), err=as_json)

@@ -29,7 +29,7 @@ from pipeline.page.studies_page import mark_of, studies_content
 from pipeline.page.study_cache import StudyCache
 from pipeline.results.analysis.parameters import DECADES
 from pipeline.results.palette import DAY, NIGHT
-from pipeline.results.report.templates import template
+from pipeline.results.report.page import template
 from pipeline.results.views.states import STATES
 from pipeline.text import sanitize
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from pipeline.errors import StorageError
 from pipeline.page.study_cache import StudyCache
-from pipeline.results.report.templates import template
+from pipeline.results.report.page import template
 from pipeline.results.tables.load import Results
 
 _SECONDS = 300
@@ -41,7 +41,7 @@ def report_html(studies: StudyCache, name: str) -> str:
 
 def report_policy() -> str:
     """The Content-Security-Policy of a report: its own script runs, known by its hash, and nothing is loaded."""
-    script = template("report.js.jinja").render()
+    script = template("page.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return "; ".join(
         [

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from pipeline.errors import JobNotFound, UsageError, UserError
-from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.tables import load
 from pipeline.results.tables.load import Results, stamp
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, summary, summary_line
@@ -128,8 +127,11 @@ async def _follow(store: Store, mark: str, update: Callable[[str], None], key: s
                 continue
             results, sections = await asyncio.to_thread(load.load_results, store.uri), []
             for section in live_sections(results):
+                for picture in section.pictures:
+                    # It keeps what it has drawn.
+                    _ = picture.wide if section.columns == 1 else picture.narrow
+                    await asyncio.sleep(0)
                 sections.append(section)
-                await asyncio.sleep(0)
             update(_page(results, sections, key))
             mark = now
         except JobNotFound:
@@ -149,15 +151,13 @@ def _mark(store: Store) -> str:
 
 
 def _page(results: Results, sections: "Sequence[Section]", key: str) -> str:
-    from pipeline.results.report.templates import template
+    from pipeline.results.report.page import template
 
     return template("notebook.html.jinja").render(
         key=key,
         summary_line=summary_line(results),
         summary=summary(results),
         sections=sections,
-        day=DAY,
-        night=NIGHT,
         svg=lambda text: Markup(_own_ids(text, key)),
     )
 

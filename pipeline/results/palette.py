@@ -1,4 +1,4 @@
-"""The colours of pictures and pages, in light and dark mode."""
+"""The colours of pictures and pages, in light and dark mode, and how much a picture shows."""
 
 # Okabe and Ito's palette (2008), darkened where text is set in it. A page replaces each by a variable.
 INK = "#1d2730"
@@ -51,3 +51,12 @@ NIGHT = {
     "--bad": "#ff8cc4",
 }
 """The variables' values on a dark page."""
+
+MAX_LINES = 500
+"""The maximum number of lines in a picture: more lines make the same grey, and take seconds to draw."""
+
+MAX_POINTS = 2000
+"""The maximum number of points in a small picture, and of those that react to the pointer."""
+
+MAX_PARAMETERS = 16
+"""The maximum number of hyperparameters in pictures of all of them: the names of more have no room."""

@@ -166,8 +166,7 @@ def forecast_picture(forecasts: Sequence[Forecast], form: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from pipeline.results.plots.comparison_picture import look_of
-    from pipeline.results.plots.style import axis_limits, plain_numbers, style
+    from pipeline.results.plots.style import axis_limits, look_of, plain_numbers, style
 
     objective = forecasts[0].job.objective
     counts = sorted({forecast.workers for forecast in forecasts})

@@ -34,14 +34,14 @@ window.addEventListener("load", () => {
   button.click(); const up = column(); orders.push(order());
   button.click(); const down = column(); orders.push(order());
   document.querySelectorAll("#trials thead button")[0].click(); orders.push(order());
-  const pictures = [...document.querySelectorAll("svg[data-hover-points]")];
+  const pictures = [...document.querySelectorAll("svg[data-marks]")];
   const svg = pictures.find(one => one.getBoundingClientRect().width > 100);
-  const [trial, x, y] = JSON.parse(svg.dataset.hoverPoints)[0];
+  const [trial, x, y] = JSON.parse(svg.dataset.marks).trials[0];
   const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
   const at = {clientX: box.left + x * scale, clientY: box.top + y * scale};
-  svg.dispatchEvent(new PointerEvent("pointermove", at));
+  svg.dispatchEvent(new PointerEvent("pointermove", {...at, bubbles: true}));
   const tip = document.querySelector(".tip"), hover = {trial, text: tip.textContent, hidden: tip.hidden};
-  svg.dispatchEvent(new PointerEvent("pointerleave", at));
+  document.body.dispatchEvent(new PointerEvent("pointermove", {clientX: 0, clientY: 0, bubbles: true}));
   hover.after = tip.hidden;
   const reported = document.createElement("pre");
   reported.id = "reported";

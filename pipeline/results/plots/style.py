@@ -1,49 +1,29 @@
 """The style of all pictures: few colours, each with one meaning, that colour-blind readers can distinguish."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from pipeline.results.palette import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND, THIRD
+from pipeline.results.analysis.parameters import format_value, is_log
+from pipeline.results.palette import ACCENT, BAD, GRID, INK, MAX_LINES, MAX_POINTS, MUTED, PAPER, SECOND, THIRD
+from pipeline.space import ListedDomain, column_text
+from pipeline.text import is_or_are
 
-__all__ = [
-    "ACCENT",
-    "BAD",
-    "GRID",
-    "INK",
-    "MAX_AXES",
-    "MAX_LINES",
-    "MAX_POINTS",
-    "MUTED",
-    "PAPER",
-    "SECOND",
-    "THIRD",
-    "axis_limits",
-    "by_decade",
-    "by_magnitude",
-    "plain_numbers",
-    "remove_frame",
-    "some_lines",
-    "some_points",
-    "style",
-]
+_COLOURS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
+_DASHES: Sequence[object] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 
-MAX_AXES = 16
-"""The maximum number of hyperparameters side by side in a plot: the names of more have no room."""
-
-MAX_LINES = 500
-"""The maximum number of lines in a plot: more lines make the same grey, and take seconds to draw."""
-
-MAX_POINTS = 2000
-"""The maximum number of points in a small plot: more points would cover each other."""
+_LETTER = 5.2
+"""Points that a letter of a tick's label takes."""
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -83,6 +63,47 @@ _RC: dict[str, Any] = {
 }
 
 
+@dataclass(slots=True)
+class Marks:
+    """What a page's script knows of a picture: where trials are, and the axes on which a range can be selected."""
+
+    trials: list[tuple[str, float, float]] = field(default_factory=list)
+    axes: list[dict[str, Any]] = field(default_factory=list)
+
+
+MARKS: WeakKeyDictionary[Axes, Marks] = WeakKeyDictionary()
+"""The marks of axes that have some."""
+
+
+def mark_trials(ax: Axes, trials: Sequence[Any], x: Iterable[Any], y: Iterable[Any]) -> None:
+    """Say where trials are, so that the page names the one at the pointer; nothing where they are too many."""
+    if len(trials) <= MAX_POINTS:
+        found = zip(map(str, trials), map(float, x), map(float, y), strict=True)
+        MARKS.setdefault(ax, Marks()).trials.extend(found)
+
+
+def mark_axis(ax: Axes, along: Literal["x", "y"], column: str, domain: Any = None, at: int | None = None) -> None:
+    """Say which column of `trials` an axis shows; in parallel coordinates `at` is where it stands, from 0 to 1."""
+    axis: dict[str, Any] = {"along": along, "column": column}
+    if isinstance(domain, ListedDomain):
+        axis["values"] = _literals(domain.values)
+        span, log = (0, max(len(domain.values) - 1, 1)), False
+    elif at is not None:
+        span, log = domain.span, is_log(domain)
+    if at is not None:
+        axis |= {"at": at, "span": [float(end) for end in span], "log": log}
+    MARKS.setdefault(ax, Marks()).axes.append(axis)
+
+
+def _literals(values: Sequence[Any]) -> list[str]:
+    """Values as SQL has them: in a column of numbers or booleans, else as text."""
+    if all(isinstance(value, bool) for value in values):
+        return [str(value).lower() for value in values]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return [repr(value) for value in values]
+    return ["'" + column_text(value).replace("'", "''") + "'" for value in values]
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """A context in which pictures have this style: create the figure and its axes within it."""
@@ -90,6 +111,11 @@ def style() -> Iterator[None]:
         # Matplotlib's font lacks some scripts. In a page the browser sets the text, and knows more of them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
+
+
+def look_of(place: int) -> dict[str, Any]:
+    """How the line of one of several is drawn, as matplotlib takes it."""
+    return {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
 
 
 def remove_frame(ax: Axes, *, keep: Sequence[str] = ()) -> None:
@@ -134,24 +160,9 @@ def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
     return True
 
 
-def some_lines(count: int, most: int | None = None) -> npt.NDArray[np.int64]:
+def some_of(count: int, most: int = MAX_LINES) -> npt.NDArray[np.int64]:
     """Which lines or points to draw: all, or as many as can be distinguished, evenly spread."""
-    return np.linspace(0, count - 1, min(count, most or MAX_LINES)).round().astype(np.int64)
-
-
-def some_points(ax: Axes, x: npt.ArrayLike, y: npt.ArrayLike, *, size: float) -> npt.NDArray[np.int64]:
-    """Which points to draw: all, except for those that others hide."""
-    figure = ax.get_figure(root=True)
-    square = size / 2 * (figure.dpi if figure else 72) / 72
-    places = ax.transData.transform(np.column_stack([x, y])) // square
-    # What lies beyond the axes is not seen, however far it is.
-    low, high = np.asarray(ax.bbox.min) // square - 2, np.asarray(ax.bbox.max) // square + 2
-    squares = (np.clip(places, low, high) - low).astype(np.int64)
-    numbers = squares[:, 0] + squares[:, 1] * (int(high[0] - low[0]) + 1)
-    # Without a sort, which takes longer: if a position gets several values, NumPy assigns the last, here the first.
-    first = np.full(int(numbers.max(initial=0)) + 1, -1, np.int64)
-    first[numbers[::-1]] = np.arange(len(numbers))[::-1]
-    return np.sort(first[first >= 0])
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
 def axis_limits(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
@@ -168,3 +179,59 @@ def axis_limits(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
         high = worst
     margin = 0.06 * (high - low) or abs(high) * 0.01
     return low - margin, high + margin
+
+
+def show_range(ax: Axes, values: npt.ArrayLike, mode: str) -> None:
+    """Limit the vertical axis to the good values, though a few bad ones are far away; a note counts those beyond."""
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    if (limits := axis_limits(known, mode)) is None:
+        return
+    ax.set_ylim(limits)
+    for beyond, height, where in ((known < limits[0], 0, "below"), (known > limits[1], 1, "above")):
+        if count := int(beyond.sum()):
+            ax.annotate(
+                f"{count:,} of {len(known):,} {is_or_are(count)} {where}", (1, height), (-4, 4 - 8 * height),
+                xycoords="axes fraction", textcoords="offset points", ha="right", va="top" if height else "bottom",
+                fontsize=8, color=INK, zorder=7, bbox={"fc": PAPER, "ec": "none", "alpha": 0.8, "pad": 1},
+            )  # fmt: skip
+
+
+def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
+    """Set an axis up for a domain: its bounds, its scale, its values' names."""
+    line, limits = (ax.xaxis, ax.set_xlim) if axis == "x" else (ax.yaxis, ax.set_ylim)
+    if isinstance(domain, ListedDomain):
+        count = len(domain.values)
+        shown = range(0, count, -(-count // 8))
+        limits(-0.5, count - 0.5)
+        names = [short_text(domain.values[place]) for place in shown]
+        turned: dict[str, Any] = {}
+        if axis == "x" and max(map(len, names)) * _LETTER > size_in_points(ax)[0] / len(names):
+            turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
+        line.set_ticks(list(shown), labels=names, **turned)
+        ax.grid(False, axis=axis)
+        return
+    low, high = domain.span
+    if is_log(domain):
+        (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
+        edge = (high / low) ** 0.04
+        limits(low / edge, high * edge)
+        by_decade(line, low, high)
+        return
+    if len(places) and domain.bounds is None:
+        low, high = min(low, float(places.min())), max(high, float(places.max()))
+    limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
+
+
+def size_in_points(ax: Axes) -> tuple[float, float]:
+    """The width and the height of axes in points."""
+    figure = ax.get_figure(root=True)
+    scale = 72 / (figure.dpi if figure else 72)
+    return float(ax.bbox.width * scale), float(ax.bbox.height * scale)
+
+
+def short_text(value: Any) -> str:
+    """A value as a label of at most 14 characters."""
+    text = format_value(value)
+    return text if len(text) <= 14 else text[:13] + "…"

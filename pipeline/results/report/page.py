@@ -1,10 +1,14 @@
-"""The study's page: one HTML file that needs nothing else, to be read, sent and printed."""
+"""The page of a study and of a comparison: one HTML file that needs nothing else, to be read, sent and printed."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from markupsafe import Markup
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
+from pipeline.results.analysis.comparison import Comparison
 from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.parameters import (
     best_quarter,
@@ -17,21 +21,24 @@ from pipeline.results.analysis.parameters import (
 )
 from pipeline.results.analysis.queries import trial_counts
 from pipeline.results.palette import DAY, NIGHT
-from pipeline.results.report.leaderboard_rows import MAX_ROWS, leaderboard_rows
-from pipeline.results.report.sections import sections
-from pipeline.results.report.templates import template
+from pipeline.results.report.sections import comparison_sections, sections
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.results.views.explanation import earlier_table
+from pipeline.results.views.explanation import comparison_tables, comparison_warning, earlier_table
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.states import STATES
-from pipeline.results.views.study import MAX_PARAMETERS, columns, is_numeric, summary
+from pipeline.results.views.study import MAX_PARAMETERS, is_numeric, leaderboard, summary
+from pipeline.results.views.table import Column, Table
+from pipeline.space import scalar
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.text import counted, duration, format_number
+from pipeline.text import counted, duration, format_number, sanitize
+
+MAX_ROWS = 10_000
+"""The maximum number of rows of a report, which take 6 MB: a browser needs long to show more."""
 
 PRINTED_ROWS = 40
-"""The number of the leaderboard's rows that are printed on paper."""
+"""The number of the leaderboard's rows that are printed on paper, as in page.css.jinja."""
 
 DETAILED_TRIALS = 40
 """The number of trials, the best ones, whose decisions are listed."""
@@ -40,39 +47,74 @@ _DECISIONS = 30
 """The number of a trial's decisions that are listed, the last ones."""
 
 
+@cache
+def template(name: str, folder: str = "results/report") -> Template:
+    """A page's template, in which all text is escaped; it may include those of the report. It is compiled once."""
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("pipeline", place) for place in dict.fromkeys((folder, "results/report"))]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: sanitize(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"day": DAY, "night": NIGHT, "states": STATES, "live": False, "picture_address": None}
+    return environment.get_template(name)
+
+
+def content(results: Results) -> dict[str, Any]:
+    """What the report and the live page of a study show in the same way, but its trials and its pictures."""
+    return {
+        "name": results.name,
+        "description": results.job["description"],
+        "state": results.state,
+        "location": results.location,
+        "summary": summary(results),
+        "earlier": earlier_table(results),
+        "tiles": tiles(results),
+        "causes": causes(results),
+        "space": _space(results),
+        "provenance": provenance_in_words(results.sessions),
+    }
+
+
 def report_page(results: Results) -> str:
     """A study's report."""
-    page = template("report.html.jinja")
-    details = _details(results)
-    detailed = {trial["trial"] for trial in details}
-    shown, parameters = _columns(results), len(tuned(results))
-    numeric = [number for _, number in shown]
-    return page.render(
-        name=results.name,
-        description=results.job["description"],
-        state=results.state,
-        location=results.location,
-        summary=summary(results),
-        earlier=earlier_table(results),
-        tiles=_tiles(results),
-        columns=shown,
-        parameters_note=of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
-        order="descending" if results.objective.mode == "max" else "ascending",
+    details, parameters = _details(results), len(tuned(results))
+    detailed = {trial for trial, *_ in details}
+    order = "descending" if results.objective.mode == "max" else "ascending"
+
+    def head(column: Column) -> str:
+        sorted_by = f' aria-sort="{order}"' if column.key == "objective" else ""
+        return f'{sorted_by}><button type="button">{escape(heading(column))}</button>'
+
+    board = leaderboard({results.name: results}, top=MAX_ROWS, most=MAX_PARAMETERS)
+    link = lambda trial: f"#trial-{trial}" if trial in detailed else ""  # noqa: E731
+    return template("study.html.jinja").render(
+        **content(results),
         trials=len(results.trials),
-        rows=leaderboard_rows(results, numeric=numeric, printed=PRINTED_ROWS, linked=detailed),
+        leaderboard=trials_table(results, board, head, link),
+        parameters_note=of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
         sections=sections(results),
         details=details,
-        causes=causes(results),
-        space=_space(results),
-        provenance=provenance_in_words(results.sessions),
-        states=STATES,
         printed=PRINTED_ROWS,
         most_rows=MAX_ROWS,
-        day=DAY,
-        night=NIGHT,
-        # What pictures say was escaped when they were drawn.
-        svg=Markup,
     )
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """The comparison as one HTML page that loads nothing."""
+    return template("comparison.html.jinja").render(**comparison_content(comparison))
+
+
+def comparison_content(comparison: Comparison) -> dict[str, Any]:
+    """What the page of a comparison shows."""
+    return {
+        "names": list(comparison.studies),
+        "warning": comparison_warning(comparison),
+        "sections": list(comparison_sections(comparison)),
+        "tables": comparison_tables(comparison),
+    }
 
 
 def write_report(store: Store) -> str:
@@ -81,78 +123,113 @@ def write_report(store: Store) -> str:
     return store.uri_of(layout.REPORT)
 
 
-def _tiles(results: Results) -> list[tuple[str, str, str]]:
-    """The most important numbers: label, value, and a note."""
-    tiles = []
-    if results.best is not None:
-        note = f"trial {results.best.trial_id}, epoch {results.best.epoch}"
-        tiles.append((f"best {results.objective.metric}", format_number(results.best.value), note))
+def tiles(results: Results, *, limit: int | None = None) -> list[tuple[str, str, str]]:
+    """The most important numbers: label, value, and a note. `limit` is how many trials there may be."""
+    found, best, counts = [], results.best, trial_counts(results)
+    if best is not None:
+        note = f"trial {best.trial_id}, epoch {best.epoch}"
+        found.append((f"best {results.objective.metric}", format_number(best.value), note))
     goal = results.objective.metric.removeprefix("val_")
     test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
-    tiles += [(name, format_number(value), "the best model on the test split") for name, value in test.items()]
-    failed = int((results.trials["state"] == "failed").sum())
-    counts = trial_counts(results)
+    found += [(name, format_number(value), "the best model on the test split") for name, value in test.items()]
     kinds = {
+        "running": counts.states.get("running", 0),
         "stopped early": counts.stopped["comparison"],
         "stopped by a user": counts.stopped["user"],
         "cut off by the end": counts.stopped["end"],
-        "failed": failed,
+        "failed": counts.states.get("failed", 0),
     }
-    note = ", ".join(f"{number:,} {what}" for what, number in kinds.items() if number)
-    tiles.append(("trials", f"{len(results.trials):,}", note or "none stopped early, none failed"))
-    note = f"{counts.saved:,} saved by early stopping" if counts.saved else "none saved by early stopping"
-    tiles.append(("epochs", f"{int(results.trials['epochs'].sum()):,}", note))
-    sessions = counted(len(results.sessions), "session")
-    tiles.append(("time", duration(results.seconds), sessions))
-    return tiles
+    notes = [f"{number:,} {what}" for what, number in kinds.items() if number] or ["none stopped early, none failed"]
+    most = "" if limit is None else f"of {limit:,}: "
+    found.append(("trials", f"{results.table('trials').num_rows:,}", f"{most}{', '.join(notes)}"))
+    saved = f"{counts.saved:,} saved by early stopping" if counts.saved else "none saved by early stopping"
+    found.append(("epochs", f"{results.table('epochs').num_rows:,}", saved))
+    found.append(("time", duration(results.seconds), counted(len(results.sessions), "session")))
+    return found
 
 
-def _columns(results: Results) -> list[tuple[str, bool]]:
-    """The leaderboard's columns: name, and whether it holds numbers."""
-    shown = columns(results, MAX_PARAMETERS)
-    return [("time" if one.key == "seconds" else one.heading, is_numeric(results, one)) for one in shown]
+def heading(column: Column) -> str:
+    """The heading of a column of the leaderboard."""
+    return "time" if column.key == "seconds" else column.heading
 
 
-def _details(results: Results) -> list[Mapping[str, Any]]:
+def trials_table(results: Results, board: Table, head: Callable[[Column], str], link: Callable[[str], str]) -> Markup:
+    """A leaderboard as HTML, each cell with its text and its sort key. A template would take seconds for 10,000 rows.
+
+    `head` ends the tag of a column's head and gives its content, `link` the address of a trial, if it has one.
+    """
+    looks = [' class="number"' if is_numeric(results, column) else "" for column in board.columns]
+    looks = [
+        ' class="state-cell"' if column.key == "state" else look
+        for column, look in zip(board.columns, looks, strict=True)
+    ]
+    heads = "".join(
+        f'<th scope="col"{look}{head(column)}</th>' for column, look in zip(board.columns, looks, strict=True)
+    )
+    columns = [
+        [_cell(row.get(column.key), column, look, link) for row in board.rows]
+        for column, look in zip(board.columns, looks, strict=True)
+    ]
+    rows = "".join(
+        f'<tr class="{"best" if row["is_best"] else escape(row["state"])}" data-trial="{_text(row["trial_id"])}">'
+        f"{''.join(cells)}</tr>\n"
+        for row, cells in zip(board.rows, zip(*columns, strict=True), strict=True)
+    )
+    return Markup(f'<table id="trials"><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table>')
+
+
+def _cell(value: Any, column: Column, look: str, link: Callable[[str], str]) -> str:
+    if isinstance(value, float):
+        # A number and its text have nothing to escape. The page's script reads infinity by another name.
+        key = str(value) if math.isfinite(value) else str(value).replace("inf", "Infinity")
+        return f'<td data-key="{key}"{look}>{duration(value) if column.key == "seconds" else column.text(value)}</td>'
+    text = _text(column.cell({column.key: value}))
+    if column.key == "trial_id" and (address := link(value)):
+        text = f'<a href="{_text(address)}">{text}</a>'
+    key = "" if value is None else str(scalar(value) if column.key.startswith("config_") else value)
+    return f'<td data-key="{_text(key)}"{look}>{text}</td>'
+
+
+@cache
+def _text(text: str) -> str:
+    return str(escape(sanitize(text)))
+
+
+def _details(results: Results) -> list[tuple[str, str, list[tuple[str, str]], Table]]:
     """The best trials: each one's outcome in a line, its config at its best epoch, and the decisions on it."""
-    best = ranked(results)[:DETAILED_TRIALS]
-    configs, metric = configs_at_best(results, best), results.objective.metric
-    decided: dict[str, list[Mapping[Any, Any]]] = {trial: [] for trial in best}
-    for each in results.decisions[results.decisions["trial_id"].isin(best)].to_dict("records"):
-        decided[each["trial_id"]].append(each)
-    trials = results.trials[results.trials["trial_id"].isin(best)].set_index("trial_id")
-    details: list[Mapping[str, Any]] = []
-    for trial, row in trials.loc[best].iterrows():
+    best, metric = ranked(results)[:DETAILED_TRIALS], results.objective.metric
+    configs, trials = configs_at_best(results, best), results.trials.set_index("trial_id").loc[best]
+    chosen = results.decisions[results.decisions["trial_id"].isin(best)].to_dict("records")
+    details = []
+    for trial, row in trials.iterrows():
         value = f", {metric} {format_number(row['objective'])} at epoch {row['best_epoch']}"
-        decisions = decided[str(trial)]
-        details.append(
-            {
-                "trial": str(trial),
-                "outcome": f"{row['state']}{value if row['objective'] == row['objective'] else ''}",
-                "config": [(name, format_value(chosen)) for name, chosen in configs[str(trial)].items()],
-                "earlier": len(decisions[:-_DECISIONS]),
-                "decisions": [
-                    (str(each["epoch"]), str(each["kind"]), first_line(str(each["reason"])))
-                    for each in decisions[-_DECISIONS:]
-                ],
-            }
-        )
+        decisions = decisions_table([each for each in chosen if each["trial_id"] == trial])
+        config = [(name, format_value(value)) for name, value in configs[str(trial)].items()]
+        known = row["objective"] == row["objective"]
+        details.append((str(trial), f"{row['state']}{value if known else ''}", config, decisions))
     return details
 
 
-def _space(results: Results) -> list[tuple[str, str, str, str]]:
+def decisions_table(decisions: Sequence[Mapping[Any, Any]]) -> Table:
+    """The last decisions on a trial, with their reasons."""
+    rows = [{**each, "reason": first_line(str(each["reason"]))} for each in decisions[-_DECISIONS:]]
+    earlier = len(decisions) - len(rows)
+    note = f"{counted(earlier, 'earlier decision')} are in the table decisions." if earlier else ""
+    columns = [Column("epoch", right=True), Column("kind", "decision"), Column("reason", keep="wrapped")]
+    return Table("Decisions", columns, rows, note)
+
+
+def _space(results: Results) -> Table:
     """Each parameter: its name, what it may be, what the best has, where the best quarter lies."""
     front = best_quarter(results, scored(results))
     configs = [{str(key): value for key, value in row.items()} for row in front.to_dict("records")]
-    lines = []
-    best_config = results.best.config if results.best is not None else {}
+    best, rows = results.best.config if results.best is not None else {}, []
     for parameter in results.parameters:
-        name = parameter.name
-        best = format_value(best_config[name]) if name in best_config and parameter.is_present(best_config) else "–"
-        there = [parameter.is_present(config) for config in configs]
-        span = span_in_words(parameter.domain, front.loc[there, name]) if name in front else "–"
-        words = domain_in_words(parameter.domain)
+        name, words = parameter.name, domain_in_words(parameter.domain)
         if parameter.when:
             words += f"; where {' and '.join(f'{switch} is {branch}' for switch, branch in parameter.when)}"
-        lines.append((name, words, best, span))
-    return lines
+        there = [parameter.is_present(config) for config in configs]
+        chosen = format_value(best[name]) if name in best and parameter.is_present(best) else "–"
+        span = span_in_words(parameter.domain, front.loc[there, name]) if name in front else "–"
+        rows.append({"hyperparameter": name, "domain": words, "best": chosen, "best_quarter": span})
+    return Table("Search space", [Column(key) for key in ("hyperparameter", "domain", "best", "best_quarter")], rows)

@@ -1,286 +1,267 @@
-"""Which pictures a study's report has, each with its caption."""
+"""Which pictures a study has, each with its alternative text and its caption."""
 
 from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
-from pipeline.results import plots
-from pipeline.results.analysis.comparison import hypervolume_of
+from pipeline.results.analysis.comparison import Comparison, hypervolume_of
 from pipeline.results.analysis.early_stopping import agreements
+from pipeline.results.analysis.importance import MIN_SHARE, importances
 from pipeline.results.analysis.parameters import (
-    OBJECTIVE,
     by_influence,
     of_shown,
     scored,
-    scored_with,
     shown_parameters,
     tuned,
 )
-from pipeline.results.analysis.queries import COSTS, costs, effort, exploits, has_costs, rungs as rungs_of, spreads
-from pipeline.results.plots.cost import MAX_BATCHES
-from pipeline.results.plots.plane import has_plane, has_trajectories
-from pipeline.results.plots.style import MAX_AXES, MAX_POINTS
-from pipeline.results.report import captions, hover_points, parameter_captions
-from pipeline.results.report.importance_pictures import importances
-from pipeline.results.report.picture import MAX_PANELS, Picture, Section, as_results_plot, panel, picture
+from pipeline.results.analysis.queries import COSTS, exploits, has_costs, rungs, spreads
+from pipeline.results.palette import MAX_PARAMETERS, MAX_POINTS
+from pipeline.results.report import captions
+from pipeline.results.report.picture import Picture, Section, panels
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import given
-from pipeline.results.views.explanation import early_table, lineage_table, stopping_table, time_table
+from pipeline.results.views.explanation import (
+    early_table,
+    importance_table,
+    lineage_table,
+    stopping_table,
+    time_table,
+    where_clause,
+)
+from pipeline.results.views.study import hypervolume_text
+from pipeline.space import ListedDomain
 from pipeline.storage.schema import metric_column
-from pipeline.text import listed
+from pipeline.text import counted, listed
+
+_MAX_BRANCHES = 8
+"""The maximum number of branches with their own pictures: those with the most trials."""
+
+_MIN_PLANE = 12
+"""The minimum number of trials for contours."""
 
 
-def sections(results: Results) -> list[Section]:
-    """The pictures that a study has something to show for, in reading order."""
-    parts = (_of_objective, importances, _of_trials, _of_training)
-    return [section for part in parts for section in part(results) if section.pictures]
+def sections(results: Results, *, analysed: bool = True) -> list[Section]:
+    """What a study has to show, in reading order; without what takes seconds to analyse if `analysed` is false."""
+    found = [*_of_values(results)]
+    if analysed:
+        found += [*_of_importance(results)]
+    found += [*_against_each(results), *_parallel(results), *_of_trials(results), *_best_so_far(results)]
+    if analysed:
+        tables = early_table(results) if agreements(results).num_rows else None, time_table(results)
+        found += [Section(table.title, table.note, table=table) for table in tables if table and table.rows]
+    return found
 
 
 def live_sections(results: Results) -> Iterator[Section]:
-    """The pictures of a study that still runs, each drawn when it is asked for: those that need no analysis."""
+    """The pictures that a notebook shows of a study that still runs."""
     for draw in (_curves, _best_so_far, _against_each, _parallel):
         yield from draw(results)
 
 
-def _of_objective(results: Results) -> Iterator[Section]:
-    if _has_values(results):
-        yield from _curves(results)
-        yield from _of_objectives(results)
-        yield from _of_models(results)
-        yield from _of_costs(results)
-        yield from _of_planes(results)
-
-
-def _of_trials(results: Results) -> Iterator[Section]:
-    yield from _against_each(results)
-    yield from _parallel(results)
-    if rungs_of(results).num_rows:
-        count = len(results.trials)
-        height = int(np.clip(140 + 15 * count, 260, 640))
-        note = "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared."
-        rungs = picture(
-            results, "rungs", plots.rungs, captions.of_rungs(results), height, height,
-            f"Bars of the epochs trained by each of {count} trials, with the rungs of successive halving.",
-            hover_points.of_rungs(results),
-        )  # fmt: skip
-        yield Section("Epoch at which each trial was stopped", f"{note} {stopping_table(results).note}", [rungs])
-    if agreements(results).num_rows:
-        yield _early(results)
-
-
-def _early(results: Results) -> Section:
-    table = early_table(results)
-    note = "Among all trials, not only completed ones, the correlation would be higher."
-    early = picture(
-        results, "early", as_results_plot(plots.early_values, agreements(results)),
-        table.note, 300, 260,
-        f"Chart of the rank correlation of {results.objective.metric} with its final value, by epoch.",
-    )  # fmt: skip
-    return Section(table.title, note, [early])
-
-
-def _of_training(results: Results) -> Iterator[Section]:
-    count = len(results.trials)
-    if exploits(results).num_rows:
-        yield from _population(results)
-    if _has_values(results) and results.epochs["learning_rate"].notna().any():
-        alt = f"Line chart of the learning rate by epoch for {count} trials."
-        rates = picture(results, "rates", plots.learning_rates, captions.of_learning_rates(results), 340, 280, alt)
-        yield Section("Learning rate", "", [rates])
-    yield from _best_so_far(results)
-    if len(results.epochs):
-        height = int(np.clip(140 + 15 * count, 240, 640))
-        alt = f"Stacked bars of seconds by phase for each of {count} trials, and idle time."
-        draw = partial(plots.where_time_went, spent=effort(results))
-        time = picture(results, "time", draw, time_table(results).note, height, height, alt)
-        yield Section(time_table(results).title, "", [time])
-
-
-def _has_values(results: Results) -> bool:
-    column = metric_column(results.objective.metric)
-    return column in results.epochs and bool(np.isfinite(results.epochs[column]).any())
+def comparison_sections(comparison: Comparison) -> Iterator[Section]:
+    """The pictures of a comparison of studies."""
+    studies, metric = comparison.studies, next(iter(comparison.studies.values())).objective.metric
+    for by in ("seconds", "trials", "epochs"):
+        alt = f"Step chart of the best value of {len(studies)} studies against {by}."
+        picture = Picture(f"best-{by}", "best_against", studies, (by,), alt, 340, 280)
+        yield Section(f"Best {metric} against {by}", pictures=[picture])
+    if comparison.box is not None:
+        yield _hypervolume(studies)
 
 
 def _curves(results: Results) -> Iterator[Section]:
-    if _has_values(results):
-        metric, count = results.objective.metric, len(results.trials)
-        alt = f"Line chart of {metric} by epoch for {count} trials, the best one in front."
-        caption, where = captions.of_learning_curves(results), hover_points.of_learning_curves(results)
-        values = results.epochs[metric_column(metric)]
-        curves = picture(results, "curves", plots.learning_curves, caption, 420, 300, alt, where, values)
-        yield Section("Learning curves", "", [curves])
-
-
-def _best_so_far(results: Results) -> Iterator[Section]:
-    if results.best is not None:
-        metric = results.objective.metric
-        alt = f"Step chart of the best {metric} against seconds since the start."
-        caption, where = captions.of_best_so_far(results), hover_points.of_best_so_far(results)
-        values = results.epochs[metric_column(metric)]
-        best = picture(results, "best", plots.best_so_far, caption, 340, 280, alt, where, values)
-        yield Section("Best so far", "", [best])
-
-
-def _against_each(results: Results) -> Iterator[Section]:
-    rows = scored(results)
-    names = tuned(results)
-    if len(rows):
-        note = "Filled points are completed trials, hollow ones were stopped early, after fewer epochs; "
-        note += "crosses failed. The large one is the best trial."
-        if len(rows) > MAX_POINTS:
-            note += f" Each picture has the points of at most {MAX_POINTS:,} evenly spaced trials."
-        present = [name for name in names if given(rows[name]).any()]
-        if absent := [name for name in names if name not in present]:
-            note += f" No trial has {listed(absent)}."
-        shown = present
-        if len(present) > MAX_PANELS:
-            shown = [name for name in by_influence(results) if name in present][:MAX_PANELS]
-            note += f" {of_shown(results, len(shown), len(present))}"
-        panels = [_panel(results, f"against-{place}", name, count=len(shown)) for place, name in enumerate(shown)]
-        yield Section("Objective against each hyperparameter", note, panels, small=True)
-
-
-def _parallel(results: Results) -> Iterator[Section]:
-    metric, rows, names = results.objective.metric, scored(results), tuned(results)
-    if len(rows) > 1 and len(names) > 1:
-        note = "Each line is a trial; the best quarter is in colour, the best trial thick. "
-        note += "Better values are at the top."
-        if _with_gaps(results):
-            note += " It is dotted where it passes hyperparameters that the trial does not have."
-        shown = shown_parameters(results, MAX_AXES)
-        if said := of_shown(results, len(shown), len(names)):
-            note += f" {said}"
-        alt = f"Parallel coordinates of {len(shown)} hyperparameters and {metric} for {len(rows)} trials."
-        caption = parameter_captions.of_parallel_coordinates(results)
-        parallel = picture(results, "parallel", plots.parallel_coordinates, caption, 400, 300, alt)
-        yield Section("All hyperparameters together", note, [parallel])
-
-
-def _of_objectives(results: Results) -> Iterator[Section]:
-    first, *others = results.objectives
-    if not others:
-        return
-
-    def of(place: int, metric: str) -> Picture:
-        return picture(
-            results, f"objectives-{place}", lambda results, ax: plots.trade_off(results, ax, metric),
-            captions.of_trade_off(results, metric), 380, 300,
-            f"Scatter chart of {first.metric} against {metric}, with the Pareto front.",
-            hover_points.of_trade_off(results, metric),
-        )  # fmt: skip
-
-    bounds = ". Those beyond a bound are not" if any(one.bounded for one in results.objectives) else ""
-    yield Section(
-        "One objective against another",
-        "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no other "
-        f"trial is as good in every objective and better in one{bounds}. The large one is the best trial: the best in "
-        "the first objective.",
-        [of(place, objective.metric) for place, objective in enumerate(others)],
-    )
-    if hypervolume_of(results) is not None:
-        note = (
-            "The share of the box between the best values and the reference point that the epochs of all trials "
-            "dominate so far."
+    metric, column = results.objective.metric, metric_column(results.objective.metric)
+    if column in results.epochs and np.isfinite(results.epochs[column]).any():
+        alt = f"Line chart of {metric} by epoch for {counted(len(results.trials), 'trial')}, the best one in front."
+        caption = partial(captions.of_learning_curves, results)
+        yield Section(
+            "Learning curves", pictures=[Picture("curves", "learning_curves", results, (), alt, 420, 300, caption)]
         )
-        hypervolume = picture(
-            results, "hypervolume", lambda results, ax: plots.hypervolume_over_epochs({results.name: results}, ax),
-            captions.of_hypervolume(results), 300, 260,
-            "Step chart of the dominated share of the hypervolume against the epochs of all trials.",
-        )  # fmt: skip
-        yield Section("Hypervolume over the epochs", note, [hypervolume])
 
 
-def _of_models(results: Results) -> Iterator[Section]:
-    if not (trials := spreads(results).num_rows):
+def _of_values(results: Results) -> Iterator[Section]:
+    yield from _curves(results)
+    if not len(results.epochs):
         return
-    height = int(np.clip(90 + 26 * trials, 180, 900))
-    note = (
-        "Each row is a trial at its best epoch, the best above: its mean, a standard deviation to both sides, and a "
-        "point for each fold or repeat."
-    )
-    alt = f"Means and standard deviations of {results.objective.metric} for {trials} trials."
-    caption = captions.of_deviations(results)
-    deviations = picture(results, "deviations", plots.deviations, caption, height, height, alt)
-    yield Section("Mean and deviation of a trial's models", note, [deviations])
+    first, *others = results.objectives
+    if others:
+        bounds = ". Those beyond a bound are not" if any(one.bounded for one in results.objectives) else ""
+        pictures = [
+            Picture(
+                f"objectives-{place}", "trade_off", results, (one.metric,),
+                f"Scatter chart of {first.metric} against {one.metric}, with the Pareto front.", 380, 300,
+                partial(captions.of_trade_off, results, one.metric),
+            )
+            for place, one in enumerate(others)
+        ]  # fmt: skip
+        note = (
+            "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no "
+            f"other trial is as good in every objective and better in one{bounds}. The large one is the best trial."
+        )
+        yield Section("One objective against another", note, pictures)
+        if hypervolume_of(results) is not None:
+            section = _hypervolume({results.name: results})
+            yield Section(section.title, f"{section.note} {hypervolume_text(results)}", section.pictures)
+    if count := spreads(results).num_rows:
+        height, caption = int(np.clip(90 + 26 * count, 180, 900)), partial(captions.of_deviations, results)
+        alt = f"Means and standard deviations of {first.metric} for {counted(count, 'trial')}."
+        yield Section(
+            "Mean and deviation of a trial's models",
+            "Each row is a trial at its best epoch, the best above: its mean, a standard deviation to both sides, and "
+            "a point for each fold or repeat.",
+            [Picture("deviations", "deviations", results, (), alt, height, height, caption)],
+        )
+    if has_costs(results):
+        pictures = [
+            Picture(f"cost-{cost}", "against_cost", results, (cost,), f"{first.metric} against {what}.", 260, 260)
+            for cost, what in COSTS.items()
+        ]
+        note = "Each line is a trial; small batches update more often in an epoch, and take longer."
+        yield panels("What it costs", note, pictures)
+    yield from _of_planes(results)
 
 
-def _of_costs(results: Results) -> Iterator[Section]:
-    if not has_costs(results):
-        return
-
-    def of(cost: str) -> Picture:
-        return panel(
-            f"cost-{cost}", lambda ax: plots.against_cost(results, ax, cost), captions.of_cost(results, cost), 260,
-            f"Line chart of {results.objective.metric} against {COSTS[cost]}.",
-            values=costs(results)["value"].to_numpy(),
-            count=len(COSTS),
-        )  # fmt: skip
-
-    named = ", named by its batch size" if len(costs(results)["trial_id"].unique()) <= MAX_BATCHES else ""
-    yield Section(
-        "What it costs",
-        f"Each line is a trial{named}; small batches update more often in an epoch, and take longer.",
-        [of(cost) for cost in COSTS],
-        small=True,
+def _hypervolume(studies: object) -> Section:
+    alt = "Step chart of the dominated share of the hypervolume against the epochs of all trials."
+    return Section(
+        "Hypervolume over the epochs",
+        "The share of the box between the best values and the reference point that the epochs of all trials dominate.",
+        [Picture("hypervolume", "hypervolume_over_epochs", studies, (), alt, 300, 260)],
     )
 
 
 def _of_planes(results: Results) -> Iterator[Section]:
-    metric = results.objective.metric
-    if has_plane(results):
+    names, epochs = tuned(results), results.epochs
+    numbers = len(names) == 2 and not any(isinstance(results.space[name], ListedDomain) for name in names)
+    if numbers and len(scored(results)) >= _MIN_PLANE:
+        alt = f"Contours of {results.objective.metric} over {' and '.join(names)}."
         note = "Points are trials; darker areas have better trials. The ring is the best trial."
-        alt = f"Contours of {metric} over {' and '.join(tuned(results))}."
-        landscape = picture(
-            results, "landscape", plots.landscape, parameter_captions.of_best_place(results), 480, 320, alt
-        )
-        yield Section("The objective over both hyperparameters", note, [landscape])
-    if has_trajectories(results):
+        plane = Picture("landscape", "landscape", results, (), alt, 480, 320)
+        yield Section("The objective over both hyperparameters", note, [plane])
+    if {"x", "y"} <= set(epochs.columns) and (epochs.groupby("trial_id")["x"].nunique() > 1).any():
+        alt = f"Paths of {counted(len(results.trials), 'trial')} in a plane."
         note = "Each line is a trial's path from epoch to epoch; that of the best trial is thick and ends in a ring."
-        alt = f"Paths of {len(results.trials)} trials in a plane."
-        paths = picture(results, "paths", plots.trajectories, captions.of_trajectories(results), 480, 320, alt)
-        yield Section("Paths through the plane", note, [paths])
+        yield Section("Paths through the plane", note, [Picture("paths", "trajectories", results, (), alt, 480, 320)])
 
 
-def _population(results: Results) -> Iterator[Section]:
-    count = len(results.trials)
-    height = int(np.clip(100 + 34 * count, 260, 700))
-    note = (
-        "Each row is a trial, the best at the top; an arrow leads from the donor trial to the trial that copied its "
-        "weights. The lineage of the best model is thick."
-    )
-    alt = f"Diagram of {count} trials over their epochs with {exploits(results).num_rows} arrows of exploits."
-    lineage = picture(results, "lineage", plots.lineage, lineage_table(results).note, height, height, alt)
-    yield Section("Lineage", note, [lineage])
-    if results.best is not None:
+def _of_importance(results: Results) -> Iterator[Section]:
+    """What mattered among all trials, then in the branches with the most trials; else why nothing can be said."""
+    metric, found = results.objective.metric, importances(results)
+    branches = sorted((one for one in found if one.when), key=lambda one: -one.trials)
+    shown = [one for one in found if one not in branches[_MAX_BRANCHES:]]
+    for number, importance in enumerate(shown):
+        table, effects = importance_table(importance), importance.effects
+        if not effects:
+            yield Section(table.title, table.note)
+            continue
+        height = 90 + 26 * min(12, len(effects) + sum(pair.share >= MIN_SHARE for pair in importance.pairs))
+        alt = f"Bar chart of the shares of {counted(len(effects), 'hyperparameter')}."
         note = (
-            "The best model's hyperparameters over its epochs, including those of the trials whose weights it copied; "
-            "the other trials are in the background."
+            "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. A "
+            "pair, written with ×, has the share that it adds to those of its two hyperparameters."
         )
-        names = shown_parameters(results, MAX_PANELS)
-        if said := of_shown(results, len(names), len(tuned(results))):
-            note += f" {said}"
-        panels = [_schedule(results, f"schedule-{place}", name, count=len(names)) for place, name in enumerate(names)]
-        yield Section("The schedule that was found", note, panels, small=True)
+        if exploits(results).num_rows:
+            note += " Trials copied weights, so a config counts for its own epochs only."
+        said = partial(str, table.note)
+        bars = Picture(f"importance-{number}", "importance_bars", importance, (), alt, height, height, said)
+        yield Section(table.title, note, [bars])
+        along = [
+            Picture(
+                f"along-{number}-{place}", "partial_dependence", effect, (metric,),
+                f"Chart of the mean {metric} along {effect.parameter.name}.", 220, 220,
+                partial(captions.of_effect, effect),
+            )
+            for place, effect in enumerate(effects[:MAX_PARAMETERS])
+        ]  # fmt: skip
+        note = "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval."
+        yield panels(f"{metric} along each hyperparameter{where_clause(importance)}", note, along)
+    if left := len(branches[_MAX_BRANCHES:]):
+        note = f"{counted(left, 'branch', 'branches')} with fewer trials: `tunepipe explain` shows what mattered there."
+        yield Section("What mattered in other branches", note)
 
 
-def _with_gaps(results: Results) -> bool:
-    return any(parameter.when for parameter in results.parameters)
+def _against_each(results: Results) -> Iterator[Section]:
+    rows, names, metric = scored(results), tuned(results), results.objective.metric
+    if not len(rows):
+        return
+    note = "Filled points are completed trials, hollow ones were stopped early, after fewer epochs; crosses failed. "
+    note += "The large one is the best trial."
+    if len(rows) > MAX_POINTS:
+        note += f" Each picture has the points of at most {MAX_POINTS:,} evenly spaced trials."
+    present = [name for name in names if given(rows[name]).any()]
+    if absent := [name for name in names if name not in present]:
+        note += f" No trial has {listed(absent)}."
+    shown = present
+    if len(present) > MAX_PARAMETERS:
+        shown = [name for name in by_influence(results) if name in present][:MAX_PARAMETERS]
+        note += f" {of_shown(results, len(shown), len(present))}"
+    pictures = [
+        Picture(
+            f"against-{place}", "objective_against", results, (name,), f"Scatter chart of {metric} against {name}.",
+            240, 240, partial(captions.of_objective_against, results, name),
+        )
+        for place, name in enumerate(shown)
+    ]  # fmt: skip
+    if pictures:
+        yield panels("Objective against each hyperparameter", note, pictures)
 
 
-def _panel(results: Results, name: str, parameter: str, *, count: int) -> Picture:
-    rows = scored_with(results, parameter)
-    return panel(
-        name, lambda ax: plots.objective_against(results, ax, parameter),
-        parameter_captions.of_objective_against(results, parameter), 240,
-        f"Scatter chart of {results.objective.metric} against {parameter}.",
-        hover_points.of_objective_against(results, parameter), rows[OBJECTIVE], count=count,
-    )  # fmt: skip
+def _parallel(results: Results) -> Iterator[Section]:
+    names, count = tuned(results), len(scored(results))
+    if count < 2 or len(names) < 2:
+        return
+    note = "Each line is a trial; the best quarter is in colour, the best trial thick. Better values are at the top."
+    if any(parameter.when for parameter in results.parameters):
+        note += " It is dotted where it passes hyperparameters that the trial does not have."
+    shown = shown_parameters(results, MAX_PARAMETERS)
+    alt = f"Parallel coordinates of {len(shown)} hyperparameters and {results.objective.metric} for {count} trials."
+    picture = Picture("parallel", "parallel_coordinates", results, (), alt, 400, 300)
+    yield Section(
+        "All hyperparameters together", f"{note} {of_shown(results, len(shown), len(names))}".strip(), [picture]
+    )
 
 
-def _schedule(results: Results, name: str, parameter: str, *, count: int) -> Picture:
-    caption = parameter_captions.of_schedule(results, parameter)
-    return panel(
-        name, lambda ax: plots.schedule(results, ax, parameter), caption, 220,
-        f"Step chart of {parameter} by epoch.", count=count,
-    )  # fmt: skip
+def _of_trials(results: Results) -> Iterator[Section]:
+    count, best, epochs = len(results.trials), results.best, results.epochs
+    if rungs(results).num_rows:
+        height = int(np.clip(140 + 15 * count, 260, 640))
+        alt = f"Bars of the epochs of {counted(count, 'trial')}, with the rungs of successive halving."
+        picture = Picture(
+            "rungs", "rungs", results, (), alt, height, height,
+            lambda: f"{captions.of_rungs(results)} {stopping_table(results).note}",
+        )  # fmt: skip
+        note = "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared."
+        yield Section("Epoch at which each trial was stopped", note, [picture])
+    if copies := exploits(results).num_rows:
+        height, caption = int(np.clip(100 + 34 * count, 260, 700)), lambda: lineage_table(results).note
+        alt = f"Diagram of {counted(count, 'trial')} over their epochs with {copies} arrows of exploits."
+        note = (
+            "Each row is a trial, the best at the top; an arrow leads from the donor trial to the trial that copied "
+            "its weights. The lineage of the best model is thick."
+        )
+        yield Section("Lineage", note, [Picture("lineage", "lineage", results, (), alt, height, height, caption)])
+    if copies and best is not None:
+        names = shown_parameters(results, MAX_PARAMETERS)
+        pictures = [
+            Picture(
+                f"schedule-{place}", "schedule", results, (name,), f"Step chart of {name} by epoch.", 220, 220,
+                partial(captions.of_schedule, results, name),
+            )
+            for place, name in enumerate(names)
+        ]  # fmt: skip
+        note = (
+            "The best model's hyperparameters over its epochs, including those of the trials whose weights it copied. "
+            + of_shown(results, len(names), len(tuned(results)))
+        )
+        yield panels("The schedule that was found", note.strip(), pictures)
+    if best is not None and "learning_rate" in epochs and epochs["learning_rate"].notna().any():
+        alt = f"Line chart of the learning rate by epoch for {counted(count, 'trial')}."
+        yield Section("Learning rate", pictures=[Picture("rates", "learning_rates", results, (), alt, 340, 280)])
+
+
+def _best_so_far(results: Results) -> Iterator[Section]:
+    if results.best is not None:
+        alt = f"Step chart of the best {results.objective.metric} against seconds since the start."
+        caption = partial(captions.of_best_so_far, results)
+        yield Section("Best so far", pictures=[Picture("best", "best_so_far", results, (), alt, 340, 280, caption)])

@@ -1,35 +1,28 @@
-"""Which pictures a report has."""
+"""Which pictures a report has, and what is written below them."""
 
+import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.report import captions
-from pipeline.results.report.page import report_page
-from pipeline.results.report.sections import live_sections, sections
-from pipeline.space import Uniform
+from pipeline.results.analysis.importance import importances
+from pipeline.results.report.picture import Section
+from pipeline.results.report.sections import sections
 from pipeline.study import Objective
-from tests.unit.results import studies
+from tests.unit.results.extreme_studies import EDGES
 from tests.unit.results.front_studies import recorded
-from tests.unit.results.small_studies import cut_off_study
+from tests.unit.results.small_studies import plane_study
+from tests.unit.results.studies import Recording, tune_job
+
+OF_RUNGS, OF_PARAMETERS = "Epoch at which each trial was stopped", "Objective against each hyperparameter"
 
 
-def test_the_report_has_planes_and_paths(tmp_path: Path) -> None:
-    """With two numeric parameters the report has sections for the bands and for the paths of x and y."""
-    job = studies.tune_job("ways", space={"x": Uniform(0, 1), "y": Uniform(0, 1)}, scheduler="fifo")
-    recording = studies.Recording(tmp_path, job, metrics=("val_accuracy", "x", "y"))
-    for index in range(16):
-        trial, config = f"{index:04d}", {"x": index % 4 / 4, "y": index // 4 / 4}
-        recording.decide(trial, 0, "start", index, config_after=config)
-        for epoch in (1, 2):
-            value = index / 20 + epoch / 50
-            recording.train(trial, epoch, config, value, index + epoch / 2, x=value, y=1 - value)
-        recording.decide(trial, 2, "finish", index + 1)
-    recording.end(17)
-    titles = [section.title for section in sections(load_results(tmp_path / "ways"))]
-    assert {"The objective over both hyperparameters", "Paths through the plane"} <= set(titles)
+def found(results: Results) -> dict[str, Section]:
+    """The sections of a study by their titles."""
+    return {section.title: section for section in sections(results)}
 
 
 @pytest.fixture(scope="module")
@@ -38,70 +31,122 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return load_results(recorded(tmp_path_factory.mktemp("studies")).store.uri)
 
 
-def test_a_note_says_that_not_all_points_are_drawn(both: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The note of the objective against hyperparameters says so if there are more trials than points are drawn."""
-
-    def note() -> str:
-        return next(one.note for one in live_sections(both) if one.title.startswith("Objective against each"))
-
-    assert note().endswith("The large one is the best trial.")
-    monkeypatch.setattr(import_module("pipeline.results.report.sections"), "MAX_POINTS", 1)
-    assert note().endswith("Each picture has the points of at most 1 evenly spaced trials.")
-
-
-def test_the_report_shows_one_objective_against_the_other(both: Results) -> None:
-    """The report shows two objectives in a picture with a description, and marks the trials on the front."""
-    (section,) = [one for one in sections(both) if one.title == "One objective against another"]
-    (picture,) = section.pictures
-    assert picture.alt.startswith("Scatter chart of val_accuracy against parameters, with the Pareto front")
-    assert picture.caption == (
-        "4 of 6 trials are on the front: from val_accuracy 0.95 with parameters 20000 to val_accuracy 0.5 with "
-        "parameters 10."
-    )
-    assert captions.of_trade_off(both, "parameters") == picture.caption
-    page = report_page(both)
-    assert page.count(">yes<") == 4
-    assert ">20000<" in page
+@pytest.mark.parametrize(
+    ("study", "has", "lacks"),
+    [
+        ("asha_results", ["Learning curves", OF_RUNGS, "Where the time went"], ["Lineage"]),
+        ("population", ["Lineage", "The schedule that was found"], [OF_RUNGS]),
+        ("folded", ["Mean and deviation of a trial's models"], ["What it costs"]),
+        ("batches", ["What it costs"], ["Mean and deviation of a trial's models"]),
+        ("walked", ["Paths through the plane"], [OF_RUNGS]),
+        ("both", ["One objective against another", "Hypervolume over the epochs"], ["Lineage"]),
+    ],
+)
+def test_a_study_has_the_pictures_it_has_something_to_show_for(
+    study: str, has: list[str], lacks: list[str], request: pytest.FixtureRequest
+) -> None:
+    """The report has the sections that its study has something to show for."""
+    titles = found(request.getfixturevalue(study))
+    assert set(has) <= set(titles)
+    assert not set(lacks) & set(titles)
 
 
-def test_each_further_objective_has_a_picture_against_the_first(tmp_path: Path) -> None:
-    """Of three objectives, the second and the third each have a picture against the first."""
-    further = [Objective("parameters", "min"), Objective("seconds_train", "min")]
-    results = load_results(recorded(tmp_path, *further).store.uri)
-    (section,) = [one for one in sections(results) if one.title == "One objective against another"]
-    assert ["against parameters" in one.alt for one in section.pictures] == [True, False]
+def test_two_numbers_have_a_plane(tmp_path: Path) -> None:
+    """A study of two numbers has contours over them."""
+    from pipeline.space import Uniform
 
-
-def test_a_study_has_the_pictures_it_has_something_to_show_for(tmp_path: Path, population: Results) -> None:
-    """The report has rungs only if trials were stopped, and lineage and schedule only if weights were taken over."""
-    stopped = cut_off_study(tmp_path, compared=True)
-    halving, took_over = ([section.title for section in sections(one)] for one in (stopped, population))
-    assert halving[0] == took_over[0] == "Learning curves"
-    assert halving[-1] == took_over[-1] == "Where the time went"
-    assert (
-        "Epoch at which each trial was stopped" in halving,
-        "Epoch at which each trial was stopped" in took_over,
-    ) == (True, False)
-    assert {"Lineage", "The schedule that was found"} <= set(took_over)
-    assert {"Lineage", "The schedule that was found"}.isdisjoint(halving)
-
-
-def test_models_and_costs_have_sections_of_their_own(folded: Results, batches: Results) -> None:
-    """Trials of several models, and studies of several batch sizes, have their own sections in the report."""
-    assert "Mean and deviation of a trial's models" in [section.title for section in sections(folded)]
-    (cost,) = [section for section in sections(batches) if section.title == "What it costs"]
-    assert len(cost.pictures) == 2
-    assert "named by its batch size" in cost.note
+    places = [(part / 20, part * part / 400) for part in range(1, 15)]
+    results = plane_study(tmp_path, places, a=Uniform(0, 1), b=Uniform(0, 1))
+    assert "The objective over both hyperparameters" in found(results)
 
 
 def test_pictures_show_the_most_influential_of_many_hyperparameters(wide: Results) -> None:
     """Of 60 hyperparameters, pictures show the 16 most influential ones, and their notes say so."""
-    found = {section.title: section for section in live_sections(wide)}
-    said = "Of 60 hyperparameters, the 16 with the most influence on a trial's rank, each by itself, are shown."
-    against, parallel = found["Objective against each hyperparameter"], found["All hyperparameters together"]
+    shown = found(wide)
+    against, parallel = shown[OF_PARAMETERS], shown["All hyperparameters together"]
     assert len(against.pictures) == 16
     assert "against p41" in against.pictures[0].alt
-    assert said in against.note
-    assert said in parallel.note
-    assert parallel.pictures[0].alt.startswith("Parallel coordinates of 16 hyperparameters")
-    assert parallel.pictures[0].caption.count(" p") == 6
+    for section in (against, parallel):
+        assert "Of 60 hyperparameters, the 16 with the most influence" in section.note
+
+
+def test_a_note_says_that_not_all_points_are_drawn(both: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The note of the objective against hyperparameters says so if there are more trials than points are drawn."""
+    assert found(both)[OF_PARAMETERS].note.endswith("The large one is the best trial.")
+    monkeypatch.setattr(import_module("pipeline.results.report.sections"), "MAX_POINTS", 1)
+    assert found(both)[OF_PARAMETERS].note.endswith("the points of at most 1 evenly spaced trials.")
+
+
+def test_each_further_objective_has_a_picture_against_the_first(tmp_path: Path, both: Results) -> None:
+    """Of three objectives, the second and the third each have a picture, whose caption has the ends of the front."""
+    further = [Objective("parameters", "min"), Objective("seconds_train", "min")]
+    results = load_results(recorded(tmp_path, *further).store.uri)
+    pictures = found(results)["One objective against another"].pictures
+    assert ["against parameters" in one.alt for one in pictures] == [True, False]
+    (picture,) = found(both)["One objective against another"].pictures
+    ends = "val_accuracy 0.95 with parameters 20000 to val_accuracy 0.5 with parameters 10"
+    assert picture.caption() == f"4 of 6 trials are on the front: {ends}."
+
+
+def test_each_hyperparameter_has_its_picture(known: Results) -> None:
+    """Each hyperparameter has a picture after the bars, and a best value only if it has an effect."""
+    shown = found(known)
+    assert len(shown["What mattered"].pictures) == 1
+    effects = importances(known)[0].effects
+    for effect, picture in zip(effects, shown["val_loss along each hyperparameter"].pictures, strict=True):
+        assert picture.alt == f"Chart of the mean val_loss along {effect.parameter.name}."
+        assert picture.caption().startswith(f"Best at {effect.best}; " if effect.best else "No best value")
+    assert {effect.parameter.name for effect in effects if effect.best} == {"a", "c"}
+
+
+def test_of_many_branches_those_with_the_most_trials_have_sections(
+    known: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ten branches, the eight with the most trials have sections, in their order, and the others are counted."""
+    overall = importances(known)[0]
+    branches = [
+        replace(overall, when=(("kind", f"b{number}"),), trials=100 + number, effects=(), pairs=(), note="few")
+        for number in range(10)
+    ]
+    monkeypatch.setattr("pipeline.results.report.sections.importances", lambda _: [overall, *branches])
+    shown = found(known)
+    assert [title for title in shown if "where kind is b" in title] == [
+        f"What mattered where kind is b{number}" for number in range(2, 10)
+    ]
+    assert shown["What mattered where kind is b2"].note == "few"
+    assert shown["What mattered in other branches"].note.startswith("2 branches with fewer trials")
+
+
+def test_captions_say_in_numbers_what_pictures_show(
+    asha_results: Results, folded: Results, population: Results
+) -> None:
+    """Captions name the best trial, the time of the best value, stops by rung, medians, correlations and schedules."""
+    shown = found(asha_results)
+    best = asha_results.best
+    assert best is not None
+    caption = {picture.name: picture.caption() for section in shown.values() for picture in section.pictures}
+    assert caption["curves"].startswith(f"Trial {best.trial_id} reaches val_accuracy {best.value:.4g} at epoch 9; the")
+    assert "; 2 trials failed" in caption["curves"]
+    assert re.match(r"val_accuracy 0\.9666 was reached after .* of .*; 95% of the improvement after ", caption["best"])
+    assert re.match(r"Trials stopped: \d+ of \d+ at epoch 1 and \d+ of \d+ at epoch 3\.", caption["rungs"])
+    against = [picture.caption() for picture in shown[OF_PARAMETERS].pictures]
+    assert re.fullmatch(r"Rank correlation [+−]0\.\d\d; the best \d+ of 22 trials at .* to .*\.", against[0])
+    medians = [float(number) for number in re.findall(r"([\d.]+) at ", against[3])]
+    assert medians == sorted(medians, reverse=True) != []
+    (deviations,) = found(folded)["Mean and deviation of a trial's models"].pictures
+    assert re.fullmatch(r"Trial \d+ is best with 0\.92 ± 0\.016; 2 others within .*\.", deviations.caption())
+    assert found(population)["The schedule that was found"].pictures[0].caption() == "0.1 → 0.08."
+
+
+def test_a_study_without_a_usable_value_says_so(tmp_path: Path) -> None:
+    """Captions say that no trial has a value, that all values are beyond a bound, and that none is on the front."""
+    failed = found(load_results(EDGES["all_failed"](tmp_path / "failed").store.uri))
+    assert failed["Learning curves"].pictures[0].caption() == "No trial has a usable val_accuracy."
+    objectives = (Objective("val_accuracy", "max"), Objective("accuracy", "max", at_most=0.1))
+    recording = Recording(tmp_path, tune_job("bounded", space={}, objectives=objectives))
+    for trial, epoch, value, at in (("0000", 1, 0.5, 1), ("0000", 2, 0.95, 2), ("0001", 1, 0.7, 3)):
+        recording.train(trial, epoch, {}, value, at)
+    recording.end(5)
+    shown = found(load_results(recording.store.uri))
+    assert shown["Best so far"].pictures[0].caption() == "No trial has a value within the bounds."
+    assert "within the bounds" in shown["One objective against another"].pictures[0].caption()

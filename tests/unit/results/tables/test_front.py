@@ -82,7 +82,7 @@ def test_an_objective_without_values_makes_an_empty_front(tmp_path: Path) -> Non
     """A study with an objective that no trial reported has an empty front and can still be shown."""
     results = load_results(recorded(tmp_path, Objective("speed", "max")).store.uri)
     assert pareto_front(results) == []
-    assert "No trial has a value of every objective." in report_page(results)
+    assert "No trial has a value of every objective" in report_page(results)
 
 
 def test_the_winner_stays_the_best_of_the_first(both: Results) -> None:
