@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: docs docs-tables image image-tag testbed testbed-down test-kubernetes run test test-all test-newest check format bench bench-answers test-gpu faults lock clean
+.PHONY: docs docs-tables image image-tag testbed testbed-down test-kubernetes run test test-all mutants test-newest check format bench bench-answers test-gpu faults lock clean
 
 run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist-asha
 	$(BIN)/tunepipe run mnist-asha --resume
@@ -11,10 +11,13 @@ run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist
 test test-all: export PYTHONDONTWRITEBYTECODE =
 PROCESSES ?= 2
 test: .venv/dev.stamp           ## every test but the long ones, and the slowest 25; PROCESSES=1 for one after the other
-	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
+	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations 25
 
 test-all: .venv/dev.stamp       ## every test, the long ones too, and the fuzzers with more examples
-	TUNEPIPE_FUZZ=$${TUNEPIPE_FUZZ:-10} $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
+	TUNEPIPE_FUZZ=$${TUNEPIPE_FUZZ:-10} $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations 25
+
+mutants: .venv/dev.stamp        ## changes of the kernel's code that its tests do not notice: tens of minutes; MUTANTS='--only engine --number 0'
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 test-newest: .venv/dev.stamp    ## the tests that use libraries, with the newest versions of these, in .venv-newest
 	$(BIN)/python requirements/newest.py

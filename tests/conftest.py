@@ -1,4 +1,4 @@
-"""What all tests share: one Ray cluster for each process of the session, and what keeps them quick."""
+"""What all tests share: one Ray cluster for the session, and what keeps them quick."""
 
 import gc
 import logging
@@ -30,6 +30,14 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the tests of a file to one process, and all that use Ray to the same one, so that one cluster is enough."""
+    for item in items:
+        on_ray = "ray_cluster" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(item.path.relative_to(item.config.rootpath))))
 
 
 @pytest.fixture

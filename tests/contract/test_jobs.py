@@ -17,6 +17,7 @@ from pipeline.space import Config, fits
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.trial_configs import config_of_trial, trials_in_all
+from tests.cases import cases
 
 _JOBS = tune_jobs.jobs()
 _MODELS = [name for name, job in _JOBS.items() if job.model is not None]
@@ -96,13 +97,11 @@ class TestEveryJob:
         assert len({json.dumps(config) for config in configs}) == len(configs)
 
 
-_EVERY_TIME = ("beale", "beale-search", "cancer-binary", "digits-quick", "mnist-pbt", "mnist-schedules")
-"""One of each kind: a function, a place, folds or repeats, a small and a large data set, a population, a switch."""
+_OFTEN = ("beale", "cancer-binary", "mnist-pbt")
+"""A function, folds, and a population."""
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in _EVERY_TIME else pytest.param(name, marks=pytest.mark.long) for name in _JOBS]
-)
+@pytest.mark.parametrize("name", cases(_JOBS, _OFTEN))
 def test_it_runs_at_a_reduced_budget(
     name: str, tmp_path: Path, datasets: dict[str, Dataset], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,14 +15,15 @@ from pipeline.results.views.objects import results_object, trial_lines, trial_ob
 from pipeline.results.views.study import leaderboard, summary
 from pipeline.space import fits
 from pipeline.storage.tables import space_of
+from tests.cases import cases
 from tests.unit.results.extreme_studies import EDGES
 from tests.unit.results.html_page import Page
 from tests.unit.results.plots.drawing import drawn
 from tests.unit.results.small_studies import printed
 from tests.unit.results.studies import START
 
-_PAGES = {"not_yet_a_trial", "all_failed", "many_trials", "branches"}
-"""Studies whose whole report, which takes seconds to draw, is tried every time; its pictures are, of any study."""
+_OFTEN = ("not_yet_a_trial", "all_failed", "branches")
+"""Studies whose pictures and whole report are drawn every time: that takes seconds."""
 
 
 @pytest.fixture(scope="module", params=list(EDGES))
@@ -74,6 +75,7 @@ def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
+@pytest.mark.parametrize("results", cases(EDGES, _OFTEN), indirect=True)
 def test_any_study_can_be_drawn(results: Results) -> None:
     """Every picture of any study is drawn, for any amount of data."""
     for plot in (
@@ -90,11 +92,7 @@ def test_any_study_can_be_drawn(results: Results) -> None:
         drawn(plots.schedule, results, parameter)
 
 
-@pytest.mark.parametrize(
-    "results",
-    [name if name in _PAGES else pytest.param(name, marks=pytest.mark.long) for name in EDGES],
-    indirect=True,
-)
+@pytest.mark.parametrize("results", cases(EDGES, _OFTEN), indirect=True)
 def test_any_study_has_a_whole_page(results: Results) -> None:
     """The report of any study is complete HTML, lists each trial and loads nothing."""
     text = report_page(results)

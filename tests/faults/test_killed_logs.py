@@ -75,6 +75,7 @@ def _each_epoch_once(folder: Path, results: Results) -> None:
         assert shown == [(one.step, pytest.approx(one.value, rel=1e-6)) for one in history]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "listens", [pytest.param(False, id="down", marks=pytest.mark.long), pytest.param(True, id="hangs")]
 )

@@ -100,6 +100,7 @@ def test_a_machine_that_slept_continues(held, tmp_path):
     assert set(load_results(tmp_path / "studies/pausable").trials["attempts"]) == {1}
 
 
+@pytest.mark.long
 def test_a_driver_that_was_replaced_while_it_slept_writes_nothing(held, tmp_path):
     """A driver that was replaced while stopped reports that and exits with 2 without writing anything."""
     driver = held("--workers", "0")

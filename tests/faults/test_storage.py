@@ -43,6 +43,7 @@ def mounts():
         pytest.skip("this machine gives no process mounts of its own (unshare --map-root-user --mount)")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("mounts")
 @pytest.mark.parametrize(
     ("fault", "workers"),

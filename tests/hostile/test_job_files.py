@@ -13,6 +13,7 @@ from pipeline import run
 from pipeline.code import forget_copies
 from pipeline.errors import UserError
 from pipeline.results import load_results
+from tests.cases import cases
 from tests.hostile.command import continued, tunepipe
 from tune_jobs import find
 
@@ -96,7 +97,7 @@ def _written(folder: Path, name: str) -> str | None:
     return os.fspath(folder / f"{name}.py")
 
 
-@pytest.mark.parametrize("name", NAMES, ids=[ascii(name) for name in NAMES])
+@pytest.mark.parametrize("name", cases(NAMES, NAMES[::5]))
 def test_a_job_file_of_any_name(name: str, tmp_path: Path) -> None:
     """A job file of any name is refused before a study is written, or is run, read and resumed from copies."""
     folder = tmp_path / "mine"
@@ -109,7 +110,7 @@ def test_a_job_file_of_any_name(name: str, tmp_path: Path) -> None:
 def test_job_files_with_random_names(fuzz_size: int, tmp_path: Path) -> None:
     """Job files with random valid and invalid names are run or refused like the listed names."""
     went = []
-    for number, name in enumerate(_drawn(12 * fuzz_size)):
+    for number, name in enumerate(_drawn(5 * fuzz_size)):
         folder = tmp_path / str(number) / "mine"
         if (path := _written(folder, name)) is None:
             continue

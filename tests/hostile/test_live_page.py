@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from pipeline.text import sanitize
+from tests.cases import cases
 from tests.hostile.test_page import TOGETHER, _Elements, _elements, _study
 from tests.serving import serving
 
@@ -56,9 +57,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, _Elements]:
     return {page: _elements(text) for page, text in _pages(tmp_path_factory.mktemp("plain"), "words").items()}
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "markup" else pytest.param(name, marks=pytest.mark.long) for name in TOGETHER]
-)
+@pytest.mark.parametrize("name", cases(TOGETHER, ("markup",)))
 def test_every_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: dict[str, _Elements]) -> None:
     """No text creates an element or an attribute in any page, and invisible characters are escaped."""
     for page, text in _pages(tmp_path, TOGETHER[name]).items():

@@ -67,24 +67,17 @@ def test_a_new_study_of_any_name(
     assert _content(storage.parent) == before
 
 
-COMMANDS = ["results", "report", "logs", "export", "resume"]
-# A bucket that cannot be reached is tried for seconds: one command is enough for the code that all of them share.
-READINGS = [(command, kind) for command in COMMANDS for kind in NAMES if kind != "a URI" or command == "results"]
-
-
-@pytest.mark.parametrize(("command", "kind"), READINGS)
-def test_reading_a_study_of_any_name(
-    command: str, kind: str, victim: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("kind", NAMES)
+def test_reading_a_study_of_any_name(kind: str, victim: Path, storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No name leads to a study outside of the storage, and reading creates nothing."""
-    name = NAMES[kind]
     monkeypatch.chdir(storage.parent)
-    more = {"logs": ["--trial", "0"], "export": ["--to", str(storage.parent / "to")]}.get(command, [])
+    more = {"logs": ["--trial", "0"], "export": ["--to", str(storage.parent / "to")]}
     before = _content(storage.parent)
-    printed = tunepipe(command, *more, "--storage", str(storage), "--", name)
-    assert printed.code == 2, printed
-    assert printed.output == ""
-    assert printed.errors.startswith("tunepipe: ")
+    # A bucket that cannot be reached is tried for seconds: one command is enough for the code that all of them share.
+    for command in ("results", "report", "logs", "export", "resume")[: 1 if kind == "a URI" else None]:
+        printed = tunepipe(command, *more.get(command, []), "--storage", str(storage), "--", NAMES[kind])
+        assert (printed.code, printed.output) == (2, ""), printed
+        assert printed.errors.startswith("tunepipe: ")
     assert _content(storage.parent) == before
 
 

@@ -11,6 +11,8 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 from pipeline import load_results
 from tests.processes import receiving_signals, wait_for
 
+pytestmark = pytest.mark.long
+
 _SECONDS = 200.0
 
 CELLS = [
@@ -221,7 +223,6 @@ def test_whatever_is_typed_reaches_the_workers_and_counts_as_the_same_when_typed
         assert "(it was finished before)" in kernel.run(f"run({job}, resume=True)"), again
 
 
-@pytest.mark.long
 def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
     """An interrupted cell prints a sentence, keeps whole tables, restores the handlers, and can be resumed."""
     before = kernel.run("print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))")
@@ -249,7 +250,6 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
     assert not found.epochs.duplicated(["trial_id", "epoch"]).any()
 
 
-@pytest.mark.long
 def test_functions_that_have_changed_are_refused(kernel):
     """A resume refuses a changed helper function of another cell, unless changes are accepted."""
     assert "\nstudy   /" in kernel.run("run(JOB, name='changing')")

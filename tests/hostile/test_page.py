@@ -20,6 +20,7 @@ from pipeline.results.views.study import leaderboard
 from pipeline.space import Choice, Uniform
 from pipeline.study import Objective
 from pipeline.text import sanitize, sanitize_output
+from tests.cases import cases
 from tests.hostile.command import tunepipe
 from tests.unit.results.studies import Recording, tune_job
 
@@ -107,10 +108,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> _Elements:
     return _elements(report_page(load_results(_study(tmp_path_factory.mktemp("plain"), "words").store.uri)))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name in ("markup", "characters") else pytest.param(name, marks=pytest.mark.long) for name in TOGETHER],
-)
+@pytest.mark.parametrize("name", cases(TOGETHER, ("markup", "characters")))
 def test_the_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: _Elements) -> None:
     """No text creates an element or an attribute in the report, and invisible characters are escaped."""
     page = report_page(load_results(_study(tmp_path, TOGETHER[name]).store.uri))

@@ -68,6 +68,7 @@ def test_a_job_without_faults_passes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_weights_that_no_other_trial_could_take_over_are_a_fault(tmp_path: Path) -> None:
     """A width that exploits would change is a fault in population based training."""
     code, found, _ = check("digits-quick", "--scheduler", "pbt", cwd=tmp_path)

@@ -16,6 +16,8 @@ import os, signal
 from pathlib import Path
 from pipeline import Budget, Choice, Objective, Switch, TuneJob
 
+pytestmark = pytest.mark.long
+
 def stack(config):
     layers = config["layers"]
     assert layers is None or type(layers) is list, layers

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from pipeline import Dataset, Split
 
+pytestmark = pytest.mark.long
+
 
 def rows(config):
     import numpy as np

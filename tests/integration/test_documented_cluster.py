@@ -21,6 +21,8 @@ from scripts.documentation.markdown import Command, SourceFile, steps
 from scripts.documentation.places import Place, place_of
 from tests.integration.nodes import nodes
 
+pytestmark = pytest.mark.long
+
 _PAGES = ["README.md", "docs/cluster.md", "docs/commands.md"]
 _SMALL = "--trials 2 --epochs 1"
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}
@@ -52,7 +54,6 @@ def here(tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
         server.stop()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("page", _PAGES)
 def test_the_commands_of_a_page_work_on_a_cluster(page, here, tmp_path):
     """The commands of a page succeed one after another, as printed except for the names of host and bucket."""

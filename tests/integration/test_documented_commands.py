@@ -28,8 +28,8 @@ _SMALL = {
 }
 """What is added to commands that train, by their job or study; others are small as they are."""
 
-_LONG = ("docs/commands.md", "docs/migrating.md")
-"""Pages whose commands take minutes; `make test-all` runs them."""
+_OFTEN = "README.md"
+"""The page whose commands `make test` runs; `make test-all` runs those of all pages."""
 
 _EXAMPLES = r"tunepipe run my_job\.py --name"
 """Commands that only show options, and on which no later command depends; `make test-all` runs them."""
@@ -94,7 +94,7 @@ def _commands(*, here: bool) -> Iterator[object]:
     for page in _PAGES:
         for index, step in enumerate(steps((ROOT / page).read_text(encoding="utf-8"))):
             if isinstance(step, Command) and (place_of(step) is Place.HERE) == here:
-                marks = [pytest.mark.long] if here and (page in _LONG or _is_left_out(step)) else []
+                marks = [pytest.mark.long] if here and (page != _OFTEN or _is_left_out(step)) else []
                 yield pytest.param(
                     page, index, step, id=f"{Path(page).name}: {step.text.splitlines()[0][:70]}", marks=marks
                 )

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 
-pytestmark = pytest.mark.usefixtures("ray_cluster")
+pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.long]
 
 
 def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:

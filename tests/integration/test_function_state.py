@@ -103,6 +103,7 @@ def test_a_killed_study_continues_exactly_without_a_replay(tmp_path: Path) -> No
     assert rerun(tmp_path / "d", trial="0000").equal
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheduler", [{"kind": "promoting-asha", "grace_period": 1}, "hyperband"], ids=str)
 def test_schedulers_that_pause_continue_from_the_state(scheduler: Any, tmp_path: Path) -> None:
     """A promoted trial has the values of one that was never paused, and repeats no step."""
@@ -117,6 +118,7 @@ def test_schedulers_that_pause_continue_from_the_state(scheduler: Any, tmp_path:
     assert load_results(tmp_path / "d").epochs["epoch"].max() == 9
 
 
+@pytest.mark.long
 def test_population_based_training_hands_states_over(tmp_path: Path) -> None:
     """Trials of low rank start from the state of better ones, under their own configs."""
     run(job(tmp_path, scheduler={"kind": "pbt", "interval": 2}, budget=Budget(trials=4, epochs=8)), storage=tmp_path)
@@ -143,6 +145,7 @@ def test_the_state_is_exported_and_loaded(tmp_path: Path) -> None:
     assert len(export(Store(tmp_path / "d"), tmp_path / "top", top=2)) == 8
 
 
+@pytest.mark.long
 def test_a_folder_is_exported(tmp_path: Path) -> None:
     """An exported folder has its files in files/, and load_state requires a folder for them."""
     run(job(tmp_path, function=in_folder, space={"by": Grid([1, 2])}, searcher="grid"), storage=tmp_path)

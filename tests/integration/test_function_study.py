@@ -102,6 +102,7 @@ def test_a_study_without_a_value_reports_the_error(tmp_path):
     assert len(results.trials) <= 4
 
 
+@pytest.mark.long
 def test_a_finished_study_is_not_run_again(tmp_path):
     """A finished study is unchanged by a resume, and continues if its budget is larger."""
     small = job(budget=Budget(trials=2, epochs=2), resources=ONE)

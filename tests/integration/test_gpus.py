@@ -11,6 +11,8 @@ import ray
 from pipeline import Budget, Objective, TuneJob, load_results, run
 from pipeline.execution.ray.cluster import ENVIRONMENT
 
+pytestmark = pytest.mark.long
+
 
 def visible(config):
     given = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -103,6 +103,7 @@ def test_the_result_depends_on_the_config_alone(undisturbed, tmp_path):
     pd.testing.assert_frame_equal(load_results(tmp_path / "digits").epochs[SAME], expected, check_exact=True)
 
 
+@pytest.mark.long
 def test_a_killed_trial_continues_exactly(undisturbed, tmp_path):
     """A trial whose worker is killed in epoch 4 continues from its checkpoint to the same digits."""
     space = {**job().space, "marker": str(tmp_path / "died")}
@@ -168,12 +169,14 @@ def test_a_model_that_cannot_be_used_ends_the_study_with_what_to_do(tmp_path):
     assert not (tmp_path / "digits").exists()
 
 
+@pytest.mark.long
 def test_an_unknown_metric_lists_the_metrics(tmp_path):
     """An unknown metric is reported with the existing metrics."""
     with pytest.raises(ModelError, match="val_accuracy"):
         run(job(objectives=[Objective("val_acuracy", "max")]).replaced({"resources.workers": 0}), storage=tmp_path)
 
 
+@pytest.mark.long
 def test_a_loss_that_is_not_a_number_fails_the_trial(tmp_path):
     """A trial whose learning rate makes the loss NaN fails and is never the best."""
     wild = job(

@@ -12,6 +12,8 @@ from pipeline import Budget, Objective, TuneJob, Uniform, run
 from pipeline.execution.ray.gauges import GAUGES
 from tests.processes import wait_for
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 120.0
 DASHBOARD = Path(__file__).parents[2] / "k8s/components/monitoring/dashboard.json"
 
@@ -36,7 +38,6 @@ def collected() -> dict[str, float]:
     return found
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("ray_cluster")
 def test_prometheus_gets_the_state_of_a_study(tmp_path):
     """Prometheus gets a study's trials by state, its epochs and its best value, under its name."""

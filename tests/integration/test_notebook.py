@@ -16,6 +16,8 @@ from pipeline.storage.processes import identity
 from pipeline.study import layout
 from tests.unit.results.studies import Recording, tune_job
 
+pytestmark = pytest.mark.long
+
 _SECONDS = 120
 
 

@@ -12,6 +12,8 @@ from pipeline import TuneJob, load_results, run
 from pipeline.results.views.objects import results_object
 from tests.project.test_docs import blocks
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TuneJob:

@@ -24,6 +24,8 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from tests.processes import wait_for
 from tune_jobs.beale import JOB
 
+pytestmark = pytest.mark.long
+
 
 @ray.remote(num_cpus=1)
 class Actor:
@@ -74,7 +76,6 @@ def reported():
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.long
 def test_workers_that_are_ready_wait_for_their_trials(reported):
     """Seconds after their CPUs were reserved, processes with the trials' imports exist and are used."""
     assert reported["used"] == reported["idle"]

@@ -176,6 +176,7 @@ store.append("log", b"end")
 """
 
 
+@pytest.mark.long
 def test_a_large_object_stays_where_its_replacement_is_cut_off(either_storage, tmp_path):
     """An error within the upload of a large object leaves the earlier one, even after the end of the process."""
     done = subprocess.run(
@@ -215,6 +216,7 @@ def test_a_missing_bucket_is_reported_in_a_message(s3, tmp_path):
     assert "s3://nowhere/studies/beale/sessions/0001.json?endpoint_override=" in done.stderr
 
 
+@pytest.mark.long
 def test_an_unreachable_store_of_googles_is_reported(tmp_path):
     """A store of Google's that does not answer is reported after the seconds that the URI allows, with the reason."""
     with google_store() as server:

@@ -91,6 +91,7 @@ def test_the_tables_have_every_model(storage: Path) -> None:
     assert (single[:, 0] != single[:, 1]).all()
 
 
+@pytest.mark.long
 def test_an_export_that_was_cut_off_is_made_later(storage: Path, tmp_path: Path) -> None:
     """An interrupted export is created again from the checkpoint with the same model and steps."""
     before = exported(storage)

@@ -99,6 +99,7 @@ def test_a_study_in_the_background_is_stopped_from_another_terminal(
     _whole(tmp_path)
 
 
+@pytest.mark.long
 def test_a_driver_that_takes_no_signals_finds_the_request(tmp_path: Path) -> None:
     """A stop request ends a study in a thread of a program, and not the program."""
     store, ended, reported = Store(tmp_path / "pausable"), [], []
@@ -138,6 +139,7 @@ def test_a_killed_driver_is_detected_immediately(held: Start, tmp_path: Path) ->
     _whole(tmp_path)
 
 
+@pytest.mark.long
 def test_a_driver_that_hangs_is_taken_over(held: Start, tmp_path: Path) -> None:
     """A driver that hangs counts as running until another takes over, completes the study and makes it end."""
     driver = held("--workers", "0")

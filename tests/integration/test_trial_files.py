@@ -81,6 +81,8 @@ import json
 
 from pipeline import Budget, Dataset, LogUniform, Objective, TuneJob
 
+pytestmark = pytest.mark.long
+
 SETTINGS = json.load(open("settings.json"))
 
 
@@ -156,7 +158,6 @@ def test_workers_read_files_where_the_study_was_started(start, ray_cluster, monk
     assert left(start) == ["rows.txt", "settings.json", "studies"]
 
 
-@pytest.mark.long
 def test_workers_and_check_keep_to_the_trials_folders(start):
     """Callbacks' relative paths are in each trial's own folder on two workers, and `check` leaves no file."""
     tunepipe("check", "saving.py", cwd=start)
@@ -170,7 +171,6 @@ def test_workers_and_check_keep_to_the_trials_folders(start):
     assert "save_at_2.keras" in tunepipe("results", "saving", "--trial", "1", cwd=start)
 
 
-@pytest.mark.long
 def test_files_on_s3_are_uploaded_and_fetched(start, storage, tmp_path):
     """On two workers and after a resume, each trial's files are whole in the bucket and none is left locally."""
     tunepipe("run", "writing.py", "--storage", storage, cwd=start)
