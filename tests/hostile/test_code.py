@@ -1,9 +1,8 @@
 """Reading a study runs no code: no pickles, no models with code, no source but the saved one."""
 
-import ast
 import json
+import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,63 +14,14 @@ from pipeline.storage import Store
 from pipeline.study import load_study
 from tests.hostile.command import continued, tunepipe
 
-_MODULES = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal", "torch"}
-_SAFE_YAML = {"safe_load", "safe_load_all", "safe_dump", "safe_dump_all", "YAMLError"}
-_CALLS = {"read_pickle", "to_pickle", "load_module_from_file", "unsafe_load", "full_load", "eval", "exec"}
-_LOADERS = {"load_model", "deserialize_keras_object", "enable_unsafe_deserialization"}
 
-
-def _trees() -> Iterator[tuple[Path, ast.AST]]:
-    for path in sorted(Path(next(iter(pipeline.__path__))).rglob("*.py")):
-        yield path, ast.parse(path.read_text())
-
-
-def _name(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-
-
-def _unsafe(node: ast.AST) -> bool:
-    """Whether a piece of source could run the content of a file."""
-    if isinstance(node, ast.Import):
-        return any(alias.name.partition(".")[0] in _MODULES or alias.name.startswith("yaml.") for alias in node.names)
-    if isinstance(node, ast.ImportFrom):
-        name = (node.module or "").partition(".")[0]
-        return name in _MODULES or (name == "yaml" and any(alias.name not in _SAFE_YAML for alias in node.names))
-    if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "yaml":
-        return node.attr not in _SAFE_YAML
-    if not isinstance(node, ast.Call):
-        return False
-    given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in node.keywords}
-    if _name(node) in _LOADERS:
-        return given.get("safe_mode") is not True
-    return _name(node) in _CALLS or bool(given.get("allow_pickle")) or given.get("safe_mode", True) is not True
-
-
-def test_nothing_in_the_package_unpickles() -> None:
-    """No module of the package reads pickles, object-creating YAML, or arrays and models that may contain code."""
-    found = [f"{path.name}:{node.lineno}" for path, tree in _trees() for node in ast.walk(tree) if _unsafe(node)]
-    assert found == []
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "import pickle",
-        "from joblib import load",
-        "import yaml.loader",
-        "from yaml import load",
-        "yaml.load(text, Loader=yaml.Loader)",
-        "pd.read_pickle(path)",
-        "np.load(path, allow_pickle=True)",
-        "keras.saving.load_model(path)",
-        "keras.saving.load_model(path, safe_mode=False)",
-        "f(safe_mode=unknown)",
-        "eval(text)",
-    ],
-)
-def test_each_way_to_run_stored_code_is_found(source: str) -> None:
-    """The check for unsafe sources finds each way of running the content of a file."""
-    assert any(_unsafe(node) for node in ast.walk(ast.parse(source)))
+def test_no_file_is_read_with_code_in_it() -> None:
+    """No module of the package reads models or arrays that may contain code; ruff (S) refuses the other ways."""
+    unsafe = r"safe_mode=(?!True)|allow_pickle|read_pickle|unsafe_deserialization|import (pickle|joblib|dill|torch)\b"
+    sources = {path.name: path.read_text() for path in Path(next(iter(pipeline.__path__))).rglob("*.py")}
+    assert [name for name, source in sources.items() if re.search(unsafe, source)] == []
+    calls = sum(len(re.findall(r"saving\.(?:load_model|deserialize)", source)) for source in sources.values())
+    assert calls == sum(source.count("safe_mode=True") for source in sources.values()) > 0
 
 
 @pytest.fixture
