@@ -73,19 +73,20 @@ def export(
         for path in written:
             print_path(path)
     if tensorboard is not None:
-        from pipeline.results.export.tensorboard import write_tensorboard
+        from pipeline.results.export import write_tensorboard
         from pipeline.results.tables.load import load_results
 
         logged = write_tensorboard(load_results(store.uri), tensorboard)
         command = shlex.join(["tensorboard", "--logdir", str(tensorboard)])
-        print_text(f"{counted(len(logged), 'trial')} in {tensorboard}: `{command}` shows them.")
+        print_text(f"{counted(logged, 'trial')} in {tensorboard}: `{command}` shows them.")
     if mlflow is not None:
-        from pipeline.results.export.mlflow import write_mlflow
+        from pipeline.results.export import MLflowLog
         from pipeline.results.tables.load import load_results
 
-        uri, count, there = write_mlflow(load_results(store.uri), mlflow)
+        log = MLflowLog(mlflow)
+        count, there = log.update(load_results(store.uri))
         kept = f", {there} {by_count(there, 'was', 'were')} there already" if there else ""
-        command = shlex.join(["mlflow", "ui", "--backend-store-uri", uri])
+        command = shlex.join(["mlflow", "ui", "--backend-store-uri", log.uri])
         look = f": `{command}` shows them (package mlflow, in a separate environment)"
         shown = "" if "://" in mlflow else look
         print_text(f"{counted(count, 'trial')} written to {mlflow}{kept}{shown}.")

@@ -1,7 +1,7 @@
 """Options and arguments that commands share, and what the shell completes."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
@@ -202,15 +202,13 @@ def study_store(study: str, storage: str) -> "Store":
     return store
 
 
-def labelled(
-    stores: "Sequence[tuple[str, Store]]", read: "Callable[[str], Results] | None" = None
-) -> "Mapping[str, Results]":
+def labelled(stores: "Sequence[tuple[str, Store]]") -> "Mapping[str, Results]":
     """The results of studies by label; a study that is named twice counts once."""
     from pipeline.results.tables.load import labels, load_results, postpone_pandas
 
     postpone_pandas()
     places = {store.uri: study for study, store in reversed(stores)}
-    return labels([(study, (read or load_results)(uri)) for uri, study in reversed(places.items())])
+    return labels([(study, load_results(uri)) for uri, study in reversed(places.items())])
 
 
 def results_of(studies: "Sequence[str]", storage: str) -> "Mapping[str, Results]":

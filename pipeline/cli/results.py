@@ -160,7 +160,7 @@ def _show(studies: "Mapping[str, Results]", top: int | None, *, as_json: bool) -
     from pipeline.results.views.study import failures_table, summary
 
     if as_json:
-        from pipeline.results.views.objects import results_object
+        from pipeline.results.views.study import results_object
 
         objects = [results_object(results, top) for results in studies.values()]
         print_object(objects[0] if len(objects) == 1 else {"studies": objects})
@@ -225,17 +225,13 @@ def _selected(
     """The first trials that match, how many match, and a note if the studies have several objectives: each of these is
     then sorted, and its first trials counted, by itself.
     """
-    from pipeline.results.tables.sql import OF_OBJECTIVE, by_objective, select_from, select_trials
+    from pipeline.results.tables.sql import OF_OBJECTIVE, TrialsDatabase, by_objective
 
-    if len(studies) == 1:
-        ((label, results),) = studies.items()
-        shown = columns or None
-        table = select_trials(results, where=where, sort=sort, columns=shown, only=only.get(label), best_first=True)
-        return table.slice(0, top), table.num_rows, ""
-    table, groups = (
-        select_from(studies, where=where, sort=sort, columns=columns, only=only or None),
-        by_objective(studies),
-    )
+    if len(studies) > 1 and columns:
+        columns = ["study", *(name for name in columns if name != "study")]
+    with TrialsDatabase(studies, only=only or None) as trials:
+        table = trials.select(where=where, sort=sort, columns=columns, best_first=True)
+    groups = by_objective(studies)
     if len(groups) < 2 or (sort and not {name.removeprefix("-") for name in sort} & set(OF_OBJECTIVE)):
         return table.slice(0, top), table.num_rows, ""
     place = {label: number for number, group in enumerate(groups) for label in group}
@@ -292,13 +288,11 @@ def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:
     """Update the leaderboard until the studies end, then print the results. A pipe gets the final results only."""
     from rich.live import Live
 
-    from pipeline.results.tables.load import Rereader
-
-    console, reread = command_console(), Rereader().results
+    console = command_console()
     try:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             while True:
-                before, studies = time.monotonic(), labelled(stores, reread)
+                before, studies = time.monotonic(), labelled(stores)
                 if not any(results.state in ("waiting", "running") for results in studies.values()):
                     break
                 if console.is_terminal:
@@ -315,8 +309,7 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     from pipeline.results.analysis.failure_causes import place
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
-    from pipeline.results.tables.user_files import files_of
-    from pipeline.results.views.objects import trial_lines, trial_object, trial_tables
+    from pipeline.results.views.trial import files_of, trial_lines, trial_object, trial_tables
 
     results = load_results(store.uri)
     error = trial_row(results, wanted)["error"]

@@ -152,7 +152,7 @@ def _logged(name: str, storage: str, logs: Sequence[str] | None) -> AbstractCont
     """Log the study to other tools while it runs; without logs, none of these tools is imported."""
     if not logs:
         return nullcontext()
-    from pipeline.results.export.live_logs import log_live
+    from pipeline.results.export import log_live
     from pipeline.storage import Store
 
     return log_live(Store(storage).folder(name), logs, note)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import note
 from pipeline.cli.options import STORAGE, Storage, results_of, study_argument
 from pipeline.cli.table_output import MAX_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
@@ -44,17 +43,13 @@ def sql(
     output: Output = None,
 ) -> None:
     """Query the tables of studies in SQL; the column `study` has the study's name."""
-    from pipeline.results.tables.sql import TimeLimit, stream_answer
+    from pipeline.results.tables.sql import stream_answer
 
     if not studies:
         raise _one_word(query)
     shape = format_of(format, output)
-    with stream_answer(results_of(studies, storage), query, TimeLimit(seconds, _note_slow)) as answer:
+    with stream_answer(results_of(studies, storage), query, seconds) as answer:
         output_table(answer, shape, output, limit=limit)
-
-
-def _note_slow(spent: float) -> None:
-    note(f"The query has been running for {spent:.0f} s. Ctrl-C ends it; --seconds N limits it.")
 
 
 def _one_word(word: str) -> UsageError:

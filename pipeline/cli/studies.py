@@ -43,7 +43,7 @@ def list_jobs(as_json: Json = False) -> None:
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies in a storage, newest last."""
     from pipeline.results.tables.load import overview
-    from pipeline.results.views.objects import studies_object
+    from pipeline.results.views.study import studies_object
     from pipeline.results.views.table import Column, Table
     from pipeline.storage import Store
     from pipeline.text import format_number

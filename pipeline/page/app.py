@@ -30,7 +30,7 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.results.analysis.parameters import DECADES
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.page import template
-from pipeline.results.views.states import STATES
+from pipeline.results.views.table import STATES
 from pipeline.text import sanitize
 
 _STATIC = Path(__file__).parent / "static"

@@ -19,7 +19,7 @@ from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.execution.commands import is_paused
 from pipeline.page.study_snapshot import StudySnapshot
-from pipeline.results.analysis.epoch_timing import seconds_left
+from pipeline.results.analysis.queries import seconds_left
 from pipeline.results.tables.load import AT_ONCE, Results, StudyRow, glance, load_results, stamp
 from pipeline.storage import Store
 from pipeline.storage.sessions import driver_seconds, read_sessions, state_of

@@ -15,12 +15,11 @@ from pipeline.errors import UsageError
 from pipeline.page.controls import config_text
 from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_snapshot import StudySnapshot
-from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.analysis.failure_causes import causes
 from pipeline.results.analysis.parameters import domain_in_words, of_shown, shown_parameters, tuned
-from pipeline.results.analysis.queries import trial_counts
+from pipeline.results.analysis.queries import seconds_left, trial_counts
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.sql import TimeLimit, TrialsDatabase
+from pipeline.results.tables.sql import TrialsDatabase
 from pipeline.results.views.provenance import provenance_in_words
 from pipeline.results.views.study import MAX_PARAMETERS, columns, is_numeric, leaderboard, summary
 from pipeline.results.views.table import Column
@@ -127,7 +126,7 @@ def _matching(snapshot: StudySnapshot, where: str, sort: str) -> npt.NDArray[np.
     def ask(results: Results) -> npt.NDArray[np.int64]:
         selected = snapshot.derived("database", _database).select(
             where=where or None, sort=[sort] if sort else [], columns=["trial_id"], best_first=True,
-            limit=TimeLimit(CONDITION_SECONDS),
+            seconds=CONDITION_SECONDS,
         )  # fmt: skip
         places: npt.NDArray[np.int64] = pd.Index(results.trials["trial_id"]).get_indexer(
             selected["trial_id"].to_numpy()

@@ -13,8 +13,8 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.results.analysis.failure_causes import first_line, place
 from pipeline.results.analysis.parameters import format_value, tuned
 from pipeline.results.tables.trials import configs_at_best, trial_row
-from pipeline.results.tables.user_files import TrialFiles, files_of
 from pipeline.results.views.provenance import provenance_in_words
+from pipeline.results.views.trial import TrialFiles, files_of
 from pipeline.space import Domain
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -97,7 +97,7 @@ def trial_file(studies: StudyCache, name: str, trial: str, path: str) -> Downloa
     _known(studies, name, trial)
     store = studies.folder(name)
     files = files_of(store, trial)
-    if path not in [file.path for file in files.kept]:
+    if path not in [file["path"] for file in files.kept]:
         raise JobNotFound(f"Trial {trial} has no file {path!r:.200}.")
     return _download(store, f"{files.folder}/{path}", PurePosixPath(path).name)
 
@@ -138,6 +138,6 @@ def _log(store: Store, trial: str) -> tuple[str, str]:
 def _files(files: TrialFiles) -> dict[str, Any]:
     return {
         "folder": files.folder,
-        "kept": [(file.path, size(file.bytes)) for file in files.kept],
-        "dropped": [(file.path, size(file.bytes)) for file in files.dropped],
+        "kept": [(file["path"], size(file["bytes"])) for file in files.kept],
+        "dropped": [(file["path"], size(file["bytes"])) for file in files.dropped],
     }

@@ -9,10 +9,9 @@ from pipeline.results import Results, load_results, plots
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.report.page import report_page
 from pipeline.results.tables.trials import ranked
-from pipeline.results.tables.user_files import TrialFiles
 from pipeline.results.views.explanation import explanation_tables
-from pipeline.results.views.objects import results_object, trial_lines, trial_object, trial_tables
-from pipeline.results.views.study import leaderboard, summary
+from pipeline.results.views.study import leaderboard, results_object, summary
+from pipeline.results.views.trial import TrialFiles, trial_lines, trial_object, trial_tables
 from pipeline.space import fits
 from pipeline.storage.tables import space_of
 from tests.cases import cases
@@ -57,7 +56,7 @@ def test_any_trial_can_be_shown(results: Results) -> None:
         assert trial_lines(results, trial_id)["trial"].startswith(f"{trial_id}  {state}, ")
         for table in trial_tables(results, trial_id):
             assert printed(table).startswith(table.title)
-        json.dumps(trial_object(results, trial_id, TrialFiles("")), allow_nan=False)
+        json.dumps(trial_object(results, trial_id, TrialFiles()), allow_nan=False)
 
 
 def test_a_study_has_a_best_if_a_trial_has_a_finite_value(results: Results) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import TuneJob, load_results, run
-from pipeline.results.views.objects import results_object
+from pipeline.results.views.study import results_object
 from tests.project.test_docs import blocks
 
 pytestmark = pytest.mark.long

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pipeline import run
-from pipeline.results.tables.user_files import files_of
+from pipeline.results.views.trial import files_of
 from pipeline.storage import Store
 from tests.integration.test_s3 import s3, storage
 from tune_jobs import find
@@ -143,7 +143,7 @@ def test_workers_keep_to_the_trials_folders(start, ray_cluster, monkeypatch):
     run(find("writing.py"), address=ray_cluster)
     store = Store(start / "studies/writing")
     for number in ("0000", "0001", "0002", "0003"):
-        assert [file.path for file in files_of(store, number).kept] == ["log.txt"]
+        assert [file["path"] for file in files_of(store, number).kept] == ["log.txt"]
         assert store.read_text(f"files/{number}/log.txt") == "".join(f"{number} {epoch}\n" for epoch in range(3))
     assert left(start) == ["studies"]
 
@@ -166,7 +166,7 @@ def test_workers_and_check_keep_to_the_trials_folders(start):
     assert left(start) == ["studies"]
     store = Store(start / "studies/saving")
     for number in ("0000", "0001", "0002"):
-        kept = [file.path for file in files_of(store, number).kept]
+        kept = [file["path"] for file in files_of(store, number).kept]
         assert kept == ["ended.txt", "log.csv", "save_at_1.keras", "save_at_2.keras"]
     assert "save_at_2.keras" in tunepipe("results", "saving", "--trial", "1", cwd=start)
 

@@ -18,9 +18,9 @@ from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import OutputLost
 from pipeline.execution.driver.session import Session
 from pipeline.execution.notes import notes_to
-from pipeline.results.analysis.epoch_timing import seconds_left
 from pipeline.results.analysis.parameters import format_value
-from pipeline.results.views.states import STATES
+from pipeline.results.analysis.queries import seconds_left
+from pipeline.results.views.table import STATES
 from pipeline.text import clock, counted, format_number, frequency, sanitize, sanitize_line
 
 _LINE_SECONDS = 10.0

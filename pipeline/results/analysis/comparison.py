@@ -14,19 +14,9 @@ from pipeline.datasets import differences as data_differences
 from pipeline.errors import UsageError
 from pipeline.pareto import dominated_box, growing_hypervolume
 from pipeline.results.analysis.early_stopping import MIN_TRIALS
-from pipeline.results.analysis.parameters import (
-    OBJECTIVE,
-    TRIAL,
-    VIOLATION,
-    best_quarter,
-    ranks,
-    scored,
-    span_in_words,
-    tuned,
-)
-from pipeline.results.analysis.queries import changes, progress, quoted, timed
+from pipeline.results.analysis.queries import changes, progress, timed
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import objective_column
+from pipeline.results.tables.trials import objective_column, quoted
 
 _Reals = npt.NDArray[np.float64]
 _Rows = list[dict[str, Any]]
@@ -34,7 +24,7 @@ _Rows = list[dict[str, Any]]
 MIN_SEEDS = 3
 """The fewest studies that differ only in their seed for an interval of their mean."""
 
-_RESAMPLES, _SEED = 2000, 0
+_RESAMPLES, _SEED, _ENDS = 2000, 0, [0.05, 0.95]
 _FREE = ("name", "description", "seed", "resources", "checkpoints")
 """Fields in which studies of the same question may differ."""
 
@@ -95,7 +85,7 @@ def _losses(results: Results) -> tuple[_Reals, _Reals]:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Studies side by side, as rows: each study, each pair, studies that differ only in their seed, common configs."""
+    """Studies side by side, as rows: each study, each pair, studies that differ only in their seed."""
 
     studies: Mapping[str, Results]
     level: int
@@ -108,8 +98,6 @@ class Comparison:
     members: _Rows
     differences: _Rows
     seeds: _Rows
-    shared: _Rows
-    ranges: Mapping[str, Sequence[str]]
 
 
 def compared(studies: Mapping[str, Results]) -> Comparison:
@@ -126,47 +114,35 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
         objectives = "; ".join(f"{name} uses {metric} ({mode})" for name, (metric, mode) in goals.items())
         raise UsageError(f"Only studies of one objective can be compared: {objectives}.")
     sign = 1.0 if next(iter(goals.values()))[1] == "max" else -1.0
-    rows = {name: scored(found)[lambda rows: rows[VIOLATION] == 0] for name, found in studies.items()}
-    values = {name: sign * found[OBJECTIVE].to_numpy(np.float64) for name, found in rows.items()}
+    values = {
+        name: sign * found.query(
+            "select objective from trials where state <> 'failed' and isfinite(objective) and violation = 0"
+        )["objective"].to_numpy()
+        for name, found in studies.items()
+    }  # fmt: skip
     draws = max(1, min((len(found) for found in values.values() if len(found) >= MIN_TRIALS), default=0) // 2)
     again = {name: _expected(found, draws) for name, found in values.items() if len(found) >= MIN_TRIALS}
-    level = min(found.table("epochs").num_rows for found in studies.values())
-    problems, box = _problems(studies), box_of(list(studies.values()))
-    pairs = list(combinations(studies, 2))
-    tried = {name: _tried(studies[name], rows[name], sign) for name in studies}
-    return Comparison(
-        studies,
-        level,
-        draws if again else 0,
-        box,
-        problems,
-        [_member(name, found, level, again.get(name), sign, box) for name, found in studies.items()],
-        [_difference(pair, again) for pair in pairs if not problems and pair[0] in again and pair[1] in again],
-        _seeds(studies),
-        [row for pair in pairs if (row := _shared(pair, tried))["configs"]],
-        _ranges(studies),
-    )
-
-
-def _member(
-    name: str, results: Results, level: int, again: tuple[float, _Reals] | None, sign: float, box: HypervolumeBox | None
-) -> dict[str, Any]:
-    low, high = sorted((sign * np.quantile(again[1], [0.05, 0.95])).tolist()) if again else (None, None)
-    volume = hypervolume_of(results, box) if box else None
-    return {
-        "study": name,
-        "best": results.best and results.best.value,
-        "location": results.location,
-        "state": results.state,
-        "trials": results.table("trials").num_rows,
-        "epochs": results.table("epochs").num_rows,
-        "seconds": results.seconds,
-        "best_at_level": progress(results)["best"][level - 1].as_py() if level else None,
-        "expected_best": sign * again[0] if again else None,
-        "low": low,
-        "high": high,
-        "hypervolume": volume and volume[1],
-    }
+    level, box = min(found.table("epochs").num_rows for found in studies.values()), box_of(list(studies.values()))
+    members = []
+    for name, results in studies.items():
+        expected, resampled = again.get(name, (None, None))
+        low, high = (None, None) if resampled is None else sorted((sign * np.quantile(resampled, _ENDS)).tolist())
+        volume = hypervolume_of(results, box) if box else None
+        members.append({
+            "study": name,
+            "best": results.best and results.best.value,
+            "trials": results.table("trials").num_rows,
+            "epochs": results.table("epochs").num_rows,
+            "seconds": results.seconds,
+            "best_at_level": progress(results)["best"][level - 1].as_py() if level else None,
+            "expected_best": None if expected is None else sign * expected,
+            "interval": [low, high],
+            "hypervolume": volume and volume[1],
+        })  # fmt: skip
+    problems = _problems(studies)
+    pairs = [] if problems else combinations(again, 2)
+    differences = [_difference(pair, again) for pair in pairs]
+    return Comparison(studies, level, draws if again else 0, box, problems, members, differences, _seeds(studies))
 
 
 def _expected(values: _Reals, draws: int) -> tuple[float, _Reals]:
@@ -186,67 +162,31 @@ def _difference(pair: tuple[str, str], again: Mapping[str, tuple[float, _Reals]]
     (first, ones), (second, others) = (again[name] for name in pair)
     # Their resamples are independent of each other.
     apart = ones - np.random.default_rng(_SEED + 1).permutation(others)
-    low, high = np.quantile(apart, [0.05, 0.95]).tolist()
-    share = float((apart > 0).mean() + (apart == 0).mean() / 2)
-    return {"studies": list(pair), "ahead": first - second, "low": low, "high": high, "share_of_resamples": share}
+    low, high = np.quantile(apart, _ENDS).tolist()
+    return {
+        "studies": list(pair), "ahead": first - second, "interval": [low, high],
+        "share_of_resamples": float((apart > 0).mean() + (apart == 0).mean() / 2),
+        "better": "yes" if low > 0 else "the other" if high < 0 else "undetermined",
+    }  # fmt: skip
 
 
 def _seeds(studies: Mapping[str, Results]) -> _Rows:
     """Studies that differ only in their seed, with the mean of their best values."""
-    groups: dict[str, list[str]] = {}
-    for name, results in studies.items():
-        job = {field: value for field, value in results.job.items() if field not in _FREE}
-        groups.setdefault(json.dumps([job, results.data], sort_keys=True), []).append(name)
+    fixed = {
+        name: [{field: value for field, value in results.job.items() if field not in _FREE}, results.data]
+        for name, results in studies.items()
+    }
     found = []
-    for names in groups.values():
+    for names in _grouped(fixed):
         bests = np.array([best.value for name in names if (best := studies[name].best) is not None])
         if len(bests) < 2 or len({studies[name].job["seed"] for name in names}) < len(names):
             continue
-        low = high = None
+        interval = None
         if len(bests) >= MIN_SEEDS:
             sample = np.random.default_rng(_SEED).integers(0, len(bests), (_RESAMPLES, len(bests)))
-            low, high = np.quantile(bests[sample].mean(axis=1), [0.05, 0.95]).tolist()
-        found.append({"studies": names, "mean_best": float(bests.mean()), "low": low, "high": high})
+            interval = np.quantile(bests[sample].mean(axis=1), _ENDS).tolist()
+        found.append({"studies": names, "mean_best": float(bests.mean()), "interval": interval})
     return found
-
-
-def _tried(results: Results, rows: Any, sign: float) -> tuple[dict[str, tuple[str, float]], float]:
-    """The trial and the value of each config that a study has tried, and the value of its best quarter."""
-    trials: dict[str, tuple[str, float]] = {}
-    names = tuned(results)
-    for row in rows.to_dict("records"):
-        config = json.dumps({name: row[name] for name in names if row[name] == row[name]}, sort_keys=True)
-        trials.setdefault(config, (str(row[TRIAL]), sign * float(row[OBJECTIVE])))
-    values = sign * rows[OBJECTIVE].to_numpy(np.float64)
-    return trials, float(np.quantile(values, 0.75)) if len(values) else np.nan
-
-
-def _shared(pair: tuple[str, str], tried: Mapping[str, Any]) -> dict[str, Any]:
-    (first, bar), (second, other_bar) = (tried[name] for name in pair)
-    common = [config for config in first if config in second]
-    values = np.array([[first[config][1], second[config][1]] for config in common]).reshape(-1, 2)
-    correlation = None
-    if len(common) >= MIN_TRIALS and (values.std(axis=0) > 0).all():
-        correlation = float(np.corrcoef(ranks(values[:, 0]), ranks(values[:, 1]))[0, 1])
-    good = [
-        [first[config][0], second[config][0]]
-        for config, row in zip(common, values, strict=True)
-        if len(common) > 1 and (row >= [bar, other_bar]).all()
-    ]
-    return {"studies": list(pair), "configs": len(common), "rank_correlation": correlation, "good_in_both": good}
-
-
-def _ranges(studies: Mapping[str, Results]) -> dict[str, list[str]]:
-    """Where the best quarter of each study's trials lies, by hyperparameter."""
-    best = {name: best_quarter(results, scored(results)) for name, results in studies.items()}
-    names = dict.fromkeys(parameter for results in studies.values() for parameter in tuned(results))
-    return {
-        parameter: [
-            span_in_words(results.space[parameter], best[name][parameter]) if parameter in best[name] else "–"
-            for name, results in studies.items()
-        ]
-        for parameter in names
-    }
 
 
 def _problems(studies: Mapping[str, Results]) -> list[str]:
@@ -262,14 +202,10 @@ def _problems(studies: Mapping[str, Results]) -> list[str]:
     for name, results in studies.items():
         for change in changes(results):
             found.append(f"{name} was continued with changed {change['kind']} in session {change['session']}.")
-    folds = _grouped({name: results.job.get("folds", 1) for name, results in studies.items()})
-    if len(folds) > 1:
-        counts = ((names, studies[names[0]].job.get("folds", 1)) for names in folds)
-        rows = (
-            f"{', '.join(names)} by {f'{count} folds' if count > 1 else 'the validation split'}"
-            for names, count in counts
-        )
-        found.append(f"They were evaluated on different rows: {', '.join(rows)}.")
+    folds = {name: results.job.get("folds", 1) for name, results in studies.items()}
+    if len(set(folds.values())) > 1:
+        rows = ", ".join(f"{name} by {f'{n} folds' if n > 1 else 'the validation split'}" for name, n in folds.items())
+        found.append(f"They were evaluated on different rows: {rows}.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a study takes from earlier ones: trials to learn from, how much these counted, and configs to start with."""
+"""What a study takes from earlier ones: trials to learn from, and configs to start with."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import Fault, InvalidJob, StorageError
+from pipeline.errors import Fault, InvalidJob
 from pipeline.results.analysis.parameters import format_value
-from pipeline.results.analysis.queries import ended_by_itself, quoted
-from pipeline.results.tables.load import Results, cache_per_results
-from pipeline.results.tables.trials import configs_of
-from pipeline.searchers import CurveSearch, History, Observation, thinned
+from pipeline.results.analysis.queries import ended_by_itself
+from pipeline.results.tables.load import Results
+from pipeline.results.tables.trials import configs_of, quoted
+from pipeline.searchers import History, Observation, thinned
 from pipeline.space import Config, Value, drawn_names, key_of, walk
-from pipeline.storage import Store
 from pipeline.storage.schema import metric_column
 from pipeline.study import Objective, TuneJob
-from pipeline.study.earlier_trials import MAX_TRIALS, EarlierTrial, EarlierTrials, earlier_studies, read_earlier
+from pipeline.study.earlier_trials import MAX_TRIALS, EarlierTrial, EarlierTrials
 from pipeline.text import listed
 
 
@@ -64,29 +63,6 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
             EarlierTrial(one.trial_id, one.config, tuple(one.curve), one.ended, one.state == "failed") for one in chosen
         ),
     )
-
-
-@cache_per_results
-def earlier_counts(results: Results) -> list[dict[str, Any]]:
-    """How much each `study` counts from which a study learned, by all trials: its used `trials`, and a `factor` from 0,
-    not at all, to 1, as much as the study's own; or a `note` that says why that is not known.
-    """
-    if not results.job.get("learn_from"):
-        return []
-    job = TuneJob.from_json(results.job, load=False)
-    if not isinstance(job.searcher, CurveSearch):
-        return []
-    try:
-        copies = {study.study: study for study in read_earlier(Store(results.location))}
-    except StorageError as error:
-        return [{"study": ", ".join(job.learn_from), "note": str(error)}]
-    earlier, epochs = earlier_studies(job, list(copies.values())), job.budget.epochs
-    own = list(_observations(results, job.objective, epochs))
-    factors = job.searcher.factors(job.space, own, earlier, epochs) if earlier else []
-    return [
-        {"study": study.name, "trials": len(study.observations), "factor": factor}
-        for study, factor in zip(earlier, factors, strict=True)
-    ]
 
 
 def _observations(results: Results, objective: Objective, epochs: int) -> Iterator[Observation]:

@@ -5,8 +5,8 @@ boxes (F. Hutter, H. Hoos, K. Leyton-Brown: An Efficient Approach for Assessing 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -31,8 +31,6 @@ _MAX_TRIALS, _MIN_TRIALS = 600, 12
 _TREES, _RESAMPLES, _TREES_OF_RESAMPLE, _R_SQUARED_RESAMPLES = 100, 20, 20, 200
 _FOLDS, _POINTS, _MIN_R_SQUARED = 5, 4096, 0.1
 _CELLS, _PAIR_CELLS, _MAX_PAIR_CELLS, _MAX_VALUES = 24, 12, 200, 8
-_LARGEST = 1e150
-"""The largest magnitude of a value: a variance is a square, and a float holds none of a larger value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ def importances(results: Results) -> list[Importance]:
 def _importance(
     results: Results, columns: Mapping[str, Sequence[Any]], drawn: Sequence[ParameterPath], when: When
 ) -> Importance:
-    there = np.ones(len(columns[OBJECTIVE]), np.bool_)
+    there, where = np.ones(len(columns[OBJECTIVE]), np.bool_), " there" if when else ""
     for switch, branch in when:
         there &= np.array([value == branch for value in columns[switch]], np.bool_)
     # Of the branch itself first, then those of the branches around it, which every trial here has too.
@@ -106,23 +104,24 @@ def _importance(
     axes = sorted(around, key=lambda axis: axis.when != when)
     units = np.array([_units(axis, columns[axis.name]) for axis in axes]).reshape(len(axes), -1).T
     there &= np.isfinite(units).all(axis=1)
-    units, values, where = units[there], np.array(columns[OBJECTIVE], np.float64)[there], " there" if when else ""
+    units, values = units[there], np.array(columns[OBJECTIVE], np.float64)[there]
     count, needed = len(values), max(_MIN_TRIALS, 3 * min(len(axes), MAX_AXES))
     if count < needed:
         return Importance(when, count, f"Too few trials{where} with a value: {count}; at least {needed} are needed.")
     if values.min() == values.max():
         return Importance(when, count, f"All {count} trials{where} have the same value.")
     values, clipped = _clipped(values, results.objective.mode)
+    # Squares of scaled values stay finite, and are not too small for a tree.
+    scale = float(np.abs(values).max()) or 1.0
+    values = values / scale
     chosen = np.linspace(0, count - 1, min(count, _MAX_TRIALS)).round().astype(int)
     units, values, own = units[chosen], values[chosen], sum(axis.when == when for axis in axes)
     places = _influential(units, values, own)
-    whole, unseen = _fit(units[:, places], values, _TREES, 0)
-    if len(places) < len(axes):
-        unseen = _unseen(units, values, own)
+    whole = _Forest(units[:, places], values, _TREES, 0)
+    unseen = whole.unseen if len(places) == len(axes) else _unseen(units, values, own)
     samples = np.random.default_rng(0).integers(0, len(values), (_R_SQUARED_RESAMPLES, len(values)))
-    r_squared = _r_squared(values, unseen)
-    drawn_r = np.array([_r_squared(values[sample], unseen[sample]) for sample in samples])
-    low, high = _interval(drawn_r, r_squared)
+    r_squared, again_r = _r_squared(values, unseen), [_r_squared(values[one], unseen[one]) for one in samples]
+    low, high = _interval(again_r, r_squared)
     found = Importance(when, count, "", len(values), r_squared, low, high, clipped)
     if r_squared < _MIN_R_SQUARED or low <= 0 or not whole.variance:
         share = percent(r_squared) if r_squared > 0 else "none"
@@ -130,18 +129,28 @@ def _importance(
             f"No conclusion is possible: a random forest predicts {share} of the differences between {count} trials"
             f"{where} that it has not seen (90% interval {percent_interval(low, high)}), which may be chance."
         )
-        return Importance(when, count, note, len(values), r_squared, low, high, clipped)
+        return replace(found, note=note)
     again = [
-        _fit(units[sample][:, places], values[sample], _TREES_OF_RESAMPLE, turn)[0]
+        _Forest(units[sample][:, places], values[sample], _TREES_OF_RESAMPLE, turn)
         for turn, sample in enumerate(samples[:_RESAMPLES])
     ]
-    scales = np.array([r_squared, *np.clip(drawn_r[:_RESAMPLES], 0, 1)])
-    chosen_axes = [axes[place] for place in places]
-    effects = list(_effects([whole, *again], scales, chosen_axes, when, results.objective.mode))
-    pairs = sorted(_pairs([whole, *again], scales, chosen_axes, when), key=lambda pair: -pair.share)
-    effects.sort(key=lambda effect: -effect.share)
-    left_out = own - len(effects)
-    return Importance(when, count, "", found.used, r_squared, low, high, clipped, left_out, effects, pairs)
+    shares = _Shares([whole, *again], np.array([r_squared, *np.clip(again_r[:_RESAMPLES], 0, 1)]))
+    effects, pairs = list[Effect](), list[Pair]()
+    shown = [axes[place] for place in places]
+    for place, axis in enumerate(shown):
+        if axis.when == when:
+            effects.append(_effect(axis, place, shares, results.objective.mode, scale))
+    for one, other in combinations(range(len(shown)), 2):
+        if when in (shown[one].when, shown[other].when):
+            cells = [_cells(shown[place], _PAIR_CELLS, _MAX_PAIR_CELLS) for place in (one, other)]
+            beyond = [_beyond(forest.across(one, other, cells)) for forest in shares.forests]
+            pairs.append(Pair((shown[one].name, shown[other].name), *shares.of(beyond)))
+    return replace(
+        found,
+        left_out=own - len(effects),
+        effects=sorted(effects, key=lambda effect: -effect.share),
+        pairs=sorted(pairs, key=lambda pair: -pair.share),
+    )
 
 
 def _units(axis: ParameterPath, values: Any) -> list[float]:
@@ -162,7 +171,7 @@ def _units(axis: ParameterPath, values: Any) -> list[float]:
 
 def _clipped(values: _Reals, mode: str) -> tuple[_Reals, int]:
     """Values, clipped at the bad end, at three interquartile ranges; unchanged if most values are the same."""
-    sign, values = 1.0 if mode == "max" else -1.0, np.clip(values, -_LARGEST, _LARGEST)
+    sign = 1.0 if mode == "max" else -1.0
     first, third = np.quantile(sign * values, [0.25, 0.75])
     edge = first - 3 * (third - first) if third > first else -math.inf
     far = sign * values < edge
@@ -185,32 +194,48 @@ def _unseen(units: _Reals, values: _Reals, own: int) -> _Reals:
     for number in range(_FOLDS):
         known, other = fold != number, fold == number
         places = _influential(units[known], values[known], own)
-        trees, scale = _trees(units[known][:, places], values[known], _TREES // 2, number)[::2]
-        rows = np.ascontiguousarray(units[other][:, places], np.float32)
-        unseen[other] = scale * sum(tree.predict(rows)[:, 0] for tree in trees) / len(trees)
+        forest = _Forest(units[known][:, places], values[known], _TREES // 2, number)
+        unseen[other] = forest.predict(units[other][:, places])
     return unseen
 
 
 def _r_squared(values: _Reals, unseen: _Reals) -> float:
     """The share of the variance of values that predictions explain; 0 if all values are the same."""
-    # Scaled, so that squares of large losses stay finite.
-    scale = float(np.abs(values).max()) or 1.0
-    whole = float(((values / scale - (values / scale).mean()) ** 2).sum())
-    return 1 - float(((values / scale - unseen / scale) ** 2).sum()) / whole if whole > 0 else 0.0
+    whole = float(((values - values.mean()) ** 2).sum())
+    return 1 - float(((values - unseen) ** 2).sum()) / whole if whole > 0 else 0.0
 
 
-def _interval(found: _Reals, value: float) -> tuple[float, float]:
+def _interval(found: Sequence[float] | _Reals, value: float) -> tuple[float, float]:
     low, high = np.quantile(found, [0.05, 0.95])
     return min(float(low), value), max(float(high), value)
 
 
-class _Boxes:
-    """A forest as boxes of the unit cube with the mass (value times volume) of each."""
+class _Forest:
+    """A random forest as boxes of the unit cube with the mass (value times volume) of each, its predictions for the
+    rows that a tree has not seen, and its variance over the cube.
+    """
 
-    def __init__(self, trees: Sequence[Any], axes: int, scale: float, seed: int) -> None:
-        points = np.random.default_rng(seed).random((_POINTS, axes)).astype(np.float32)
-        predicted = sum(tree.predict(points)[:, 0] for tree in trees) / len(trees)
-        self.variance = float(predicted.var()) * scale**2
+    def __init__(self, units: _Reals, values: _Reals, count: int, seed: int) -> None:
+        # Its trees are a small part of scikit-learn: with all that they could use, they take twice as long to import.
+        with light_imports(
+            hidden=["pandas"],
+            deferred=["numpy.f2py", "numpy.testing", "scipy.stats"],
+            empty=["scipy.special", "sklearn.neighbors"],
+        ):
+            from sklearn import config_context
+            from sklearn.tree import DecisionTreeRegressor
+
+        rows, axes, rng = np.ascontiguousarray(units, np.float32), units.shape[1], np.random.RandomState(seed)
+        trees, total, unused = [], np.zeros(len(rows)), np.zeros(len(rows))
+        with config_context(skip_parameter_validation=True):
+            for own in rng.randint(np.iinfo(np.int32).max, size=count).tolist():
+                drawn = np.bincount(np.random.RandomState(own).randint(0, len(rows), len(rows)), minlength=len(rows))
+                tree = DecisionTreeRegressor(min_samples_leaf=2, max_features=0.7, random_state=own)
+                trees.append(tree.fit(rows, values, drawn, check_input=False).tree_)
+                total[drawn == 0] += trees[-1].predict(rows[drawn == 0])[:, 0]
+                unused += drawn == 0
+        self._trees, self.unseen = trees, total / np.maximum(unused, 1)
+        self.variance = float(self.predict(np.random.default_rng(seed).random((_POINTS, axes))).var())
         # All trees together, level by level: a loop over hundreds of trees takes several times as long.
         roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
         before = np.repeat(roots, [tree.node_count for tree in trees])
@@ -229,110 +254,74 @@ class _Boxes:
             low[right[inner], axis] = np.maximum(low[inner, axis], at)
             inner = children[~leaves[children]]
         self._low, self._high = low[leaves], high[leaves]
-        self._masses = value[leaves, 0, 0] * scale / len(trees) * np.prod(self._high - self._low, axis=1)
+        self._masses = value[leaves, 0, 0] / len(trees) * np.prod(self._high - self._low, axis=1)
         self._covers: dict[tuple[int, int], _Reals] = {}
+
+    def predict(self, units: _Reals) -> _Reals:
+        """The mean of the trees' predictions."""
+        rows = np.ascontiguousarray(units, np.float32)
+        predicted: _Reals = sum(tree.predict(rows)[:, 0] for tree in self._trees) / len(self._trees)
+        return predicted
 
     def along(self, axis: int, cells: int) -> _Reals:
         """The mean within each of equal parts of an axis, over all other axes."""
         means: _Reals = self._masses @ self._cover(axis, cells)
         return means
 
-    def across(self, one: int, other: int, cells: tuple[int, int]) -> _Reals:
+    def across(self, one: int, other: int, cells: Sequence[int]) -> _Reals:
         """The mean within each cell of two axes, over all other axes."""
-        means: _Reals = (self._kept(one, cells[0]) * self._masses[:, None]).T @ self._kept(other, cells[1])
+        means: _Reals = (self._cover(one, cells[0]) * self._masses[:, None]).T @ self._cover(other, cells[1])
         return means
-
-    def _kept(self, axis: int, cells: int) -> _Reals:
-        if (axis, cells) not in self._covers:
-            self._covers[axis, cells] = self._cover(axis, cells)
-        return self._covers[axis, cells]
 
     def _cover(self, axis: int, cells: int) -> _Reals:
         """Which share of each part of an axis each box covers, relative to its width; by box and part."""
-        edges, low, high = np.linspace(0, 1, cells + 1), self._low[:, axis, None], self._high[:, axis, None]
-        ends = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
-        shares: _Reals = np.clip(ends, 0, None) * (cells / (high - low))
-        return shares
+        if (axis, cells) not in self._covers:
+            edges, low, high = np.linspace(0, 1, cells + 1), self._low[:, axis, None], self._high[:, axis, None]
+            ends = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+            self._covers[axis, cells] = np.clip(ends, 0, None) * (cells / (high - low))
+        return self._covers[axis, cells]
 
 
-def _fit(units: _Reals, values: _Reals, count: int, seed: int) -> tuple[_Boxes, _Reals]:
-    """A forest, and its prediction for each row by the trees that have not seen it."""
-    trees, counts, scale = _trees(units, values, count, seed)
-    rows, total = np.ascontiguousarray(units, np.float32), np.zeros(len(values))
-    for tree, drawn in zip(trees, counts, strict=True):
-        total[drawn == 0] += tree.predict(rows[drawn == 0])[:, 0]
-    unseen = total * scale / np.maximum((np.array(counts) == 0).sum(axis=0), 1)
-    return _Boxes(trees, units.shape[1], scale, seed), unseen
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """The forest and those of resampled trials, each with the share of the variance that it predicts."""
 
+    forests: Sequence[_Forest]
+    predicted: _Reals
 
-def _trees(units: _Reals, values: _Reals, count: int, seed: int) -> tuple[list[Any], list[npt.NDArray[Any]], float]:
-    """The trees of a random forest, how often each drew each row, and by what the values were divided."""
-    # Its trees are a small part of scikit-learn: with all that they could use, they take twice as long to import.
-    with light_imports(
-        hidden=["pandas"],
-        deferred=["numpy.f2py", "numpy.testing", "scipy.stats"],
-        empty=["scipy.special", "sklearn.neighbors"],
-    ):
-        from sklearn import config_context
-        from sklearn.tree import DecisionTreeRegressor
-
-    rows, rng = np.ascontiguousarray(units, np.float32), np.random.RandomState(seed)
-    # So that squares of large losses stay finite.
-    scale, trees, counts = float(np.abs(values).max()) or 1.0, [], []
-    with config_context(skip_parameter_validation=True):
-        for tree_seed in rng.randint(np.iinfo(np.int32).max, size=count).tolist():
-            drawn = np.bincount(np.random.RandomState(tree_seed).randint(0, len(rows), len(rows)), minlength=len(rows))
-            tree = DecisionTreeRegressor(min_samples_leaf=2, max_features=0.7, random_state=tree_seed)
-            trees.append(tree.fit(rows, values / scale, drawn, check_input=False).tree_)
-            counts.append(drawn)
-    return trees, counts, scale
-
-
-def _share(variance: float, forest: _Boxes) -> float:
-    return float(np.clip(variance / forest.variance, 0, 1)) if forest.variance > 0 else 0.0
+    def of(self, variances: Sequence[float]) -> tuple[float, float, float]:
+        """The share of the objective's variance that one variance of each forest is, and the ends of its interval."""
+        wholes = np.array([forest.variance for forest in self.forests])
+        ratios = np.divide(variances, wholes, out=np.zeros(len(wholes)), where=wholes > 0)
+        first, *others = self.predicted * np.clip(ratios, 0, 1)
+        return float(first), *_interval(others, float(first))
 
 
 def _cells(axis: ParameterPath, number: int, most: int = 10**9) -> int:
     return min(len(axis.domain.values), most) if isinstance(axis.domain, ListedDomain) else number
 
 
-def _effects(
-    forests: Sequence[_Boxes], scales: _Reals, axes: Sequence[ParameterPath], when: When, mode: str
-) -> Iterator[Effect]:
-    for place, axis in enumerate(axes):
-        if axis.when != when:
-            continue
-        cells = _cells(axis, _CELLS)
-        along = np.array([forest.along(place, cells) for forest in forests])
-        shares = scales * [_share(means.var(), forest) for means, forest in zip(along, forests, strict=True)]
-        low, high = _interval(shares[1:], float(shares[0]))
-        values = [axis.domain.from_unit(float(unit)) for unit in (np.arange(cells) + 0.5) / cells]
-        best = best_range(axis.domain, values, along[0], mode) if low >= MIN_SHARE else None
-        lows, highs = np.quantile(along[1:], [0.05, 0.95], axis=0)
-        band = np.minimum(lows, along[0]), np.maximum(highs, along[0])
-        yield Effect(axis, float(shares[0]), low, high, best, values, along[0], *band)
+def _effect(axis: ParameterPath, place: int, shares: _Shares, mode: str, scale: float) -> Effect:
+    cells = _cells(axis, _CELLS)
+    along = scale * np.array([forest.along(place, cells) for forest in shares.forests])
+    share, low, high = shares.of([float((means / scale).var()) for means in along])
+    values = [axis.domain.from_unit(float(unit)) for unit in (np.arange(cells) + 0.5) / cells]
+    best = best_range(axis.domain, values, along[0], mode) if low >= MIN_SHARE else None
+    lows, highs = np.quantile(along[1:], [0.05, 0.95], axis=0)
+    band = np.minimum(lows, along[0]), np.maximum(highs, along[0])
+    return Effect(axis, share, low, high, best, values, along[0], *band)
 
 
 def best_range(domain: Any, values: Sequence[Any], means: _Reals, mode: str) -> str:
     """Where means along a domain are best, in words: the value, or the span of the best quarter."""
     height = means if mode == "max" else -means
-    ordered = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values) and list(
-        values
-    ) in (sorted(values), sorted(values, reverse=True))
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    ordered = numbers and list(values) in (sorted(values), sorted(values, reverse=True))
     if isinstance(domain, ListedDomain) and (len(values) <= _MAX_VALUES or not ordered):
         return format_value(values[int(height.argmax())])
     edge = height.min() + 0.75 * (height.max() - height.min())
     good = [value for value, each in zip(values, height, strict=True) if each >= edge]
     return " to ".join(dict.fromkeys((format_value(good[0]), format_value(good[-1]))))
-
-
-def _pairs(forests: Sequence[_Boxes], scales: _Reals, axes: Sequence[ParameterPath], when: When) -> Iterator[Pair]:
-    for one, other in combinations(range(len(axes)), 2):
-        if when not in (axes[one].when, axes[other].when):
-            continue
-        cells = _cells(axes[one], _PAIR_CELLS, _MAX_PAIR_CELLS), _cells(axes[other], _PAIR_CELLS, _MAX_PAIR_CELLS)
-        shares = scales * [_share(_beyond(forest.across(one, other, cells)), forest) for forest in forests]
-        yield Pair((axes[one].name, axes[other].name), float(shares[0]), *_interval(shares[1:], float(shares[0])))
 
 
 def _beyond(means: _Reals) -> float:

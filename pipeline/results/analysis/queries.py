@@ -5,16 +5,18 @@ Beside the tables stand the views `scored` (epochs with `_value`, `_loss` and `_
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.engine.commands import STOPPED_BY_USER
 from pipeline.engine.reporting import is_over
 from pipeline.results.tables.load import Results, cache_per_results
+from pipeline.results.tables.trials import quoted
 from pipeline.space import Domain
 from pipeline.storage.schema import SECONDS, column_of
 from pipeline.storage.sessions import driver_seconds
@@ -46,11 +48,6 @@ STOPS = f"""(
     from trials left join last using (trial_id) where state = 'stopped'
 )"""
 """The stopped trials, and what stopped each: `comparison` with other trials, a `user`, or the study's `end`."""
-
-
-def quoted(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def timed(results: Results) -> str:
@@ -290,3 +287,40 @@ def study_decisions(results: Results) -> pa.Table:
     return results.query(
         "select session, number, time, kind, reason from decisions where trial_id is null order by number"
     )
+
+
+def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> tuple[float, float]:
+    """How many epochs a future trial is expected to train, and how many the live ones still do.
+
+    A trial continues after an epoch with the probability with which the trials that reached it did (E. L. Kaplan and
+    P. Meier, JASA 1958): trials that end early do so first, so the mean of those that have ended would be too low.
+    """
+    stopped, going = (np.clip(np.asarray(each, np.int64), 0, maximum) for each in (ended, live))
+    ends, everyone = (np.bincount(each, minlength=maximum + 1) for each in (stopped, np.concatenate([stopped, going])))
+    reached = everyone[::-1].cumsum()[::-1]
+    survival = np.cumprod(1 - ends[:maximum] / np.maximum(reached[:maximum], 1))
+    later = survival[::-1].cumsum()[::-1]
+    at = going[going < maximum]
+    return float(later[0]), float((later[at] / survival[at]).sum())
+
+
+def seconds_left(
+    budget: Budget,
+    *,
+    rate: float | None,
+    ended: Sequence[int],
+    live: Sequence[int],
+    limit: int,
+    seconds: float,
+    waited: float = 0.0,
+) -> float | None:
+    """An estimate of the seconds until a study ends, at most what its budget leaves."""
+    bounds: list[float] = []
+    if rate:
+        each, begun = expected_epochs(ended, live, budget.epochs)
+        bounds.append((begun + each * max(limit - len(ended) - len(live), 0)) / rate - waited)
+        if budget.total_epochs is not None:
+            bounds.append((budget.total_epochs - sum(ended) - sum(live)) / rate - waited)
+    if budget.seconds is not None:
+        bounds.append(budget.seconds - seconds)
+    return max(min(bounds), 0.0) if bounds else None

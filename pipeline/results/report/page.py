@@ -24,11 +24,10 @@ from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.sections import comparison_sections, sections
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.results.views.explanation import comparison_tables, comparison_warning, earlier_table
+from pipeline.results.views.explanation import comparison_tables, comparison_warning
 from pipeline.results.views.provenance import provenance_in_words
-from pipeline.results.views.states import STATES
 from pipeline.results.views.study import MAX_PARAMETERS, is_numeric, leaderboard, summary
-from pipeline.results.views.table import Column, Table
+from pipeline.results.views.table import STATES, Column, Table
 from pipeline.space import scalar
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -70,7 +69,6 @@ def content(results: Results) -> dict[str, Any]:
         "state": results.state,
         "location": results.location,
         "summary": summary(results),
-        "earlier": earlier_table(results),
         "tiles": tiles(results),
         "causes": causes(results),
         "space": _space(results),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
@@ -141,13 +141,12 @@ class Results:
     @property
     def space(self) -> Space:
         """What was tuned: parameter name → domain or constant, those of a switch's branches included."""
-        # A copy: many functions ask for it, once for each of hundreds of parameters.
-        return dict(_space(self))
+        return parameters_of(self.study)
 
     @property
     def parameters(self) -> list[ParameterPath]:
         """The path of each parameter; one that several branches have is listed once for each."""
-        return list(_paths(self))
+        return list(walk(space_of(self.study)))
 
     @property
     def seconds(self) -> float:
@@ -187,16 +186,6 @@ def _database(results: Results) -> tuple[threading.Lock, Any]:
 
 
 @cache_per_results
-def _space(results: Results) -> Space:
-    return parameters_of(results.study)
-
-
-@cache_per_results
-def _paths(results: Results) -> Sequence[ParameterPath]:
-    return list(walk(space_of(results.study)))
-
-
-@cache_per_results
 def _best(results: Results) -> Best | None:
     found = results.query(
         "select * from ranked where place = 1 and state <> 'failed' and objective is not null"
@@ -209,16 +198,14 @@ def _best(results: Results) -> Best | None:
 
 @cache_per_results
 def _frames(results: Results) -> Callable[[str], "pd.DataFrame"]:
-    # Arrow's memory is read-only. Pandas copies what two frames share before it changes a value of one.
-    known: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
-    tables = results.tables
-
+    @cache
     def frame(name: str) -> "pd.DataFrame":
-        if name not in known:
-            shared = as_frame(getattr(tables, name))
-            known[name] = shared, shared.copy(deep=False)
-        return known[name][1]
+        shared = as_frame(results.table(name))
+        # Arrow's memory is read-only. Pandas copies what two frames share before it changes a value of one.
+        kept.append(shared)
+        return shared.copy(deep=False)
 
+    kept: list[pd.DataFrame] = []
     return frame
 
 
@@ -325,37 +312,11 @@ def stamp(store: Store) -> str:
     return hashlib.sha256(repr([store.sizes(folder) for folder in _STAMPED]).encode()).hexdigest()[:16]
 
 
-class Rereader:
-    """Reads the tables of a study that runs again only if its files have changed."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[str, Results]] = {}
-
-    def results(self, uri: str) -> Results:
-        """The results of a study as they are."""
-        # Before the tables: what is written meanwhile is read next time.
-        mark = stamp(Store(uri))
-        known, results = self._known.get(uri, ("", None))
-        if results is None or known != mark:
-            results = load_results(uri)
-        else:
-            # A heartbeat changes no file's size, and a driver may have died without a trace in the files.
-            sessions = read_sessions(Store(uri))
-            if (state := state_of(sessions, datetime.now(UTC))) != results.state:
-                results = replace(results, sessions=sessions, state=state)
-        self._known[uri] = mark, results
-        return results
-
-
 def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
-    """Studies by a unique label: the name, or the caller's name for the study where two have the same name."""
+    """Studies by a unique label: their names, or what the caller calls them where two have the same name."""
     apart = {sanitize(given.rstrip("/")): results for given, results in named}
-    names = [results.name for results in apart.values()]
-    called = {given: study.name if names.count(study.name) == 1 else given for given, study in apart.items()}
-    if len(set(called.values())) < len(called):
-        # The caller names a study as another one is called.
-        called = {given: given for given in apart}
-    return {called[given]: results for given, results in apart.items()}
+    by_name = {results.name: results for results in apart.values()}
+    return by_name if len(by_name) == len(apart) else apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,11 @@ _SHOWN = 12
 """If there are more ids, messages name the first and the last."""
 
 
+def quoted(name: str) -> str:
+    """A column's name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def ranked(results: Results) -> list[str]:
     """The trial ids, the best first, in the order of `pipeline.study.ranking`."""
     ids: list[str] = results.query("select trial_id from ranked order by place")["trial_id"].to_pylist()
@@ -85,14 +90,10 @@ def configs_of(rows: "pa.Table | pd.DataFrame", space: Space) -> list[Config]:
             # NaN differs from itself, and pandas' NA does not say whether it does.
             if value is None or (value != value) is not False:
                 continue
-            if listed is None:
-                config[name] = value
-                continue
             # Each kind of value is looked for once: there are as many as the domain has.
-            key = (type(value), value)
-            if key not in meant:
+            if listed is not None and (key := (type(value), value)) not in meant:
                 meant[key] = config_value(value, listed)
-            config[name] = deepcopy(meant[key]) if isinstance(meant[key], list | dict) else meant[key]
+            config[name] = value if listed is None else deepcopy(meant[key])
     return configs
 
 
@@ -126,7 +127,7 @@ def values_at_best(results: Results) -> pa.Table:
     columns, known = [], results.table("epochs").column_names
     for place, objective in enumerate(results.objectives):
         column = objective_column(objective.metric, results)
-        source = f'cast(e."{column}" as double)' if column in known else "cast(null as double)"
+        source = f"cast(e.{quoted(column)} as double)" if column in known else "cast(null as double)"
         columns.append(f'case when t.best_epoch is not null then {source} end as "{place}"')
     return results.query(
         f"select t.trial_id, {', '.join(columns)} from trials t left join epochs e "
@@ -167,10 +168,8 @@ def pareto_front(results: Results) -> list[FrontPoint]:
     usable = pc.and_(pc.not_equal(trials["state"], "failed"), pc.equal(trials["violation"], 0.0))
     values[~np.asarray(pc.fill_null(usable, False), np.bool_)] = np.nan
     undominated = np.flatnonzero(on_front(values, [objective.mode for objective in objectives]))
-    metrics, places = (
-        [objective.metric for objective in objectives],
-        {trial: at for at, trial in enumerate(ranked(results))},
-    )
+    metrics = [objective.metric for objective in objectives]
+    places = {trial: at for at, trial in enumerate(ranked(results))}
     rows = trials.select(["trial_id", "best_epoch"]).take(pa.array(undominated)).to_pylist()
     points = [
         FrontPoint(row["trial_id"], row["best_epoch"], dict(zip(metrics, own, strict=True)))

@@ -5,17 +5,24 @@ from itertools import zip_longest
 from typing import Any
 
 from pipeline.results.analysis.comparison import MIN_SEEDS, Comparison
-from pipeline.results.analysis.earlier_studies import earlier_counts
 from pipeline.results.analysis.early_stopping import MIN_TRIALS, agreements, stopping
 from pipeline.results.analysis.importance import MIN_SHARE, Importance, importances
-from pipeline.results.analysis.parameters import by_influence, domain_in_words, of_shown
+from pipeline.results.analysis.parameters import (
+    best_quarter,
+    by_influence,
+    domain_in_words,
+    of_shown,
+    scored,
+    span_in_words,
+    tuned,
+)
 from pipeline.results.analysis.queries import PHASES, ancestry, changes, effort, exploits
 from pipeline.results.tables.load import Results
 from pipeline.results.views.study import failures_table, number
 from pipeline.results.views.table import Column, Table
 from pipeline.text import counted, duration, format_number, listed, percent, percent_interval
 
-_NAMED, _PAIRS, _RANGES, _DOMAINS, _DOUBTS = 6, 28, 30, 5, 8
+_NAMED, _PAIRS, _RANGES, _DOUBTS = 6, 28, 30, 8
 
 
 def interval(text: Any = format_number) -> Any:
@@ -31,7 +38,7 @@ def signed(value: float | None) -> str:
 def explanation_tables(results: Results) -> list[Table]:
     """The explanation of a study; questions without an answer are left out."""
     tables = [changes_table(results), *map(importance_table, importances(results)), early_table(results)]
-    tables += [stopping_table(results), earlier_table(results), lineage_table(results), time_table(results)]
+    tables += [stopping_table(results), lineage_table(results), time_table(results)]
     tables.append(failures_table(results))
     return [table for table in tables if table.rows or table.note]
 
@@ -160,19 +167,6 @@ def stopping_table(results: Results) -> Table:
     return Table("What early stopping did", columns if rows else [], rows, note, "stopping", facts, _DOUBTS)
 
 
-def earlier_table(results: Results) -> Table:
-    """How much the studies counted from which a study learned."""
-    rows = earlier_counts(results)
-    columns = [
-        Column("study"),
-        Column("trials", right=True),
-        Column("factor", "counted", number, right=True),
-        Column("note", text=lambda text: text or "", keep="wrapped"),
-    ]
-    note = "0 means not at all, 1 as much as the study's own trials." if rows else ""
-    return Table("What earlier studies contributed", columns, rows, note, "earlier")
-
-
 def lineage_table(results: Results) -> Table:
     """Whose weights became the best model."""
     copies = exploits(results).num_rows
@@ -208,14 +202,8 @@ def time_table(results: Results) -> Table:
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """A comparison of studies: those without rows are left out."""
-    tables = [
-        _members(comparison),
-        _differences(comparison),
-        _seeds(comparison),
-        _ranges(comparison),
-        _shared(comparison),
-    ]
+    """A comparison of studies: tables without rows are left out."""
+    tables = [_members(comparison), _differences(comparison), _seeds(comparison), _best_quarters(comparison.studies)]
     return [table for table in tables if table.rows]
 
 
@@ -237,23 +225,19 @@ def _members(comparison: Comparison) -> Table:
         Column("best_at_level", f"after {counted(comparison.level, 'epoch')}", number, right=True, keep="whole"),
     ]
     if draws:
-        columns.append(
-            Column("expected_best", f"expected of {counted(draws, 'trial')}", number, right=True, keep="whole")
-        )
+        expected = f"expected of {counted(draws, 'trial')}"
+        columns.append(Column("expected_best", expected, number, right=True, keep="whole"))
         columns.append(Column("interval", "90% interval", interval(), right=True, keep="whole"))
-    if comparison.box is not None:
-        columns.append(Column("hypervolume", text="{:.1%}".format, right=True, keep="whole"))
-    rows = [{**row, "interval": [row["low"], row["high"]]} for row in comparison.members]
-    few = [row["study"] for row in rows if row["expected_best"] is None]
-    note = f"{listed(few)}: too few trials within the bounds; an interval needs {MIN_TRIALS}." if few else ""
     facts = {"level_epochs": comparison.level, "expected_of_trials": draws, "problems": list(comparison.problems)}
     if comparison.box is not None:
+        columns.append(Column("hypervolume", text="{:.1%}".format, right=True, keep="whole"))
         facts["reference"] = dict(comparison.box.reference)
-    return Table("Studies", columns, rows, note, "studies", facts)
+    few = [row["study"] for row in comparison.members if row["expected_best"] is None]
+    note = f"{listed(few)}: too few trials within the bounds; an interval needs {MIN_TRIALS}." if few else ""
+    return Table("Studies", columns, comparison.members, note, "studies", facts)
 
 
 def _differences(comparison: Comparison) -> Table:
-    rows = [{**row, "interval": [row["low"], row["high"]], "better": _verdict(row)} for row in comparison.differences]
     columns = [
         Column("studies", "", " over ".join, keep="whole"),
         Column("ahead", "difference", number, right=True, keep="whole"),
@@ -265,11 +249,7 @@ def _differences(comparison: Comparison) -> Table:
         f"The difference of the expected best of {counted(comparison.draws, 'trial')}, above 0 where the first is "
         "better; it may lie outside of its interval, because a study has one seed."
     )
-    return Table("Is the first better?", columns, rows, note, "differences", most=_PAIRS)
-
-
-def _verdict(row: Mapping[str, Any]) -> str:
-    return "yes" if row["low"] > 0 else "the other" if row["high"] < 0 else "undetermined"
+    return Table("Is the first better?", columns, comparison.differences, note, "differences", most=_PAIRS)
 
 
 def _seeds(comparison: Comparison) -> Table:
@@ -278,43 +258,30 @@ def _seeds(comparison: Comparison) -> Table:
         Column("mean_best", text=number, right=True, keep="whole"),
         Column("interval", "90% interval", interval(), right=True, keep="whole"),
     ]
-    rows = [{**row, "interval": row["low"] and [row["low"], row["high"]]} for row in comparison.seeds]
-    note = "" if all(row["interval"] for row in rows) else f"An interval needs {MIN_SEEDS} seeds."
-    return Table("Studies that differ only in their seed", columns, rows, note, "seeds")
+    note = "" if all(row["interval"] for row in comparison.seeds) else f"An interval needs {MIN_SEEDS} seeds."
+    return Table("Studies that differ only in their seed", columns, comparison.seeds, note, "seeds")
 
 
-def _ranges(comparison: Comparison) -> Table:
+def _best_quarters(studies: Mapping[str, Results]) -> Table:
     """Where the best quarter of the trials lies, by hyperparameter: all, or the most influential ones of each study."""
-    studies, names = comparison.studies, list(comparison.ranges)
-    if len(names) > _RANGES:
-        orders = [by_influence(results) for results in studies.values()]
-        first = (name for ranked in zip_longest(*orders) for name in ranked if name is not None)
-        names = list(dict.fromkeys(first))[:_RANGES]
-    differ = []
+    every = list(dict.fromkeys(name for results in studies.values() for name in tuned(results)))
+    orders = [by_influence(results) for results in studies.values()]
+    first = dict.fromkeys(name for ranked in zip_longest(*orders) for name in ranked if name is not None)
+    names = every if len(every) <= _RANGES else list(first)[:_RANGES]
+    best = {label: best_quarter(results, scored(results)) for label, results in studies.items()}
+    columns, rows, differ = [Column("hyperparameter", keep="whole")], [], []
+    columns += [Column(label, label, keep="whole") for label in studies]
     for name in names:
-        words = {domain_in_words(results.space[name]) for results in studies.values() if name in results.space}
-        differ += [name] if len(words) > 1 else []
-    note = of_shown(next(iter(studies.values())), len(names), len(comparison.ranges))
+        own = {label: results.space[name] for label, results in studies.items() if name in results.space}
+        rows.append({
+            "hyperparameter": name,
+            **{label: span_in_words(domain, best[label].get(name, ())) for label, domain in own.items()},
+        })  # fmt: skip
+        differ += [name] if len({domain_in_words(domain) for domain in own.values()}) > 1 else []
+    note = of_shown(next(iter(studies.values())), len(names), len(every))
     if differ:
-        more = f" and {len(differ) - _DOMAINS} others" if len(differ) > _DOMAINS else ""
-        note = f"{note} The studies draw {', '.join(differ[:_DOMAINS])}{more} from different domains.".strip()
-    columns = [Column("hyperparameter", keep="whole"), *(Column(label, label, keep="whole") for label in studies)]
-    rows = [{"hyperparameter": name, **dict(zip(studies, comparison.ranges[name], strict=True))} for name in names]
+        note = f"{note} The studies draw {_some(differ)} from different domains.".strip()
     return Table("Where the best quarter of the trials lies", columns, rows, note, "best_quarters")
-
-
-def _shared(comparison: Comparison) -> Table:
-    columns = [
-        Column("studies", text=" and ".join, keep="whole"),
-        Column("configs", "configs in common", right=True, keep="whole"),
-        Column("rank_correlation", text=signed, right=True, keep="whole"),
-        Column("good_in_both", "in the best quarter of both (trials)", _good, keep="wrapped"),
-    ]
-    return Table("Configs that both have tried", columns, comparison.shared, "", "shared_configs", most=_PAIRS)
-
-
-def _good(trials: Sequence[Sequence[str]]) -> str:
-    return _some(["/".join(dict.fromkeys(each)) for each in trials])
 
 
 def _some(items: Sequence[str]) -> str:

@@ -1,8 +1,9 @@
-"""A study: its leaderboard, its summary, and why trials failed."""
+"""A study: its leaderboard, its summary, why trials failed, and its JSON object (docs/results-json.md)."""
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -11,11 +12,11 @@ import pyarrow.compute as pc
 from pipeline.results.analysis.comparison import hypervolume_of
 from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.parameters import by_influence, format_value, shown_parameters, tuned
-from pipeline.results.analysis.queries import changes, quoted, study_decisions, trial_counts
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import configs_of, objective_column, pareto_front
-from pipeline.results.views.states import STATES
-from pipeline.results.views.table import Column, Table
+from pipeline.results.analysis.queries import changes, study_decisions, trial_counts
+from pipeline.results.tables.load import Results, StudyRow
+from pipeline.results.tables.trials import configs_of, objective_column, objective_columns, pareto_front, quoted
+from pipeline.results.views.provenance import sessions_objects
+from pipeline.results.views.table import STATES, Column, Table, plain
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.space import kinds_of
@@ -115,10 +116,6 @@ def _common_columns(studies: Mapping[str, Results], most: int | None) -> list[Co
 
 def _objective_keys(results: Results) -> dict[str, str]:
     """The keys of the objectives in a row, by metric: in `--where` they are columns of that name."""
-    if len(results.objectives) == 1:
-        return {results.objective.metric: "objective"}
-    from pipeline.results.tables.trials import objective_columns
-
     return objective_columns(results)
 
 
@@ -280,3 +277,40 @@ def phases_of(job: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _function(value: Any) -> str | None:
     name = value.get("function") if isinstance(value, Mapping) else None
     return name.rpartition(":")[2] if isinstance(name, str) else None
+
+
+def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
+    """The object that `results --json` prints."""
+    box = hypervolume_of(results)
+    limit = "order by length(trial_id), trial_id" if top is None else f"order by place limit {top}"
+    return {
+        "study": results.name,
+        "state": results.state,
+        "location": results.location,
+        "seconds": results.seconds,
+        "objectives": [
+            {name: value for name, value in asdict(one).items() if value is not None} for one in results.objectives
+        ],
+        "best": results.best and asdict(results.best),
+        "test": None if results.test is None else plain(results.test),
+        "trials": rows_with_config(results, results.query(f"select * exclude (place, study) from ranked {limit}")),
+        "front": [asdict(point) for point in pareto_front(results)],
+        "hypervolume": box and {"share": box[1], **asdict(box[0])},
+        "metric_names": dict(results.metric_names),
+        "failures": failures_table(results).as_object()["rows"],
+        "changes": changes(results),
+        "decisions": plain(study_decisions(results).to_pylist()),
+        "sessions": sessions_objects(results.sessions),
+    }
+
+
+def rows_with_config(results: Results, table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as JSON values, with a config as an object in place of its columns."""
+    fixed = table.select([name for name in table.column_names if not name.startswith("config_")])
+    rows = zip(fixed.to_pylist(), configs_of(table, results.space), strict=True)
+    return [{**plain(row), "config": config} for row, config in rows]
+
+
+def studies_object(studies: Iterable[StudyRow]) -> dict[str, Any]:
+    """The object that `studies --json` prints."""
+    return {"studies": [plain(asdict(study)) for study in studies]}

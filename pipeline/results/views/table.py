@@ -28,6 +28,26 @@ _WRAPPED = 20
 """The minimum width of a column of prose."""
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a trial's state is worded and shown."""
+
+    verb: str
+    colour: str
+    page: str = "--ink"
+
+
+STATES: Mapping[str, State] = {
+    "completed": State("completed", "green"),
+    "stopped": State("stopped early", "bright_black", page="--quiet"),
+    "failed": State("failed", "red", page="--bad"),
+    "running": State("running", "cyan"),
+    "paused": State("paused", "yellow"),
+    "waiting": State("waiting", "white"),
+}
+"""Every state, by its word in the table `trials`, in the order in which sentences name them."""
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it; what is not finite is null."""
     match value:

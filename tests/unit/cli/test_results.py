@@ -11,7 +11,7 @@ from pipeline.cli.commands import app
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.results import load_results
 from pipeline.results.tables.trials import ranked
-from pipeline.results.views.objects import results_object
+from pipeline.results.views.study import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.unit.results.front_studies import recorded

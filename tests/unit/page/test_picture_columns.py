@@ -10,7 +10,7 @@ from pipeline.page import picture_columns
 from pipeline.page.picture_columns import as_json, best_so_far, curves, shown_metrics, trial_columns
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.parameters import is_log
-from pipeline.results.tables.sql import select_trials
+from pipeline.results.tables.sql import TrialsDatabase
 from pipeline.space import Choice
 from tests.unit.results.front_studies import recorded
 from tests.unit.results.small_studies import of_function, wide_study
@@ -45,7 +45,8 @@ def test_listed_values_come_with_their_sql(domains_results: Results) -> None:
     assert listed
     for column in listed:
         for place, sql in enumerate(column["sql"]):
-            chosen = select_trials(domains_results, where=f"{column['name']} in ({sql})", columns=["trial_id"])
+            with TrialsDatabase({"study": domains_results}) as trials:
+                chosen = trials.select(where=f"{column['name']} in ({sql})", columns=["trial_id"])
             expected = [
                 trial
                 for trial, value in zip(data["trials"], column["values"], strict=True)
@@ -65,7 +66,8 @@ def test_listed_numbers_have_an_axis_of_their_own_values(tmp_path: Path) -> None
     assert set(columns["config_units"]["values"]) == {0, 1, 2}
     for name, column in ((name, columns[name]) for name in ("config_units", "config_rate")):
         for place, sql in enumerate(column["sql"]):
-            chosen = select_trials(results, where=f"{name} in ({sql})", columns=["trial_id"])
+            with TrialsDatabase({"study": results}) as trials:
+                chosen = trials.select(where=f"{name} in ({sql})", columns=["trial_id"])
             there = [trial for trial, value in zip(data["trials"], column["values"], strict=True) if value == place]
             assert chosen["trial_id"].to_pylist() == there
 

@@ -1,9 +1,6 @@
-"""What a study gives to a later one, and how much earlier studies counted."""
+"""What a study gives to a later one."""
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +8,9 @@ import pytest
 from pipeline import Objective, TuneJob
 from pipeline.errors import InvalidJob
 from pipeline.results import Results
-from pipeline.results.analysis.earlier_studies import earlier_counts, trials_to_learn_from, warm_start_configs
+from pipeline.results.analysis.earlier_studies import trials_to_learn_from, warm_start_configs
 from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
-from pipeline.storage import Store
-from pipeline.study import layout
-from pipeline.study.earlier_trials import write_earlier
 from tests.unit.results.studies import SPACE, with_tables
 
 
@@ -74,30 +68,6 @@ def test_a_study_without_a_varied_parameter_in_common_is_refused(asha_results: R
     assert trials_to_learn_from(asha_results, later, "a").missing == ("new",)
     with pytest.raises(InvalidJob, match="whose trials differ in a hyperparameter of this space: lr, new"):
         trials_to_learn_from(same, later, "a")
-
-
-def test_a_study_of_the_same_trials_counts(asha_results: Results, tmp_path: Path) -> None:
-    later = job(asha_results, budget=asha_results.job["budget"])
-    write_earlier(Store(tmp_path), [trials_to_learn_from(asha_results, later, "a")])
-    fields = json.loads(json.dumps({**later.to_json(), "name": "mnist-asha"}))
-    results = replace(asha_results, study={**asha_results.study, "job": fields}, location=str(tmp_path))
-    (count,) = earlier_counts(results)
-    assert count["study"] == "a"
-    assert 0.5 < count["factor"] <= 1
-    assert earlier_counts(asha_results) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "why"), [(None, "is missing"), ("[", "is not JSON"), ("{}", "not what tunepipe wrote")]
-)
-def test_damaged_copies_are_said(asha_results: Results, tmp_path: Path, content: str | None, why: str) -> None:
-    if content is not None:
-        (tmp_path / layout.EARLIER).write_text(content)
-    fields = {**job(asha_results).to_json(), "name": "mnist-asha"}
-    results = replace(asha_results, study={**asha_results.study, "job": fields}, location=str(tmp_path))
-    (count,) = earlier_counts(results)
-    assert "factor" not in count
-    assert why in count["note"]
 
 
 def best(results: Results, top: int) -> list[dict[str, Any]]:

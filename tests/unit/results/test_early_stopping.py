@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline.results import load_results
@@ -108,7 +109,7 @@ def test_a_loss_is_judged_as_a_metric(tmp_path: Path) -> None:
     curves = [*RISING, [0.55], [0.45]]
     metric = by_epoch_study(tmp_path / "max", curves, epochs=4)
     loss = by_epoch_study(tmp_path / "min", [[1 - value for value in curve] for curve in curves], epochs=4, mode="min")
-    assert agreements(loss) == agreements(metric)
+    pd.testing.assert_frame_equal(agreements(loss).to_pandas(), agreements(metric).to_pandas())
     found, expected = (
         [{**one, "value": 0, "missing": round(one["missing"], 9)} for one in stopping(results).doubts]
         for results in (loss, metric)

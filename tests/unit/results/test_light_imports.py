@@ -50,20 +50,3 @@ def test_an_empty_package_has_modules_only(package: list[str]) -> None:
     assert package == ["one"]
     assert import_module("many").value == "__init__"
     assert package == ["one", "__init__"]
-
-
-def test_modules_that_are_there_stay(package: list[str]) -> None:
-    """A module that was imported before the context stays as it is, whatever the context says."""
-    many = import_module("many")
-    with light_imports(hidden=["many"], deferred=["many"], empty=["many"]):
-        assert import_module("many") is many
-    assert sys.modules["many"] is many
-    assert package == ["__init__"]
-
-
-def test_a_module_that_does_not_exist_is_not_found() -> None:
-    """A module that does not exist cannot be imported, deferred and empty ones included."""
-    with light_imports(deferred=["no_such_module"], empty=["no_such_package"]):
-        for name in ("no_such_module", "no_such_package"):
-            with pytest.raises(ModuleNotFoundError):
-                import_module(name)

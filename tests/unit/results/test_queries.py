@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.results import Results
 from pipeline.results.analysis import queries
-from pipeline.results.analysis.epoch_timing import expected_epochs, seconds_left
+from pipeline.results.analysis.queries import expected_epochs, seconds_left
 from pipeline.study import Budget
 from tests.unit.results.small_studies import by_epoch_study, cut_off_study, user_stopped_study
 from tests.unit.results.studies import with_tables

@@ -18,8 +18,8 @@ from pipeline.results.views.explanation import (
     importance_table,
     stopping_table,
 )
-from pipeline.results.views.objects import trial_tables
 from pipeline.results.views.study import columns, leaderboard, summary
+from pipeline.results.views.trial import trial_tables
 from tests.unit.results.front_studies import recorded
 from tests.unit.results.small_studies import by_epoch_study, one_epoch_study
 
@@ -122,7 +122,7 @@ def test_a_comparison_is_tables_and_a_warning(tmp_path: Path) -> None:
     a, b = (one_epoch_study(tmp_path, name, values) for name in ("a", "b"))
     comparison = compared({"a": a, "b": b})
     names = [table.name for table in comparison_tables(comparison)]
-    assert names == ["studies", "differences", "best_quarters", "shared_configs"]
+    assert names == ["studies", "differences", "best_quarters"]
     assert comparison_warning(comparison) == ""
     other = compared({"a": a, "b": replace(b, study={**b.study, "job": {**b.job, "folds": 3}})})
     assert "differences" not in [table.name for table in comparison_tables(other)]

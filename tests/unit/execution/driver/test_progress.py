@@ -11,7 +11,7 @@ from pipeline.engine.messages import Report
 from pipeline.execution.driver import progress, session
 from pipeline.execution.driver.progress import Progress, rate_and_time_left
 from pipeline.execution.interrupts import Interrupts
-from pipeline.results.views.states import STATES
+from pipeline.results.views.table import STATES
 from pipeline.space import Choice, Uniform
 from pipeline.study import Budget, Objective
 from tests.clocks import Clock

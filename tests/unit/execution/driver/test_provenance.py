@@ -10,7 +10,7 @@ import pytest
 from pipeline import Budget, Objective, TuneJob, load_results, run
 from pipeline.code import forget_copies
 from pipeline.execution.driver.provenance import Provenance, command_line, commit_of, started_as, tunepipe_command
-from pipeline.results.views.objects import results_object
+from pipeline.results.views.study import results_object
 from tune_jobs import find
 
 

@@ -1,40 +1,66 @@
-"""One trial as tables; a study, a trial and a storage as the JSON objects that docs/results-json.md describes."""
+"""One trial: its lines and tables, its files, and its JSON object, which docs/results-json.md describes."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.results.analysis.comparison import hypervolume_of
+from pipeline.errors import StorageError
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.parameters import format_value
-from pipeline.results.analysis.queries import changes, study_decisions
-from pipeline.results.tables.load import Results, StudyRow, config_of
-from pipeline.results.tables.trials import configs_of, pareto_front, trial_row
-from pipeline.results.tables.user_files import TrialFiles
-from pipeline.results.views.provenance import sessions_objects
-from pipeline.results.views.study import failures_table, fit_arguments, number, phases_of, training_lines
+from pipeline.results.tables.load import Results, config_of
+from pipeline.results.tables.trials import configs_of, trial_row
+from pipeline.results.views.study import fit_arguments, number, phases_of, rows_with_config, training_lines
 from pipeline.results.views.table import Column, Table, plain
 from pipeline.space import drawn_names
+from pipeline.storage import Store
 from pipeline.storage.schema import SECONDS, column_of, metric_columns
+from pipeline.study import layout
 from pipeline.text import counted, duration, format_number, size
 
 _FILES = 20
 _MORE = "a wider terminal or --json shows them"
 
 
+@dataclass(frozen=True, slots=True)
+class TrialFiles:
+    """The files in a trial's folder and those that were deleted: each has `path` and `bytes`."""
+
+    folder: str = ""
+    kept: Sequence[Mapping[str, Any]] = ()
+    dropped: Sequence[Mapping[str, Any]] = ()
+
+
+def files_of(store: Store, trial_id: str) -> TrialFiles:
+    """The files that a trial's callbacks and functions have written."""
+    folder, record = layout.files(trial_id), layout.dropped_files_list(trial_id)
+    kept = [
+        {"path": owner[1], "bytes": size}
+        for path, size in store.sizes(folder)
+        if (owner := layout.file_of(path)) is not None and owner[0] == trial_id
+    ]
+    try:
+        dropped = [{"path": str(each["path"]), "bytes": int(each["bytes"])} for each in store.read_json(record)]
+    except FileNotFoundError:
+        dropped = []
+    except (LookupError, TypeError, ValueError):
+        raise StorageError(
+            f"{record} in {store.uri} is not a list of files. Delete it, or restore it from a copy."
+        ) from None
+    return TrialFiles(folder, kept, dropped)
+
+
 def trial_lines(results: Results, trial_id: str) -> dict[str, str]:
     """A trial in labelled lines, the first of which is its headline."""
-    row, epochs = trial_row(results, trial_id), _of(results, "epochs", trial_id)
-    (trial,) = _of(results, "trials", trial_id).to_pylist()
+    trial, epochs = trial_row(results, trial_id), _of(results, "epochs", trial_id)
     known, several = trial["objective"] is not None, len(set(epochs["segment"].to_pylist())) > 1
     at = f" at epoch {trial['best_epoch']}" if known else ""
     config = config_of(trial, results.space)
     lines = {
-        "trial": f"{trial_id}  {row['state']}, {counted(trial['epochs'], 'epoch')} in {duration(trial['seconds'])}",
+        "trial": f"{trial_id}  {trial['state']}, {counted(trial['epochs'], 'epoch')} in {duration(trial['seconds'])}",
         "best": f"{results.objective.metric} {format_number(trial['objective'])}{at}" if known else "",
         f"config{at if several else ''}": "  ".join(f"{key}={format_value(value)}" for key, value in config.items()),
         "trained with": _newest_way(epochs),
@@ -49,30 +75,27 @@ def trial_lines(results: Results, trial_id: str) -> dict[str, str]:
 def trial_tables(results: Results, trial_id: str, files: TrialFiles | None = None) -> list[Table]:
     """A trial's segments where it has several, its epochs, the decisions about it with their reasons, and its files."""
     epochs, decisions = _of(results, "epochs", trial_id), _of(results, "decisions", trial_id)
-    tables = [_segments(results, epochs, decisions), _epochs(results, epochs)]
     # A failure's reason is the whole error: the command prints it below.
     rows = [{**row, "reason": first_line(str(row["reason"]))} for row in decisions.to_pylist()]
     what = [Column("epoch", right=True), Column("kind", "what"), Column("reason", "why", keep="wrapped")]
-    tables.append(Table("decisions", what, rows))
+    tables = [_segments(results, epochs, rows), _epochs(results, epochs), Table("decisions", what, rows)]
     if files is not None:
-        kept = [{"bytes": file.bytes, "path": file.path} for file in files.kept[:_FILES]]
+        shown = [*files.kept[:_FILES]]
         if rest := files.kept[_FILES:]:
-            kept.append({"bytes": sum(file.bytes for file in rest), "path": f"… in {counted(len(rest), 'more file')}"})
-        dropped = [
-            {"bytes": file.bytes, "path": f"{file.path} (deleted: beyond resources.files_gigabytes)"}
-            for file in files.dropped[:_FILES]
-        ]
-        shown = [Column("bytes", "size", size, right=True), Column("path", "file", keep="wrapped")]
-        tables.append(Table(f"files in {files.folder}", shown, [*kept, *dropped]))
+            total = sum(file["bytes"] for file in rest)
+            shown.append({"bytes": total, "path": f"… in {counted(len(rest), 'more file')}"})
+        why = " (deleted: beyond resources.files_gigabytes)"
+        shown += [{**file, "path": f"{file['path']}{why}"} for file in files.dropped[:_FILES]]
+        columns = [Column("bytes", "size", size, right=True), Column("path", "file", keep="wrapped")]
+        tables.append(Table(f"files in {files.folder}", columns, shown))
     return [table for table in tables if table.rows]
 
 
-def _segments(results: Results, epochs: pa.Table, decisions: pa.Table) -> Table:
+def _segments(results: Results, epochs: pa.Table, decisions: Sequence[Mapping[str, Any]]) -> Table:
     """Under which config the trial trained from when on, and with whose weights."""
-    names = drawn_names(results.space)
     columns = [Column("from_epoch", right=True, keep="whole"), Column("weights_of", keep="whole")]
-    columns += [Column(f"config_{name}", name, right=True, keep="extra") for name in names]
-    taken = {row["epoch"]: row for row in decisions.to_pylist() if row["kind"] == "exploit"}
+    columns += [Column(f"config_{name}", name, right=True, keep="extra") for name in drawn_names(results.space)]
+    taken = {row["epoch"]: row for row in decisions if row["kind"] == "exploit"}
     rows, before = [], None
     for row, config in zip(epochs.to_pylist(), configs_of(epochs, results.space), strict=True):
         if row["segment"] != before:
@@ -94,18 +117,10 @@ def _epochs(results: Results, epochs: pa.Table) -> Table:
         for name, least in (("segment", 1), ("phase", 0))
         if name in filled and (pc.max(epochs[name]).as_py() or 0) > least
     ]
-    rates = ["learning_rate"] if "learning_rate" in filled else []
     columns = [Column(name, right=True, keep="whole") for name in ("epoch", *several)]
-    columns += [
-        Column(
-            name,
-            results.metric_names.get(name, name),
-            number,
-            right=True,
-            keep="whole" if name == objective else "extra",
-        )
-        for name in (*metrics, *rates)
-    ]
+    for name in (*metrics, *({"learning_rate"} & filled)):
+        title = results.metric_names.get(name, name)
+        columns.append(Column(name, title, number, right=True, keep="whole" if name == objective else "extra"))
     # A metric may be called seconds, too.
     columns.append(Column("_seconds", "seconds", "{:.2f}".format, right=True, keep="extra"))
     rows = [{**row, "_seconds": sum(row.get(name) or 0 for name in SECONDS.values())} for row in epochs.to_pylist()]
@@ -123,46 +138,17 @@ def _of(results: Results, name: str, trial_id: str) -> pa.Table:
     return table.filter(pc.equal(table["trial_id"], trial_id))
 
 
-def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
-    """The object that `results --json` prints."""
-    best, box = results.best, hypervolume_of(results)
-    limit = "order by length(trial_id), trial_id" if top is None else f"order by place limit {top}"
-    return {
-        "study": results.name,
-        "state": results.state,
-        "location": results.location,
-        "seconds": results.seconds,
-        "objectives": [
-            {name: value for name, value in asdict(one).items() if value is not None} for one in results.objectives
-        ],
-        "best": best and {"trial_id": best.trial_id, "value": best.value, "epoch": best.epoch, "config": best.config},
-        "test": None if results.test is None else plain(results.test),
-        "trials": _with_config(results, results.query(f"select * exclude (place, study) from ranked {limit}")),
-        "front": [
-            {"trial_id": point.trial_id, "epoch": point.epoch, "values": dict(point.values)}
-            for point in pareto_front(results)
-        ],
-        "hypervolume": box and {"share": box[1], "best": dict(box[0].best), "reference": dict(box[0].reference)},
-        "metric_names": dict(results.metric_names),
-        "failures": failures_table(results).as_object()["rows"],
-        "changes": changes(results),
-        "decisions": plain(study_decisions(results).to_pylist()),
-        "sessions": sessions_objects(results.sessions),
-    }
-
-
 def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str, Any]:
     """The object that `results --trial T --json` prints: one trial with its epochs and the decisions about it."""
     trial_row(results, trial_id)  # there may be no such trial
     epochs, decisions = (
         _of(results, name, trial_id).drop_columns(["study", "trial_id"]) for name in ("epochs", "decisions")
     )
-    metrics = metric_columns(epochs.column_names)
-    rows = _with_config(results, epochs)
+    metrics, configs = metric_columns(epochs.column_names), ("config_before", "config_after")
     return {
         "study": results.name,
         "location": results.location,
-        "trial": _with_config(results, _of(results, "trials", trial_id).drop_columns(["study"]))[0],
+        "trial": rows_with_config(results, _of(results, "trials", trial_id).drop_columns(["study"]))[0],
         "trained_with": _newest_way(epochs),
         "fit": fit_arguments(results.job),
         "phases": phases_of(results.job),
@@ -170,23 +156,12 @@ def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str
         "epochs": [
             {**{name: value for name, value in row.items() if name not in metrics},
              "metrics": {name: row[name] for name in metrics}}
-            for row in rows
+            for row in rows_with_config(results, epochs)
         ],
         "decisions": [
-            {**plain(row), **{name: row[name] and json.loads(row[name]) for name in ("config_before", "config_after")}}
+            {**plain(row), **{name: row[name] and json.loads(row[name]) for name in configs}}
             for row in decisions.to_pylist()
         ],
-        **files.as_object(),
+        "files": list(files.kept),
+        "files_dropped": list(files.dropped),
     }  # fmt: skip
-
-
-def _with_config(results: Results, table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as JSON values, with a config as an object in place of its columns."""
-    fixed = table.select([name for name in table.column_names if not name.startswith("config_")])
-    rows = zip(fixed.to_pylist(), configs_of(table, results.space), strict=True)
-    return [{**plain(row), "config": config} for row, config in rows]
-
-
-def studies_object(studies: Iterable[StudyRow]) -> dict[str, Any]:
-    """The object that `studies --json` prints."""
-    return {"studies": [plain(asdict(study)) for study in studies]}

@@ -1,1 +1,0 @@
-"""Studies in the formats of other tools."""

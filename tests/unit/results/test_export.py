@@ -1,0 +1,257 @@
+"""A study in MLflow and TensorBoard, at once and while it runs, read back by these tools."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from tensorboardX.proto.event_pb2 import Event
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.results import Results, load_results
+from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of, write_tensorboard
+from pipeline.storage import Store
+from pipeline.study import Objective, layout
+from tests.tensorboard import shown_in_tensorboard
+from tests.unit.results.studies import Recording, tune_job, with_tables
+
+CONFIG = {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory, asha_results: Results) -> Path:
+    """MLflow's database, which takes seconds to create."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    MLflowLog(str(folder)).update(with_tables(asha_results, trials=asha_results.trials.head(0)))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def folder(database: Path, tmp_path: Path) -> Path:
+    shutil.copy(database, tmp_path)
+    return tmp_path
+
+
+def runs(folder: Path, name: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    found = list(client.search_runs([experiment.experiment_id]))
+    (study,) = [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+    trials = {run.data.tags["tunepipe.trial"]: run for run in found if run is not study}
+    assert len(trials) == len(found) - 1
+    return client, study, trials
+
+
+def recorded(root: Path) -> Recording:
+    study = Recording(root, tune_job("live", scheduler="fifo"))
+    for number in range(2):
+        study.decide(layout.trial_id(number), 0, "start", number, "drawn", config_after=CONFIG)
+    train(study, 1, 2)
+    study.end(5, state="interrupted")
+    return study
+
+
+def train(study: Recording, *epochs: int) -> None:
+    for number in range(2):
+        for epoch in epochs:
+            study.train(layout.trial_id(number), epoch, CONFIG, 0.5 + epoch / 10 + number / 100, epoch + number / 2)
+
+
+def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_results: Results) -> None:
+    log, best = MLflowLog(str(folder)), asha_results.best
+    assert best is not None
+    assert log.update(asha_results) == (len(asha_results.trials), 0)
+    assert log.update(asha_results) == (0, len(asha_results.trials))
+
+    client, study, trials = runs(folder, "mnist-asha")
+    assert sorted(trials) == asha_results.trials["trial_id"].to_list()
+    assert trials[best.trial_id].data.params == {name: str(value) for name, value in best.config.items()}
+    own = asha_results.epochs[asha_results.epochs["trial_id"] == best.trial_id]
+    reported = client.get_metric_history(trials[best.trial_id].info.run_id, "val_accuracy")
+    assert [(one.step, one.value) for one in reported] == list(zip(own["epoch"], own["val_accuracy"], strict=True))
+    assert [one.timestamp for one in reported] == [int(time.timestamp() * 1000) for time in own["time"]]
+    assert study.data.metrics["best.val_accuracy"] == trials[best.trial_id].data.metrics["best.val_accuracy"]
+    assert study.data.params["space.units"] == "whole numbers from 16 to 256, uniform in the logarithm"
+    assert {trials[trial].info.status for trial in ("0004", "0009")} == {"FAILED"}
+    assert "ValueError: units" in trials["0004"].data.tags["tunepipe.error"]
+    assert study.info.status == trials[best.trial_id].info.status == "FINISHED"
+    assert len(client.get_metric_history(study.info.run_id, "best.val_accuracy")) == 1
+
+
+def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> None:
+    first = asha_results.best.trial_id  # type: ignore[union-attr]
+    epochs = asha_results.epochs[(asha_results.epochs["trial_id"] != first) | (asha_results.epochs["epoch"] < 3)]
+    trials = asha_results.trials.copy()
+    trials.loc[trials["trial_id"] == first, ["state", "epochs"]] = ["running", 2]
+    log = MLflowLog(str(folder))
+    log.update(replace(with_tables(asha_results, trials=trials, epochs=epochs), state="running"))
+    _, study, before = runs(folder, "mnist-asha")
+    assert study.info.status == before[first].info.status == "RUNNING"
+
+    assert log.update(asha_results)[0] == 1
+    client, study, after = runs(folder, "mnist-asha")
+    assert study.info.status == "FINISHED"
+    steps = [one.step for one in client.get_metric_history(after[first].info.run_id, "loss")]
+    assert steps == asha_results.epochs.loc[asha_results.epochs["trial_id"] == first, "epoch"].to_list()
+
+
+@pytest.mark.parametrize("after", [1, 7])
+def test_an_export_that_was_cut_off_is_completed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    results = load_results(recorded(tmp_path / "studies").store.uri)
+    log_batch, calls = MlflowClient.log_batch, 0
+
+    def breaks(*arguments: object, **named: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == after:
+            raise OSError("the line is cut")
+        log_batch(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", breaks)
+    with pytest.raises(StorageError, match="the line is cut"):
+        MLflowLog(str(folder)).update(results)
+    monkeypatch.undo()
+    written, kept = MLflowLog(str(folder)).update(results)
+    client, study, trials = runs(folder, "live")
+    assert len(trials) == kept + written == 2
+    assert kept == (after > 1)
+    assert study.data.params["seed"] == str(results.job["seed"])
+    for run in trials.values():
+        assert [one.step for one in client.get_metric_history(run.info.run_id, "loss")] == [1, 2]
+
+
+def test_hyperparameters_that_change_are_metrics(folder: Path, pbt_results: Results) -> None:
+    log, trials = MLflowLog(str(folder)), pbt_results.trials
+    changed = pbt_results.epochs.groupby("trial_id")["segment"].nunique().idxmax()
+    before = trials.assign(state="running", config_lr=trials["config_lr"] + 1)
+    log.update(with_tables(pbt_results, trials=before))
+    log.update(pbt_results)
+    client, _, found = runs(folder, "mnist-pbt")
+    own = pbt_results.epochs[pbt_results.epochs["trial_id"] == changed]
+    reported = client.get_metric_history(found[changed].info.run_id, "config_lr")
+    assert [one.value for one in reported] == own["config_lr"].to_list()
+    assert float(found[changed].data.params["lr"]) == trials.set_index("trial_id").loc[changed, "config_lr"]
+
+
+def test_the_exported_winner_is_an_artifact_and_the_environment_tags(folder: Path, tmp_path: Path) -> None:
+    study = recorded(tmp_path / "studies")
+    machine = {"host": "node-1", "system": "Linux", "cpu": "c", "cores": 2, "memory": 8 * 2**30, "gpus": []}
+    git = {"commit": "0123456789", "dirty": False}
+    provenance = {"command": ["tunepipe", "run"], "git": git, "versions": {"keras": "3.15.0"}, "machine": machine}
+    session = study.store.read_json(layout.session(1)) | {"provenance": provenance | {"seed": 7}}
+    study.store.write(layout.session(1), json.dumps(session))
+    study.store.write("export/model.keras", b"a model")
+    study.store.write(layout.WINNER, '{"trial_id": "0001", "epoch": 2, "metrics": {"test_accuracy": 0.5}}')
+    MLflowLog(str(folder)).update(load_results(study.store.uri))
+    client, run, _ = runs(folder, "live")
+    kept = [file.path for file in client.list_artifacts(run.info.run_id, "model")]
+    assert sorted(kept) == ["model/model.keras", "model/winner.json"]
+    assert run.data.metrics["test_accuracy"] == 0.5
+    assert run.data.tags["tunepipe.versions"] == "keras 3.15.0"
+    assert run.data.tags["mlflow.source.git.commit"] == "0123456789"
+
+
+def test_a_location_that_mlflow_does_not_know_is_refused(asha_results: Results) -> None:
+    with pytest.raises(StorageError, match=r"MLflow at ftp://nowhere"):
+        MLflowLog("ftp://nowhere").update(asha_results)
+
+
+def test_without_mlflow_the_command_prints_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
+    with pytest.raises(UsageError, match="mlflow"):
+        MLflowLog(str(tmp_path))
+
+
+def test_every_epoch_and_config_is_in_tensorboard(asha_results: Results, tmp_path: Path) -> None:
+    assert write_tensorboard(asha_results, tmp_path / "board") == asha_results.epochs["trial_id"].nunique()
+    for trial, own in asha_results.epochs[asha_results.epochs["val_accuracy"].notna()].groupby("trial_id"):
+        shown = shown_in_tensorboard(tmp_path / "board" / str(trial), "val_accuracy")
+        expected = zip(own["epoch"], own["val_accuracy"], strict=True)
+        assert shown == [(epoch, pytest.approx(value, rel=1e-6)) for epoch, value in expected]
+    (file,) = (tmp_path / "board/0001").glob("events.out.*")
+    assert b"_hparams_/session_start_info" in file.read_bytes()
+    with pytest.raises(StorageError, match="is not empty"):
+        write_tensorboard(asha_results, tmp_path / "board")
+
+
+@pytest.mark.parametrize("metrics", [("objective",), ("objective", "best_objective")])
+def test_a_metric_called_objective_keeps_its_values(tmp_path: Path, metrics: tuple[str, ...]) -> None:
+    study = Recording(tmp_path, tune_job("own", objectives=[Objective("objective", "max")]), metrics=metrics)
+    for epoch, value in enumerate((0.5, 0.75, 0.25), start=1):
+        study.train("0000", epoch, {"lr": 0.1}, value, float(epoch))
+    study.end(4.0)
+    write_tensorboard(load_results(study.store.uri), tmp_path / "board")
+    for metric in metrics:
+        assert [value for _, value in shown_in_tensorboard(tmp_path / "board/0000", metric)] == [0.5, 0.75, 0.25]
+    assert shown_in_tensorboard(tmp_path / "board/0000", f"best_{metrics[-1]}") == [(3, 0.75)]
+
+
+def test_what_was_written_is_known_to_the_next_session(asha_results: Results, tmp_path: Path) -> None:
+    trial = asha_results.best.trial_id  # type: ignore[union-attr]
+    running = with_tables(asha_results, trials=asha_results.trials.assign(state="running"))
+    partly = with_tables(running, epochs=asha_results.epochs[asha_results.epochs["epoch"] <= 4])
+    for results in (partly, running, asha_results):
+        log = TensorBoardLog(tmp_path)
+        log.update(results)
+        log.update(results)
+        log.close()
+    files = sorted((tmp_path / asha_results.name / trial).glob("events.out.*"))
+    assert len(files) == 2
+    steps = []
+    for file in files:
+        content, at = file.read_bytes(), 0
+        while at < len(content):
+            length = int.from_bytes(content[at : at + 8], "little")
+            event = Event.FromString(content[at + 12 : at + 12 + length])
+            steps += [event.step for value in event.summary.value if value.tag == "val_accuracy"]
+            at += 16 + length
+    assert steps == asha_results.epochs.loc[asha_results.epochs["trial_id"] == trial, "epoch"].to_list()
+
+
+def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Path) -> None:
+    study = recorded(tmp_path / "studies")
+    logs = [f"mlflow={folder}", f"tensorboard={tmp_path / 'board'}"]
+    with log_live(study.store, logs, pytest.fail):
+        pass
+    _, _, before = runs(folder, "live")
+    study.session = 2
+    train(study, 3)
+    study.end(5, started=10)
+    with log_live(study.store, logs, pytest.fail):
+        pass
+    client, _, trials = runs(folder, "live")
+    assert {run.info.run_id for run in trials.values()} == {run.info.run_id for run in before.values()}
+    for trial, run in trials.items():
+        assert [one.step for one in client.get_metric_history(run.info.run_id, "val_accuracy")] == [1, 2, 3]
+        assert [epoch for epoch, _ in shown_in_tensorboard(tmp_path / "board/live" / trial, "loss")] == [1, 2, 3]
+
+
+def test_a_log_that_fails_is_reported_once_and_harms_nothing(tmp_path: Path) -> None:
+    study, notes = recorded(tmp_path / "studies"), list[str]()
+    other = tmp_path / "board/live"
+    other.mkdir(parents=True)
+    (other / "events.out.other").touch()
+    logs = [f"tensorboard={tmp_path / 'board'}", "mlflow=ftp://nowhere"]
+    with log_live(study.store, logs, notes.append):
+        pass
+    assert sorted(note.partition(": ")[0] for note in notes) == sorted(f"--log {log}" for log in logs)
+    assert [path.name for path in other.iterdir()] == ["events.out.other"]
+
+
+def test_a_study_that_never_began_is_no_failure(tmp_path: Path) -> None:
+    with log_live(Store(tmp_path / "none"), [f"tensorboard={tmp_path / 'board'}"], pytest.fail):
+        pass
+    assert not (tmp_path / "board").exists()
+
+
+@pytest.mark.parametrize("text", ["mlflow", "mlflow=", "wandb=x", ""])
+def test_a_log_that_does_not_exist_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        logs_of([text])

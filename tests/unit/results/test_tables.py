@@ -1,0 +1,355 @@
+"""A study's tables, read back: its trials, its best, its front, its state; and the studies of a storage at a glance."""
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow.dataset as ds
+import pytest
+from hypothesis import given as example, strategies as st
+
+from pipeline.errors import JobNotFound, StorageError, StorageUnreachable, UserError
+from pipeline.results import Results, load_results
+from pipeline.results.tables import load
+from pipeline.results.tables.load import config_of, labels, overview
+from pipeline.results.tables.trials import (
+    configs_at_best,
+    configs_of,
+    given,
+    objective_values,
+    on_front,
+    pareto_front,
+    ranked,
+    trial_row,
+    trials_of_epochs,
+)
+from pipeline.results.views.study import results_object, summary
+from pipeline.space import Choice, Uniform
+from pipeline.storage import Store
+from pipeline.storage.tables import read_tables
+from pipeline.study import Objective, layout
+from tests.unit.results.front_studies import recorded
+from tests.unit.results.studies import START, Recording, asha_study, columns_of, every_domain_study, tune_job
+
+SPACE = {"lr": Uniform(0, 1), "mix": Choice([1, "1.5", None, [64, 32]]), "n": Choice([1, 2.5]), "fixed": 3}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Recording:
+    return Recording(tmp_path, tune_job("small"))
+
+
+def test_the_frames_have_every_column_of_the_schema_and_can_be_changed(asha_results: Results) -> None:
+    for name in ("trials", "epochs", "decisions"):
+        assert set(columns_of(name)) <= set(getattr(asha_results, name).columns)
+    again = replace(asha_results)
+    again.trials.loc[0, "objective"] = 7.0
+    assert again.trials["objective"][0] == 7.0
+    assert asha_results.trials["objective"][0] != 7.0
+
+
+def test_best_is_the_best_epoch_of_the_best_trial(asha_results: Results) -> None:
+    failed = asha_results.trials.loc[asha_results.trials["state"] == "failed", "trial_id"]
+    counting = asha_results.epochs[~asha_results.epochs["trial_id"].isin(failed)]
+    top, best = counting.loc[counting["val_accuracy"].idxmax()], asha_results.best
+    assert best is not None
+    assert (best.trial_id, best.value, best.epoch) == (top["trial_id"], top["val_accuracy"], top["epoch"])
+    assert best.config == {name: top[f"config_{name}"] for name in asha_results.space}
+    assert ranked(asha_results)[0] == best.trial_id
+    assert repr(asha_results).startswith("<Results of 'mnist-asha': finished, 24 trials, 64 epochs, best val_accuracy=")
+
+
+def test_configs_are_those_of_the_best_epochs(pbt_results: Results, asha_results: Results) -> None:
+    found = configs_at_best(pbt_results)
+    epochs = pbt_results.epochs.set_index(["trial_id", "epoch"])
+    for trial, best_epoch in zip(pbt_results.trials["trial_id"], pbt_results.trials["best_epoch"], strict=True):
+        assert found[trial]["lr"] == epochs.loc[(trial, best_epoch), "config_lr"]
+    assert configs_at_best(pbt_results, ["0003"]) == {"0003": found["0003"]}
+    # A trial without a value has the config that it has now.
+    assert configs_at_best(asha_results, ["0004"])["0004"]["lr"] == trial_row(asha_results, "0004")["config_lr"]
+
+
+def test_each_epoch_has_the_place_of_its_trial(asha_results: Results) -> None:
+    ids = asha_results.trials["trial_id"].to_numpy()
+    assert ids[trials_of_epochs(asha_results)].tolist() == asha_results.epochs["trial_id"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("shown", "reported"),
+    [(24, "24 trials, 0000 to 0023; .* its id, 0023, or its number, 23"), (2, "0000, 0001; "), (0, "none yet")],
+)
+def test_a_trial_that_does_not_exist_is_explained(asha_results: Results, shown: int, reported: str) -> None:
+    trials = asha_results.table("trials").slice(0, shown)
+    with pytest.raises(JobNotFound, match=f"has no trial '0099'.*{reported}"):
+        trial_row(replace(asha_results, tables=replace(asha_results.tables, trials=trials)), "0099")
+
+
+def test_values_are_read_as_they_were_drawn(tmp_path: Path) -> None:
+    results = load_results(every_domain_study(tmp_path).store.uri)
+    started = results.decisions[results.decisions["kind"] == "start"]
+    drawn = {row["trial_id"]: json.loads(row["config_after"]) for row in started.to_dict("records")}
+    for row in results.trials.to_dict("records"):
+        config = config_of(row, results.space)
+        assert config == drawn[row["trial_id"]]
+        assert [type(config[name]) for name in config] == [type(drawn[row["trial_id"]][name]) for name in config]
+
+
+def test_a_value_has_the_type_of_its_domain() -> None:
+    row = {"config_lr": 0.5, "config_mix": "[64, 32]", "config_n": 1.0, "config_fixed": 3}
+    assert repr(config_of(row, SPACE)) == "{'lr': 0.5, 'mix': [64, 32], 'n': 1, 'fixed': 3}"
+    assert config_of({**row, "config_mix": "null"}, SPACE)["mix"] is None
+    assert config_of({**row, "config_mix": "1.5"}, SPACE)["mix"] == "1.5"
+    first, second = configs_of(pd.DataFrame([row, row]), SPACE)
+    first["mix"].append(1)  # type: ignore[union-attr]
+    assert second["mix"] == SPACE["mix"].values[3] == [64, 32]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("empty", [None, math.nan, pd.NA])
+def test_a_parameter_without_a_value_is_left_out(empty: Any) -> None:
+    row = {"config_lr": 0.5, "config_n": empty}
+    assert config_of(row, SPACE) == {"lr": 0.5}
+    assert configs_of(pd.DataFrame([row, {"config_lr": 0.25, "config_n": 2.5}]), SPACE)[0] == {"lr": 0.5}
+    assert given(pd.Series([None, 1, math.nan], dtype=object)).tolist() == [True, True, False]
+
+
+def test_many_rows_are_read_as_one_by_one(domains_results: Results, branches_results: Results) -> None:
+    for results in (domains_results, branches_results):
+        rows, expected = results.epochs, []
+        expected = [config_of(row, results.space) for _, row in rows.iterrows()]
+        assert configs_of(rows, results.space) == configs_of(results.table("epochs"), results.space) == expected
+
+
+@pytest.mark.parametrize("state", ["finished", "interrupted", "failed"])
+def test_the_state_is_that_of_the_last_session(study: Recording, state: str) -> None:
+    study.end(1.0, "interrupted")
+    study.session = 2
+    study.end(2.0, state, started=10.0)
+    results = load_results(study.store.uri)
+    assert (results.state, results.seconds) == (state, 3.0)
+
+
+def test_a_driver_without_heartbeat_is_interrupted(study: Recording) -> None:
+    study.end(5.0, "running")
+    beat = START + timedelta(seconds=5)
+    for seconds, state in ((59, "running"), (61, "interrupted")):
+        now = beat + timedelta(seconds=seconds)
+        assert load_results(study.store.uri, now=now).state == state
+        assert [row.state for row in overview(Store(study.root), now=now)] == [state]
+
+
+def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_rows(
+    study: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.train("0000", 1, {}, 0.9, 1.0)
+    study.end(1.0, state="running")
+    whole = load.read_tables
+
+    def read_before_the_end(*arguments: Any) -> Any:
+        tables = whole(*arguments)
+        study.train("0000", 2, {}, 0.95, 2.0)
+        study.end(2.0)
+        return tables
+
+    monkeypatch.setattr(load, "read_tables", read_before_the_end)
+    during = load_results(study.store.uri, now=START)
+    monkeypatch.undo()
+    after = load_results(study.store.uri)
+    assert (during.state, len(during.epochs)) == ("running", 1)
+    assert (after.state, len(after.epochs)) == ("finished", 2)
+
+
+def test_a_study_before_its_first_session_waits(study: Recording) -> None:
+    results = load_results(study.store.uri)
+    assert (results.state, results.best, results.seconds) == ("waiting", None, 0)
+    assert results.trials.empty
+    assert results.epochs.empty
+    assert results.decisions.empty
+
+
+def test_a_missing_study_names_those_there_are(asha: Recording, tmp_path: Path) -> None:
+    for place, named in ((asha.root / "nothing", "mnist-asha"), (asha.root, "mnist-asha"), (tmp_path / "x", "run")):
+        with pytest.raises(JobNotFound, match=named):
+            load_results(place)
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        (layout.STUDY, "{"), (layout.STUDY, "[]"), (layout.STUDY, '{"schema_version": 1}'),
+        (layout.STUDY, '{"schema_version": 1, "job": {"name": 3}}'), (layout.STUDY, '{"schema_version": 99}'),
+        (layout.STUDY, '{"schema_version": true}'), (layout.session(1), "{"),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_named(study: Recording, path: str, content: str) -> None:
+    study.store.write(path, content)
+    with pytest.raises(UserError, match=path):
+        load_results(study.store.uri)
+
+
+def test_a_copied_study_reads_the_same_without_its_functions(asha: Recording, tmp_path: Path) -> None:
+    for path in asha.store.files():
+        Store(tmp_path / "copy").write(path, asha.store.read(path))
+    content = json.loads((tmp_path / "copy" / layout.STUDY).read_text())
+    content["job"]["model"] = {"function": "gone.for_ever:build", "sha256": "0"}
+    (tmp_path / "copy" / layout.STUDY).write_text(json.dumps(content))
+    here, there = load_results(asha.store.uri), load_results(tmp_path / "copy")
+    assert here.best == there.best
+    pd.testing.assert_frame_equal(here.trials, there.trials)
+
+
+def test_the_parts_open_in_other_libraries(asha: Recording) -> None:
+    folder, rows = asha.root / asha.job.name / "epochs", asha.store.read_table("epochs").num_rows
+    assert duckdb.sql(f"SELECT count(*) FROM '{folder}/*.parquet'").fetchall() == [(rows,)]
+    assert pl.read_parquet(f"{folder}/*.parquet").height == rows
+    assert len(pd.read_parquet(folder)) == rows
+    assert ds.dataset(folder, format="parquet").count_rows() == rows
+
+
+def test_reading_results_imports_nothing_heavy(asha: Recording) -> None:
+    code = (
+        "import sys\n"
+        "from pipeline.results.tables.load import load_results, postpone_pandas\n"
+        "from pipeline.results.views.study import leaderboard, results_object, summary\n"
+        "postpone_pandas()\n"
+        f"results = load_results({asha.store.uri!r})\n"
+        "leaderboard({'a': results}), results_object(results), summary(results)\n"
+        "heavy = {'ray', 'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)\n"
+        "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_test_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
+    study = Recording(tmp_path, tune_job("tested"))
+    for epoch, value in ((1, 0.5), (2, 0.6)):
+        study.train("0000", epoch, {"lr": 0.1}, value, float(epoch))
+    study.end(3.0)
+    for trial, epoch, test in (("0000", 2, {"test_loss": 0.25}), ("0000", 1, None), ("0001", 2, None)):
+        winner = {"trial_id": trial, "epoch": epoch, "metrics": {"test_loss": 0.25}}
+        study.store.write(layout.WINNER, json.dumps(winner))
+        assert load_results(study.store.uri).test == test
+    study.store.write(layout.WINNER, '{"trial_id": "0000", "epoch": 2, "metrics": []}')
+    with pytest.raises(StorageError, match=layout.WINNER):
+        load_results(study.store.uri)
+
+
+def test_studies_of_one_name_are_distinguished_by_the_callers_names(
+    asha_results: Results, pbt_results: Results
+) -> None:
+    copy = replace(asha_results)
+    named = [("x/one/", asha_results), ("p", pbt_results), ("p", pbt_results)]
+    assert list(labels(named)) == ["mnist-asha", "mnist-pbt"]
+    assert list(labels([*named, ("y/one", copy)])) == ["x/one", "p", "y/one"]
+    assert list(labels([("mnist-pbt", asha_results), ("copy", copy), ("other", pbt_results)])) == [
+        "mnist-pbt", "copy", "other",
+    ]  # fmt: skip
+
+
+_values = st.lists(
+    st.tuples(*[st.one_of(st.integers(0, 4).map(float), st.just(np.nan), st.just(np.inf))] * 3), max_size=12
+)
+
+
+@example(points=_values, modes=st.tuples(*[st.sampled_from(["min", "max"])] * 3))
+def test_the_front_has_the_trials_that_no_other_dominates(
+    points: list[tuple[float, ...]], modes: tuple[str, ...]
+) -> None:
+    values = np.array(points, np.float64).reshape(-1, 3)
+    signed = values * [1 if mode == "max" else -1 for mode in modes]
+    expected = [
+        bool(np.isfinite(one).all())
+        and not any(np.isfinite(other).all() and (other >= one).all() and (other > one).any() for other in signed)
+        for one in signed
+    ]
+    assert on_front(values, modes).tolist() == expected
+
+
+def test_a_trial_stands_for_its_best_epoch_in_the_first_objective(tmp_path: Path) -> None:
+    results = load_results(recorded(tmp_path).store.uri)
+    assert [(point.trial_id, point.epoch, *point.values.values()) for point in pareto_front(results)] == [
+        ("0003", 1, 0.95, 20_000.0), ("0000", 1, 0.9, 1000.0), ("0001", 1, 0.8, 50.0), ("0004", 1, 0.5, 10.0),
+    ]  # fmt: skip
+    assert results.best is not None
+    assert results.best.trial_id == "0003"
+    assert summary(results)["front"].startswith("4 of 6 trials")
+    reported = json.loads(json.dumps(results_object(results), allow_nan=False))
+    values = {"val_accuracy": 0.95, "parameters": 20_000.0}
+    assert reported["front"][0] == {"trial_id": "0003", "epoch": 1, "values": values}
+    assert [one["metric"] for one in reported["objectives"]] == ["val_accuracy", "parameters"]
+
+
+def test_a_front_may_be_one_trial_or_empty_and_keeps_within_bounds(tmp_path: Path, asha_results: Results) -> None:
+    assert [point.trial_id for point in pareto_front(asha_results)] == ranked(asha_results)[:1]
+    assert "front" not in summary(asha_results)
+    missing = load_results(recorded(tmp_path / "a", Objective("speed", "max")).store.uri)
+    assert pareto_front(missing) == []
+    bounded = load_results(recorded(tmp_path / "b", Objective("parameters", "min", at_most=1000)).store.uri)
+    assert [point.trial_id for point in pareto_front(bounded)] == ["0000", "0001", "0004"]
+    # A metric that has the name of a measured cost is used instead of it.
+    own = load_results(recorded(tmp_path / "c", own=True).store.uri)
+    assert set(objective_values(own)["parameters"]) == {3.0}
+
+
+def test_an_overview_equals_the_results_of_its_studies(tmp_path: Path) -> None:
+    for study in (asha_study(tmp_path), every_domain_study(tmp_path)):
+        study.store.write_table(layout.TRIALS, read_tables(study.store, study.study).trials)
+    damaged = asha_study(tmp_path, name="damaged")
+    damaged.store.write(layout.TRIALS, b"PAR1")
+    rows = overview(Store(tmp_path))
+    assert len(rows) == 3
+    for row in rows:
+        results = load_results(row.location)
+        assert results.best is not None
+        assert (row.name, row.state, row.trials) == (results.name, results.state, len(results.trials))
+        assert (row.epochs, row.metric) == (len(results.epochs), results.objective.metric)
+        assert (row.best, row.started, row.fault) == (results.best.value, START, None)
+
+
+def test_studies_are_read_in_parallel_and_the_newest_is_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both, read_study = Barrier(3, timeout=60), load.read_study
+    monkeypatch.setattr(load, "read_study", lambda store: (both.wait(), read_study(store))[1])
+    for name, started in (("b", 0.0), ("a", 60.0)):
+        Recording(tmp_path, tune_job(name)).end(1.0, started=started)
+    Recording(tmp_path, tune_job("waits"))
+    rows = [(row.name, row.state, row.best) for row in overview(Store(tmp_path))]
+    assert rows == [("waits", "waiting", None), ("b", "finished", None), ("a", "finished", None)]
+
+
+def test_a_study_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    Recording(tmp_path, tune_job("good")).end(1.0)
+    Store(tmp_path).write("broken/study.json", "{")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "study.json").symlink_to("../good/study.json")
+    rows = {row.name: row for row in overview(Store(tmp_path))}
+    states = {name: row.state for name, row in rows.items()}
+    assert states == {"good": "finished", "broken": "unreadable", "x": "unreadable"}
+    assert "study.json" in str(rows["broken"].fault)
+
+
+def test_a_storage_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Recording(tmp_path, tune_job("one"))
+
+    def away(*_: object) -> None:
+        raise StorageUnreachable("It does not answer.")
+
+    monkeypatch.setattr(Store, "read_table", away)
+    monkeypatch.setattr(load, "read_tables", lambda *_: pytest.fail("the parts are read"))
+    (row,) = overview(Store(tmp_path))
+    assert (row.state, row.fault) == ("unreadable", "It does not answer.")
+
+
+@pytest.mark.parametrize(("limit", "best"), [(1000, 0.9), (1, 0.5)])
+def test_the_best_at_a_glance_is_within_bounds_and_did_not_fail(tmp_path: Path, limit: int, best: float) -> None:
+    recorded(tmp_path, Objective("parameters", "min", at_most=limit))
+    assert [row.best for row in overview(Store(tmp_path))] == [best]
