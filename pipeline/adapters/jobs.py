@@ -3,7 +3,7 @@
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,6 @@ from pipeline.adapters.program import Adapter, end_program, load, register, runn
 from pipeline.adapters.ray_tune import TrainableAdapter
 from pipeline.code import SourceText, content_of, expanded, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
-from pipeline.space import Domain, walk
 from pipeline.study import Objective, TuneJob
 from pipeline.text import closest, did_you_mean
 
@@ -69,15 +68,13 @@ def from_file(
 
 
 def left_to_changes(job: TuneJob, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes that remove the hyperparameters that a user changes from a program's job: the user's values count."""
-    changed = {name for path in changes if path.startswith("space.") for name in path.split(".")[1:]}
+    """Changes that leave out what a program says about its own space, where a user changes the space."""
     further: dict[str, Any] = {}
-    starts = [{name: value for name, value in start.items() if name not in changed} for start in job.start_with]
-    if "start_with" not in changes and starts != list(job.start_with):
-        further["start_with"] = [start for start in starts if start]
-    explore = getattr(job.scheduler, "explore", None)
-    if isinstance(explore, Mapping) and changed & explore.keys() and "scheduler" not in changes:
-        further["scheduler.explore"] = {**explore, **dict.fromkeys(changed & explore.keys())}
+    if any(path.partition(".")[0] == "space" for path in changes):
+        if "start_with" not in changes:
+            further["start_with"] = []
+        if getattr(job.scheduler, "explore", None) is not None and "scheduler" not in changes:
+            further["scheduler.explore"] = None
     return further
 
 
@@ -167,17 +164,11 @@ def _job(adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path | 
     fields["name"] = _job_name(subject if path is None else f"{path.stem}-{adapter.name}")
     own = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
     fields |= {field: value for field, value in given.items() if field not in own}
-    starts: list[dict[str, Any]] = []
-    explore = None
     if given.get("space"):
-        fields["space"] = given["space"]
-        starts = [] if "start_with" in given else fields.pop("start_with", [])
+        fields |= {"space": given["space"], "start_with": given.get("start_with", [])}
         if "scheduler" not in given and isinstance(scheduler := fields.get("scheduler"), Mapping):
-            explore = scheduler.get("explore")
             fields["scheduler"] = {name: value for name, value in scheduler.items() if name != "explore"}
-    job = TuneJob(**{field: value for field, value in fields.items() if value not in ({}, None) or field == "space"})
-    further = _within(job.space, starts, explore)
-    return job.replaced(further) if further else job
+    return TuneJob(**{field: value for field, value in fields.items() if value not in ({}, None) or field == "space"})
 
 
 def _functions(adapter: Adapter, subject: str, path: Path | None) -> dict[str, Any]:
@@ -221,24 +212,6 @@ _FUNCTION = """
 def {name}({parameters}):
     return ADAPTER.{name}({parameters})
 """
-
-
-def _within(
-    space: Mapping[str, Any], starts: Iterable[Mapping[str, Any]], explore: Iterable[str] | None
-) -> dict[str, Any]:
-    """What a program says about its own space, if it fits the caller's space, as changes of the job."""
-    fitting: dict[str, Any] = {}
-    drawn = {name: domain for name, domain in space.items() if isinstance(domain, Domain)}
-    kept = [
-        {name: value for name, value in start.items() if name in drawn and drawn[name].contains(value)}
-        for start in starts
-    ]
-    if any(kept):
-        fitting["start_with"] = [start for start in kept if start]
-    if explore is not None:
-        known = {parameter.name for parameter in walk(space)}
-        fitting["scheduler.explore"] = [name for name in explore if name in known]
-    return fitting
 
 
 def _job_name(text: str) -> str:

@@ -6,11 +6,9 @@ from there; the search itself does not run.
 
 import copy
 import inspect
-import json
 import math
 import tempfile
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib.util import find_spec
@@ -23,10 +21,10 @@ from pipeline.adapters.parameters import (
     Hyperparameter,
     choice,
     distinct,
+    explore,
     floats,
     integers,
     space_of,
-    tried,
     value_in,
 )
 from pipeline.adapters.program import Adapter, Call, end_program, replaced_attributes, user_place
@@ -257,42 +255,29 @@ class HypermodelAdapter(Adapter):
         return self.hypermodel.build(hp) if build is None else build(hp)
 
     def _found(self) -> tuple[list[Hyperparameter], bool]:
-        """The hyperparameters of all branches, and whether the program's own training reports epochs.
-
-        The code runs with the defaults first, then with the other values of what each run has found: each value of a
-        choice or a boolean at least once, and the ends of a range.
-        """
+        """The hyperparameters of all branches, and whether the program's own training reports epochs."""
         found: dict[Any, Hyperparameter] = {}
-        due: list[dict[str, Any]] = [{}]
-        seen: set[str] = set()
-        asked: list[dict[str, Any]] = []
-        started, reports = time.monotonic(), False
-        while due := due or _unasked(found.values(), asked, seen):
-            if len(seen) == _MAX_BUILDS or time.monotonic() - started > _SECONDS:
-                break
-            values = due.pop(0)
-            if (key := _key(values)) in seen:
-                continue
+        reports = False
+
+        def run(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Hyperparameter]]:
+            nonlocal reports
             hp = self._hyperparameters(values)
             try:
                 reports = self._probe(hp) or reports
             except Exception:
-                if not seen:
+                if not values:
                     raise
-            seen.add(key)
-            asked.append(dict(hp.values))
-            new = []
+            here = []
             for one in hp.space:
                 conditions = tuple((each.name, tuple(each.values)) for each in one.conditions)
-                if (one.name, conditions) not in found:
-                    line = hp.lines[one.name]
-                    try:
-                        domain = _domain(one)
-                    except ValueError as error:
-                        raise InvalidJob("the hypermodel", [Fault(line, one.name, str(error))]) from None
-                    new.append(Hyperparameter(one.name, domain, line, conditions))
-                    found[one.name, conditions] = new[-1]
-            due += _others(dict(hp.values), new)
+                try:
+                    here.append(Hyperparameter(one.name, _domain(one), hp.lines[one.name], conditions))
+                except ValueError as error:
+                    raise InvalidJob("the hypermodel", [Fault(hp.lines[one.name], one.name, str(error))]) from None
+                found.setdefault((one.name, conditions), here[-1])
+            return dict(hp.values), here
+
+        explore(run, limit=_MAX_BUILDS, seconds=_SECONDS)
         return self._entries(list(found.values())), reports
 
     def _entries(self, found: list[Hyperparameter]) -> list[Hyperparameter]:
@@ -470,33 +455,6 @@ def _domain(one: Any) -> Any:
     if kind == "Int":
         return integers(one.min_value, one.max_value, one.step or 1, log=log)
     return floats(one.min_value, one.max_value, one.step, log=log)
-
-
-def _key(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, sort_keys=True, default=repr)
-
-
-def _unasked(
-    found: Iterable[Hyperparameter], asked: Sequence[Mapping[str, Any]], seen: Collection[str]
-) -> list[dict[str, Any]]:
-    """Values that no build has used, because other values led to other branches."""
-    due = []
-    for one in found:
-        base = next((values for values in asked if one.name in values), None)
-        for value in tried(one.domain) if base is not None else ():
-            values = {**(base or {}), one.name: value}
-            if all(each.get(one.name) != value for each in asked) and _key(values) not in seen:
-                due.append(values)
-    return due
-
-
-def _others(values: Mapping[str, Any], new: Sequence[Hyperparameter]) -> list[dict[str, Any]]:
-    """The values to build with next: those of new hyperparameters in turn, and those that activate them."""
-    other = {one.name: [value for value in tried(one.domain) if value != values.get(one.name)] for one in new}
-    rounds = max([0, *map(len, other.values())])
-    found = [{**values, **{name: each[n % len(each)] for name, each in other.items() if each}} for n in range(rounds)]
-    inactive = [one for one in new if one.name not in values]
-    return found + [{**values, **{parent: allowed[0] for parent, allowed in one.conditions}} for one in inactive]
 
 
 def _finite(space: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import inspect
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,9 +18,9 @@ from typing import Any, ClassVar
 from pipeline.adapters.parameters import (
     UNKNOWN_EPOCHS,
     Hyperparameter,
-    branch_text,
     choice,
     distinct,
+    explore,
     floats,
     identity,
     integers,
@@ -29,6 +29,7 @@ from pipeline.adapters.parameters import (
     original,
     parameter_name,
     space_of,
+    start_configs,
     tried,
     value_in,
 )
@@ -43,7 +44,7 @@ from pipeline.adapters.program import (
 )
 from pipeline.adapters.steps import Steps, numeric
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import Choice, Domain, Grid, IntUniform, Switch, combinations, walk
+from pipeline.space import Choice, Domain, Grid, IntUniform, combinations
 from pipeline.study import Objective
 from pipeline.study.context import current
 
@@ -100,14 +101,11 @@ class ObjectiveAdapter(Adapter):
             study = create(**kept)
             return studies.setdefault(study.study_name, study)
 
-        def load_study(*, study_name: Any = None, **arguments: Any) -> Any:
-            if study_name not in studies:
-                stored = load(study_name=study_name, **arguments)
-                create_study(study_name=stored.study_name, directions=stored.directions)
-                study_name = stored.study_name
-            given = {name: value for name in ("sampler", "pruner") if (value := arguments.get(name)) is not None}
-            vars(studies[study_name]).update(given)
-            return studies[study_name]
+        def load_study(*, study_name: Any, storage: Any, **given: Any) -> Any:
+            if (known := studies.get(study_name)) is None:
+                return create_study(directions=load(study_name=study_name, storage=storage).directions, **given)
+            vars(known).update({name: value for name, value in given.items() if value is not None})
+            return known
 
         replaced: list[tuple[Any, str, Any]] = [
             (optuna.study.Study, "optimize", _optimize),
@@ -158,13 +156,11 @@ class ObjectiveAdapter(Adapter):
             allowed = "must be a function objective(trial): give the others defaults, or set them in a lambda"
             raise InvalidJob(subject, [Fault("parameters", f"also {', '.join(further)}", allowed)])
         sampler, pruner = self.arguments.get("sampler"), self.arguments.get("pruner")
-        fixed, inner = _kept(sampler, "fixed_params") or {}, _kept(sampler, "base_sampler") or sampler
         runs = _runs(self.target)
         space: dict[str, Any] = given.get("space") or space_of(_joined(runs, subject), subject)
-        grid = _kept(inner, "search_space") if type(inner).__name__ == "GridSampler" else {}
-        values = {**grid, **{name: [value] for name, value in fixed.items()}}
-        if not given.get("space"):
-            space = _with_values(space, {parameter_name(name): distinct(each) for name, each in values.items()})
+        if type(sampler).__name__ == "GridSampler" and not given.get("space"):
+            grid = {parameter_name(name): distinct(values) for name, values in _kept(sampler, "search_space").items()}
+            space |= {name: Grid(tuple(values)) for name, values in grid.items() if isinstance(space[name], Domain)}
         reports, constrained = any(run.reports for run in runs), self._is_constrained(runs)
         objectives = [
             Objective(name, "max" if direction == "maximize" else "min")
@@ -174,7 +170,7 @@ class ObjectiveAdapter(Adapter):
             objectives.append(Objective(EXCESS, "min", at_most=0))
         budget = self._budget(runs)
         fields: dict[str, Any] = {"space": space, "function": "objective", "objectives": objectives, "budget": budget}
-        searcher = _SEARCHERS.get(type(inner).__name__)
+        searcher = _SEARCHERS.get(type(sampler).__name__)
         if searcher == "grid" and (count := combinations(space)) is not None:
             budget["trials"] = min(count, budget.get("trials", count))
         if searcher:
@@ -183,8 +179,8 @@ class ObjectiveAdapter(Adapter):
             fields["scheduler"] = scheduler
         outside: list[str] = []
         if enqueued := self.arguments.get("enqueued"):
-            fields["start_with"], outside = _start_configs(enqueued, space)
-        self._note(pruner, inner, outside, ignores_constraints=constrained and reports)
+            fields["start_with"], outside = start_configs(enqueued, space)
+        self._note(pruner, sampler, outside, ignores_constraints=constrained and reports)
         return fields
 
     def objective(self, config: Mapping[str, Any]) -> Iterator[Any]:
@@ -419,17 +415,13 @@ class _Enough(BaseException):
 
 def _runs(objective: Callable[[Any], Any]) -> list[_Run]:
     """Runs of the objective with other values, until they suggest nothing new."""
-    first = _run(objective, {}, _FIRST_SECONDS)
-    seconds = 1.0 + 3 * first.longest
-    runs = [first]
-    due = _others(first)
-    known = set(first.found)
-    while due and len(runs) < _MAX_RUNS:
-        run = _run(objective, due.pop(0), seconds)
-        runs.append(run)
-        new = {name: one for name, one in run.found.items() if name not in known}
-        known |= set(new)
-        due += _others(replace(run, found=new)) if new else []
+    runs: list[_Run] = []
+
+    def run(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], Iterable[Hyperparameter]]:
+        runs.append(_run(objective, values, 1.0 + 3 * runs[0].longest if runs else _FIRST_SECONDS))
+        return runs[-1].values, runs[-1].found.values()
+
+    explore(run, limit=_MAX_RUNS)
     return runs
 
 
@@ -483,21 +475,6 @@ def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], seconds: fl
     return _Run(dict(trial.params), found, reports > 0, asked, bool(trial.constraints), failed, max(waits))
 
 
-def _others(run: _Run) -> list[dict[str, Any]]:
-    """The values of a run with all suggestions changed, then with each one alone set to its other values in turn."""
-    other = {
-        name: [value for value in tried(one.domain) if value != label(run.values[name])]
-        for name, one in run.found.items()
-    }
-    changed = [
-        {name: label(value) for name, value in run.values.items()} | {n: each[0] for n, each in other.items() if each}
-    ]
-    for name, one in run.found.items():
-        if isinstance(one.domain, Choice | IntUniform):
-            changed += [{**{n: label(v) for n, v in run.values.items()}, name: value} for value in other[name]]
-    return changed
-
-
 def _joined(runs: Sequence[_Run], subject: str) -> list[Hyperparameter]:
     """The suggestions of all runs, with the conditions under which they are made."""
     suggestions: dict[str, Hyperparameter] = {}
@@ -547,48 +524,3 @@ def _condition(
         if every and all(len(each) == 1 for each in made.values()):
             return parent, tuple(value for key, value in values.items() if made[key] == {True})
     return None
-
-
-def _with_values(space: Mapping[str, Any], values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """A space with the values that a sampler fixes, or lists as a grid."""
-    whole: dict[str, Any] = {}
-    for name, domain in space.items():
-        given = values.get(name)
-        if isinstance(domain, Switch):
-            kept = domain.values if given is None else [branch_text(value) for value in given]
-            branches = {one: _with_values(domain.branches[one], values) for one in kept if one in domain.branches}
-            whole[name] = given[0] if given is not None and len(branches) == 1 else Switch(branches)
-            whole |= next(iter(branches.values())) if given is not None and len(branches) == 1 else {}
-        elif given is None:
-            whole[name] = domain
-        else:
-            whole[name] = Grid(tuple(given)) if len(given) > 1 else given[0]
-    return whole
-
-
-def _start_configs(
-    enqueued: Sequence[Mapping[str, Any]], space: Mapping[str, Any]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """The configs of enqueued trials, and as text, the values that the space does not have."""
-    configs: list[dict[str, Any]] = []
-    outside: dict[str, None] = {}
-    for values in enqueued:
-        given = {parameter_name(own): (f"{own}={value!r}", label(value)) for own, value in values.items()}
-        config: dict[str, Any] = {}
-        known: dict[str, bool] = {}
-        for place in walk(space):
-            if place.name not in given:
-                continue
-            text, value = given[place.name]
-            if any(config.get(switch, branch) != branch for switch, branch in place.when):
-                known.setdefault(text, True)
-            elif isinstance(place.domain, Domain):
-                value = branch_text(value) if isinstance(place.domain, Switch) else value
-                # Only where its branch is chosen, too.
-                known[text] = place.domain.contains(value) and all(switch in config for switch, _ in place.when)
-                config |= {place.name: value} if known[text] else {}
-            else:
-                known[text] = place.domain == value
-        outside |= {text: None for text, _ in given.values() if not known.get(text)}
-        configs += [config] if config else []
-    return configs, list(outside)

@@ -3,12 +3,13 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform, plain
+from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform, plain, walk
 
 UNKNOWN_EPOCHS = 100
 """The epochs of a trial if nothing says how often its code reports; docs/migrating.md names the number."""
@@ -117,6 +118,35 @@ def tried(domain: Any) -> list[Any]:
     return (listed(domain) or [])[:_MAX_TRIED]
 
 
+def explore(
+    run: Callable[[Mapping[str, Any]], tuple[Mapping[str, Any], Iterable[Hyperparameter]]],
+    *,
+    limit: int,
+    seconds: float = math.inf,
+) -> None:
+    """Run a program with its defaults, then with the other values of the hyperparameters that a run has found.
+
+    Args:
+        run: Runs the program with given values; returns those that it has used, and its hyperparameters.
+        limit: The largest number of runs.
+        seconds: After this time no other run begins.
+    """
+    due: list[Mapping[str, Any]] = [{}]
+    known: set[str] = set()
+    started = time.monotonic()
+    for _ in range(limit):
+        if not due or time.monotonic() - started > seconds:
+            return
+        used, found = run(due.pop(0))
+        values = {name: label(value) for name, value in used.items()}
+        new = {one.name: one for one in found if one.name in values and one.name not in known}
+        known |= set(new)
+        others = {n: [value for value in tried(one.domain) if value != values[n]] for n, one in new.items()}
+        # Together, too: a hyperparameter may depend on several others.
+        due += [{**values, **{n: each[0] for n, each in others.items() if each}}] if any(others.values()) else []
+        due += [{**values, n: value} for n, each in others.items() for value in each]
+
+
 def parameter_name(name: str) -> str:
     """The name of a parameter in a space: lower-case letters, digits and `_`."""
     text = re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_") or "x"
@@ -190,3 +220,27 @@ def _add(space: dict[str, Any], parent: str, conditions: Mapping[str, tuple[Any,
             for branch in allowed & set(inner.branches):
                 added = _add(inner.branches[branch], parent, conditions, name, domain) or added
     return added
+
+
+def start_configs(
+    points: Iterable[Mapping[str, Any]], space: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A program's first configs within a space, and as text, the values that the space does not have."""
+    configs: list[dict[str, Any]] = []
+    outside: dict[str, None] = {}
+    parameters = {place.name: place for place in walk(space)}
+    for point in points:
+        given = {parameter_name(name): label(value) for name, value in point.items()}
+        config: dict[str, Any] = {}
+        for name, place in parameters.items():
+            if name not in given or any(config.get(switch, branch) != branch for switch, branch in place.when):
+                continue
+            value, domain = given[name], place.domain
+            value = branch_text(value) if isinstance(domain, Switch) else value
+            # Only where its branch is chosen, too.
+            if isinstance(domain, Domain) and domain.contains(value) and all(one in config for one, _ in place.when):
+                config[name] = value
+            elif value != domain:
+                outside[f"{name}={value!r}"] = None
+        configs += [config] if config else []
+    return configs, list(outside)

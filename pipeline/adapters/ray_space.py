@@ -5,6 +5,7 @@ import math
 import statistics
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pipeline.adapters.parameters import choice, distinct, integers, is_json, labels, original, parameter_name
@@ -15,18 +16,18 @@ _DRAWS = 1000
 _MAX_LISTED = 20
 
 
-def leaves(space: Mapping[Any, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def leaves(space: Mapping[Any, Any], above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """The values of a param_space with their places."""
     for name, value in space.items():
         if isinstance(value, Mapping) and value and not is_drawn(value):
-            yield from leaves(value, (*above, str(name)))
+            yield from leaves(value, (*above, name))
         else:
-            yield (*above, str(name)), value
+            yield (*above, name), value
 
 
-def key_of_text(space: Mapping[Any, Any], text: str) -> Any:
-    """The key with a text, which need not be text itself."""
-    return next((key for key in space if str(key) == text), text)
+def name_of(place: tuple[Any, ...]) -> str:
+    """The name of a parameter at a place: `outer_inner`."""
+    return parameter_name("_".join(map(str, place)))
 
 
 def is_drawn(value: Any) -> bool:
@@ -74,14 +75,14 @@ def domain_of(value: Any) -> Any:
                      f"grid_search, and not {kind} with {type(sampler).__name__} and q={quantum}")  # fmt: skip
 
 
-def config_of(space: Mapping[str, Any], config: Mapping[str, Any], above: tuple[str, ...] = ()) -> dict[str, Any]:
+def config_of(space: Mapping[str, Any], config: Mapping[str, Any], above: tuple[Any, ...] = ()) -> dict[str, Any]:
     """The config as the function expects it: nested, with the values that are not parameters."""
     whole: dict[str, Any] = {}
     for name, value in space.items():
-        path = (*above, str(name))
+        place = (*above, name)
         if isinstance(value, Mapping) and value and not is_drawn(value):
-            whole[name] = config_of(value, config, path)
-        elif (key := parameter_name("_".join(path))) in config:
+            whole[name] = config_of(value, config, place)
+        elif (key := name_of(place)) in config:
             # An object has its name in the config, and a tuple is a list there.
             values = value["grid_search"] if isinstance(value, Mapping) else getattr(value, "categories", None)
             whole[name] = original(values or (), config[key])
@@ -91,43 +92,33 @@ def config_of(space: Mapping[str, Any], config: Mapping[str, Any], above: tuple[
 
 
 class _ValueRead(BaseException):
-    """Ends a function of `tune.sample_from` when it first reads another value."""
-
-
-class _Unreadable:
-    """The values of a config: reading one ends the function."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise _ValueRead
-
-    __getitem__ = __contains__ = __getattr__
-
-    def __iter__(self) -> Iterator[Any]:
-        raise _ValueRead
-
-
-class _Pending(Exception):
-    """A function reads the value of another one that has none yet."""
+    """Ends a function of `tune.sample_from` when it reads a value that there is not yet."""
 
 
 class _Values(dict[str, Any]):
-    """The values of a config, also as attributes."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
+    """The values of a config, also as attributes, and as those of `config`, as earlier versions of Ray have them."""
 
     def __getitem__(self, name: str) -> Any:
-        value = super().__getitem__(name)
+        value = super().__getitem__(name) if name in self or name != "config" else self
         if is_function(value):
-            raise _Pending(name)
+            raise _ValueRead
         return _Values(value) if isinstance(value, dict) else value
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
 
     def get(self, name: str, default: Any = None) -> Any:
         """The value, or a default."""
         return self[name] if name in self else default  # noqa: SIM401  (dict.get does not ask __getitem__)
+
+
+class _Unreadable(dict[str, Any]):
+    """A config of which nothing may be read."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise _ValueRead
+
+    __getattr__ = __contains__ = get = __getitem__  # type: ignore[assignment]
 
 
 def with_draws(space: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,33 +162,19 @@ def domain_of_draws(draw: Callable[[], Any]) -> Any:
 
 def with_functions(config: dict[str, Any], seed: int) -> dict[str, Any]:
     """A config with the values of its functions, which draw the same values each time."""
-    due = [place for place, value in leaves(config) if is_function(value)]
-    while due:
-        left = [place for place in due if not _compute(config, place, seed)]
-        if len(left) == len(due):
-            names = ", ".join(".".join(place) for place in due)
-            raise ValueError(f"the functions of tune.sample_from read each other's values: {names}")
-        due = left
+    functions = {place: value for place, value in leaves(config) if is_function(value)}
+    # Where functions read each other's values, each round computes at least one.
+    for place in list(functions) * len(functions):
+        if place not in functions:
+            continue
+        inner = config
+        for name in place[:-1]:
+            inner = inner[name]
+        with same_random_numbers(zlib.crc32(f"{seed} {place}".encode())), suppress(_ValueRead):
+            function = functions[place]
+            inner[place[-1]] = function.func(_Values(config)) if function.pass_config else function.func()
+            del functions[place]
+    if functions:
+        names = ", ".join(map(name_of, functions))
+        raise ValueError(f"the functions of tune.sample_from read each other's values: {names}")
     return config
-
-
-def _compute(config: dict[str, Any], place: tuple[str, ...], seed: int) -> bool:
-    """Set the value of a function; False if another one comes first."""
-    inner = config
-    for name in place[:-1]:
-        inner = inner[key_of_text(inner, name)]
-    key = key_of_text(inner, place[-1])
-    function = inner[key]
-    with same_random_numbers(zlib.crc32(f"{seed} {place}".encode())):
-        try:
-            if not function.pass_config:
-                inner[key] = function.func()
-                return True
-            try:
-                inner[key] = function.func(_Values(config))
-            except (AttributeError, KeyError):
-                # Earlier versions of Ray call it with a spec that has the config.
-                inner[key] = function.func(_Values({"config": config}))
-        except _Pending:
-            return False
-    return True

@@ -20,27 +20,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from pipeline.adapters.parameters import (
-    UNKNOWN_EPOCHS,
-    label,
-    parameter_name,
-)
-from pipeline.adapters.program import Adapter, Call, end_program, refused, replaced_attributes
+from pipeline.adapters.parameters import UNKNOWN_EPOCHS, start_configs
+from pipeline.adapters.program import Adapter, Call, end_program, replaced_attributes
 from pipeline.adapters.ray_space import (
     config_of,
     domain_of,
     domain_of_draws,
     is_drawn,
     is_function,
-    key_of_text,
     leaves,
+    name_of,
     with_draws,
     with_functions,
 )
 from pipeline.adapters.steps import Steps, flat, numeric
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, set_iteration
-from pipeline.machine import this_machine
 from pipeline.space import Domain, Grid
 from pipeline.study import Objective
 from pipeline.study.context import continued_from, current
@@ -75,15 +70,22 @@ _TUNE_CONFIG = ("metric", "mode", "num_samples", "scheduler", "search_alg", "tim
 _RUN_CONFIG = ("stop", "callbacks")
 """The settings of tune.TuneConfig and tune.RunConfig that are kept; tune.run has them as arguments."""
 
+_SCHEDULERS = {
+    "ASHAScheduler": "asha",
+    "AsyncHyperBandScheduler": "asha",
+    "HyperBandScheduler": "hyperband",
+    "MedianStoppingRule": "median",
+    "PopulationBasedTraining": "pbt",
+    "PB2": "pb2",
+    "FIFOScheduler": "fifo",
+}
+
 _REPORTS = "training_iteration"
 _SPACES = ("param_space", "search_space", "space", "config")
 """Names of variables that hold a program's space, unless it calls Tuner.fit or tune.run."""
 
 _ANONYMOUS = "_metric"
 """The metric of a number without a name, as Ray Tune calls it."""
-
-_DRAWS = 1000
-_MAX_LISTED = 20
 
 
 def _fact(owner: Any, fact: str) -> Any:
@@ -111,11 +113,8 @@ class TrainableAdapter(Adapter):
         import ray
         from ray import tune
 
-        registered: dict[str, Any] = {}
-
         def end(trainable: Any, space: Any, resources: Any, settings: Mapping[str, Any]) -> Any:
-            named = registered.get(trainable, trainable) if isinstance(trainable, str) else trainable
-            target, asked = _split_resources(named)
+            target, asked = _split_resources(trainable)
             call = {"space": space or {}, "resources": asked or resources or {}, **settings}
             sources = (settings.get("scheduler"), _innermost(settings.get("search_alg")))
             known = settings.get("metric") or any(_fact(source, "metric") for source in sources)
@@ -131,10 +130,6 @@ class TrainableAdapter(Adapter):
                 # tunepipe has no experiments of Ray Tune: the program makes a new Tuner.
                 return False
 
-            @staticmethod
-            def restore(*_: Any, **__: Any) -> None:
-                raise refused("the program", "tune.Tuner.restore", "must be tune.Tuner(…); `tunepipe resume` continues")
-
             def fit(self) -> Any:
                 configs = (
                     (self.arguments.get("tune_config"), _TUNE_CONFIG),
@@ -147,27 +142,12 @@ class TrainableAdapter(Adapter):
             settings = {name: given.get(name) for name in (*_TUNE_CONFIG, *_RUN_CONFIG)}
             return end(run_or_experiment, config, resources_per_trial, settings)
 
-        def experiment(*_: Any, **__: Any) -> None:
-            raise refused("the program", "tune.Experiment", "must be tune.Tuner(…).fit() or tune.run(function, …)")
-
-        def cpus() -> dict[str, float]:
-            return {"CPU": float(math.ceil(this_machine().cpus))}
-
         replaced: list[tuple[Any, str, Any]] = [
             *((module, "Tuner", Tuner) for module in (tune, sys.modules["ray.tune.tuner"])),
             *((module, "run", run) for module in (tune, sys.modules["ray.tune.tune"])),
-            *((tune, name, experiment) for name in ("Experiment", "run_experiments")),
-            *(
-                (tune, name, made)
-                for name, made in (("with_parameters", _with_parameters), ("with_resources", _WithResources))
-            ),
-            *(
-                (module, "register_trainable", registered.__setitem__)
-                for module in (tune, sys.modules["ray.tune.registry"])
-            ),
+            (tune, "with_parameters", _with_parameters),
+            (tune, "with_resources", _WithResources),
             *((ray, name, lambda *_, **__: None) for name in ("init", "shutdown")),
-            *((ray, name, cpus) for name in ("cluster_resources", "available_resources")),
-            (ray, "put", _Put),
         ]
         with _train_as_tune(), replaced_attributes(replaced):
             yield
@@ -193,11 +173,11 @@ class TrainableAdapter(Adapter):
     def param_space(self) -> dict[str, Any]:
         """The param_space with what a population changes, and with the ranges of functions that only draw."""
         space = with_draws(self.given_space)
-        for path, value in leaves(_fact(self.arguments.get("scheduler"), "mutations") or {}):
+        for place, value in leaves(_fact(self.arguments.get("scheduler"), "mutations") or {}):
             inner = space
-            for name in path[:-1]:
-                inner[key_of_text(inner, name)] = inner = dict(inner.get(key_of_text(inner, name)) or {})
-            inner[key_of_text(inner, path[-1])] = self._mutation(value, inner.get(key_of_text(inner, path[-1])))
+            for name in place[:-1]:
+                inner[name] = inner = dict(inner.get(name) or {})
+            inner[place[-1]] = self._mutation(value, inner.get(place[-1]))
         return space
 
     def _mutation(self, value: Any, own: Any) -> Any:
@@ -242,7 +222,7 @@ class TrainableAdapter(Adapter):
         elif "objectives" not in given:
             allowed = "must be given, in tune.TuneConfig(metric=…, mode=…) or by --set 'objectives=[{\"metric\": …}]'"
             raise InvalidJob(subject, [Fault(line or subject, "no metric with a mode, min or max", allowed)])
-        explored = [parameter_name("_".join(path)) for path, _ in leaves(_fact(scheduler, "mutations") or {})]
+        explored = [name_of(place) for place, _ in leaves(_fact(scheduler, "mutations") or {})]
         if (settings := _scheduler(scheduler, budget["epochs"])) is not None:
             fields["scheduler"] = settings
             if explored:
@@ -292,8 +272,8 @@ class TrainableAdapter(Adapter):
         """The space of the param_space; nested parameters are `outer_inner`."""
         space: dict[str, Any] = {}
         faults = []
-        for path, value in leaves(self.param_space):
-            name = parameter_name("_".join(path))
+        for place, value in leaves(self.param_space):
+            name = name_of(place)
             try:
                 if name in space:
                     raise ValueError(
@@ -301,7 +281,7 @@ class TrainableAdapter(Adapter):
                     )
                 domain = domain_of(value)
             except ValueError as error:
-                faults.append(Fault(self._line_of(path[-1]), ".".join(path), str(error)))
+                faults.append(Fault(self._line_of(str(place[-1])), ".".join(map(str, place)), str(error)))
                 continue
             if domain is not None:
                 space[name] = domain
@@ -335,18 +315,10 @@ class TrainableAdapter(Adapter):
 
     def _start(self, fields: dict[str, Any], points: Iterable[Mapping[str, Any]], explored: list[str]) -> None:
         """The first configs, without the values that the space does not have."""
-        space, first, outside = fields["space"], [], dict[str, None]()
-        for point in points:
-            config = {}
-            for path, value in leaves(point):
-                name = parameter_name("_".join(path))
-                if not isinstance(domain := space.get(name), Domain) or is_drawn(value):
-                    continue
-                if domain.contains(label(value)):
-                    config[name] = label(value)
-                else:
-                    outside[f"{name}={value!r}"] = None
-            first += [config] if config else []
+        first, outside = start_configs(
+            [{name_of(place): value for place, value in leaves(point) if not is_drawn(value)} for point in points],
+            {name: domain for name, domain in fields["space"].items() if isinstance(domain, Domain)},
+        )
         if first:
             fields["start_with"] = first
             if fixed := [f"{name}={first[0][name]}" for name in explored if name in first[0]]:
@@ -356,63 +328,50 @@ class TrainableAdapter(Adapter):
 
     def _note(self, scheduler: Any, search: Any) -> None:
         """Say which settings of the call the job does not have."""
-        kind = type(scheduler).__name__
-        for rule in _parts(self.arguments.get("stop")):
-            if _compares(rule):
-                self.notes.append(f"{type(rule).__name__} is ignored: a trial does not know the results of others.")
+        kind, brackets = type(scheduler).__name__, _fact(scheduler, "brackets")
+        for rule in filter(_compares, _parts(self.arguments.get("stop"))):
+            self.notes.append(f"{type(rule).__name__} is ignored: a trial does not know the results of others.")
         if self.arguments.get("callbacks"):
             self.notes.append("The callbacks of the run are ignored.")
-        if scheduler is not None and _scheduler(scheduler, 1) is None:
+        if scheduler is not None and kind not in _SCHEDULERS:
             self.notes.append(f"{kind} is ignored; set --scheduler instead.")
         elif scheduler is not None:
             if (counted := _fact(scheduler, "time")) not in (None, _REPORTS):
                 self.notes.append(f"{kind} counts {counted}; the scheduler of the job counts reports instead.")
-            brackets = _fact(scheduler, "brackets")
-            given = {"custom_explore_fn": _fact(scheduler, "explore"), "synch": _fact(scheduler, "synch")}
-            given["brackets"] = kind != "HyperBandScheduler" and isinstance(brackets, list) and len(brackets) > 1
-            if ignored := [name for name, value in given.items() if value]:
-                self.notes.append(f"{', '.join(ignored)} of {kind}: ignored.")
+            ignored = {"custom_explore_fn": _fact(scheduler, "explore"), "synch": _fact(scheduler, "synch")}
+            ignored["brackets"] = _SCHEDULERS[kind] == "asha" and len(brackets) > 1
+            if names := ", ".join(name for name, value in ignored.items() if value):
+                self.notes.append(f"{names} of {kind}: ignored.")
         if search is not None:
-            self.notes.append(
-                f"{search if isinstance(search, str) else type(search).__name__} is ignored; set --search instead."
-            )
-        if names := ", ".join(".".join(place) for place, value in leaves(self.param_space) if is_function(value)):
-            self.notes.append(
-                f"tune.sample_from is called in each trial for {names}; the tables do not have its values."
-            )
+            name = search if isinstance(search, str) else type(search).__name__
+            self.notes.append(f"{name} is ignored; set --search instead.")
+        if names := ", ".join(name_of(place) for place, value in leaves(self.param_space) if is_function(value)):
+            self.notes.append(f"tune.sample_from is called in each trial for {names}, which the tables do not have.")
 
 
 def _scheduler(scheduler: Any, epochs: int) -> dict[str, Any] | None:
     """The settings of the job's scheduler for one of Ray Tune; None without one."""
-    kind, grace = type(scheduler).__name__, _fact(scheduler, "grace")
-    if kind in ("ASHAScheduler", "AsyncHyperBandScheduler"):
-        bracket = _fact(scheduler, "brackets")[0]
-        grace = min(milestone for milestone, _ in _fact(bracket, "rungs")) if grace is None else grace
-    grace = min(max(1, int(grace or 1)), epochs)
-    if kind in ("ASHAScheduler", "AsyncHyperBandScheduler"):
-        factor = max(2, int(_fact(scheduler, "factor") or 4))
-        return {"kind": "asha", "grace_period": grace, "reduction_factor": factor}
-    if kind == "MedianStoppingRule":
-        return {
-            "kind": "median",
-            "grace_period": grace,
-            "min_samples_required": max(1, int(_fact(scheduler, "samples") or 1)),
-        }
-    if kind == "HyperBandScheduler":
-        return {"kind": "hyperband", "reduction_factor": _fact(scheduler, "factor") or 3}
-    if kind in ("PopulationBasedTraining", "PB2"):
-        burn_in, interval = int(_fact(scheduler, "burn_in") or 0), int(_fact(scheduler, "interval") or 1)
-        settings: dict[str, Any] = {
-            "kind": "pb2" if kind == "PB2" else "pbt",
-            "interval": min(max(1, interval), epochs),
-        }
+    kind = _SCHEDULERS.get(type(scheduler).__name__)
+    grace, factor = _fact(scheduler, "grace"), _fact(scheduler, "factor")
+    if kind == "asha" and grace is None:
+        grace = min(milestone for milestone, _ in _fact(_fact(scheduler, "brackets")[0], "rungs"))
+    settings: dict[str, Any] = {}
+    if kind in ("asha", "median"):
+        settings["grace_period"] = min(max(1, int(grace or 1)), epochs)
+    if kind in ("asha", "hyperband"):
+        settings["reduction_factor"] = max(2, int(factor or 3))
+    if kind == "median":
+        settings["min_samples_required"] = max(1, int(_fact(scheduler, "samples") or 1))
+    if kind in ("pbt", "pb2"):
+        settings["interval"] = min(max(1, int(_fact(scheduler, "interval") or 1)), epochs)
         if (quantile := _fact(scheduler, "quantile")) is not None:
             settings["quantile"] = float(quantile)
-        if kind != "PB2":
-            settings["resample_probability"] = float(_fact(scheduler, "resample"))
-            settings["factors"] = [float(factor) for factor in _fact(scheduler, "factors")]
-        return settings | ({"grace_period": min(burn_in, epochs)} if burn_in > 0 else {})
-    return {"kind": "fifo"} if kind == "FIFOScheduler" else None
+        if burn_in := int(_fact(scheduler, "burn_in") or 0):
+            settings["grace_period"] = min(burn_in, epochs)
+    if kind == "pbt":
+        settings["resample_probability"] = float(_fact(scheduler, "resample"))
+        settings["factors"] = [float(each) for each in _fact(scheduler, "factors")]
+    return None if kind is None else {"kind": kind, **settings}
 
 
 class _Results:
@@ -428,34 +387,16 @@ class _Results:
         return ask
 
 
-class _Put:
-    """What `ray.put` returns to a program, for which no Ray runs: `ray.get` returns the value itself."""
-
-    def __init__(self, value: Any, **_: Any) -> None:
-        self.value = value
-
-
 @contextmanager
 def _train_as_tune() -> Iterator[None]:
-    """A context in which ray.train's report, get_checkpoint and get_context are ray.tune's, as in earlier versions.
-
-    There, `ray.get` also returns what the program has put.
-    """
-    import ray
+    """A context in which ray.train's report, get_checkpoint and get_context are ray.tune's, as in earlier versions."""
     from ray import train, tune
-
-    found = ray.get
-
-    def get(refs: Any, **arguments: Any) -> Any:
-        if isinstance(refs, list) and any(isinstance(one, _Put) for one in refs):
-            return [get(one, **arguments) for one in refs]
-        return refs.value if isinstance(refs, _Put) else found(refs, **arguments)
 
     def report(metrics: Mapping[str, Any], checkpoint: Any = None, **_: Any) -> None:
         tune.report(dict(metrics), checkpoint=checkpoint)
 
     replaced = {"report": report, "get_checkpoint": tune.get_checkpoint, "get_context": tune.get_context}
-    with replaced_attributes([*((train, name, value) for name, value in replaced.items()), (ray, "get", get)]):
+    with replaced_attributes((train, name, value) for name, value in replaced.items()):
         yield
 
 

@@ -4,7 +4,6 @@ They are rebuilt from checkpoints by the study's own copy of the code; the winne
 ended.
 """
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -27,19 +26,21 @@ from pipeline.errors import (
 )
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.worker.checkpoints import learner_part
-from pipeline.execution.worker.winner import winner_document
+from pipeline.execution.worker.winner import write_documents
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.trials import configs_at_best, ranked, trial_row
-from pipeline.results.views.provenance import provenance_object
 from pipeline.space import Config, key_of
-from pipeline.storage import Store, unpack
+from pipeline.storage import Checkpoint, Store, unpack
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.contents import check_output_folder
+from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.studies import as_argument
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.data import load_data
+from pipeline.training.ensemble import first_of
+from pipeline.training.process import import_keras
 
 _TRIAL = "trial.json"
 _SAVED_MODEL = "saved_model"
@@ -122,9 +123,9 @@ def export(
     check_output_folder(folder, winner_of=store.local if is_winner else None)
     models = _Models(store)
     try:
-        _refuse_existing(folder, overwrite=overwrite or top is not None)
         if top is not None:
             return _export_best(models, folder, top, saved_model=saved_model, overwrite=overwrite, note=note)
+        _refuse_existing(folder, overwrite=overwrite)
         if not is_winner or models.results.test is None:
             name = Path(layout.WINNER).name if is_winner else _TRIAL
             return _export(models, models.assignment(trial), folder, name, saved_model=saved_model, note=note)
@@ -134,7 +135,7 @@ def export(
             written.append(folder / Path(path).name)
             written[-1].write_bytes(store.read(path))
         if saved_model:
-            written.append(_write_saved_model(models.model(models.assignment(None)), folder))
+            written.append(_write_saved_model(models.exported() or models.model(models.assignment(None)), folder))
         return written
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -152,38 +153,19 @@ def _export(
 ) -> list[Path]:
     """Write a trial's model or state, and the documents about it."""
     metrics: Mapping[str, float] = {}
-    if models.of_function:
-        from pipeline.training.function_state import write_state
-
-        model = models.model(assignment) if saved_model else None
-        with scratch("state") as files:
-            state = models.state(assignment, lambda: files)
-            folder.mkdir(parents=True, exist_ok=True)
-            written = write_state(state, folder)
-    else:
-        model = models.model(assignment)
-        from pipeline.training.export import export_and_evaluate
-
-        data, why = models.data(assignment.config)
-        if data is None:
-            note(f"The model is not evaluated on the test split: {why}")
+    model = None if models.of_function and not saved_model else models.model(assignment)
+    with scratch("state") as files:
+        state = models.state(assignment, lambda: files) if models.of_function else None
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            metrics = export_and_evaluate(model, data, folder)
-        except NotEvaluated as error:
-            note(str(error))
-        except (TunepipeError, OSError):
-            raise
-        except Exception as error:
-            text = f"{type(error).__name__}: {error}"
-            raise ModelError(f"The model of trial {assignment.trial_id} cannot be exported: {text}") from error
-        names = {Path(path).name for path in layout.EXPORTED} - {Path(layout.WINNER).name, Path(layout.PROVENANCE).name}
-        written = [folder / each for each in sorted(names) if (folder / each).is_file()]
-    document = winner_document(assignment, models.job.objectives[0], metrics)
-    (folder / name).write_text(document)
-    facts = provenance_object(models.store, {"seed": assignment.seed, **json.loads(document)})
-    (folder / Path(layout.PROVENANCE).name).write_text(json.dumps(facts, indent=2) + "\n")
-    written += [folder / Path(layout.PROVENANCE).name, folder / name]
+        if models.of_function:
+            from pipeline.training.function_state import write_state
+
+            written = write_state(state, folder)
+        else:
+            metrics = models.evaluated(model, assignment, folder, note)
+            written = [folder / Path(path).name for path in layout.EXPORTED if (folder / Path(path).name).is_file()]
+    written += write_documents(models.store, folder, name, assignment, models.job.objectives[0], metrics)
+    written = sorted(set(written))
     return [*written, _write_saved_model(model, folder)] if saved_model else written
 
 
@@ -197,8 +179,8 @@ def _export_best(
     note: Callable[[str], None],
 ) -> list[Path]:
     """Write the models of the best trials, each into a separate folder."""
-    trials = models.results.trials
-    usable = set(trials[trials["objective"].notna() & (trials["state"] != "failed")]["trial_id"])
+    trials = models.results.table("trials").to_pylist()
+    usable = {row["trial_id"] for row in trials if row["objective"] is not None and row["state"] != "failed"}
     best = [models.assignment(trial) for trial in ranked(models.results) if trial in usable]
     if not best:
         # Says that there is none.
@@ -208,7 +190,7 @@ def _export_best(
         if models.store.exists(layout.checkpoint(each.trial_id, each.epoch)):
             places[folder / f"{rank:0{len(str(top))}d}-{each.trial_id}"] = each
         else:
-            missing.append(each)
+            missing.append(each.trial_id)
     for place in places:
         check_output_folder(place)
         _refuse_existing(place, overwrite=overwrite)
@@ -219,47 +201,33 @@ def _export_best(
             said.add(text)
             note(text)
 
-    written = [
-        path
-        for place, each in places.items()
-        for path in _export(models, each, place, saved_model=saved_model, note=note_once)
-    ]
+    written = []
+    for place, each in places.items():
+        written += _export(models, each, place, saved_model=saved_model, note=note_once)
     if missing and not written:
-        models.model(missing[0])
+        models.model(best[0])
     if missing:
-        note(
-            f"Missing: the models of {', '.join(each.trial_id for each in missing)}; the checkpoints of their best "
-            f"epochs were deleted. `tunepipe export {as_argument(models.store.uri)} --trial {missing[0].trial_id}` "
-            "says why."
-        )
+        note(f"Missing: the models of {', '.join(missing)}; the checkpoints of their best epochs were deleted.")
     if len(best) < top:
         note(f"There are {len(best)} trials with a model, not {top}.")
     return written
 
 
 def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to write through links, to replace files that no export wrote, and others unless they may be replaced."""
+    """Refuse to replace links, files that no export wrote, and those of one unless they may be replaced."""
     documents = [Path(layout.PROVENANCE).name, Path(layout.WINNER).name, _TRIAL]
     names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, *_OF_STATE, _SAVED_MODEL]
     existing = [name for name in dict.fromkeys(names) if os.path.lexists(folder / name)]
     if not existing:
         return
-    if links := [name for name in existing if (folder / name).is_symlink()]:
-        raise StorageError(
-            f"{folder} has the links {', '.join(links)}, and tunepipe does not write through links. Nothing was "
-            "written. Choose another folder with --to, or remove the links."
-        )
+    instead = f"in {folder}: {', '.join(existing)}. Nothing was written. Choose another folder with --to, or"
+    if any((folder / name).is_symlink() for name in existing):
+        raise StorageError(f"There are links {instead} remove them.")
     # An export's folder has a file that says where its model is from.
     if not any((folder / name).exists() for name in documents):
-        raise StorageError(
-            f"{folder} has {', '.join(existing)}, which tunepipe did not write. Nothing was written. Choose another "
-            "folder with --to, or move these files."
-        )
+        raise StorageError(f"There are files which tunepipe did not write {instead} move them.")
     if not overwrite:
-        raise StorageError(
-            f"{folder} has the files of an earlier export: {', '.join(existing)}. Nothing was written. Choose another "
-            "folder with --to, or replace them with --overwrite (in Python: overwrite=True)."
-        )
+        raise StorageError(f"There is an earlier export {instead} replace it with --overwrite (overwrite=True).")
 
 
 def _write_saved_model(model: Any, folder: Path) -> Path:
@@ -270,23 +238,21 @@ def _write_saved_model(model: Any, folder: Path) -> Path:
 
 
 class _Models:
-    """The models of a study's trials, or the states of its functions; job, data and worker are loaded once."""
+    """The models of a study's trials, or the states of its functions; job and data are loaded once."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.results = store, load_results(store.uri)
         self.of_function = self.results.job["model"] is None
-        self._data: tuple[Any, tuple[Dataset | None, str]] | None = None
+        self._data: dict[str, Dataset] = {}
 
     @cached_property
     def job(self) -> TuneJob:
         """The study's job, its code loaded."""
         return load_study(self.store, here=notebook_functions())
 
-    @cached_property
-    def _quietly(self) -> Callable[[], Any]:
+    def _quietly(self) -> Any:
         # A missing GPU driver needs no message on a machine without GPUs.
-        gpus = bool(self.results.job["resources"]["gpus"])
-        return lambda: without_notes(gpus=gpus)
+        return without_notes(gpus=bool(self.results.job["resources"]["gpus"]))
 
     def assignment(self, trial: str | int | None) -> Assignment:
         """The assignment of a trial's best epoch; of the best trial, if none is named."""
@@ -297,16 +263,10 @@ class _Models:
             trial = results.best.trial_id
         trial = layout.trial_id(trial) if isinstance(trial, int) else trial
         row = trial_row(results, trial)
-        if row["objective"] != row["objective"]:
-            raise JobNotFound(
-                f"Trial {trial} of the study {results.name!r} has no model: no epoch has a finite {metric}. `tunepipe "
-                "results` shows which trials have one."
-            )
+        if row["best_epoch"] is None:
+            raise JobNotFound(f"Trial {trial} of {results.name!r} has no model: no epoch has a finite {metric}.")
         if not (trial.isascii() and trial.isdigit()):
-            raise StorageError(
-                f"{trial!r}, which the tables of {self.store.uri} name, is not a trial's id: they are damaged. Nothing "
-                "was exported."
-            )
+            raise StorageError(f"{trial!r} in the tables of {self.store.uri} is not a trial's id: they are damaged.")
         return Assignment(
             trial,
             configs_at_best(results, [trial])[trial],
@@ -332,14 +292,9 @@ class _Models:
 
         function = self.job.function
         assert function is not None
-        try:
-            path = self._checkpoint(assignment) if takes_state(function) else ""
-            checkpoint = learner_part(unpack(self.store.read(path), path)) if path else None
-            if checkpoint is not None and has_state(checkpoint):
-                with self._quietly():
-                    return state_of(checkpoint, folder=folder, function=function)
-        except (DamagedFile, FileNotFoundError) as error:
-            raise _damaged(error) from None
+        if takes_state(function) and has_state(state := self._checkpoint(assignment)):
+            with self._quietly():
+                return state_of(state, folder=folder, function=function)
         raise ModelError(
             f"The study {self.results.name!r} tunes a function, and trial {assignment.trial_id} had yielded no state "
             f"by its best epoch, {assignment.epoch}: there is nothing to export. A function f(config, state) that "
@@ -355,112 +310,93 @@ class _Models:
                 state = self.state(assignment, lambda: folder)
             if is_model(state):
                 return state
+            raise ModelError(f"The state of the function of {self.results.name!r} is no model: load_state returns it.")
+        if self.job.folds > 1:
             raise ModelError(
-                f"The study {self.results.name!r} tunes a function, and its state is not a Keras model: load_state "
-                "returns it."
+                f"The study {self.results.name!r} trains a model for each fold. Only its best config is trained on the "
+                "whole training split, when the study ends, and exported."
             )
-        self._checkpoint(assignment)
+        state = self._checkpoint(assignment)
         try:
             with self._quietly():
-                if self.job.folds > 1:
-                    return self._fitted_again(assignment)
-                from pipeline.execution.worker.winner import rebuilt_model
-
-                config = assignment.config
-                return rebuilt_model(
-                    self.job, self.store, assignment, lambda: self._example(config), lambda: self._batch(config)
-                )
+                return self._rebuilt(assignment, first_of(state) if self.job.repeats > 1 else state)
         except UserError:
             raise
-        except DamagedFile as error:
-            raise _damaged(error) from None
         except Exception as error:
             text = f"{type(error).__name__}: {' '.join(str(error).split())}"
             needs = " Files that build_model reads must still exist, unchanged." if isinstance(error, OSError) else ""
             raise ModelError(f"The model of trial {assignment.trial_id} cannot be rebuilt: {text}.{needs}") from error
 
-    def _fitted_again(self, assignment: Assignment) -> Any:
-        """The model of a study with folds, whose checkpoints hold one model for each fold."""
-        from pipeline.execution.worker.worker import Worker
+    def _rebuilt(self, assignment: Assignment, state: Checkpoint) -> Any:
+        import_keras()
+        from pipeline.training.build import ModelBuilder, recorded_inputs
+        from pipeline.training.export import rebuilt
+        from pipeline.training.pipelines import batch_spec, example_of
 
-        data = self._needed(
-            assignment.config, "With folds, a trial's model is trained again on the whole training split"
-        )
-        worker = Worker(self.job, data, self.store, capture=False)
+        config = assignment.config
+
+        def example() -> Any:
+            # For a model that learns its shapes from inputs: study.json records those of the data.
+            inputs = recorded_inputs(recorded_for(recorded_data(read_document(self.store)), config))
+            return example_of(self.data(config).train) if inputs is None else inputs
+
+        builder = ModelBuilder(self.job, example, lambda: batch_spec(self.data(config).train))
+        with scratch("trial") as folder:
+            context = TrialContext(assignment.trial_id, assignment.seed, self.job.budget.epochs, folder)
+            with in_trial(context):
+                return rebuilt(builder, config, state, seed=assignment.seed)
+
+    def evaluated(
+        self, model: Any, assignment: Assignment, folder: Path, note: Callable[[str], None]
+    ) -> Mapping[str, float]:
+        """Write a model's files, and return its metrics on the test split; empty without the data."""
+        from pipeline.training.export import export_and_evaluate
+
+        data = None
         try:
-            return worker.model(assignment)
-        finally:
-            worker.close()
-
-    def _example(self, config: Config) -> Any:
-        """Inputs of one row, for a model that learns its shapes from them: as study.json records the data."""
-        from pipeline.training.build import recorded_inputs
-        from pipeline.training.pipelines import example_of
-
-        recorded = recorded_inputs(recorded_for(recorded_data(read_document(self.store)), config))
-        if recorded is not None:
-            return recorded
-        return example_of(
-            self._needed(config, "The model does not begin with keras.Input, and learns its shapes").train
-        )
-
-    def _batch(self, config: Config) -> Any:
-        """The specification of a batch of the training, for a model whose own train_step builds its parts."""
-        from pipeline.training.pipelines import batch_spec
-
-        return batch_spec(self._needed(config, "The model's own train_step builds its parts").train)
-
-    def _needed(self, config: Config, why: str) -> Dataset:
-        data, missing = self.data(config)
-        if data is None:
-            raise DataError(f"{why}, which needs the data: {missing}")
-        return data
-
-    def data(self, config: Config) -> tuple[Dataset | None, str]:
-        """The data on which a config was trained; if they are not available, None and the reason as a sentence."""
-        key = key_of(config) if takes_config(self.job.data) else ""
-        if self._data is None or self._data[0] != key:
-            # Data for other configs are released: together they might not fit into memory.
-            self._data = None
-            self._data = key, self._loaded(config)
-        return self._data[1]
-
-    def _loaded(self, config: Config) -> tuple[Dataset | None, str]:
-        try:
-            before = recorded_for(recorded_data(read_document(self.store)), config)
-            data = load_data(self.job, trains=self.job.folds > 1, config=RecordedConfig(config), recorded=before)
-            assert data is not None
-            changes = differences(before, fingerprint(data)) if before is not None else []
+            data = self.data(assignment.config)
         except StorageError:
             raise
-        except Exception as error:  # whatever the user's data function raises
-            return None, f"the data cannot be loaded: {' '.join(str(error).split()).rstrip('.')}."
-        if changes:
-            return None, f"the data differ from those that the study began with: {'; '.join(changes)}."
-        return data, ""
+        except UserError as error:
+            note(f"The model is not evaluated on the test split: {error}")
+        try:
+            return export_and_evaluate(model, data, folder)
+        except NotEvaluated as error:
+            note(str(error))
+            return {}
+        except (TunepipeError, OSError):
+            raise
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            raise ModelError(f"The model of trial {assignment.trial_id} cannot be exported: {text}") from error
 
-    def _checkpoint(self, assignment: Assignment) -> str:
-        """The path of the checkpoint of a trial's best epoch."""
-        trial, study = assignment.trial_id, as_argument(self.store.uri)
-        path = layout.checkpoint(trial, assignment.epoch)
-        if self.store.exists(path):
-            return path
+    def data(self, config: Config) -> Dataset:
+        """The data on which a config was trained."""
+        key = key_of(config) if takes_config(self.job.data) else ""
+        if key not in self._data:
+            # Data for other configs are released: together they might not fit into memory.
+            self._data.clear()
+            before = recorded_for(recorded_data(read_document(self.store)), config)
+            data = load_data(self.job, config=RecordedConfig(config), recorded=before)
+            assert data is not None
+            if before is not None and (changes := differences(before, fingerprint(data))):
+                raise DataError(f"The data differ from those that the study began with: {'; '.join(changes)}.")
+            self._data[key] = data
+        return self._data[key]
+
+    def _checkpoint(self, assignment: Assignment) -> Checkpoint:
+        """The learner's part of the checkpoint of a trial's best epoch."""
+        trial, path = assignment.trial_id, layout.checkpoint(assignment.trial_id, assignment.epoch)
+        try:
+            return learner_part(unpack(self.store.read(path), path))
+        except DamagedFile as error:
+            raise StorageError(f"{error} Restore it from a copy, or export another trial with --trial.") from None
+        except FileNotFoundError:
+            pass
         limits = self.results.job["checkpoints"]
         kept = [f"checkpoints.{name}={limits[name]:g}" for name in ("top", "gigabytes") if limits.get(name) is not None]
-        state = trial_row(self.results, trial)["state"]
-        if kept:
-            why = f"the study keeps only what {' and '.join(kept)} allow. Raise that with --set in later studies"
-        elif state == "failed":
-            why = "a trial that failed keeps only its newest checkpoint. Export another trial"
-        elif state == "completed":
-            why = "the checkpoint was deleted. Restore it from a copy"
-        else:
-            why = f"the study was interrupted before they were written. Resume it: `tunepipe resume {study}`"
+        why = f"the study keeps only what {' and '.join(kept)} allow" if kept else "it was deleted, or never written"
         raise JobNotFound(
-            f"The weights of trial {trial}'s best epoch, {path}, are not in {self.store.uri}: {why}. `tunepipe rerun "
-            f"{study} {trial}` trains its config again."
+            f"The checkpoint of trial {trial}'s best epoch, {path}, is not in {self.store.uri}: {why}. `tunepipe rerun "
+            f"{as_argument(self.store.uri)} {trial}` trains its config again."
         )
-
-
-def _damaged(error: Exception) -> StorageError:
-    return StorageError(f"{error} Restore it from a copy, or export another trial with --trial.")

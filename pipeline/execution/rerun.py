@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.code import error_text, notebook_functions
 from pipeline.datasets import RecordedConfig, differences, fingerprint, recorded_for
@@ -14,8 +16,8 @@ from pipeline.errors import TunepipeError
 from pipeline.execution.data import shared_caches
 from pipeline.execution.process_state import kept_process_state
 from pipeline.execution.worker.failures import at_epoch, raised
-from pipeline.results.tables.load import Results, config_of, load_results
-from pipeline.results.tables.trials import trial_row
+from pipeline.results.tables.load import Results, load_results
+from pipeline.results.tables.trials import configs_of, trial_row
 from pipeline.space import Config
 from pipeline.storage import Store
 from pipeline.storage.schema import column_of, metric_columns
@@ -29,9 +31,6 @@ from pipeline.training.base import EpochResult, TrainingEnded, run_validated_epo
 from pipeline.training.data import load_data
 from pipeline.training.function import FunctionLearner
 from pipeline.training.trainer_factory import TrainerFactory
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,76 +91,68 @@ def rerun(
     """
     store, trial_id = Store(study), layout.trial_id(trial) if isinstance(trial, int) else trial
     job, results = load_study(store, here=notebook_functions()), load_results(store.uri)
-    row = trial_row(results, trial_id)
-    rows = results.epochs[results.epochs["trial_id"] == trial_id]
-    own = rows[rows["segment"] == 1]
+    failed = trial_row(results, trial_id)["error"] or ""
+    rows = results.table("epochs")
+    rows = rows.filter(pc.equal(rows["trial_id"], trial_id)).sort_by("epoch")
+    own = rows.filter(pc.equal(rows["segment"], 1))
+    names = metric_columns(own.column_names)
+    recorded = {
+        row["epoch"]: {name: float(row[name]) for name in names if row[name] is not None} for row in own.to_pylist()
+    }
     config = _first_config(results, trial_id, own)
-    recorded = {int(record["epoch"]): _metrics(record) for record in own.to_dict("records")}
-    failed = row["error"] if isinstance(row["error"], str) else ""
+    taken_over = None if len(own) == len(rows) else len(own) + 1
     last = max([0, *recorded])
     # A trial that failed did so in the epoch after its last, unless a number of the last one is not finite.
-    wanted = last + (1 if failed and not failed.endswith(at_epoch(last)) and len(own) == len(rows) else 0)
-    seed = seed_of_trial(job, int(trial_id))
-    learner = None
+    wanted = last + (1 if failed and not failed.endswith(at_epoch(last)) and taken_over is None else 0)
     epochs: list[RerunEpoch] = []
     failure, other = "", list[str]()
-    opened = ExitStack()
-    folder = opened.enter_context(scratch("rerun"))
-    try:
-        before = recorded_for(recorded_data(read_document(store)), config)
-        data = load_data(job, config=RecordedConfig(config), recorded=before)
-        if data is not None and before is not None:
-            other = differences(before, fingerprint(data))
-        caches = shared_caches(store, None)
-        opened.callback(caches.close)
-        trainer_factory = TrainerFactory(job, data, caches=caches)
-        context = TrialContext(trial_id, seed, job.budget.epochs, folder)
-        opened.enter_context(in_trial(context, trainer_factory.directory(config)))
-        learner = trainer_factory.learner(config, seed=seed)
-        for epoch in range(1, min(wanted or 1, job.budget.epochs) + 1):
-            if epoch > last and not raised(failed) and isinstance(learner, FunctionLearner) and learner.unfinished:
-                break
-            then = recorded.get(epoch, {})
-            result = run_validated_epoch(learner, partial(_lacks, results, then))
-            epochs.append(RerunEpoch(epoch, _columns(results, result), then))
-            on_epoch(epochs[-1])
-            if result.last:
-                break
-        # The rest of a function may write files, so it runs again only where it is what failed.
-        if raised(failed) and isinstance(learner, FunctionLearner) and learner.unfinished:
-            learner.finish()
-    except TrainingEnded:
-        pass
-    except TunepipeError:
-        raise
-    except SystemExit as error:
-        # A function may end itself after a step, as a script does.
-        if error.code not in (None, 0) or not epochs:
-            failure = _text_of(error)
-    except Exception as error:
-        failure = _text_of(error)
-    finally:
-        with opened:
-            if learner is not None:
-                learner.close()
-    return RerunResult(config, tuple(epochs), failure, failed, None if len(own) == len(rows) else len(own) + 1, other)
+    with ExitStack() as opened:
+        folder = opened.enter_context(scratch("rerun"))
+        try:
+            before = recorded_for(recorded_data(read_document(store)), config)
+            data = load_data(job, config=RecordedConfig(config), recorded=before)
+            if data is not None and before is not None:
+                other = differences(before, fingerprint(data))
+            caches = shared_caches(store, None)
+            opened.callback(caches.close)
+            factory = TrainerFactory(job, data, caches=caches)
+            seed = seed_of_trial(job, int(trial_id))
+            opened.enter_context(
+                in_trial(TrialContext(trial_id, seed, job.budget.epochs, folder), factory.directory(config))
+            )
+            learner = factory.learner(config, seed=seed)
+            opened.callback(learner.close)
+            # The rest of a function may write files, so it runs again only where it is what failed.
+            finishes = raised(failed) and isinstance(learner, FunctionLearner)
+            for epoch in range(1, min(wanted or 1, job.budget.epochs) + 1):
+                if epoch > last and not finishes and isinstance(learner, FunctionLearner) and learner.unfinished:
+                    break
+                then = recorded.get(epoch, {})
+                result = run_validated_epoch(learner, partial(_lacks, results, then))
+                epochs.append(RerunEpoch(epoch, _columns(results, result), then))
+                on_epoch(epochs[-1])
+                if result.last:
+                    break
+            if finishes and isinstance(learner, FunctionLearner) and learner.unfinished:
+                learner.finish()
+        except TrainingEnded:
+            pass
+        except TunepipeError:
+            raise
+        except (Exception, SystemExit) as error:
+            # A function may end itself after a step, as a script does.
+            if not isinstance(error, SystemExit) or error.code not in (None, 0) or not epochs:
+                failure = f"{type(error).__name__}: {error}\n\n{error_text(error)}"
+    return RerunResult(config, tuple(epochs), failure, failed, taken_over, other)
 
 
-def _text_of(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}\n\n{error_text(error)}"
-
-
-def _first_config(results: Results, trial_id: str, own: "pd.DataFrame") -> Config:
+def _first_config(results: Results, trial_id: str, own: pa.Table) -> Config:
     """A trial's first config, from the decision to start it, or from its first epoch."""
-    decided = results.decisions[results.decisions["trial_id"].eq(trial_id) & results.decisions["kind"].eq("start")]
-    if len(decided) and (config := config_from(decided["config_after"].iloc[0])):
+    decisions = results.table("decisions")
+    started = decisions.filter(pc.and_(pc.equal(decisions["trial_id"], trial_id), pc.equal(decisions["kind"], "start")))
+    if len(started) and (config := config_from(started["config_after"][0].as_py())):
         return dict(config)
-    return config_of(own.iloc[0], results.space) if len(own) else {}
-
-
-def _metrics(record: Mapping[Any, Any]) -> dict[str, float]:
-    """The metrics in a row of `epochs`, without those that the trial does not have."""
-    return {name: float(record[name]) for name in metric_columns(map(str, record)) if record[name] is not None}
+    return configs_of(own.slice(0, 1), results.space)[0] if len(own) else {}
 
 
 def _columns(results: Results, result: EpochResult) -> dict[str, float]:

@@ -322,3 +322,25 @@ def _session_files(store: Store) -> tuple[list[str], bytes]:
         return paths, store.read(paths[-1]) if paths else b""
     except FileNotFoundError:
         return paths, b""
+
+
+_TOLD = (
+    "number", "state", "started", "ended", "seconds", "workers", "host", "message", "winner_failure", "provenance",
+    "nodes",
+)  # fmt: skip
+_END = ("state", "ended", "seconds", "message", "winner_failure")
+
+
+def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The sessions as JSON values, without what only a resume needs."""
+    return [{name: session.get(name) for name in _TOLD} for session in sessions]
+
+
+def provenance_object(store: Store, model: Mapping[str, Any]) -> dict[str, Any]:
+    """The record next to an exported model: which model it is, and the sessions of its study."""
+    sessions = [
+        # A session that exports while it runs cannot say how it ends.
+        {name: value for name, value in session.items() if session["ended"] or name not in _END}
+        for session in sessions_objects(read_sessions(store))
+    ]
+    return {**model, "study": store.uri.partition("?")[0], "sessions": sessions}

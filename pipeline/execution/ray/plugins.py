@@ -37,7 +37,6 @@ from pipeline.space import (
     plain,
 )
 from pipeline.study import TuneJob, layout
-from pipeline.study.faults import unknown
 from pipeline.study.trial_configs import draws_each_config_once, start_configs, untried_config
 
 _METRIC, _TIME = "objective", "training_iteration"
@@ -51,9 +50,6 @@ _UNSUPPORTED = {
     "Repeater": "the job says how often a config is repeated",
 }
 """Classes of Ray Tune that cannot be used, nor those derived from them, and why."""
-
-_ATTEMPTS = 8
-"""How often a searcher is asked again for a config that was not tried; then any config that is left is taken."""
 
 
 def ray_scheduler(job: TuneJob) -> Callable[[SchedulerContext], Scheduler] | None:
@@ -88,45 +84,20 @@ def _build(
     defaults: Mapping[str, Any],
 ) -> Any:
     """An instance of a class of Ray Tune, derived from `base`, with the settings of the user and of the study."""
-
-    def refused(allowed: str) -> InvalidJob:
-        return InvalidJob("the job", [Fault(part, path, allowed)])
-
     module_name, _, name = path.rpartition(".")
-    try:
+    with _plugin_errors(part, path):
         # Ray reads some of its variables when it is imported.
         with ray_environment():
-            module = importlib.import_module(module_name)
-    except ImportError as error:
-        why = " ".join(str(error).split())
-        raise refused(f"must be a class of Ray Tune that can be imported here ({why})") from None
-    lineages = {
-        other: [each.__name__ for each in inspect.getmro(value)]
-        for other, value in vars(module).items()
-        if inspect.isclass(value)
-    }
-    classes = [other for other, lineage in lineages.items() if base in lineage[1:]]
-    if name not in classes:
-        raise refused(f"must be a {base} of Ray Tune: {unknown('class of that kind', sorted(classes), name)}")
-    if unsupported := [_UNSUPPORTED[each] for each in lineages[name] if each in _UNSUPPORTED]:
-        raise refused(f"must be another class: {unsupported[0]}")
-    plugin = vars(module)[name]
-    parameters = inspect.signature(plugin).parameters
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-    free = [name for name, each in parameters.items() if name not in reserved and each.kind is not each.VAR_KEYWORD]
-    faults = [
-        Fault(
-            f"{part}.{setting}",
-            value,
-            "must be left out: the study sets it" if setting in reserved else unknown("setting", free, setting),
-        )
-        for setting, value in settings.items()
-        if setting in reserved or not (takes_any or setting in free)
-    ]
-    if faults:
-        raise InvalidJob("the job", faults)
-    of_study = {each: value for each, value in {**defaults, **reserved}.items() if each in parameters}
-    with _plugin_errors(part, path):
+            plugin = getattr(importlib.import_module(module_name), name)
+        lineage = [each.__name__ for each in inspect.getmro(plugin)] if inspect.isclass(plugin) else []
+        if base not in lineage[1:]:
+            raise TypeError(f"{name} is no {base} of Ray Tune")
+        if unsupported := [_UNSUPPORTED[each] for each in lineage if each in _UNSUPPORTED]:
+            raise TypeError(unsupported[0])
+        if given := ", ".join(settings.keys() & reserved.keys()):
+            raise TypeError(f"the study sets {given}: leave it out")
+        parameters = inspect.signature(plugin).parameters
+        of_study = {each: value for each, value in {**defaults, **reserved}.items() if each in parameters}
         return plugin(**{**of_study, **settings})
 
 
@@ -261,8 +232,8 @@ class PluginSearcher:
         self._seen = 0
         self._unreported: dict[str, Trial] = {}
         self._keys: set[str] = set()
-        # Trial → the id under which the searcher drew its config, where it differs; None if it did not draw it.
-        self._ids: dict[str, str | None] = {}
+        self._not_drawn: set[str] = set()
+        """Trials whose config is not the searcher's: it had suggested one that was tried before."""
 
     def draw(self, index: int, trials: Trials) -> Config | None:
         """The config of trial number `index`."""
@@ -275,49 +246,30 @@ class PluginSearcher:
             self._report(trial)
         if not self._drawn:
             return compose(self._job.space, lambda parameter: parameter.domain)
-        trial_id = draw_id = layout.trial_id(index)
-        config = self._suggested(draw_id)
-        if config is None or not draws_each_config_once(self._job):
+        trial_id = layout.trial_id(index)
+        config = self._suggested(trial_id)
+        if config is None or not draws_each_config_once(self._job) or key_of(config) not in self._keys:
             return config
-        attempts = 0
-        while key_of(config) in self._keys and attempts < _ATTEMPTS:
-            self._report_duplicate(draw_id, config, trials)
-            attempts += 1
-            draw_id = f"{trial_id}-{attempts}"
-            if (again := self._suggested(draw_id)) is None:
-                return None
-            config = again
-        if key_of(config) not in self._keys:
-            self._ids[trial_id] = draw_id
-            return config
-        self._report_duplicate(draw_id, config, trials)
-        self._ids[trial_id] = None
-        last = Suggestion(config)
+        key, last = key_of(config), Suggestion(config)
+        self._completed(trial_id, next((each.best for each in trials if key_of(each.config) == key), None))
+        self._not_drawn.add(trial_id)
         return untried_config(
             self._job.space, last, self._keys, lambda _: last, seed=self._job.seed, number=index
         ).config
 
-    def _suggested(self, draw_id: str) -> Config | None:
+    def _suggested(self, trial_id: str) -> Config | None:
         with self._calls():
-            suggestion = self._plugin.suggest(draw_id)
+            suggestion = self._plugin.suggest(trial_id)
         if not isinstance(suggestion, dict):
             return None
         return compose(
             self._job.space, lambda parameter: _own_value(parameter.domain, plain(suggestion[parameter.name]))
         )
 
-    def _report_duplicate(self, draw_id: str, config: Config, trials: Trials) -> None:
-        """Report the result of the trial that had the same config already."""
-        key = key_of(config)
-        self._completed(
-            draw_id, next((each.best for each in trials if each.best is not None and key_of(each.config) == key), None)
-        )
-
     def _report(self, trial: Trial) -> None:
-        draw_id = self._ids.get(trial.trial_id, trial.trial_id)
         best = None if trial.state == "failed" else trial.best
-        if draw_id is not None and int(trial.trial_id) >= self._starts:
-            self._completed(draw_id, best)
+        if int(trial.trial_id) >= self._starts and trial.trial_id not in self._not_drawn:
+            self._completed(trial.trial_id, best)
         elif best is not None:
             own = {name: _ray_value(domain, trial.config[name]) for name, domain in self._drawn.items()}
             with self._calls():
@@ -327,10 +279,10 @@ class PluginSearcher:
                     # Some searchers learn only from configs that they have drawn themselves.
                     return
 
-    def _completed(self, draw_id: str, best: BestEpoch | None) -> None:
+    def _completed(self, trial_id: str, best: BestEpoch | None) -> None:
         result = None if best is None else {_METRIC: best.value, "training_iteration": best.epoch}
         with self._calls():
-            self._plugin.on_trial_complete(draw_id, result, error=best is None)
+            self._plugin.on_trial_complete(trial_id, result, error=best is None)
 
     def _calls(self) -> Any:
         return _plugin_errors("searcher", self._path)

@@ -5,25 +5,24 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.engine.messages import Assignment
 from pipeline.engine.reporting import report_seconds
 from pipeline.errors import NotEvaluated
 from pipeline.execution.worker.checkpoints import Checkpoints, learner_part
-from pipeline.results.views.provenance import provenance_object
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch
+from pipeline.storage.sessions import provenance_object
 from pipeline.study import Objective, TuneJob, layout
-from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.base import Learner
 from pipeline.training.ensemble import first_of
-from pipeline.training.process import import_keras
 from pipeline.training.trainer_factory import TrainerFactory
 
 
-def winner_document(assignment: Assignment, objective: Objective, metrics: Mapping[str, float]) -> str:
-    """The content of winner.json; docs/results-json.md has its keys."""
+def write_documents(
+    store: Store, folder: Path, name: str, assignment: Assignment, objective: Objective, metrics: Mapping[str, float]
+) -> list[Path]:
+    """Write what an exported model is, and where it is from; docs/results-json.md has the keys."""
     content = {
         "trial_id": assignment.trial_id,
         "epoch": assignment.epoch,
@@ -32,7 +31,11 @@ def winner_document(assignment: Assignment, objective: Objective, metrics: Mappi
         # JSON has no NaN: a metric that is not finite is null.
         "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+    provenance = provenance_object(store, {"seed": assignment.seed, **content})
+    written = [folder / Path(layout.PROVENANCE).name, folder / name]
+    for path, document in zip(written, (provenance, content), strict=True):
+        path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    return written
 
 
 class Winner:
@@ -67,22 +70,12 @@ class Winner:
                 )
             except NotEvaluated as error:
                 not_evaluated = error
-            document = winner_document(assignment, self._job.objectives[0], metrics)
-            (folder / Path(layout.WINNER).name).write_text(document)
-            provenance = provenance_object(self._store, {"seed": assignment.seed, **json.loads(document)})
-            (folder / Path(layout.PROVENANCE).name).write_text(json.dumps(provenance, indent=2) + "\n")
+            objective, name = self._job.objectives[0], Path(layout.WINNER).name
+            write_documents(self._store, folder, name, assignment, objective, metrics)
             _replace_export(self._store, folder, self._checkpoints.check)
         if not_evaluated is not None:
             raise not_evaluated
         return metrics
-
-    def model(self, assignment: Assignment) -> Any:
-        """The trial's model at the assignment's epoch, compiled, with its weights."""
-        from pipeline.training.export import rebuilt
-
-        while (state := self._state(assignment, lambda: False)) is None:
-            pass
-        return rebuilt(self._trainer_factory, assignment.config, state, seed=assignment.seed)
 
     def _state(self, assignment: Assignment, stop_requested: Callable[[], bool]) -> Checkpoint | None:
         """The state to export: of the best epoch, or, with folds, after as many epochs on the whole training part."""
@@ -118,22 +111,3 @@ def _replace_export(store: Store, folder: Path, check: Callable[[], None]) -> No
         store.write(path, file.read_bytes())
     check()
     store.write(layout.WINNER, (folder / document).read_bytes())
-
-
-def rebuilt_model(
-    job: TuneJob, store: Store, assignment: Assignment, example: Callable[[], Any], batch: Callable[[], Any]
-) -> Any:
-    """The model of a trial at an epoch, compiled, with its weights, without a worker: nothing is trained."""
-    import_keras()
-    from pipeline.training.build import ModelBuilder
-    from pipeline.training.export import rebuilt
-
-    trial = assignment.trial_id
-    state = learner_part(Checkpoints(store, None).read(layout.checkpoint(trial, assignment.epoch)))
-    with (
-        scratch("trial") as folder,
-        in_trial(TrialContext(trial, assignment.seed, job.budget.epochs, folder)),
-    ):
-        builder = ModelBuilder(job, example, batch)
-        first = state if job.repeats == 1 else first_of(state)
-        return rebuilt(builder, assignment.config, first, seed=assignment.seed)

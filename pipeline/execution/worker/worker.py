@@ -173,17 +173,6 @@ class Worker:
             with contextlib.suppress(TunepipeError):
                 trial.folder.close()
 
-    def model(self, assignment: Assignment) -> Any:
-        """The model of a trial at an epoch: compiled, with its weights; with folds, fitted on the whole training
-        part.
-        """
-        self.begin(assignment)
-        trial = self._trial
-        assert trial is not None
-        trial.is_over = True
-        with self._in_folder(trial):
-            return self._winner.model(assignment)
-
     def _train(self, trial: ActiveTrial) -> Report:
         started = time.monotonic()
         job, objective, assignment = self._job, self._job.objective, trial.assignment

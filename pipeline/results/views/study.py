@@ -15,11 +15,11 @@ from pipeline.results.analysis.parameters import by_influence, format_value, sho
 from pipeline.results.analysis.queries import changes, study_decisions, trial_counts
 from pipeline.results.tables.load import Results, StudyRow
 from pipeline.results.tables.trials import configs_of, objective_column, objective_columns, pareto_front, quoted
-from pipeline.results.views.provenance import sessions_objects
 from pipeline.results.views.table import STATES, Column, Table, plain
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.space import kinds_of
+from pipeline.storage.sessions import sessions_objects
 from pipeline.study.studies import as_argument
 from pipeline.text import counted, duration, format_number, listed
 

@@ -52,8 +52,6 @@ def test_ray_tune_keeps_each_argument_under_a_known_name(fact: str) -> None:
         (optuna.pruners.HyperbandPruner(), "_max_resource"),
         (optuna.pruners.PatientPruner(None, 1), "_wrapped_pruner"),
         (optuna.samplers.GridSampler({"x": [1]}), "_search_space"),
-        (optuna.samplers.PartialFixedSampler({}, optuna.samplers.RandomSampler()), "_fixed_params"),
-        (optuna.samplers.PartialFixedSampler({}, optuna.samplers.RandomSampler()), "_base_sampler"),
         (optuna.samplers.TPESampler(constraints_func=lambda _: ()), "_constraints_func"),
         (optuna.study.MaxTrialsCallback(1), "_n_trials"),
         (optuna.trial.FixedTrial({}), "_suggest"),

@@ -1,18 +1,14 @@
 """Rerunning a trial: the same numbers with the same code, and a comparison otherwise."""
 
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import Budget, Fit, Objective, TuneJob, Uniform, run
-from pipeline.engine.messages import Report
-from pipeline.errors import JobNotFound, NoTrialSucceeded
+from pipeline.errors import JobNotFound
 from pipeline.execution.rerun import rerun
-from pipeline.execution.worker.worker import Worker
 from pipeline.schedulers import ASHA
 from pipeline.storage import Store
 
@@ -58,14 +54,6 @@ def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
     assert again.equal
     assert all(epoch.recorded["distance"] == epoch.metrics["distance"] for epoch in again.epochs)
     assert {path: store.read(path) for path in store.files()} == before
-
-
-def test_a_difference_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rerun whose code has changed reports that the epochs differ."""
-    monkeypatch.setitem(OFFSET, "by", 1e-12)
-    again = rerun(store.uri, trial="0000")
-    assert not again.equal
-    assert [epoch.equal for epoch in again.epochs] == [False, False, False]
 
 
 @pytest.mark.parametrize("folds", [1, pytest.param(2, marks=pytest.mark.long)])
@@ -120,24 +108,6 @@ def test_the_code_after_the_last_step_runs_again_only_where_it_failed(tmp_path: 
     assert again.recorded_failure.startswith("ValueError: too fast")
 
 
-def exits(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Two steps, after which it ends itself, for a rate above 0.9 with a code of an error."""
-    for step in range(2):
-        yield {"distance": config["rate"] / (step + 1)}
-    sys.exit(3 if config["rate"] > 0.9 else 0)
-
-
-def test_a_function_that_ends_itself_ends_no_rerun(tmp_path: Path) -> None:
-    job = TuneJob(
-        name="ends", function=exits, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
-        scheduler="fifo", budget=Budget(trials=2, epochs=4), resources={"workers": 0},
-        start_with=[{"rate": 0.5}, {"rate": 0.95}],
-    )  # fmt: skip
-    run(job, storage=tmp_path, note=lambda _: None)
-    failures = [rerun(tmp_path / "ends", trial=trial).failure.partition("\n")[0] for trial in (0, 1)]
-    assert failures == ["", "SystemExit: 3"]
-
-
 def diverges(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
     """Two steps, the second of which has no number for a rate above 0.9, and code after them."""
     for step in range(2):
@@ -159,29 +129,6 @@ def test_the_code_after_the_last_step_does_not_run_again_where_a_number_failed(e
     assert (len(again.epochs), again.equal, again.failure) == (2, True, "")
     assert again.recorded_failure.startswith("distance is nan.")
     assert ENDED == [0.5]
-
-
-def test_the_code_after_the_last_step_does_not_run_again_where_a_worker_was_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = TuneJob(
-        name="ends", function=writes, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
-        scheduler="fifo", budget=Budget(trials=1, epochs=2), resources={"workers": 0}, start_with=[{"rate": 0.5}],
-    )  # fmt: skip
-    ENDED.clear()
-
-    def lost(worker: Worker) -> Report:
-        report = step(worker)
-        return replace(report, failure="Its worker was lost 4 times.") if report.last else report
-
-    step = Worker.step
-    with monkeypatch.context() as patched:
-        patched.setattr(Worker, "step", lost)
-        with pytest.raises(NoTrialSucceeded):
-            run(job, storage=tmp_path, note=lambda _: None)
-    ENDED.clear()
-    again = rerun(tmp_path / "ends", trial="0000")
-    assert (len(again.epochs), again.equal, ENDED) == (2, True, [])
 
 
 def test_a_trial_that_is_not_there(store: Store) -> None:

@@ -1,10 +1,7 @@
 """A study's start and end of Ray, the cluster that it joins, and what monitoring sees of it; no Ray is started."""
 
-import math
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +11,7 @@ import pytest
 import ray
 
 from pipeline.engine.messages import Report
-from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet, StorageError
+from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet
 from pipeline.execution.ray import cluster, gauges, on_ray
 from pipeline.execution.ray.gauges import GAUGES, StudyGauges
 from pipeline.execution.run import run
@@ -22,8 +19,6 @@ from pipeline.machine import this_machine
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob
-from pipeline.training.data import memory_for_rows
-from tests.processes import receiving_signals
 from tests.unit.execution.recorded_curves import row
 from tune_jobs.digits_quick import JOB
 
@@ -40,25 +35,6 @@ _SIGNALLED = TuneJob(
     budget=Budget(trials=1),
     resources=Resources(workers=1),
 )
-
-
-def test_a_log_that_cannot_be_written_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of Ray ends the study with that error, even if the log with what Ray printed cannot be written."""
-
-    def fail_to_start(*_: Any) -> None:
-        print("raylet: no space")
-        raise ClusterError("Ray does not start here.")
-
-    def fail_to_append(*_: Any) -> None:
-        raise StorageError("The disk is full.")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    # The cluster of the whole test session stays.
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(cluster, "start", fail_to_start)
-    monkeypatch.setattr(Store, "append", fail_to_append)
-    with pytest.raises(ClusterError, match=r"Ray does not start here\."):
-        run(_SIGNALLED, storage=tmp_path, note=lambda _: None)
 
 
 def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,54 +70,6 @@ def test_a_trial_that_fits_on_no_node_is_refused(
     with pytest.raises(ResourcesUnmet, match="no single node of the cluster has that"):
         run(_SIGNALLED.replaced({"resources": Resources(**need)}), storage=tmp_path, note=lambda _: None)
     assert not (tmp_path / "signalled").exists()
-
-
-def test_trials_that_wait_for_a_node_are_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study with a number of workers waits for a node that fits, and says so."""
-    notes: list[str] = []
-
-    def interrupted(_: TuneJob) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray, "nodes", _two_nodes)
-    monkeypatch.setattr(on_ray, "pack", interrupted)
-    with pytest.raises(Interrupted):
-        run(_SIGNALLED.replaced({"resources": Resources(workers=1, cpus=3)}), storage=tmp_path, note=notes.append)
-    assert "Trials wait until such a node joins" in notes[-1]
-
-
-_INTERRUPTED_IMPORT = """
-import signal
-import sys
-from types import SimpleNamespace
-from pipeline.execution.interrupts import interruptible
-from pipeline.execution.ray.on_ray import run_on_ray
-from pipeline.storage import Store
-
-class Interrupting:
-    def find_spec(self, name, path=None, target=None):
-        if name == "ray.actor":
-            sys.meta_path.remove(self)
-            signal.raise_signal(signal.SIGINT)
-
-sys.meta_path.insert(0, Interrupting())
-try:
-    with interruptible() as interrupts:
-        run_on_ray(SimpleNamespace(job=None), Store(sys.argv[1]), None, interrupts)
-except KeyboardInterrupt:
-    print("interrupted")
-from ray import tune
-print(tune.Tuner.__name__)
-"""
-
-
-def test_an_interrupt_while_ray_is_imported_leaves_it_importable(tmp_path: Path) -> None:
-    code = [sys.executable, "-c", _INTERRUPTED_IMPORT, str(tmp_path)]
-    with receiving_signals():
-        done = subprocess.run(code, capture_output=True, text=True, check=False, timeout=200)
-    assert done.stdout == "interrupted\nTuner\n"
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("address", ["http://here:8265", "here", "here:port", "ray://"])
@@ -180,13 +108,6 @@ def _node(cpus: float, memory: float, *, alive: bool = True) -> dict[str, Any]:
     return {"Alive": alive, "Resources": {"CPU": cpus, "memory": memory}}
 
 
-def test_memory_counts_where_ray_reserves_it(nodes: list[dict[str, Any]]) -> None:
-    """The nodes of a joined cluster have the memory that Ray knows; those of a cluster of the study are unlimited."""
-    nodes.append(_node(4.0, 16e9))
-    assert cluster.cluster_nodes(joined=True) == [(0.0, 0.0, 64e9), (4.0, 0.0, 16e9)]
-    assert cluster.cluster_nodes(joined=False) == [(0.0, 0.0, math.inf), (4.0, 0.0, math.inf)]
-
-
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [
@@ -202,14 +123,6 @@ def test_rows_fill_half_of_the_least_share_of_a_node(
 ) -> None:
     nodes += [_node(4.0, 16e9), _node(8.0, 64e9)]
     assert cluster.memory_for_rows_on_nodes(JOB.replaced({"resources": resources})) == expected
-
-
-def test_this_machine_stands_for_nodes_that_have_not_started(
-    nodes: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.training.data.this_machine", lambda: replace(this_machine(), free=6_000_000_000))
-    assert nodes
-    assert cluster.memory_for_rows_on_nodes(JOB) == memory_for_rows(JOB) < 6e9
 
 
 def test_only_the_study_and_ray_print_into_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,6 @@ from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT, TrialTrainable
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob, save_study
-from pipeline.training.global_state import kept_global_state
 
 
 def climb(config: Any) -> Any:
@@ -102,12 +101,6 @@ def test_workers_of_a_node_are_those_that_ray_starts(
     assert sharing == [workers]
 
 
-@pytest.mark.usefixtures("made")
-def test_it_works_where_the_study_was_started(tmp_path: Path) -> None:
-    """A worker reads relative paths from the folder in which the study was started."""
-    assert Path.cwd() == tmp_path
-
-
 def test_another_machine_uses_the_folder_that_ray_gave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "working_dir").mkdir()
@@ -133,13 +126,6 @@ def _reports(made: TrialTrainable) -> list[Report]:
 
 def _scores(reports: list[Report]) -> list[tuple[int, float]]:
     return [(row["epoch"], row["metrics"]["score"]) for report in reports for row in report.rows]
-
-
-def test_a_step_trains_until_there_is_something_to_report(made: TrialTrainable) -> None:
-    """A step of the trainable trains until a rung or the end, and reports each epoch once."""
-    reports = _reports(made)
-    assert _scores(reports) == [(1, 0.5), (2, 1.0), (3, 1.5), (4, 2.0)]
-    assert {2, 4} <= {report.epoch for report in reports}
 
 
 def test_it_takes_one_trial_after_the_other(made: TrialTrainable) -> None:
@@ -185,26 +171,6 @@ def test_a_typed_function_is_sent_itself(tmp_path: Path) -> None:
     assert job.functions["function"]({"x": 1}) == 2
 
 
-CACHED = """
-import functools
-
-@functools.lru_cache(maxsize=7)
-def steps_to(n):
-    return n if n < 2 else steps_to(n - 1) + steps_to(n - 2)
-
-def typed(config):
-    return steps_to(config["x"]) + steps_to.cache_info().maxsize
-"""
-
-
-def test_a_typed_function_with_a_cache_is_sent(tmp_path: Path) -> None:
-    """A typed function is sent with its lru_cache and cached properties, and may call itself through the cache."""
-    space: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(CACHED, "<cell 1>", "exec"), space)
-    content, _ = pack(_job(space["typed"]))
-    assert unpack(content, [], Store(tmp_path / "nothing")).functions["function"]({"x": 10}) == 55 + 7
-
-
 PIPED = """
 import tensorflow as tf
 
@@ -224,19 +190,6 @@ def test_pipelines_of_a_notebook_are_sent(tmp_path: Path) -> None:
     exec("batches = batches.map(lambda n: tf.py_function(abs, [n], tf.int64))", space)
     with pytest.raises(DataError, match="Python code produces its elements"):
         pack(_job(space["typed"]))
-
-
-def test_settings_of_a_notebook_are_sent(tmp_path: Path) -> None:
-    import keras
-
-    space: dict[str, Any] = {"__name__": "__main__"}
-    exec("def typed(config):\n    return config['x']", space)
-    with kept_global_state():
-        keras.config.set_dtype_policy("mixed_bfloat16")
-        content, _ = pack(_job(space["typed"]))
-        keras.config.set_dtype_policy("float32")
-        unpack(content, [], Store(tmp_path / "nothing"))
-        assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
 def test_objects_that_cannot_be_sent_are_named() -> None:

@@ -11,7 +11,7 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from pipeline.engine.messages import Assignment, Report
-from pipeline.errors import InvalidJob, StorageError
+from pipeline.errors import StorageError
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
@@ -97,17 +97,6 @@ def test_a_paused_trial_resumes_with_a_new_assignment(study: Any) -> None:
     assert tune.report(first, 0.95, first=2, last=True) == TrialScheduler.STOP
 
 
-def test_a_report_of_a_trial_without_a_worker_is_answered_with_a_stop(study: Any) -> None:
-    """A report of a trial without a worker is answered with a stop and not passed to the session."""
-    s = study()
-    tune = _Tune(s, workers=1)
-    trial = tune.start()
-    tune.report(trial, 0.1, 0.2, 0.3, 0.4, last=True)
-    epochs = s.session.engine.total_epochs
-    assert tune.report(trial, 0.5, first=5) == TrialScheduler.STOP
-    assert s.session.engine.total_epochs == epochs
-
-
 def test_a_trial_whose_worker_is_lost_gets_another_attempt(study: Any) -> None:
     s = study(budget=Budget(trials=1, epochs=4))
     tune = _Tune(s, workers=1)
@@ -146,22 +135,6 @@ def test_a_full_disk_ends_the_study_and_not_tune(study: Any, monkeypatch: pytest
     monkeypatch.setattr(s.session, "on_report", full)
     assert tune.report(trial, 0.1) == TrialScheduler.STOP
     assert isinstance(s.session.fatal, StorageError)
-
-
-def test_a_scheduler_that_fails_at_a_lost_worker_ends_the_study_and_not_tune(
-    study: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    s = study(budget=Budget(trials=1, epochs=4))
-    tune = _Tune(s, workers=1)
-    trial = tune.start()
-
-    def unfit(*_: Any) -> None:
-        raise InvalidJob("the job", [])
-
-    monkeypatch.setattr(s.session, "on_worker_lost", unfit)
-    tune.scheduler.on_trial_error(tune, trial)
-    assert isinstance(s.session.fatal, InvalidJob)
-    assert s.session.ended
 
 
 def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:

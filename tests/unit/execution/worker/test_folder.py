@@ -1,9 +1,8 @@
 """A trial's working folder: what callbacks and functions write, on a file system and with an object store."""
 
-import errno
 import json
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 from pyarrow import fs
@@ -13,15 +12,6 @@ from pipeline.execution.worker.folder import TrialFolder
 from pipeline.storage import Store
 
 MANY = 1e9
-
-
-def raising(error):
-    """A function that raises an error, whatever its arguments."""
-
-    def fails(*args, **kwargs):
-        raise error
-
-    return fails
 
 
 @pytest.fixture
@@ -47,13 +37,6 @@ def test_on_a_file_system_the_folder_is_within_the_study(tmp_path):
     (first.folder / "log.csv").write_text("1\n")
     first.close()
     assert (TrialFolder(Store(tmp_path), "0002", most=MANY).folder / "log.csv").read_text() == "1\n"
-
-
-def test_a_trial_that_writes_nothing_leaves_nothing(tmp_path):
-    folder = TrialFolder(Store(tmp_path), "0000", most=MANY)
-    (folder.folder / "empty/below").mkdir(parents=True)
-    folder.close()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_with_an_object_store_the_folder_is_a_copy(bucket, tmp_path, monkeypatch):
@@ -99,27 +82,6 @@ def test_nothing_is_deleted_for_a_study_that_is_anothers(tmp_path):
     assert (folder.folder / "log.csv").stat().st_size == 40
 
 
-def test_a_folder_that_was_deleted_is_created_again(tmp_path):
-    folder = TrialFolder(Store(tmp_path), "0002", most=MANY)
-    folder.folder.rmdir()
-    folder.folder.parent.rmdir()
-    folder.create_again()
-    assert folder.folder.is_dir()
-
-
-def test_nothing_is_uploaded_for_a_study_that_is_anothers(bucket):
-
-    def taken_over():
-        raise StorageError("taken over")
-
-    folder = TrialFolder(bucket, "0002", most=MANY, check=taken_over)
-    (folder.folder / "log.csv").write_text("1\n")
-    with pytest.raises(StorageError):
-        folder.close()
-    assert bucket.files() == []
-    assert not folder.folder.exists()
-
-
 @pytest.mark.parametrize("kind", ["local", "bucket"])
 def test_the_oldest_files_beyond_the_limit_are_deleted_and_named(kind, tmp_path, bucket, capsys):
     store = Store(tmp_path) if kind == "local" else bucket
@@ -155,36 +117,9 @@ def test_a_trial_that_starts_again_finds_an_empty_folder(tmp_path):
     assert (outside / "thesis.txt").read_text() == "years"
 
 
-def test_files_that_cannot_be_fetched_are_a_fault_of_the_storage(bucket, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    bucket.write("files/0002/log.csv", "1\n")
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(Path, "write_bytes", raising(full))
-    with pytest.raises(StorageError, match=r"Cannot download the files of trial 0002 .*No space left on device"):
-        TrialFolder(bucket, "0002", most=MANY)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_files_that_cannot_be_deleted_are_a_fault_of_the_storage(tmp_path, monkeypatch):
-    folder = TrialFolder(Store(tmp_path), "0002", most=MANY)
-    (folder.folder / "log.csv").write_text("1\n")
-    monkeypatch.setattr(Path, "unlink", raising(OSError(errno.EROFS, os.strerror(errno.EROFS))))
-    for change in (folder.clear, TrialFolder(Store(tmp_path), "0002", most=0).keep):
-        with pytest.raises(StorageError, match=r"Cannot delete files of trial 0002 .*Read-only file system"):
-            change()
-
-
 def test_a_folder_that_leads_out_of_the_study_is_refused(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "study/files").mkdir(parents=True)
     (tmp_path / "study/files/0002").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StorageError, match="is a link to"):
         TrialFolder(Store(tmp_path / "study"), "0002", most=MANY)
-
-
-def test_temporary_folders_are_deleted(tmp_path):
-    folder = TrialFolder(Store(tmp_path), "0002", most=MANY, kept=False)
-    (folder.folder / "log.csv").write_text("1\n")
-    folder.close()
-    assert not Path(folder.folder).exists()
-    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,6 @@
 """A worker's side of a trial, in this process; functions are trained, which need no Keras."""
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +13,6 @@ from pipeline.engine.messages import Assignment, Report
 from pipeline.engine.trial import BestEpoch
 from pipeline.execution.worker.checkpoints import Checkpoints, checkpoint_of
 from pipeline.execution.worker.worker import CHECKPOINT_SECONDS, MemoryLimit, Worker
-from pipeline.schedulers import ASHA
 from pipeline.storage import Checkpoint, Store
 from pipeline.study import Budget, Checkpoints as Limits, Objective, Resources, TuneJob
 from tests.unit.execution.recorded_curves import row
@@ -73,15 +71,6 @@ def test_a_worker_that_takes_over_reports_the_whole_segment_and_how_much_was_kno
     assert (epochs_of(again), again.repeated, again.last) == ([1, 2, 3, 4], 4, True)
 
 
-def test_checkpoints_that_close_leaves_are_in_the_next_trials_report(tmp_path):
-    worker = make(tmp_path, counting, epochs=9, scheduler=ASHA())
-    worker.begin(FIRST)
-    worker.step()
-    worker.begin(replace(FIRST, trial_id="0001"))
-    assert ("0000", 1) in {stored[:2] for stored in worker.step().checkpoints}
-    worker.close()
-
-
 @pytest.mark.parametrize(("code", "epochs", "fails"), [(None, 2, False), (0, 4, False), (3, 2, True), (3, 4, True)])
 def test_a_function_may_end_by_an_exit_as_a_script_does(tmp_path, code, epochs, fails):
     def exits(config):
@@ -113,18 +102,6 @@ def test_code_after_the_last_step_runs_once_before_the_last_report(tmp_path, epo
 
     reports = trained(make(tmp_path, saves, epochs=epochs))
     assert (ended, epochs_of(*reports), reports[-1].last) == ([1], [1, 2], True)
-
-
-def test_an_error_after_the_last_step_fails_the_trial_and_its_epochs_are_reported(tmp_path):
-    def breaks(config):
-        yield {"score": 1.0}
-        raise ValueError("no test data")
-
-    (report,) = trained(make(tmp_path, breaks, epochs=1))
-    assert epochs_of(report) == [1]
-    assert report.failure is not None
-    assert report.failure.splitlines()[0] == "ValueError: no test data"
-    assert "Traceback" in report.failure
 
 
 @pytest.mark.parametrize(("value", "cause"), [({"score": float("nan")}, "trial"), ({"other": 1.0}, "job")])
@@ -163,21 +140,6 @@ def test_a_storage_that_refuses_is_no_failure_of_the_trial(tmp_path):
     while (report := worker.step()).failure is None:
         pass
     assert report.cause == "storage"
-
-
-def test_a_working_folder_that_disappears_stops_no_trial(tmp_path):
-    def writes(config):
-        for step in range(3):
-            Path("log.csv").write_text(f"{step}")
-            yield {"score": -float(step)}
-
-    worker = make(tmp_path, writes)
-    worker.begin(FIRST)
-    worker.step()
-    shutil.rmtree(tmp_path / "files")
-    assert worker.step().failure is None
-    assert (tmp_path / "files/0000/log.csv").is_file()
-    worker.close()
 
 
 @pytest.mark.parametrize("seconds", ["", "0"])
