@@ -75,7 +75,7 @@ class Checkpoints:
         """
         if assignment.new:
             return None
-        trial_id, damaged, self._found = assignment.trial_id, list[str](), []
+        trial_id, self._found = assignment.trial_id, []
         folder = str(PurePosixPath(layout.checkpoint(trial_id, 0)).parent)
         files = [
             (path, StoredCheckpoint(trial_id, file[1], size, found=True))
@@ -87,19 +87,18 @@ class Checkpoints:
             try:
                 checkpoint = self.read(path)
                 actual = {**checkpoint.header["lineage"], "epoch": 0}
-            except FileNotFoundError as error:
-                damaged.append(str(error))
+            except FileNotFoundError:
                 continue
             except (DamagedFile, LookupError, TypeError) as error:
-                damaged.append(str(error) if isinstance(error, DamagedFile) else f"{path} does not name its trial.")
+                print(
+                    f"tunepipe: {path} is damaged, so an older checkpoint is used, or the trial starts again: {error}"
+                )
                 self._found.append(stored)
                 continue
             if actual == wanted:
                 # Older ones are not read: one of another trial among them does no harm.
                 self._found += [older for _, older in files[: place + 1]]
-                _print_damaged(damaged, f"The older checkpoint {path} is used.")
                 return checkpoint
-        _print_damaged(damaged, "There is no older checkpoint: the trial starts again from the beginning.")
         return None
 
     def read(self, path: str) -> Checkpoint:
@@ -149,8 +148,3 @@ def learner_part(checkpoint: Checkpoint) -> Checkpoint:
     """The learner's part of a trial's checkpoint."""
     header: Any = checkpoint.header["learner"]
     return Checkpoint(header, checkpoint.arrays)
-
-
-def _print_damaged(damaged: Sequence[str], consequence: str) -> None:
-    if damaged:
-        print(f"tunepipe: {' '.join(damaged)} {consequence}")

@@ -31,7 +31,7 @@ from pipeline.errors import (
 from pipeline.execution.data import refuse_other_data, shared_caches
 from pipeline.execution.node_facts import node_facts
 from pipeline.execution.worker.checkpoints import Checkpoints, checkpoint_of, learner_part
-from pipeline.execution.worker.failures import advice, at_epoch, failure_text
+from pipeline.execution.worker.failures import at_epoch, failure_text
 from pipeline.execution.worker.folder import TrialFolder, captured
 from pipeline.execution.worker.winner import Winner
 from pipeline.machine import process_memory, this_machine
@@ -39,7 +39,7 @@ from pipeline.storage import Checkpoint, Store
 from pipeline.study import Resources, TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
-from pipeline.text import closest, counted, size
+from pipeline.text import counted, did_you_mean, size
 from pipeline.training.base import EpochResult, Learner, TrainingEnded, run_validated_epoch
 from pipeline.training.function import FunctionLearner
 from pipeline.training.process import workers_on
@@ -153,8 +153,7 @@ class Worker:
                     # The trial is intact: another worker resumes it.
                     raise
                 print(error_text(error), end="", file=sys.stderr)
-                what_to_do = advice(error, started_in=self._started_in, shared=self.trainer_factory.notes.shared)
-                return self._failed(trial, failure_text(error, what_to_do))
+                return self._failed(trial, failure_text(error, self._started_in))
 
     def close(self) -> None:
         """Leave a checkpoint of the current trial, which is over or moves to another worker."""
@@ -450,11 +449,8 @@ def node_seconds() -> float:
 def missing_objective(job: TuneJob, metrics: Mapping[str, float]) -> str:
     """A message that the first objective is missing, with the metrics there are, and what to do."""
     metric = job.objective.metric
-    meant = f"Did you mean {near!r}? " if (near := closest(metric, metrics)) else ""
-    other = "compile the model with that metric"
-    if job.function is not None:
-        other = f'have the function yield or return it: {{"{metric}": …}}'
+    other = f'yield {{"{metric}": …}}' if job.function is not None else "compile the model with that metric"
     return (
-        f"The objective {metric!r} is not among the metrics: {', '.join(metrics)}. {meant}Make one of them the "
-        f"objective (--set objectives.0.metric=NAME), or {other}."
+        f"The objective {metric!r} is not among the metrics: {', '.join(metrics)}.{did_you_mean(metric, metrics)} Name "
+        f"one of them with --set objectives.0.metric=NAME, or {other}."
     )

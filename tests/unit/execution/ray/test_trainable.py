@@ -19,6 +19,7 @@ from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT, TrialTrainable
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob, save_study
+from pipeline.training.global_state import kept_global_state
 
 
 def climb(config: Any) -> Any:
@@ -201,3 +202,36 @@ def test_objects_that_cannot_be_sent_are_named() -> None:
 
     with pytest.raises(ModelError, match=r"function .*locked cannot be sent to the workers: .*resources\.workers 0"):
         pack(_job(locked))
+
+
+CACHED = """
+import functools
+
+@functools.lru_cache(maxsize=7)
+def steps_to(n):
+    return n if n < 2 else steps_to(n - 1) + steps_to(n - 2)
+
+def typed(config):
+    return steps_to(config["x"]) + steps_to.cache_info().maxsize
+"""
+
+
+def test_a_typed_function_with_a_cache_is_sent(tmp_path: Path) -> None:
+    """A typed function is sent with its lru_cache and cached properties, and may call itself through the cache."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(CACHED, "<cell 1>", "exec"), space)
+    content, _ = pack(_job(space["typed"]))
+    assert unpack(content, [], Store(tmp_path / "nothing")).functions["function"]({"x": 10}) == 55 + 7
+
+
+def test_settings_of_a_notebook_are_sent(tmp_path: Path) -> None:
+    import keras
+
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec("def typed(config):\n    return config['x']", space)
+    with kept_global_state():
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        content, _ = pack(_job(space["typed"]))
+        keras.config.set_dtype_policy("float32")
+        unpack(content, [], Store(tmp_path / "nothing"))
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
