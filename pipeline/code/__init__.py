@@ -25,7 +25,6 @@ from pipeline.code.functions import (
     same_code,
     source_of,
     takes_argument,
-    takes_hyperparameters,
     takes_state,
     value_or_code,
 )
@@ -98,7 +97,6 @@ __all__ = [
     "source_of",
     "split_job_name",
     "takes_argument",
-    "takes_hyperparameters",
     "takes_state",
     "user_frame",
     "user_frames_text",

@@ -3,7 +3,6 @@
 import atexit
 import importlib
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -11,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.code.frames import own_file_names
 from pipeline.code.functions import digest_of, script_of
 from pipeline.code.modules import content_of, is_of_study, replaced, run_file, same_random_numbers
 from pipeline.code.snapshot import Recorded
@@ -53,10 +51,7 @@ class Copies:
         return run_file(folder / path, name, content, arguments=arguments, of_study=True)
 
     def install(self, made: str = "") -> None:
-        """Make imports find the study's code before all others; that of another study is uninstalled.
-
-        The user's folders have the study's code even without the file `made`, whose module runs its copy's text.
-        """
+        """Make imports find the study's code before all others, except `made`, whose module runs its copy's text."""
         if self in _installed:
             return
         forget_copies()
@@ -82,15 +77,6 @@ class Copies:
                 del sys.modules[name]
         sys.modules.update(replaced)
         replaced.clear()
-
-    def with_own_files(self, text: str) -> str:
-        """A traceback with the user's own files in place of copies of the same content."""
-        for path, digest in self._recorded.files.items():
-            for folder in self._folders:
-                if f'"{folder / path}"' in text:
-                    own = (Path(root, path) for root in self._recorded.roots if _has_digest(Path(root, path), digest))
-                    text = text.replace(f'"{folder / path}"', f'"{next(own, folder / path)}"')
-        return text
 
     def _modules(self) -> Iterator[str]:
         for path in self._recorded.files:
@@ -157,10 +143,10 @@ _copied: dict[tuple[str, tuple[Path, ...]], Path] = {}
 
 def _link_missing(original: Path, copy: Path) -> None:
     with suppress(OSError):
-        for entry in os.scandir(original):
+        for entry in original.iterdir():
             # Python's own files are only those of the study.
-            if not (copy / entry.name).exists() and not entry.name.endswith(".py") and entry.name != "__pycache__":
-                (copy / entry.name).symlink_to(entry.path)
+            if not (copy / entry.name).exists() and entry.suffix != ".py" and entry.name != "__pycache__":
+                (copy / entry.name).symlink_to(entry)
 
 
 def installed_module(name: str, reference: Mapping[str, Any]) -> ModuleType:
@@ -215,6 +201,3 @@ def as_before() -> Iterator[None]:
             forget_copies()
             for copies in before:
                 copies.install()
-
-
-own_file_names.append(lambda text: _installed[0].with_own_files(text) if _installed else text)

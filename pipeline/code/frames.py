@@ -3,7 +3,7 @@
 import functools
 import re
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,9 +14,6 @@ INSTALLED = ("site-packages", "dist-packages")
 
 OWN_PACKAGES = ("pipeline", "tune_jobs")
 """Packages of tunepipe itself, which are not the user's: a study records its version."""
-
-own_file_names: list[Callable[[str], str]] = []
-"""Functions that put the user's own files into a text that names a study's copies of them."""
 
 _FRAME = re.compile(
     r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$(?:\n {4,}(?P<code>\S.*))?',
@@ -88,16 +85,10 @@ def error_text(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and not is_user_file(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    return _with_own_files("".join(traceback.format_exception(type(error), error, trace or error.__traceback__)))
+    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
 
 
 def user_frames_text(error: BaseException) -> str:
     """The frames of the user's code at which an error began, as Python prints them."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
-    return _with_own_files("".join(traceback.format_list(frames))).rstrip("\n")
-
-
-def _with_own_files(text: str) -> str:
-    for name in own_file_names:
-        text = name(text)
-    return text
+    return "".join(traceback.format_list(frames)).rstrip("\n")

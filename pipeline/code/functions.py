@@ -5,13 +5,12 @@ or a prompt, is known by what it does, and is found again only where it is typed
 """
 
 import ast
-import dis
 import functools
 import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -26,13 +25,6 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 
 _REFERENCE = re.compile(r"([^/\x00-\x1f\x7f]+):([\w.<>]+)")
 """A job file may have any name, so a module's name has, too."""
-
-_RESULTS = {
-    "model": " that takes a config and returns a compiled keras.Model",
-    "function": " that takes a config and yields metrics",
-    "callbacks": " that takes a config and returns a list of new Keras callbacks for each trial",
-}
-"""What the function of a field returns, for a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +102,6 @@ def takes_state(function: Callable[..., Any]) -> bool:
     return second is not None and (second.default is inspect.Parameter.empty or second.name == "state")
 
 
-def takes_hyperparameters(function: Callable[..., Any], names: Collection[str]) -> bool:
-    """Whether a function takes hyperparameters one by one, as `build_model(units, lr)`, instead of a config."""
-    taken = [parameter.name for parameter in _parameters(function) or () if parameter.kind in _POSITIONAL]
-    return len(taken) > 1 and all(name in names for name in taken)
-
-
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
     """The parameters of a function; None if they are unknown, as for some built-in functions."""
     try:
@@ -154,10 +140,7 @@ def _script_name(home: Mapping[str, Any]) -> str | None:
 def in_script(function: Callable[..., Any]) -> bool:
     """Whether a function is defined by the script that Python runs, not by a module or a notebook."""
     home = home_of(function)
-    # Some editors set __file__ in an interactive window, which runs in a kernel.
-    program = Path((sys.argv or [""])[0])
-    in_kernel = program.name.startswith("ipykernel") or program.parent.name == "ipykernel"
-    return home.get("__name__") == "__main__" and "__file__" in home and not in_kernel
+    return home.get("__name__") == "__main__" and "__file__" in home and not _is_typed(function)
 
 
 def from_study(function: Callable[..., Any]) -> bool:
@@ -214,24 +197,21 @@ def _is_typed(function: Callable[..., Any]) -> bool:
 
 
 def qualified_name(function: Callable[..., Any]) -> str | None:
-    """The name by which a function is found in the module that loads it, even after another import.
-
-    A lambda, a method of an object, or a function that another one returned, is found by a variable (`build`) or a job
-    (`JOB.model`).
-    """
+    """The name by which a module has a function whenever it is imported: its own, a variable's, or `JOB.model`."""
     return _name_in(home_of(function), function)
 
 
 def home_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The globals of the module by which a function is loaded; sys.modules may contain another version of that module.
+    """The globals of the module by which a function is loaded: that which defines it, or else another whose job has it.
 
-    It is the module that defines the function, unless only the job of another module has a name for it, as for a lambda
-    in a function that makes jobs.
+    `sys.modules` may contain another version of that module.
     """
     own = _own_home(function)
     if not own or _is_typed(function) or _name_in(own, function) is not None:
         return own
-    return next((home for home in _homes_with_files() if _name_in(home, function, jobs=True) is not None), own)
+    modules = [getattr(module, "__dict__", {}) for module in list(sys.modules.values())]
+    homes = [home for home in modules if isinstance(file := home.get("__file__"), str) and is_user_file(file)]
+    return next((home for home in homes if _name_in(home, function, jobs=True) is not None), own)
 
 
 def homes_of(function: Callable[..., Any]) -> list[dict[str, Any]]:
@@ -242,13 +222,6 @@ def homes_of(function: Callable[..., Any]) -> list[dict[str, Any]]:
 
 def _own_home(function: Callable[..., Any]) -> dict[str, Any]:
     return getattr(python_function(function), "__globals__", {})
-
-
-def _homes_with_files() -> Iterator[dict[str, Any]]:
-    for module in list(sys.modules.values()):
-        home = getattr(module, "__dict__", {})
-        if isinstance(file := home.get("__file__"), str) and is_user_file(file):
-            yield home
 
 
 def _functions_in(value: object) -> dict[str, Any]:
@@ -293,81 +266,14 @@ def reference_to(function: Callable[..., Any]) -> dict[str, str | None]:
         name = f"{module_of(function)}:{qualified_name(function)}"
         return {"function": name, "sha256": digest_of(source_of(function))}
     name = f"{module_of(function)}:{function.__qualname__}"
-    return {"function": name, "sha256": None, "bytecode_sha256": _typed_digest(function)}
+    return {"function": name, "sha256": None, "bytecode_sha256": _code_digest(python_function(function).__code__)}
 
 
-def _typed_digest(function: Callable[..., Any]) -> str:
-    """What a typed function does, with the functions, classes and plain values of its notebook that it uses."""
-    digest, seen = hashlib.sha256(), dict[int, Any]()
-
-    def add(value: Any) -> None:
-        if value is None or isinstance(value, str | bytes | int | float | complex):
-            digest.update(repr(value).encode(errors="backslashreplace") + b"\0")
-            return
-        kind = ModuleType if isinstance(value, ModuleType) else type(value)
-        digest.update(kind.__qualname__.encode() + b"\0")
-        if id(value) not in seen:
-            # Kept, so that no other value gets its id.
-            seen[id(value)] = value
-            for part in _parts(value):
-                add(part)
-
-    add(function)
-    return digest.hexdigest()
-
-
-def _parts(value: Any) -> list[Any]:
-    """What a value consists of; nothing where only its type counts."""
-    typed = getattr(value, "__module__", None) == "__main__"
-    if isinstance(value, CodeType):
-        return [value.co_code, repr((value.co_names, value.co_varnames, value.co_freevars)), *value.co_consts]
-    if isinstance(value, FunctionType) and hasattr(value, "registry"):
-        # A function of singledispatch, whose own state has a cache.
-        return [{str(kind): each for kind, each in value.registry.items()}]
-    if isinstance(value, FunctionType) and typed:
-        used = inspect.getclosurevars(value)
-        read = {name: value.__globals__.get(name) for name in sorted(_globals_of(value.__code__))}
-        return [value.__code__, value.__defaults__, value.__kwdefaults__, value.__dict__, used.nonlocals, read]
-    if isinstance(value, type) and typed:
-        members = {name: each for name, each in vars(value).items() if name not in _OF_NO_EFFECT}
-        return [value.__qualname__, [base.__qualname__ for base in value.__bases__], members]
-    if isinstance(value, ModuleType):
-        # A module that loads itself at its first use, as tensorflow.keras does, has another name then.
-        return [] if type(value) is not ModuleType or "_tf_keras" in value.__name__ else [value.__name__]
-    if isinstance(value, Mapping):
-        return [each for pair in value.items() for each in pair]
-    if isinstance(value, list | tuple):
-        return list(value)
-    if isinstance(value, set | frozenset):
-        return sorted(map(repr, value))
-    if hasattr(value, "tobytes") and getattr(value, "nbytes", _LARGEST + 1) <= _LARGEST:
-        return [str(getattr(value, "dtype", "")), value.tobytes()]
-    inner = [getattr(value, name) for name in _INNER if getattr(value, name, None) is not None]
-    if inner and not isinstance(value, FunctionType | type):
-        return [*inner, *([value.__self__] if isinstance(value, MethodType) else [])]
-    if type(value).__module__ == "__main__":
-        return [type(value), getattr(value, "__dict__", repr(value))]
-    name = getattr(value, "__qualname__", None)
-    plain = type(value).__module__.partition(".")[0] in sys.stdlib_module_names and " at 0x" not in repr(value)
-    return [name or repr(value)] if name or plain else []
-
-
-_INNER = ("func", "args", "keywords", "fget", "fset", "__func__", "__wrapped__")
-"""Where wrappers of functions, such as partial calls, properties, methods and caches, have them."""
-
-_OF_NO_EFFECT = ("__dict__", "__weakref__", "__doc__", "__slotnames__", "__firstlineno__", "__static_attributes__")
-"""Members of a class that say nothing of what it does."""
-
-_LARGEST = 2**20
-"""Bytes of an array that counts by its content."""
-
-
-def _globals_of(code: CodeType) -> set[str]:
-    """The globals that code reads, and the code within it: not what it assigns itself, and no attributes."""
-    steps = [(step.opname, step.argval) for step in dis.get_instructions(code)]
-    names = {name for operation, name in steps if operation in ("LOAD_GLOBAL", "LOAD_NAME")}
-    names -= {name for operation, name in steps if operation in ("STORE_GLOBAL", "STORE_NAME")}
-    return names.union(*(_globals_of(constant) for constant in code.co_consts if isinstance(constant, CodeType)))
+def _code_digest(code: CodeType) -> str:
+    """What code does by itself: not what the functions and values do that it uses."""
+    constants = [_code_digest(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
+    parts = (code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars, constants)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _resolve(reference: Any, info: ValidationInfo) -> Callable[..., Any]:
@@ -377,7 +283,7 @@ def _resolve(reference: Any, info: ValidationInfo) -> Callable[..., Any]:
     if (function := as_function(reference)) is not None:
         return function
     if not isinstance(reference, Mapping):
-        raise ValueError(f"must be a function{_RESULTS.get(info.field_name or '', '')}, defined with def or lambda")
+        raise ValueError("must be a function, defined with def or lambda")
     name, digest = reference.get("function"), reference.get("sha256")
     parts = _REFERENCE.fullmatch(name) if isinstance(name, str) else None
     if parts is None or not isinstance(digest, str | None) or set(reference) - _KEYS:
@@ -410,8 +316,7 @@ def _typed_again(
         return UnloadedFunction(reference["function"], reference.get("sha256"))
     raise ValueError(
         "is defined in a notebook, a prompt or another function, and cannot be loaded from a file: where the same "
-        "functions are defined, run(JOB, resume=True) continues. `tunepipe export` and load_model return the "
-        "best trial's model without them"
+        "functions are defined, run(JOB, resume=True) continues"
     )
 
 
@@ -422,10 +327,7 @@ def _resolve_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str:
         return value
     if isinstance(value, Mapping | UnloadedFunction) or as_function(value) is not None:
         return _resolve(value, info)
-    raise ValueError(
-        "must be a data set's name, the path of a Parquet file, or a function that returns the data, such as "
-        "data=lambda: Dataset(train=(x, y), validation=(x, y))"
-    )
+    raise ValueError("must be a data set's name, the path of a Parquet file, or a function that returns a Dataset")
 
 
 def value_or_code(read: Callable[[Any], Any]) -> tuple[PlainValidator, PlainSerializer]:

@@ -85,11 +85,7 @@ def is_of_study(home: Mapping[str, Any]) -> bool:
 
 
 def end_loading() -> None:
-    """Skip the rest of a job's file that is being loaded; no effect if none is.
-
-    A script that defines a job and runs it, without `if __name__ == "__main__":`, would start the study again in each
-    worker. All that the job needs is defined before the line that runs it.
-    """
+    """Skip the rest of a job's file that is being loaded, as it starts its own study; no effect if none is."""
     if _loading.get():
         raise _StudyStarts
 
@@ -109,8 +105,7 @@ def script_arguments(path: Path, arguments: Sequence[str] = ()) -> Iterator[None
 def same_random_numbers(seed: int = 0) -> Iterator[None]:
     """A context in which the generators of Python and NumPy begin at the same numbers; they get their states back.
 
-    A layer, an initialiser or a seed generator of Keras that a file makes at its top, and that has no seed, draws one
-    from Python's generator, and workers would otherwise train with different ones.
+    A layer without a seed at the top of a file draws one, and workers would otherwise train with different ones.
     """
     import numpy as np
 
@@ -136,10 +131,7 @@ def _is_no_retracing(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def without_notes(*, gpus: bool = True) -> Iterator[None]:
-    """Keep TensorFlow's notes on the machine off stderr while it loads; other lines are printed at the end.
-
-    They are printed as usual if TF_CPP_MIN_LOG_LEVEL is 0 or 1, which asks for them.
-    """
+    """Keep TensorFlow's notes off stderr while it loads, unless TF_CPP_MIN_LOG_LEVEL asks for them."""
     level = os.environ.get(_LEVEL)
     if level in ("0", "1"):
         yield
@@ -205,7 +197,8 @@ def load_module(path: Path, *, script: bool = False) -> ModuleType:
     try:
         return _run_from(path.parent, path, path.stem, content)
     except InvalidJob as error:
-        if script or not _needs_package(error.__cause__):
+        relative = isinstance(error.__cause__, ImportError) and "attempted relative import" in str(error.__cause__)
+        if script or not relative:
             raise
         sys.path[:] = before
         root = next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
@@ -213,10 +206,6 @@ def load_module(path: Path, *, script: bool = False) -> ModuleType:
             must = "must be in a package to use relative imports: add an empty __init__.py to its folder"
             raise InvalidJob(f"job file {path}", [Fault("file", path.name, must)]) from None
         return _run_from(root, path, ".".join(path.relative_to(root).with_suffix("").parts), content)
-
-
-def _needs_package(error: BaseException | None) -> bool:
-    return isinstance(error, ImportError) and "attempted relative import" in str(error)
 
 
 def _run_from(folder: Path, path: Path, name: str, content: bytes) -> ModuleType:
@@ -309,20 +298,4 @@ def _job_fault(error: BaseException, path: Path) -> Fault:
     found = f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
     if isinstance(error, SystemExit):
         return Fault("file", found, _ENDS)
-    return Fault("file", found, f"must run as Python{_remedy(error)}")
-
-
-def _remedy(error: BaseException) -> str:
-    """What to do about a file or a module that is in the current folder only."""
-    here = Path.cwd()
-    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str):
-        if not Path(error.filename).is_absolute():
-            return f", and the path is relative to the current folder, {here}: run tunepipe in the folder that has it"
-    elif isinstance(error, ModuleNotFoundError) and error.name:
-        top = error.name.partition(".")[0]
-        if (here / top).is_dir() or (here / f"{top}.py").is_file():
-            return (
-                f", and {top} is in the current folder, which Python does not search: set PYTHONPATH=. or install "
-                "it, for example with pip install -e ."
-            )
-    return ""
+    return Fault("file", found, "must run as Python")

@@ -4,8 +4,8 @@ import os
 import sys
 import sysconfig
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -53,14 +53,9 @@ class Snapshot:
         return _listed(self.left_out)
 
 
-def _listed(paths: Iterable[str]) -> str:
-    """Paths for a message; those of one folder are one."""
-    groups: dict[str, list[str]] = {}
-    for path in paths:
-        groups.setdefault(path.partition("/")[0], []).append(path)
-    shown = [inner[0] if len(inner) == 1 else f"{top}/ ({len(inner)} files)" for top, inner in groups.items()]
-    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
-    return ", ".join(shown[:_SHOWN]) + more
+def _listed(paths: Collection[str]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join([*paths][:_SHOWN]) + more
 
 
 class Recorded:
@@ -155,12 +150,14 @@ def _snapshot(folders: Mapping[Path, Path], files: dict[str, bytes], limit: int 
             with suppress(OSError):
                 files.setdefault(path, file.read_bytes())
     total = sum(map(len, files.values()))
-    for path, file in sorted(_candidates(folders), key=lambda each: (not each[0].endswith(".py"), each[0].count("/"))):
+    candidates = sorted(_candidates(folders), key=lambda each: (not each[0].endswith(".py"), each[0].count("/")))
+    neighbours = Counter(file.parent for _, file in candidates)
+    for path, file in candidates:
         if path in files:
             continue
         with suppress(OSError):
             size = file.stat().st_size
-            crowded = not path.endswith(".py") and _crowded(str(file.parent))
+            crowded = not path.endswith(".py") and neighbours[file.parent] >= _MAX_ENTRIES
             if crowded or size > _MAX_FILE_BYTES or len(files) >= _MAX_FILES or total + size > limit:
                 left_out.append(f"{PurePosixPath(path).parent}/" if crowded else path)
             else:
@@ -175,11 +172,6 @@ def _candidates(folders: Mapping[Path, Path]) -> Iterator[tuple[str, Path]]:
         if folder not in (Path.home(), Path(folder.anchor), Path(tempfile.gettempdir())):
             for file in project_files(folder, most=_MAX_SEEN, hidden=False):
                 yield file.relative_to(root).as_posix(), file
-
-
-def _crowded(folder: str) -> bool:
-    with os.scandir(folder) as entries:
-        return sum(1 for _, _ in zip(entries, range(_MAX_ENTRIES), strict=False)) >= _MAX_ENTRIES
 
 
 def loaded_files(root: Path) -> dict[str, Path]:

@@ -1,6 +1,5 @@
 """TuneJob: what a study tunes, and the rules between its fields."""
 
-import inspect
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -26,7 +25,6 @@ from pipeline.code import (
     as_function,
     installed_module,
     is_loadable,
-    takes_hyperparameters,
     takes_state,
 )
 from pipeline.errors import Fault, InvalidJob
@@ -379,18 +377,6 @@ def _one_kind_of_training(job: TuneJob) -> Iterator[Fault]:
         yield Fault("function", job.function.__name__, "must not be combined with model")
 
 
-def _functions_take_the_config(job: TuneJob) -> Iterator[Fault]:
-    for field in ("model", "function"):
-        function = getattr(job, field)
-        # The parameters of a stored function that is not loaded are unknown.
-        if as_function(function) is not None and takes_hyperparameters(function, flat(job.space)):
-            name = function.__name__
-            allowed = (
-                f"must take the config, a dictionary, as its only argument: {field}=lambda config: {name}(**config)"
-            )
-            yield Fault(field, f"{name}{inspect.signature(function)}", allowed)
-
-
 def _data_for_a_model(job: TuneJob) -> Iterator[Fault]:
     if job.model is not None and job.data is None:
         yield Fault("data", None, "must be given for a model: a data set's name, a function or a Parquet file's path")
@@ -512,7 +498,6 @@ def _is_whole(domain: Any) -> bool:
 
 _RULES: dict[Callable[[TuneJob], Iterator[Fault]], set[str]] = {
     _one_kind_of_training: {"model", "function"},
-    _functions_take_the_config: {"model", "function", "space"},
     _data_for_a_model: {"model", "data"},
     _only_for_a_model: {"model", "function", "data", "callbacks", "phases", "fit"},
     _phases_follow_each_other: {"phases", "space"},

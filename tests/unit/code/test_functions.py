@@ -3,8 +3,6 @@
 
 import functools
 import json
-import linecache
-import random
 import sys
 import types
 
@@ -20,7 +18,6 @@ from pipeline.code import (
     python_function,
     same_code,
     takes_argument,
-    takes_hyperparameters,
     takes_state,
 )
 from pipeline.errors import InvalidJob
@@ -97,126 +94,53 @@ def test_an_unloaded_function_is_never_called():
 
 
 @pytest.mark.parametrize(
-    ("function", "argument", "state", "one_by_one"),
+    ("function", "argument", "state"),
     [
-        (lambda: 0, False, False, False),
-        (lambda config: 0, True, False, False),
-        (lambda *args: 0, True, False, False),
-        (lambda config, state: 0, True, True, False),
-        (lambda config, more: 0, True, True, False),
-        (lambda config, state=None: 0, True, True, False),
-        (lambda config, seed=0: 0, True, False, False),
-        (lambda units, lr=0.1: 0, True, False, True),
-        (functools.partial(lambda k, config: 0, 1), True, False, False),
+        (lambda: 0, False, False),
+        (lambda config: 0, True, False),
+        (lambda *args: 0, True, False),
+        (lambda config, state: 0, True, True),
+        (lambda config, more: 0, True, True),
+        (lambda config, state=None: 0, True, True),
+        (lambda config, seed=0: 0, True, False),
+        (functools.partial(lambda k, config: 0, 1), True, False),
     ],
 )
-def test_what_a_function_takes(function, argument, state, one_by_one):
+def test_what_a_function_takes(function, argument, state):
     assert takes_argument(function) == argument
     assert takes_state(function) == state
-    assert takes_hyperparameters(function, {"units", "lr"}) == one_by_one
     assert python_function(function).__code__
 
 
-class Notebook:
-    """A kernel's namespace, into which cells are typed."""
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("def f(config): return 1", "def f(config): return 2", False),
+        ("def f(config): return [x for x in a]", "def f(config): return [x for x in b]", False),
+        ("def f(config): return g(1)", "def f(config): return h(1)", False),
+        ("def f(config):\n    def g(): return 1", "def f(config):\n    def g(): return 2", False),
+        ("def f(config): return 1", "# again\n\ndef f( config ):  # the same\n    return 1", True),
+    ],
+)
+def test_a_typed_function_is_known_by_its_own_code(before, after, same, monkeypatch):
+    def reference(cell):
+        main = types.ModuleType("__main__")
+        monkeypatch.setitem(sys.modules, "__main__", main)
+        exec(compile(cell, "<ipython-input-1>", "exec"), vars(main))
+        assert not is_loadable(main.f)
+        job = TuneJob(name="a", function=main.f, space={}, objectives=Objective("v", "max"))
+        return job.to_json()["function"]
 
-    def __init__(self, monkeypatch):
-        self.main = types.ModuleType("__main__")
-        self._cells = 0
-        monkeypatch.setitem(sys.modules, "__main__", self.main)
-
-    def type(self, *cells):
-        for cell in cells:
-            self._cells += 1
-            name = f"<ipython-input-{self._cells}>"
-            linecache.cache[name] = (len(cell), None, cell.splitlines(True), name)
-            exec(compile(cell, name, "exec"), vars(self.main))
-
-    def digest(self):
-        function = vars(self.main)["f"]
-        assert not is_loadable(function)
-        job = TuneJob(name="a", function=function, space={}, objectives=Objective("v", "max"))
-        reference = job.to_json()["function"]
-        assert (reference["function"], reference["sha256"]) == ("__main__:f", None)
-        return reference["bytecode_sha256"]
-
-
-@pytest.fixture
-def notebook(monkeypatch):
-    return Notebook(monkeypatch)
+    assert (reference(before)["function"], reference(before)["sha256"]) == ("__main__:f", None)
+    assert (reference(before) == reference(after)) == same
 
 
-F = "def f(config):\n    return used(config)"
-
-CHANGES = {
-    "code": ("def used(x): return x + 1", "def used(x): return x + 2"),
-    "a default": ("def used(x, k=1): return k", "def used(x, k=2): return k"),
-    "a global": ("K = 1\ndef used(x): return K", "K = 2\ndef used(x): return K"),
-    "a closure": (
-        "def made(k):\n    def g(x): return k\n    return g\nused = made(1)",
-        "def made(k):\n    def g(x): return k\n    return g\nused = made(2)",
-    ),
-    "a method": (
-        "class A:\n    def m(self, x): return x\ndef used(x): return A().m(x)",
-        "class A:\n    def m(self, x): return -x\ndef used(x): return A().m(x)",
-    ),
-    "an attribute": (
-        "class A:\n    def __init__(s, k): s.k = k\nA1 = A(1)\ndef used(x): return A1.k",
-        "class A:\n    def __init__(s, k): s.k = k\nA1 = A(2)\ndef used(x): return A1.k",
-    ),
-    "a partial call": (
-        "import functools\nused = functools.partial(pow, exp=2)",
-        "import functools\nused = functools.partial(pow, exp=3)",
-    ),
-    "a cached function": (
-        "import functools\n@functools.cache\ndef used(x): return x",
-        "import functools\n@functools.cache\ndef used(x): return -x",
-    ),
-    "an implementation of single dispatch": (
-        "import functools\n@functools.singledispatch\ndef used(x): return 0\n@used.register\ndef _(x: int): return 1",
-        "import functools\n@functools.singledispatch\ndef used(x): return 0\n@used.register\ndef _(x: int): return 2",
-    ),
-    "a dict": (
-        "D = {'a': lambda x: x}\ndef used(x): return D['a'](x)",
-        "D = {'a': lambda x: 0}\ndef used(x): return D",
-    ),
-    "an array": (
-        "import numpy as np\nN = np.arange(3)\ndef used(x): return N",
-        "import numpy as np\nN = np.arange(3) + 1\ndef used(x): return N",
-    ),
-    "a module": ("import math as m\ndef used(x): return m.pi", "import cmath as m\ndef used(x): return m.pi"),
-    "a path": (
-        "from pathlib import Path\nP = Path('a')\ndef used(x): return P",
-        "from pathlib import Path\nP = Path('b')\ndef used(x): return P",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", CHANGES)
-def test_a_typed_function_is_known_by_what_it_and_its_helpers_do(what, notebook):
-    before, after = CHANGES[what]
-    notebook.type(before, F)
-    digest = notebook.digest()
-    notebook.main.used(3) if what != "a partial call" else None
-    notebook.type(f"# again\n\n{before}", f"\n{F}  # the same")
-    assert notebook.digest() == digest
-    notebook.type(after)
-    assert notebook.digest() != digest
-
-
-def test_what_a_typed_function_does_not_use_does_not_count(notebook):
-    notebook.type("def used(x): return x", F)
-    digest = notebook.digest()
-    notebook.type("K = 3\nunused = [1]\ndef other(): pass")
-    assert notebook.digest() == digest
-
-
-def test_the_same_typed_function_is_found_among_others_of_its_name(notebook):
-    notebook.type("fs = [lambda c: 1, lambda c: 2, lambda c: 3]")
-    functions = list(notebook.main.fs)
+def test_the_same_typed_function_is_found_among_others_of_its_name():
+    code = [compile(f"f = lambda c: {value}", "<cell>", "exec") for value in (1, 2, 3)]
+    home = {"__name__": "__main__"}
+    functions = [exec(each, home) or home["f"] for each in code]
     job = TuneJob(name="a", function=functions[1], space={}, objectives=Objective("v", "max"))
-    random.Random(0).shuffle(functions)
-    assert TuneJob.from_json(job.to_json(), here=functions).function(None) == 2
+    assert TuneJob.from_json(job.to_json(), here=functions[::-1]).function(None) == 2
     assert isinstance(TuneJob.from_json(job.to_json(), placeholders=True).function, UnloadedFunction)
     with pytest.raises(InvalidJob) as refused:
         TuneJob.from_json(job.to_json())

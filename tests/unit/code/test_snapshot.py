@@ -10,7 +10,6 @@ from pipeline.code import (
     Recorded,
     changed_files,
     digest_of,
-    error_text,
     forget_copies,
     from_study,
     home_of,
@@ -88,11 +87,6 @@ def test_a_snapshot_has_the_folders_files_but_no_links_hidden_or_ignored_ones(wr
     assert snapshot_of_file(folder / "a_job.py", limit=0).files.keys() == {"a_job.py", "helper.py"}
 
 
-def test_what_is_loaded_is_copied_even_if_it_is_ignored(write):
-    folder = write({**FILES, ".gitignore": "helper.py"})
-    assert "helper.py" in taken(folder)[1].files
-
-
 def test_the_files_of_a_project_follow_the_nearest_gitignore(write):
     folder = write({"a.py": "", "b/.gitignore": "!keep.tmp\n", "b/keep.tmp": "", "b/x.tmp": "", ".gitignore": "*.tmp"})
     found = {path.relative_to(folder).as_posix() for path in project_files(folder)}
@@ -145,11 +139,6 @@ def test_a_loaded_module_of_the_same_name_is_replaced_and_comes_back(write):
     assert sys.modules["helper"].K == 9
 
 
-def test_code_that_is_loaded_already_is_not_run_again(write):
-    function, snapshot, recorded = taken(write(FILES))
-    assert loaded(recorded, snapshot.files) is function
-
-
 @pytest.mark.parametrize("path", ["a_job.py", "lazy.py"])
 def test_a_copy_with_other_content_is_never_run(path, write, tmp_path):
     folder = write(FILES)
@@ -186,19 +175,6 @@ def test_only_what_is_loaded_counts_as_changed_code(write):
     assert changed_files([function], recorded, snapshot.files.__getitem__) == []
 
 
-def test_tracebacks_name_the_users_own_files(write):
-    text = "import helper\nimport other\ndef f(config):\n    return helper.fail()\n"
-    folder = write({"a_job.py": text, "helper.py": "def fail():\n    raise ValueError('no')\n", "other.py": ""})
-    _, snapshot, recorded = taken(folder)
-    elsewhere()
-    (folder / "other.py").write_text("X = 1")
-    with pytest.raises(ValueError, match="no") as error:
-        loaded(recorded, snapshot.files)({})
-    shown = error_text(error.value)
-    assert f'File "{folder / "helper.py"}", line 2, in fail' in shown
-    assert __file__ not in shown or shown.index(__file__) < shown.index("helper.py")
-
-
 @pytest.mark.parametrize(
     "value",
     [
@@ -227,12 +203,3 @@ def test_a_home_folder_is_no_project(write, monkeypatch):
     folder = write(FILES)
     monkeypatch.setattr(Path, "home", lambda: folder)
     assert taken(folder)[1].files.keys() == {"a_job.py", "helper.py"}
-
-
-def test_a_folder_that_cannot_be_read_is_left_out(write):
-    folder = write({**FILES, "closed/x.py": ""})
-    (folder / "closed").chmod(0)
-    try:
-        assert taken(folder)[1].files.keys() >= {"a_job.py", "helper.py", "lazy.py"}
-    finally:
-        (folder / "closed").chmod(0o755)
