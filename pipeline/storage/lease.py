@@ -11,7 +11,7 @@ import shlex
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 from pipeline.errors import StorageError, Superseded
 from pipeline.storage import layout
 from pipeline.storage.processes import identity, mark_ended
-from pipeline.storage.sessions import BEAT_SECONDS, describe_driver, read_session, session_paths
+from pipeline.storage.sessions import BEAT_SECONDS, describe_driver, read_sessions, session_paths
 from pipeline.storage.store import Store
 
 SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
@@ -158,20 +158,20 @@ def check_newest(store: Store, number: int) -> None:
 
 
 def take_over(store: Store, note: Callable[[str], None]) -> None:
-    """Prepare a study for the next session, whatever state its last one is in, and whether or not its driver is alive.
+    """Prepare a study for the next session, whether or not the driver of its last one is alive.
 
-    A session's file that cannot be read is kept next to a new one, which records the session as interrupted. The driver
-    of the last session, if it is still alive, ends by itself before it writes again.
+    If the last session's file cannot be read and no rows came with it, it is kept next to one without a state. The last
+    driver, if it is still alive, ends by itself before it writes again.
     """
     paths = session_paths(store)
-    session: Mapping[str, Any] = {}
-    for path in paths:
-        try:
-            session = read_session(store, path)
-        except StorageError as error:
-            session = _repaired(store, path, session, error, last=path == paths[-1])
-            note(f"{error} It is kept as {layout.damaged_session(session['number'])}, and the study continues.")
-    if session and session["state"] == "running":
+    try:
+        session = next(iter(read_sessions(store, only_last=True)), None)
+    except StorageError as damage:
+        number = layout.session_number(paths[-1])
+        _set_aside(store, number, paths[:-1], damage)
+        note(f"{damage} It is kept as {layout.damaged_session(number)}, and the study continues.")
+        return
+    if session is not None and session["state"] == "running":
         note(
             f"Session {session['number']} is taken over: {describe_driver(session)}. If that driver is still alive, it "
             "ends without writing anything more."
@@ -186,39 +186,18 @@ def _superseded(store: Store, number: int, newest: int) -> Superseded:
     )
 
 
-def _repaired(
-    store: Store, path: str, before: Mapping[str, Any], damage: StorageError, *, last: bool
-) -> Mapping[str, Any]:
-    """Write a session's file again from what can be read of it and of the session before; keep the damaged content."""
-    number, content = layout.session_number(path), store.read(path)
-    try:
-        values = store.read_json(path, most=None)
-    except StorageError:
-        values = None
-    fields: Mapping[str, Any] = values if isinstance(values, dict) else {}
-    if not isinstance(fields.get("resume"), dict):
-        written = [file for table in ("epochs", "decisions") for file in store.files(table) if layout.names(file)]
-        if last and any(layout.session_number(file) >= number for file in written):
-            raise StorageError(
-                f"{damage} The scheduler's state at the end of session {number} is lost with it, so the study cannot "
-                "be resumed. Its tables are complete: start another study from its best configs, `tunepipe run JOB "
-                f"--name NEW --start-from {shlex.quote(store.uri)}`."
-            )
-        fields = {"seconds": fields.get("seconds"), "resume": before.get("resume"), "tables": before.get("tables")}
-    now, seconds = datetime.now(UTC).isoformat(), fields.get("seconds")
-    whole = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 1e12
-    session = {
-        "number": number,
-        "state": "interrupted",
-        "started": before.get("heartbeat") or now,
-        "heartbeat": now,
-        "ended": now,
-        "seconds": seconds if whole else before.get("seconds", 0.0),
-        "message": f"Its file was damaged: {damage}",
-        "tables": fields.get("tables"),
-        "resume": fields["resume"],
-    }
-    if not store.exists(layout.damaged_session(number)):
-        store.write(layout.damaged_session(number), content)
-    store.write(path, json.dumps(session))
-    return read_session(store, path)
+def _set_aside(store: Store, number: int, earlier: Sequence[str], damage: StorageError) -> None:
+    """Replace the damaged file of the last session, which has written no rows, by the state of the session before."""
+    written = [file for table in ("epochs", "decisions") for file in store.files(table) if layout.names(file)]
+    if any(layout.session_number(file) >= number for file in written):
+        raise StorageError(
+            f"{damage} The scheduler's state at the end of session {number} is lost with it, so the study cannot be "
+            "resumed. Its tables are complete: start another study from its best configs, `tunepipe run JOB --name NEW "
+            f"--start-from {shlex.quote(store.uri)}`."
+        )
+    before: Any = store.read_json(earlier[-1], most=None) if earlier else {}
+    now = datetime.now(UTC).isoformat()
+    facts = {"number": number, "state": "interrupted", "started": now, "heartbeat": now, "ended": now}
+    kept = {name: before[name] for name in ("seconds", "tables", "resume") if name in before}
+    store.write(layout.damaged_session(number), store.read(layout.session(number)))
+    store.write(layout.session(number), json.dumps({**facts, "message": f"Its file was damaged: {damage}", **kept}))

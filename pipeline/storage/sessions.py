@@ -1,7 +1,6 @@
 """The file of each driver session, as every process reads it: who drives the study, and is that driver alive.
 
-A file without a number, a state, seconds or what a resume needs is not a session file. The other fields say who the
-driver is and when it was last alive: if they are damaged, the session can still be read, and `damage` lists the faults.
+A file of another form is not a session file.
 """
 
 import math
@@ -14,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, WrapValidator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import StorageError
 from pipeline.storage import layout
@@ -43,25 +41,9 @@ def _a_moment(text: str) -> str:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 
-def _or_default(value: Any, validate: Any, info: ValidationInfo) -> Any:
-    try:
-        return validate(value)
-    except ValidationError as error:
-        name = str(info.field_name)
-        damage: Any = info.context
-        damage.append(_fault(name, error.errors(include_url=False, include_input=False)[0]))
-        return _Session.model_fields[name].get_default()
-
-
-def _fault(name: str, error: ErrorDetails) -> str:
-    return f"{name}: {error['msg']}"
-
-
 _Whole = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 _Seconds = Annotated[float, Field(strict=True, ge=0, lt=1e12)]
-_OrDefault = WrapValidator(_or_default)
-_Moment = Annotated[Annotated[str, AfterValidator(_a_moment)] | None, _OrDefault]
-_Text = Annotated[str | None, _OrDefault]
+_Moment = Annotated[str, AfterValidator(_a_moment)]
 
 
 class _Part(BaseModel):
@@ -104,26 +86,26 @@ class _Session(_Part):
 
     number: Annotated[_Whole, Field(ge=1)]
     state: Literal["running", "finished", "interrupted", "failed"]
-    mark: _Text = None
-    place: _Text = None
-    started: _Moment = None
-    heartbeat: _Moment = None
-    ended: _Moment = None
+    mark: str | None = None
+    place: str | None = None
+    started: _Moment
+    heartbeat: _Moment | None = None
+    ended: _Moment | None = None
     seconds: _Seconds = 0.0
-    workers: Annotated[_Whole | None, _OrDefault] = None
-    host: Annotated[str, _OrDefault] = ""
-    boot_id: _Text = None
-    pid_namespace: _Text = None
-    pid: Annotated[_Whole, _OrDefault] = 0
-    process_started: Annotated[_Seconds | None, _OrDefault] = None
-    process_started_after_boot: Annotated[_Seconds | None, _OrDefault] = None
-    takes_signals: Annotated[bool, Field(strict=True), _OrDefault] = False
-    message: Annotated[str, _OrDefault] = ""
-    provenance: Annotated[_Provenance | None, _OrDefault] = None
-    nodes: Annotated[list[_Node], _OrDefault] = []
-    data_changes: Annotated[list[str], _OrDefault] = []
-    code_changes: Annotated[list[str], _OrDefault] = []
-    winner_failure: Annotated[str, _OrDefault] = ""
+    workers: _Whole | None = None
+    host: str = ""
+    boot_id: str | None = None
+    pid_namespace: str | None = None
+    pid: _Whole = 0
+    process_started: _Seconds | None = None
+    process_started_after_boot: _Seconds | None = None
+    takes_signals: Annotated[bool, Field(strict=True)] = False
+    message: str = ""
+    provenance: _Provenance | None = None
+    nodes: list[_Node] = []
+    data_changes: list[str] = []
+    code_changes: list[str] = []
+    winner_failure: str = ""
     tables: dict[str, _Files] | None = None
     resume: dict[str, Any] | None = None
 
@@ -153,10 +135,10 @@ def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False
     for path in paths[-1:] if only_last else paths:
         # The study may be deleted meanwhile.
         with suppress(FileNotFoundError):
-            if resume and path == paths[-1]:
-                sessions.append(read_session(store, path))
-            else:
-                sessions.append({**_session(store, path, _without_state(store, path)), "resume": None})
+            whole = resume and path == paths[-1]
+            content = store.read(path) if whole else _without_state(store, path)
+            session = _session(store, path, content)
+            sessions.append(session if whole else {**session, "resume": None})
     return sorted(sessions, key=lambda session: int(session["number"]))
 
 
@@ -164,12 +146,6 @@ def session_paths(store: Store) -> list[str]:
     """The paths of the sessions' files, by number."""
     paths = [path for path in store.files("sessions") if re.fullmatch(r"sessions/[0-9]+\.json", path)]
     return sorted(paths, key=layout.session_number)
-
-
-def read_session(store: Store, path: str) -> Mapping[str, Any]:
-    """The content of a driver session's file."""
-    # Read without a size limit: it holds what a resume needs of every trial.
-    return _session(store, path, store.read(path))
 
 
 def _without_state(store: Store, path: str) -> bytes:
@@ -182,30 +158,16 @@ def _without_state(store: Store, path: str) -> bytes:
 
 
 def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
-    damage: list[str] = []
     try:
-        content = from_json(text, "it")
+        session = _Session.model_validate(from_json(text, "it")).model_dump()
     except StorageError as error:
-        raise _no_session(store, path, str(error).partition(". Restore")[0]) from None
-    try:
-        session = _Session.model_validate(content, context=damage).model_dump()
+        fault = str(error).partition(". Restore")[0]
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        fault = _fault(".".join(str(part) for part in first["loc"]) or "the whole", first)
-        raise _no_session(store, path, fault) from None
-    if session["started"] is None:
-        session["started"] = session["heartbeat"] or session["ended"]
-        wrong = next((each for each in damage if each.startswith("started: ")), None)
-        if wrong is None:
-            damage.append(wrong := "started: there is none")
-        if session["started"] is None:
-            raise _no_session(store, path, wrong)
-    copied = session["place"] not in (None, store.place)
-    return {**session, "damage": tuple(damage), "copied": copied}
-
-
-def _no_session(store: Store, path: str, fault: str) -> StorageError:
-    return StorageError(
+        fault = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+    else:
+        return {**session, "copied": session["place"] not in (None, store.place)}
+    raise StorageError(
         f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy; or, if no driver is running, "
         f"continue without it: `tunepipe resume {shlex.quote(store.uri)} --take-over`."
     )
@@ -234,7 +196,7 @@ def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
 
 def describe_driver(session: Mapping[str, Any]) -> str:
     """The driver of a session and its last heartbeat, for a message."""
-    who = f"process {session['pid']} on {session['host']}" if session["host"] else "a driver whose host is not recorded"
+    who = f"process {session['pid']} on {session['host'] or 'an unknown host'}"
     return f"{who}, last heartbeat at {session['heartbeat']}" if session["heartbeat"] else who
 
 
@@ -242,21 +204,18 @@ def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str],
     """Whether the driver of a session that has not ended may still be alive.
 
     On this machine its process decides. On others its heartbeat counts as long as the storage's clock says; a younger
-    one is watched until it moves or is too old, and so is any where the storage cannot be written. The clocks of the
-    two machines may differ.
+    one is watched until it moves or is too old, since the clocks of the two machines may differ.
     """
     if session["state"] != "running":
         return False
     if (alive := lives(session)) is not None:
         return alive
-    path = layout.session(session["number"])
     left = SILENT_SECONDS - max(_silence(store, session) or 0.0, 0.0)
     if left < 0:
         return False
-    damage = f" {path} is damaged: {'; '.join(session['damage'])}." if session["damage"] else ""
     note(
-        f"Session {session['number']} has not ended: {describe_driver(session)}.{damage} Waiting up to {left:.0f} s "
-        f"for its next heartbeat; `tunepipe resume {shlex.quote(store.uri)} --take-over` does not wait."
+        f"Session {session['number']} has not ended: {describe_driver(session)}. Waiting up to {left:.0f} s for its "
+        f"next heartbeat; `tunepipe resume {shlex.quote(store.uri)} --take-over` does not wait."
     )
     moved = heartbeat_within(store, left)
     return moved and any(each["state"] == "running" for each in read_sessions(store, only_last=True))

@@ -39,7 +39,6 @@ _URI = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _PLAIN = "/:@!$&'()*+,;="
 """Characters that a path in a URI may have, besides letters and digits."""
-_UNWRITABLE = re.compile(r"[^!-~]|%(?![0-9a-f]{2})", re.IGNORECASE)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNREACHABLE = {
@@ -52,8 +51,6 @@ _UNAVAILABLE = re.compile(
     r"|HTTP status 5\d\d|\bStatus\((UNAVAILABLE|DEADLINE_EXCEEDED)|Fail to get a new connection"
 )
 """How errors of S3's, Google's and Azure's clients say that a server cannot be reached, or is busy."""
-_GOOGLE = re.compile(r"google::cloud::Status\((?P<reason>.*?)( error_info=\{.*)?$", re.DOTALL)
-"""How errors of Google's client are written: the reason, then the details of its attempts."""
 
 _RESTORE = "Restore the file that tunepipe wrote."
 
@@ -260,8 +257,6 @@ class Store:
             if not (of_azure or isinstance(error, OSError)) or missing:
                 raise
             reason = (getattr(error, "strerror", None) or str(error)).removesuffix(".")
-            if (of_google := _GOOGLE.search(reason)) is not None:
-                reason = of_google["reason"].removesuffix(")")
             advice = "Free some space there" if getattr(error, "errno", None) in _FULL else "Fix that"
             raise (StorageUnreachable if _is_unreachable(error) else StorageError)(
                 f"Cannot {action} {self.uri_of(path)}: {reason}. {advice}, or choose another storage with --storage. "
@@ -328,9 +323,8 @@ def _located(text: str) -> tuple[str, LocalFiles | ObjectFiles]:
         return f"{head.rstrip('/')}{mark}{options}", files
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
         reason = str(error).replace(with_defaults(text), text).rstrip(".")
-        advice = ". In a URI, a space is %20 and a percent sign %25" if is_uri and _UNWRITABLE.search(text) else ""
         kind = StorageUnreachable if _is_unreachable(error) else StorageError
-        raise kind(f"The storage {text!r} cannot be used: {reason}{advice}.") from None
+        raise kind(f"The storage {text!r} cannot be used: {reason}.") from None
 
 
 def _is_unreachable(error: BaseException) -> bool:

@@ -22,7 +22,6 @@ def _file(*arrays: np.ndarray, header: dict | None = None) -> bytes:
 
 
 def _signed(header: bytes, body: bytes = b"") -> bytes:
-    """A file of any content with a valid checksum."""
     length = len(header).to_bytes(8, "little")
     return b"tunepipe" + length + hashlib.blake2b(length + header + body, digest_size=32).digest() + header + body
 
@@ -39,20 +38,12 @@ def _arrays(draw: st.DrawFn) -> np.ndarray:
 
 @given(arrays=st.lists(_arrays(), max_size=4))
 def test_everything_comes_back_as_it_was(arrays: list[np.ndarray]) -> None:
-    """A checkpoint's header, dtypes, shapes and bytes are unchanged after writing and reading."""
     read = unpack(_file(*arrays), "a.ckpt")
     assert read.header == _HEADER
     assert [(a.dtype, a.shape, a.tobytes()) for a in read.arrays] == [(a.dtype, a.shape, a.tobytes()) for a in arrays]
 
 
-def test_an_array_that_is_not_contiguous_comes_back() -> None:
-    """A transposed array has the same values after writing and reading."""
-    array = np.arange(6).reshape(2, 3).T[::-1]
-    np.testing.assert_array_equal(unpack(_file(array), "a.ckpt").arrays[0], array)
-
-
 def test_every_flipped_bit_is_found() -> None:
-    """A checkpoint file with any single bit changed is refused."""
     content = _file(np.arange(3, dtype=np.float32), header={"epoch": 1})
     for place in range(len(content) * 8):
         damaged = bytearray(content)
@@ -62,7 +53,6 @@ def test_every_flipped_bit_is_found() -> None:
 
 
 def test_every_cut_is_found() -> None:
-    """A checkpoint file that is cut short anywhere, or has additional bytes at its end, is refused."""
     content = _file(np.arange(3, dtype=np.float32), header={"epoch": 1})
     for damaged in [*(content[:end] for end in range(len(content))), content + b" "]:
         with pytest.raises(DamagedFile):
@@ -93,27 +83,23 @@ def test_every_cut_is_found() -> None:
     ],
 )
 def test_a_wrong_header_is_found_though_its_checksum_is_right(header: bytes) -> None:
-    """A header that contradicts its content is refused despite a valid checksum, without large allocations."""
     with pytest.raises(DamagedFile):
         unpack(_signed(header, b"1234"), "a.ckpt")
 
 
 @given(content=st.binary(max_size=80), prefix=st.sampled_from([b"", b"tunepipe"]))
 def test_other_files_are_refused(content: bytes, prefix: bytes) -> None:
-    """A file with any other content raises DamagedFile."""
     with pytest.raises(DamagedFile):
         unpack(prefix + content, "a.ckpt")
 
 
 @pytest.mark.parametrize("array", [np.array([{}], dtype=object), np.zeros(1, [("a", "i4")]), np.zeros(1, "M8[s]")])
 def test_objects_are_not_written(array: np.ndarray) -> None:
-    """Writing a value that needs pickling, or would be restored as another value, is refused."""
     with pytest.raises(TypeError, match="cannot be written"):
         pack(Checkpoint({}, [array]))
 
 
 def test_arrays_are_not_copied() -> None:
-    """The pieces to be written share the memory of the arrays."""
     array = np.arange(4.0)
     pieces = pack(Checkpoint({}, [array]))
     assert np.shares_memory(np.frombuffer(pieces[-1], np.float64), array)

@@ -74,14 +74,3 @@ def test_a_checkpoint_s_path_is_read_back() -> None:
     assert layout.checkpoint_of(layout.checkpoint("0012", 34)) == ("0012", 34)
     assert layout.checkpoint_of("checkpoints/0012/34.ckpt") is None
     assert layout.checkpoint_of(layout.log("0012")) is None
-
-
-def test_an_unstarted_study_may_hold_the_first_files_of_a_driver() -> None:
-    assert all(layout.is_beginning(path) for path in (layout.session(1), layout.source("job.py"), layout.TRIALS))
-    assert not any(layout.is_beginning(path) for path in (layout.STUDY, layout.REPORT, "source/key", "sessions/x"))
-
-
-def test_a_trial_s_file_is_recognised() -> None:
-    assert layout.file_of("files/0012/deep/log.csv") == ("0012", "deep/log.csv")
-    assert layout.file_of(layout.dropped_files_list("0012")) is None
-    assert layout.file_of("files/mine/log.csv") is None

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.storage.processes import handles, identity, lives, mark_ended
+from pipeline.storage.processes import handles, identity, lives
 
 
 @pytest.fixture
 def child() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that waits for its input to end."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     yield process
     process.kill()
@@ -22,7 +21,6 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_process_that_lives_and_one_that_does_not(child: subprocess.Popen[bytes]) -> None:
-    """A killed process is dead immediately, before and after its parent has waited for it."""
     record = identity(child.pid)
     assert lives(record) is True
     assert lives(identity()) is True
@@ -33,14 +31,7 @@ def test_a_process_that_lives_and_one_that_does_not(child: subprocess.Popen[byte
     assert lives(record) is False
 
 
-@pytest.mark.parametrize("pid", [0, 2**31 - 1])
-def test_an_impossible_process_id_is_dead(pid: int) -> None:
-    """A process id that no process can have belongs to a dead process."""
-    assert lives({**identity(), "pid": pid}) is False
-
-
 def test_a_number_that_was_given_again() -> None:
-    """A process with the same id and another start time is another process, even if the clock was set."""
     record = identity()
     assert lives({**record, "process_started_after_boot": record["process_started_after_boot"] - 60}) is False
     assert lives({**record, "process_started": record["process_started"] + 3600}) is True
@@ -58,29 +49,18 @@ def test_a_number_that_was_given_again() -> None:
 )
 @pytest.mark.parametrize("pid", [os.getpid(), 2**31 - 1], ids=["own", "largest"])
 def test_a_process_id_of_another_machine_is_unknown(elsewhere: dict[str, str], pid: int) -> None:
-    """A process id of another machine, boot or container is unknown, even if a local process has that id."""
     assert lives({**identity(), "pid": pid, **elsewhere}) is None
 
 
 def test_a_record_without_a_start_time() -> None:
-    """Without a recorded start time, a process with that id is unknown, and a missing one is dead."""
     record = {**identity(), "process_started": None, "process_started_after_boot": None}
     assert lives(record) is None
     assert lives({**record, "pid": 2**31 - 1}) is False
     assert lives({}) is None
 
 
-def test_a_record_marked_as_ended_is_dead() -> None:
-    """A record that this process has marked as ended counts as dead, although the process is alive."""
-    assert lives({**identity(), "mark": "one of a study"}) is True
-    mark_ended("one of a study")
-    assert lives({**identity(), "mark": "one of a study"}) is False
-    assert lives({**identity(), "mark": "another"}) is True
-
-
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say")
 def test_whether_a_process_handles_a_signal() -> None:
-    """A signal with a handler differs from one with the default action; without a process it is unknown."""
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
         assert handles(os.getpid(), signal.SIGUSR1) is True

@@ -11,7 +11,6 @@ from pipeline.storage.schema import TABLES, arrow_schema, config_columns
 
 @pytest.mark.parametrize("table", TABLES)
 def test_columns_need_no_quotes(table: str) -> None:
-    """Every column has a unique lower-case name and a sentence that describes it."""
     columns = TABLES[table]
     assert len({column.name for column in columns}) == len(columns)
     for column in columns:
@@ -40,12 +39,10 @@ def test_columns_need_no_quotes(table: str) -> None:
     ],
 )
 def test_a_parameter_has_the_type_of_its_values(domain: object, type_: pa.DataType) -> None:
-    """A parameter of numbers has a numeric column, and a choice of mixed types a text column."""
     assert config_columns({"p": domain}) == {"config_p": type_}
 
 
 def test_schemas_name_parameters_and_metrics() -> None:
-    """Trials and epochs have columns for configs, and only epochs have columns for metrics."""
     space = {"lr": Uniform(0, 1)}
     assert "config_lr" in arrow_schema("trials", space).names
     assert {"config_lr", "val_loss"} <= set(arrow_schema("epochs", space, ["val_loss"]).names)

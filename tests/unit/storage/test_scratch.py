@@ -11,21 +11,18 @@ from pipeline.storage.scratch import scratch
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path, monkeypatch):
-    """The machine's folder for temporary files."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
 def dead():
-    """The id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
 
 
 def test_a_folder_exists_until_the_end(temporary):
-    """A scratch folder exists until the end, and is then deleted with its content."""
     with scratch("ray") as folder:
         (folder / "file").write_text("x")
         assert folder.parent == temporary
@@ -33,7 +30,6 @@ def test_a_folder_exists_until_the_end(temporary):
 
 
 def test_folders_of_a_dead_process_are_removed(temporary, dead):
-    """A dead process's folders of the same purpose on the same machine are removed."""
     with scratch("ray") as folder:
         left = folder.with_name(folder.name.replace(f"-{os.getpid()}-", f"-{dead}-"))
         (left / "below").mkdir(parents=True)
@@ -42,7 +38,6 @@ def test_folders_of_a_dead_process_are_removed(temporary, dead):
 
 
 def test_other_folders_are_kept(temporary, dead):
-    """Folders of live processes, other purposes, other machines, other names, and links are kept."""
     with scratch("ray") as one:
         start = one.name.partition(f"-{os.getpid()}-")[0]
         others = [

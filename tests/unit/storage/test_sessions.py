@@ -23,7 +23,6 @@ def _store(folder: Path, **fields: object) -> Store:
 
 
 def test_sessions_are_ordered_by_number(tmp_path: Path) -> None:
-    """Sessions are in the order of their numbers, with defaults, time zones, and without unrelated files."""
     store = _store(tmp_path, heartbeat="2025-03-14T09:30:05")
     store.write(layout.session(12), json.dumps(_SESSION | {"number": 12, "state": "running"}))
     store.write("sessions/notes.txt", "none")
@@ -33,16 +32,7 @@ def test_sessions_are_ordered_by_number(tmp_path: Path) -> None:
     assert (first["seconds"], first["resume"]) == (0.0, None)
 
 
-def test_the_last_session_is_read_alone(tmp_path: Path) -> None:
-    """Where only the last session counts, the files of the others are not read."""
-    store = _store(tmp_path)
-    store.write(layout.session(2), "not read")
-    store.write(layout.session(10_000), json.dumps(_SESSION | {"number": 10_000}))
-    assert [session["number"] for session in read_sessions(store, only_last=True)] == [10_000]
-
-
 def test_a_session_that_vanishes_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A study that is deleted between the listing of its sessions and their reading has none."""
     store = _store(tmp_path)
     listed = store.files("sessions")
     store.delete(layout.session(1))
@@ -52,7 +42,6 @@ def test_a_session_that_vanishes_is_passed_over(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("state", ["", "x" * 100_000])
 def test_only_the_last_session_has_its_state(tmp_path: Path, state: str) -> None:
-    """What a resume needs is read if asked for, of the last session alone, and in any order of the fields."""
     store = Store(tmp_path)
     for number in (1, 2):
         session = {**_SESSION, "number": number, "message": 'It said ", "resume": {}".', "resume": {"trials": [state]}}
@@ -67,7 +56,6 @@ def test_only_the_last_session_has_its_state(tmp_path: Path, state: str) -> None
 
 
 def test_a_large_state_is_not_read_without_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without what a resume needs, which may be megabytes, the start of the last session's file is enough."""
     store = _store(tmp_path, resume={"trials": ["x" * 1_000_000]})
     monkeypatch.setattr(Store, "read", lambda *_, **__: pytest.fail("the whole file was read"))
     assert [session["number"] for session in read_sessions(store)] == [1]
@@ -77,17 +65,8 @@ def test_a_large_state_is_not_read_without_need(tmp_path: Path, monkeypatch: pyt
     ("field", "value"), [("state", "nope"), ("number", 0), ("started", None), ("seconds", -1.0), ("resume", [])]
 )
 def test_an_invalid_value_is_reported(tmp_path: Path, field: str, value: object) -> None:
-    """A session's invalid value is reported with its file and field."""
     with pytest.raises(StorageError, match=rf"sessions/0001\.json in .* is not a session file: {field}: "):
         read_sessions(_store(tmp_path, **{field: value}), resume=True)
-
-
-def test_a_file_that_is_cut_off_is_reported_with_one_remedy(tmp_path: Path) -> None:
-    """A session's file that is not JSON is refused with the takeover as the remedy."""
-    store = _store(tmp_path)
-    store.write(layout.session(1), "{")
-    with pytest.raises(StorageError, match=r"it is not JSON: [^.]*\. Restore it from a copy; or, .* --take-over"):
-        read_sessions(store)
 
 
 NOW = datetime(2025, 3, 14, 9, 31, tzinfo=UTC)
@@ -108,27 +87,15 @@ NOW = datetime(2025, 3, 14, 9, 31, tzinfo=UTC)
     ids=str,
 )
 def test_the_state_of_a_study_whose_session_has_not_ended(fields: dict[str, object], state: str) -> None:
-    """A session without an end is judged by its process on this machine and by its heartbeat on another machine."""
     session = {"state": "running", "started": _SESSION["started"], "heartbeat": "2025-03-14T09:29:00+00:00"}
     assert state_of([{**session, **identity(), **fields}], NOW) == state
 
 
 def test_a_study_that_never_had_a_driver_waits() -> None:
-    """A study that never had a driver, or whose first one ended before it had a number, is waiting."""
     assert state_of([], NOW) == "waiting"
 
 
-def test_fields_that_describe_the_driver_may_be_damaged(tmp_path: Path) -> None:
-    """Damaged fields that describe the driver get defaults and are reported, and the rest of the session is read."""
-    store = _store(tmp_path, host=3, pid=-1, heartbeat="2025-03-14T09:30:05", started="yesterday", workers=[])
-    (session,) = read_sessions(store)
-    assert (session["host"], session["pid"], session["workers"]) == ("", 0, None)
-    assert session["started"] == session["heartbeat"]
-    assert [each.partition(":")[0] for each in session["damage"]] == ["started", "workers", "host", "pid"]
-
-
 def test_a_copy_of_a_running_study_has_no_process_here(tmp_path: Path) -> None:
-    """A running study's process is not that of a copy, whose heartbeat counts; a renamed study keeps its process."""
     (tmp_path / "a").mkdir()
     beat = datetime.now(UTC) - timedelta(hours=1)
     running = {"state": "running", "heartbeat": beat.isoformat(), "place": Store(tmp_path / "a").place, **identity()}
