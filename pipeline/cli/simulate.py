@@ -1,7 +1,6 @@
 """`tunepipe simulate`: predicts a study without training."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +20,6 @@ from pipeline.cli.options import (
     Trials,
     study_store,
 )
-from pipeline.cli.table_output import file_option, form_of, save
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 
 _SYNTHETIC = "synthetic"
-_PICTURES = ("png", "svg", "pdf")
 _MAX_AMOUNT = 1e9
 _DIGITS = 9
 """The maximum number of digits of a number of workers."""
@@ -71,13 +68,11 @@ def simulate(
     seed: Seed = None,
     set_: Fields = None,
     storage: Storage = STORAGE,
-    plot: Annotated[Path | None, file_option("Also plot the best value over time (.png, .svg, .pdf).")] = None,
     as_json: Json = False,
 ) -> None:
     """Predict time, epochs, cost and best value of a study from learning curves, without training."""
-    from pipeline.simulation.forecast_view import forecast_object, forecast_view
+    from pipeline.simulation.forecast import forecast_object, forecast_view
 
-    form = form_of("--plot", plot, _PICTURES)
     counts = _numbers(workers)
     given = {**limits(trials, epochs, total_epochs, seconds, None), "seed": seed}
     tuned = job_of(job, changes_of(given, set_), storage, resume=False)
@@ -99,13 +94,9 @@ def simulate(
     _note_fewer_trials(tuned)
     forecasts = _forecasts(jobs, counts, source, repeats, earlier)
     if as_json:
-        print_object(forecast_object(forecasts, about, price=price, own=tuned))
+        print_object(forecast_object(forecasts, about, price=price))
     else:
-        command_console().print(forecast_view(forecasts, about, price=price, own=tuned))
-    if plot is not None:
-        from pipeline.simulation.forecast_view import forecast_picture
-
-        save(plot, forecast_picture(forecasts, form), err=as_json)
+        command_console().print(forecast_view(forecasts, about, price=price))
 
 
 def _source(

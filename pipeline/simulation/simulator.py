@@ -22,6 +22,7 @@ from pipeline.study import TuneJob
 class SimulationResult:
     """The result of a simulated study."""
 
+    seed: int
     workers: int
     seconds: float
     busy: float
@@ -42,6 +43,10 @@ class SimulationResult:
         """The share of the worker seconds in which workers held trials, from 0 to 1."""
         return self.busy / self.worker_seconds if self.seconds else 0.0
 
+    def ended(self, state: str) -> int:
+        """The number of trials in a state."""
+        return sum(trial.state == state for trial in self.trials)
+
     @property
     def best(self) -> float | None:
         """The best value within the objectives' bounds; None if no trial that did not fail has one."""
@@ -61,11 +66,7 @@ def simulate(
     The decisions come from the code that a driver uses: which trial is drawn, stopped or promoted, and when the study
     ends. Workers report by the rule of real workers.
     """
-    return _Simulation(job, curves, workers, on_decision or _ignore, earlier).run()
-
-
-def _ignore(row: DecisionRow) -> None:
-    pass
+    return _Simulation(job, curves, workers, on_decision or (lambda _: None), earlier).run()
 
 
 @dataclass(slots=True)
@@ -116,6 +117,7 @@ class _Simulation:
             else:
                 self._idle.append(worker)
         return SimulationResult(
+            seed=self._job.seed,
             workers=self._workers,
             seconds=self._now,
             busy=self._busy,

@@ -277,12 +277,6 @@ class TuneJob(BaseModel):
         return {"scheduler", "searcher"} - self.model_fields_set
 
     @property
-    def with_recommended(self) -> "TuneJob":
-        """The job as it would be if it named neither a scheduler nor a searcher."""
-        named = {"scheduler", "searcher"}
-        return TuneJob(**{name: getattr(self, name) for name in type(self).model_fields if name not in named})
-
-    @property
     def recommendation(self) -> str | None:
         """What tunepipe chose for the job, as sentences; None if that is no more than random draws."""
         if not self.recommended or (self.recommended == {"searcher"} and self.searcher == RandomSearch()):

@@ -13,7 +13,6 @@ COMMANDS = {
     "report through a link": ["report", "small", "--output", "{}/../link.html"],
     "sql": ["sql", "small", "select 1 as one", "--output", "{}/epochs/all-0001.parquet"],
     "compare": ["compare", "small", "other", "--output", "{}/compared.svg"],
-    "simulate": ["simulate", "JOB", "--plot", "{}/plot.svg"],
     "export": ["export", "small", "--trial", "0", "--to", "{}"],
     "export of another trial": ["export", "small", "--trial", "0", "--to", "{}/export"],
     "tensorboard": ["export", "small", "--tensorboard", "{}/boards"],

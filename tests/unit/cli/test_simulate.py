@@ -17,14 +17,12 @@ _SMALL = ["simulate", "beale", "--trials", "6", "--epochs", "4", "--workers", "1
 
 
 def invoke(*arguments: str) -> str:
-    """What `tunepipe simulate beale` prints."""
     done = CliRunner().invoke(app, [*_SMALL, *arguments], catch_exceptions=False)
     assert done.exit_code == 0
     return done.stdout
 
 
 def test_each_scheduler_and_each_number_of_workers_is_a_line():
-    """`simulate` prints a line for each scheduler and number of workers, in the order of the command line."""
     reported = invoke("--scheduler", "fifo,asha", "--price", "3600", "--seconds-per-epoch", "10")
     head, *lines = reported.splitlines()
     assert "best distance" in head
@@ -39,7 +37,6 @@ def test_each_scheduler_and_each_number_of_workers_is_a_line():
 
 
 def test_searchers_are_compared_side_by_side():
-    """`simulate` compares each searcher with each scheduler."""
     reported = json.loads(invoke("--search", "random,sobol", "--scheduler", "fifo,asha", "--json"))
     assert [(one["scheduler"], one["searcher"]) for one in reported["forecasts"][::2]] == [
         ("fifo", "random"),
@@ -50,7 +47,6 @@ def test_searchers_are_compared_side_by_side():
 
 
 def test_json_prints_one_object():
-    """`simulate --json` prints one object with the settings, the source of the curves and each forecast's numbers."""
     reported = json.loads(invoke("--scheduler", "fifo", "--repeats", "3", "--price", "0.5", "--seed", "4", "--json"))
     assert (reported["job"], reported["trials"], reported["epochs"]) == ("beale", 6, 4)
     assert reported["objective"] == {"metric": "distance", "mode": "min"}
@@ -65,7 +61,6 @@ def test_json_prints_one_object():
 
 
 def test_several_objectives_have_a_hypervolume():
-    """`simulate` of a job with several objectives has a hypervolume for each pair, in its table and its object."""
     several = ["--set", 'objectives=[{"metric": "distance", "mode": "min"}, {"metric": "cost", "mode": "min"}]']
     options = ["--scheduler", "asha,moasha", *several, "--repeats", "2"]
     assert "hypervolume" in invoke(*options).splitlines()[0]
@@ -76,25 +71,10 @@ def test_several_objectives_have_a_hypervolume():
 
 
 def test_a_budget_that_ends_the_study_is_reported():
-    """`simulate` prints below its table why a budget ended the study."""
     assert "The study's budget of 5 epochs is spent." in invoke("--total-epochs", "5")
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
-def test_a_picture_is_written(suffix: str, tmp_path: Path):
-    """`simulate --plot` writes a picture with a panel for each number of workers and a line for each scheduler."""
-    place = tmp_path / f"picture.{suffix}"
-    assert str(place) in invoke("--scheduler", "fifo,asha", "--repeats", "2", "--plot", str(place))
-    content = place.read_bytes()
-    assert content.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix])
-    if suffix == "svg":
-        assert all(
-            word in content.decode() for word in ("1 worker", "3 workers", "fifo", "asha", "best distance so far")
-        )
-
-
 def test_a_recorded_study_is_replayed(tmp_path: Path):
-    """`simulate --curves` replays a recorded study of the storage and reports that some epochs were not recorded."""
     asha_study(tmp_path)
     job = tmp_path / "again.py"
     job.write_text("from tests.unit.results.studies import asha_job\n\nJOB = asha_job()\n")
@@ -106,7 +86,6 @@ def test_a_recorded_study_is_replayed(tmp_path: Path):
 
 
 def test_the_starts_of_the_job_are_tried_first(tmp_path: Path):
-    """A simulation tries the configs of `start_from` first, even if a study with the job's name exists."""
     best = load_results(asha_study(tmp_path).store.uri).best
     assert best is not None
     job = tmp_path / "again.py"
@@ -122,7 +101,6 @@ def test_the_starts_of_the_job_are_tried_first(tmp_path: Path):
 
 
 def test_a_missing_study_to_start_from_is_reported(tmp_path: Path):
-    """`simulate` refuses to start from a study that does not exist."""
     words = [*_SMALL, "--set", 'start_from={"study": "nothing"}', "--storage", str(tmp_path)]
     with pytest.raises(TunepipeError, match="no study 'nothing'") as refused:
         CliRunner().invoke(app, words, catch_exceptions=False)
@@ -139,13 +117,11 @@ def test_a_missing_study_to_start_from_is_reported(tmp_path: Path):
         (["--search", "tpe,tpe"], "--search takes names separated by commas, each once"),
         (["--scheduler", "asha,ahsa"], "did you mean asha"),
         (["--curves", "nothing"], "no study 'nothing'"),
-        (["--plot", "x.bmp"], "--plot must end in one of .png, .svg, .pdf"),
     ],
 )
 def test_invalid_options_are_refused_with_the_allowed_values(
     arguments: list[str], reported: str, tmp_path: Path, monkeypatch
 ):
-    """`simulate` refuses invalid options with the allowed values."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TunepipeError, match=reported) as refused:
         CliRunner().invoke(app, [*_SMALL, *arguments], catch_exceptions=False)
@@ -153,7 +129,6 @@ def test_invalid_options_are_refused_with_the_allowed_values(
 
 
 def test_a_simulation_needs_neither_ray_nor_tensorflow(tmp_path: Path):
-    """A simulation over recorded curves with a picture imports neither Ray nor TensorFlow."""
     code = (
         "import sys; from pipeline.cli.commands import app; app(sys.argv[1:], standalone_mode=False); "
         "sys.exit(' '.join({'ray', 'tensorflow', 'keras'} & set(sys.modules)) or None)"
@@ -168,8 +143,6 @@ def test_a_simulation_needs_neither_ray_nor_tensorflow(tmp_path: Path):
         "mnist-asha",
         "--storage",
         str(tmp_path),
-        "--plot",
-        str(tmp_path / "a.svg"),
     ]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -160,7 +160,7 @@ def test_a_full_disk_is_reported() -> None:
     [
         ["results", "missing", "--output"], ["sql", "missing", "select 1", "--output"],
         ["report", "missing", "--output"],
-        ["compare", "missing", "missing", "--output"], ["simulate", "missing", "--plot"],
+        ["compare", "missing", "missing", "--output"],
     ],
 )  # fmt: skip
 def test_a_file_is_refused_before_any_work(tmp_path: Path, words: list[str]) -> None:

@@ -124,15 +124,6 @@ def test_copied_weights_keep_their_value():
     assert first.best.value == pytest.approx(0.8)
 
 
-def test_the_front_has_all_objectives() -> None:
-    curves = Written(lambda index, _: [0.1 + index] * 2, others={"cost": [3.0, 2.0]})
-    budget = Budget(trials=2, epochs=2)
-    several = [Objective("score", "max"), Objective("cost", "min")]
-    found = simulate(job(scheduler="fifo", budget=budget, objectives=several), curves, 1)
-    assert found.front == ((-1.1, 2.0),)
-    assert simulate(job(scheduler="fifo", budget=budget), curves, 1).front == ()
-
-
 def test_a_value_beyond_the_bounds_is_not_the_best() -> None:
     budget = Budget(trials=2, epochs=3)
     for most, found in ((0.25, ((3.0, 0.2), (5.0, 0.25))), (0.1, ())):
@@ -147,15 +138,6 @@ def _curves(seed: int = 0, count: int = 300, **fields):
     made = SyntheticCurves(tuned, seconds_per_epoch=2.0, seconds_per_start=0.5)
     configs = [draw(tuned.space, np.random.default_rng([seed, index])) for index in range(count)]
     return configs, [made.curve(index, 1, config) for index, config in enumerate(configs)]
-
-
-def test_a_curve_depends_on_seed_and_number():
-    configs, found = _curves()
-    tuned = job(budget=Budget(trials=300, epochs=20))
-    again = SyntheticCurves(tuned, seconds_per_epoch=2.0, seconds_per_start=0.5)
-    assert again.curve(7, 1, configs[7]) == found[7]
-    assert again.curve(8, 1, configs[7]).values != found[7].values
-    assert _curves(seed=1)[1][7].values != found[7].values
 
 
 def test_models_learn():

@@ -354,7 +354,6 @@ def test_the_recommendation_names_what_was_chosen():
     assert "curves" in job().recommendation
     assert "curves" not in job(searcher=RandomSearch()).recommendation
     assert job(scheduler=FIFO(), searcher=RandomSearch()).recommendation is None
-    assert job(scheduler=FIFO(), searcher=RandomSearch()).with_recommended.scheduler == PromotingASHA()
 
 
 @pytest.mark.parametrize(
