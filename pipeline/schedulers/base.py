@@ -69,19 +69,10 @@ class Scheduler:
     """The state machine. Trials are named by their ids; epochs are a trial's own, from 1."""
 
     def add(self, trial_id: str, config: Config) -> None:
-        """A trial was drawn and waits.
-
-        Args:
-            trial_id: The trial.
-            config: Its config.
-        """
+        """A trial was drawn, with this config, and waits."""
 
     def start(self, trial_id: str) -> None:
-        """A waiting or paused trial runs from now on.
-
-        Args:
-            trial_id: The trial.
-        """
+        """A waiting or paused trial runs from now on."""
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """A running trial has finished a milestone epoch. A milestone that is reported again changes nothing.
@@ -90,64 +81,38 @@ class Scheduler:
             trial_id: The trial.
             epoch: Its own epoch, one of the settings' milestones.
             value: The objective at that epoch; finite.
-
-        Returns:
-            The decision about the trial.
         """
         raise NotImplementedError
 
     def on_objective_values(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues) -> Decision:
-        """As `on_result`, with all objectives; by default only the first one counts.
-
-        Args:
-            trial_id: The trial.
-            epoch: Its own epoch, one of the settings' milestones.
-            value: The first objective at that epoch; finite.
-            values: All objectives at that epoch.
-
-        Returns:
-            The decision about the trial.
-        """
+        """As `on_result`, with all objectives; by default only the first one, `value`, counts."""
         return self.on_result(trial_id, epoch, value)
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         """A trial ended. It is a candidate again only if the study's budget is raised.
 
-        Args:
-            trial_id: The trial.
-            completed: Whether it trained to its end, or ended by itself before; otherwise it was stopped or failed.
+        `completed` says whether it trained to its end, or ended by itself before; otherwise it was stopped or failed.
         """
 
     def limit_trials(self, trials: int) -> None:
-        """The largest number of trials has changed: a user has changed the budget of the running study.
-
-        Args:
-            trials: The number, as `SchedulerContext` has it at the start.
-        """
+        """The largest number of trials has changed: a user has changed the budget of the running study."""
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
-        """Choose the trial that runs next.
+        """The trial that runs next; None to draw a new one, or to leave the worker idle if there is none to draw.
 
         Args:
             candidates: All trials that wait or are paused, in any state of the scheduler: a trial whose worker was lost
                 waits again, and so does every live one when a driver starts.
-
-        Returns:
-            One of them, or None: draw a new trial, or leave the worker idle if there is none to draw.
         """
         first = min(candidates, key=draw_order, default=None)
         return None if first is None else Selection(first, "the earliest of those that wait")
 
     def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
-        """The waiting and paused trials that will not continue, and why.
+        """The waiting and paused trials that will not continue, each with the decision to stop it.
 
         Args:
             candidates: As for `choose`, which was called just before.
-            exhausted: Whether all trials are drawn, none runs, and none was chosen: then no trial continues, and each
-                has a reason.
-
-        Returns:
-            Trial id → the decision to stop it.
+            exhausted: Whether all trials are drawn, none runs, and none was chosen: then no trial continues.
         """
         if not exhausted:
             return {}
@@ -166,11 +131,7 @@ class Scheduler:
         raise NotImplementedError
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore the result of `state`.
-
-        Args:
-            state: The JSON values.
-        """
+        """Restore the result of `state`."""
         raise NotImplementedError
 
 
@@ -206,11 +167,9 @@ class SchedulerSettings:
         return []
 
     def resolved(self, epochs: int, before: "SchedulerSettings | None" = None) -> Self:
-        """The settings as a study stores them: with a value wherever the default depends on the budget.
+        """The settings as a study stores them: with a value wherever the default depends on the maximum epochs.
 
-        Args:
-            epochs: The maximum epochs of a trial.
-            before: The settings that the study has had so far, if it is resumed.
+        `before` are the settings that the study has had so far, if it is resumed.
         """
         return self
 
@@ -255,10 +214,6 @@ class RayScheduler(SchedulerSettings):
         return epoch + 1
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        """Refuse to build: the driver of a study that trains builds the class itself.
-
-        Raises:
-            InvalidJob: Always.
-        """
+        """Refuse to build: the driver of a study that trains builds the class itself."""
         allowed = "must be one of tunepipe's own schedulers if nothing is trained: asha, median, …"
         raise InvalidJob("the job", [Fault("scheduler", self.kind, allowed)])

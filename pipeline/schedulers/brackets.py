@@ -4,8 +4,7 @@ Hyperband has several brackets, from many short trials to a few long ones; succe
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, count, takewhile
@@ -21,15 +20,14 @@ from pipeline.schedulers.base import (
     SchedulerContext,
     SchedulerSettings,
     Selection,
-    beyond_maximum,
 )
-from pipeline.schedulers.rungs import MeasuredRungSettings, Rung, rungs
+from pipeline.schedulers.rungs import MeasuredRungSettings, Rung, Rungs, WithRungs, rungs
 from pipeline.space import Config, Count, Real
 from pipeline.text import DrawOrder, draw_order
 
 
 @dataclass(frozen=True)
-class Hyperband(SchedulerSettings):
+class Hyperband(WithRungs):
     """Hyperband (Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization").
 
     Synchronous, as published: trials are assigned to brackets as they are drawn. The first bracket has the most trials
@@ -49,16 +47,13 @@ class Hyperband(SchedulerSettings):
 
     title: ClassVar[str] = "Hyperband"
     pauses: ClassVar[bool] = True
-    grace_period: Count | None = None
     reduction_factor: Annotated[Real, Field(ge=1.01)] = 3.0
     max_epochs: Count | None = None
     kind: Literal["hyperband"] = field(default="hyperband", repr=False)
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        if self.grace_period is None:
-            return []
-        faults = beyond_maximum("grace_period", self.grace_period, epochs)
-        if self.max_epochs is not None:
+        faults = super().faults(epochs=epochs, trials=trials)
+        if self.grace_period is not None and self.max_epochs is not None:
             allowed = "must be left out where scheduler.grace_period is given, from which the rungs grow"
             faults.append(Fault("scheduler.max_epochs", self.max_epochs, allowed))
         return faults
@@ -70,11 +65,7 @@ class Hyperband(SchedulerSettings):
             return replace(self, grace_period=before.grace_period, max_epochs=before.max_epochs)
         return replace(self, max_epochs=epochs)
 
-    def next_milestone(self, epoch: int, epochs: int) -> int:
-        return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
-
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """The rungs below a trial's maximum."""
         if self.grace_period is not None:
             return rungs(self.grace_period, self.reduction_factor, epochs)
         return _divided_rungs(self.max_epochs or epochs, self.reduction_factor, epochs)
@@ -127,27 +118,20 @@ class _Bracket:
         self.size = size or math.ceil(len(at) / (len(at) - number) * factor ** (len(at) - number - 1))
         self.trials: list[str] = []
         # At the last epoch nothing is compared, unless the trials' maximum is raised.
-        self.rungs = {epoch: Rung(epoch, mode) for epoch in at[number:]}
+        self.rungs = Rungs(Rung(epoch, mode) for epoch in at[number:])
         self.decided: set[int] = set()
-        self.changed = True
-        """Whether a trial has reported or ended since the last look at its rungs."""
-        self._end, self._factor = at[-1], factor
+        self._factor = factor
 
     @property
     def is_full(self) -> bool:
         """Whether no trial can join it: it has its size, or has started to compare."""
         return len(self.trials) >= self.size or bool(self.decided)
 
-    def newest(self, trial_id: str) -> Rung | None:
-        """The highest rung at which a trial reported."""
-        return next((rung for rung in reversed(self.rungs.values()) if trial_id in rung.values), None)
-
     def compare(self, ended: set[str]) -> list[str]:
         """Decide at every rung at which all its trials have reported."""
         coming, on = self.trials, list[str]()
-        self.changed = False
         for epoch, rung in self.rungs.items():
-            if epoch == self._end:
+            if epoch == self.rungs.end:
                 break
             if epoch not in self.decided:
                 if any(trial_id not in rung.values and trial_id not in ended for trial_id in coming):
@@ -175,15 +159,13 @@ class _Bracket:
             "size": self.size,
             "trials": list(self.trials),
             "decided": sorted(self.decided),
-            "rungs": {str(epoch): rung.state() for epoch, rung in self.rungs.items()},
+            "rungs": self.rungs.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.size, self.trials = state["size"], list(state["trials"])
         self.decided = {epoch for epoch in state["decided"] if epoch in self.rungs}
-        for epoch, rung in self.rungs.items():
-            if str(epoch) in state["rungs"]:
-                rung.restore(state["rungs"][str(epoch)])
+        self.rungs.restore(state["rungs"])
 
 
 class _Brackets(Scheduler):
@@ -196,11 +178,8 @@ class _Brackets(Scheduler):
         self._live: list[_Bracket] = []
         self._of: dict[str, _Bracket] = {}
         self._ended: set[str] = set()
+        # Trials that may continue and have not started again.
         self._due: set[str] = set()
-        # Trials that a rung has paused and that do not continue, and those of them that were compared: a look at the
-        # rungs of all trials takes longer with each worker.
-        self._held: set[str] = set()
-        self._compared: set[str] = set()
 
     def add(self, trial_id: str, config: Config) -> None:
         """Add a trial to the bracket that is being filled, or start the next one."""
@@ -209,7 +188,6 @@ class _Brackets(Scheduler):
             self._brackets.append(self._bracket(0 if self._size else (last + 1) % len(self._at)))
         bracket = self._of[trial_id] = self._brackets[-1]
         bracket.trials.append(trial_id)
-        bracket.changed = True
         if not self._live or self._live[-1] is not bracket:
             self._live.append(bracket)
 
@@ -228,8 +206,6 @@ class _Brackets(Scheduler):
         if epoch == self._at[-1]:
             return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, the last")
         if epoch not in bracket.decided:
-            self._held.add(trial_id)
-            bracket.changed = True
             reason = f"{rung.place(trial_id)} so far; waits for the others of {bracket.name}"
             return Decision("pause", reason, rung=epoch)
         # The others were compared while this trial counted as ended.
@@ -241,7 +217,6 @@ class _Brackets(Scheduler):
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._ended.add(trial_id)
-        self._of[trial_id].changed = True
         self._due.discard(trial_id)
 
     def limit_trials(self, trials: int) -> None:
@@ -254,26 +229,22 @@ class _Brackets(Scheduler):
             self._ended -= back
             self._live = list(self._brackets)
         self._live = [bracket for bracket in self._live if not self._ended.issuperset(bracket.trials)]
-        free = defaultdict[_Bracket, list[str]](list)
-        for trial_id in waiting - self._held:
-            free[self._of[trial_id]].append(trial_id)
         for bracket in self._live:
-            if bracket.changed and (bracket.is_full or len(self._of) >= self._context.trials):
-                on = set(bracket.compare(self._ended))
-                self._held -= on
-                self._compared |= self._losers(bracket.trials) if on else set()
-                self._due |= on & waiting
-                free[bracket] += on & waiting
-            if free.get(bracket):
-                return self._chosen(min(free[bracket], key=self._turn), bracket)
+            if bracket.is_full or len(self._of) >= self._context.trials:
+                self._due |= waiting.intersection(bracket.compare(self._ended))
+            free = [each for each in bracket.trials if each in waiting and not bracket.rungs.hold(each)]
+            if free:
+                return self._chosen(min(free, key=self._turn), bracket)
         return None
 
     def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """The trials that were compared and do not continue."""
         out = {}
         for trial_id in candidates:
-            if trial_id in self._compared and (rung := self._of[trial_id].newest(trial_id)) is not None:
-                out[trial_id] = self._of[trial_id].stop_decision(trial_id, rung)
+            bracket = self._of[trial_id]
+            rung = bracket.rungs.newest(trial_id)
+            if rung is not None and rung.epoch in bracket.decided and trial_id not in rung.promoted:
+                out[trial_id] = bracket.stop_decision(trial_id, rung)
         rest = [trial_id for trial_id in candidates if trial_id not in out]
         return {**out, **super().trials_to_stop(rest, exhausted=exhausted)}
 
@@ -291,31 +262,19 @@ class _Brackets(Scheduler):
             self._of |= dict.fromkeys(bracket.trials, bracket)
         self._live = list(self._brackets)
         self._ended, self._due = set(state["ended"]), set(state["due"])
-        self._held = {trial_id for trial_id in self._of if self._holds(trial_id)}
-        self._compared = self._losers(self._held)
 
     def _bracket(self, number: int) -> _Bracket:
         # Brackets of equal size all have the number 0.
         label = len(self._brackets) if self._size else number
         return _Bracket(number, self._at, self._factor, self._context.mode, self._size, label=label)
 
-    def _holds(self, trial_id: str) -> bool:
-        rung = self._of[trial_id].newest(trial_id)
-        return rung is not None and rung.epoch != self._at[-1] and trial_id not in rung.promoted
-
-    def _losers(self, trials: Iterable[str]) -> set[str]:
-        """Those of some trials that their rung has compared, and that do not continue."""
-        held = [(trial_id, self._of[trial_id]) for trial_id in trials if trial_id in self._held]
-        newest = ((trial_id, bracket, bracket.newest(trial_id)) for trial_id, bracket in held)
-        return {trial_id for trial_id, bracket, rung in newest if rung is not None and rung.epoch in bracket.decided}
-
     def _turn(self, trial_id: str) -> tuple[int, DrawOrder]:
         """The order of free trials: those at higher rungs first, whose checkpoints can then be deleted sooner."""
-        rung = self._of[trial_id].newest(trial_id)
+        rung = self._of[trial_id].rungs.newest(trial_id)
         return -(rung.epoch if rung else 0), draw_order(trial_id)
 
     def _chosen(self, trial_id: str, bracket: _Bracket) -> Selection:
-        rung = bracket.newest(trial_id)
+        rung = bracket.rungs.newest(trial_id)
         if rung is None or trial_id not in self._due:
             return Selection(trial_id, f"the earliest of {bracket.name} that no rung has paused")
         which = f"one of the {len(rung.promoted)} that continue" if len(rung.promoted) > 1 else "the one that continues"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.schedulers.base import Decision, Mode, ObjectiveValues, Scheduler, SchedulerContext
-from pipeline.schedulers.rungs import MeasuredRungSettings, Promoting, Rung, RungSettings
+from pipeline.schedulers.rungs import MeasuredRungSettings, Promoting, Rung, Rungs, RungSettings
 
 _Reals = npt.NDArray[np.float64]
 
@@ -75,7 +75,7 @@ class _PromotingMOASHA(Promoting):
 
 class _MOASHA(Scheduler):
     def __init__(self, own: "Sequence[MultiObjectiveRung]", factor: float) -> None:
-        self._rungs, self._factor = {rung.epoch: rung for rung in own}, factor
+        self._rungs, self._factor = Rungs(own), factor
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         rung = self._rungs.get(epoch)
@@ -94,12 +94,10 @@ class _MOASHA(Scheduler):
         return Decision("stop", f"{rung.place(trial_id)}: not among the first 1/{self._factor:g}", rung=epoch)
 
     def state(self) -> dict[str, Any]:
-        return {"rungs": {str(epoch): rung.state() for epoch, rung in self._rungs.items()}}
+        return {"rungs": self._rungs.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        for epoch, rung in self._rungs.items():
-            if str(epoch) in state["rungs"]:
-                rung.restore(state["rungs"][str(epoch)])
+        self._rungs.restore(state["rungs"])
 
 
 def _rungs(at: Sequence[int], factor: float, context: SchedulerContext) -> "list[MultiObjectiveRung]":

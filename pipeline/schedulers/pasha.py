@@ -89,7 +89,7 @@ class _PASHA(Promoting):
         """No trial has to reach the end."""
 
     def _final_stop_decision(self, trial_id: str) -> Decision:
-        rung = self._newest(trial_id)
+        rung = self._rungs.newest(trial_id)
         if rung is None or rung.epoch != self._top:
             return super()._final_stop_decision(trial_id)
         reason = f"{rung.place(trial_id)}, the topmost; more epochs would not change which trial is best"

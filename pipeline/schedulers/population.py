@@ -4,9 +4,7 @@ random.
 
 import math
 from abc import ABC, abstractmethod
-from bisect import bisect_left, insort
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -141,72 +139,54 @@ class Population(Scheduler, ABC):
 
     def __init__(self, settings: PopulationSettings, context: SchedulerContext) -> None:
         self._quantile, self._explore, self._context = settings.quantile, settings.explored_domains, context
-        self._clear()
-
-    def _clear(self) -> None:
         self._members: dict[str, Member] = {}
         self._exploits = 0
-        self._running: set[str] = set()
-        # Ordered views of the population: searching thousands of members at each milestone is slow. Live members with a
-        # score are ordered by merit (the worst first, of equal ones the earlier added), in one view all of them and in
-        # another those with their own weights. Waiting members are ordered by epoch, then as they were drawn.
-        self._numbers: dict[str, int] = {}
-        self._ranked: list[tuple[Any, ...]] = []
-        self._donors: list[tuple[Any, ...]] = []
-        self._queue: list[tuple[Any, ...]] = []
 
     def add(self, trial_id: str, config: Config) -> None:
-        if trial_id not in self._members:
-            self._join(trial_id, Member(dict(config)))
+        self._members.setdefault(trial_id, Member(dict(config)))
 
     def start(self, trial_id: str) -> None:
-        with self._changed(trial_id) as member:
-            member.state = "running"
+        self._members[trial_id].state = "running"
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Compare a trial with the newest scores of all live trials: exploit, make room for another, or continue."""
-        if epoch <= self._members[trial_id].epoch:
+        member = self._members[trial_id]
+        if epoch <= member.epoch:
             return Decision("continue", f"epoch {epoch} was decided before")
-        with self._changed(trial_id) as member:
-            member.epoch, member.score, member.source, member.began = epoch, value, (trial_id, epoch), None
-            member.state = "running"
+        member.epoch, member.score, member.source, member.began = epoch, value, (trial_id, epoch), None
+        member.state = "running"
         if epoch >= self._context.epochs:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, the last")
-        count = len(self._ranked)
+        ranked = self._ranked()
+        count = len(ranked)
         # Ray's rule: at least one where the quantile is above 0, and never more than half.
         size = min(math.ceil(count * self._quantile), count // 2)
-        place = bisect_left(self._ranked, self._rank(trial_id))
-        if place < size and (donors := self._better_donors(size, value)):
-            cutoff = self._members[self._ranked[size][-1]].score if size < count else None
+        place = ranked.index(trial_id)
+        if place < size and (donors := self._better_donors(ranked[count - size :], value)):
+            cutoff = self._members[ranked[size]].score if size < count else None
             return self._exploit(trial_id, donors, f"the lowest {size} of {count} trials", cutoff)
         rank = f"{value:.6g} is number {count - place} of {count} trials at epoch {epoch}"
         if (ahead := self._ahead_of(trial_id)) is not None:
-            with self._changed(trial_id):
-                member.state = "waiting"
+            member.state = "waiting"
             return Decision("pause", f"{rank}; waits for {ahead}")
         return Decision("continue", f"{rank}; no other trial has to catch up")
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
-        with self._changed(trial_id) as member:
-            member.state = "ended"
+        self._members[trial_id].state = "ended"
 
     def limit_trials(self, trials: int) -> None:
         self._context = replace(self._context, trials=trials)
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that has trained the least; trials that are not drawn yet come first."""
-        lost = [trial_id for trial_id in self._running if trial_id in candidates]
-        # Ended members may wait again; the candidates are searched only if their number shows that there are any.
-        back = candidates if len(candidates) != len(self._queue) + len(lost) else lost
-        for trial_id in back:
-            with self._changed(trial_id) as member:
-                member.state = "waiting"
+        for trial_id in candidates:
+            self._members[trial_id].state = "waiting"
+        first = min(candidates, key=self._turn, default=None)
         # A trial that is not drawn yet has trained nothing, so it precedes those that have.
         undrawn = len(self._members) < self._context.trials
-        first = next((turn for turn in self._queue if turn[-1] in candidates), None)
-        if first is None or (undrawn and first[0]):
+        if first is None or (undrawn and self._members[first].epoch):
             return None
-        return Selection(first[-1], "it has trained the least of the waiting trials")
+        return Selection(first, "it has trained the least of the waiting trials")
 
     def needed_checkpoints(self) -> set[tuple[str, int]]:
         """The checkpoints from which live trials have their weights."""
@@ -220,59 +200,33 @@ class Population(Scheduler, ABC):
         return {"exploits": self._exploits, "members": members}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self._clear()
         self._exploits = state["exploits"]
         for trial_id, fields in state["members"].items():
             source = None if fields["source"] is None else (fields["source"][0], fields["source"][1])
-            self._join(trial_id, Member(**{**fields, "config": dict(fields["config"]), "source": source}))
+            self._members[trial_id] = Member(**{**fields, "config": dict(fields["config"]), "source": source})
 
     def _merit(self, score: float) -> float:
         return score if self._context.mode == "max" else -score
 
-    def _join(self, trial_id: str, member: Member) -> None:
-        self._numbers[trial_id] = len(self._members)
-        self._members[trial_id] = member
-        self._put(trial_id)
-
-    @contextmanager
-    def _changed(self, trial_id: str) -> Iterator[Member]:
-        """Remove a member from every order, and insert it again after its change."""
-        for order, key in self._orders(trial_id):
-            del order[bisect_left(order, key)]
-        self._running.discard(trial_id)
-        yield self._members[trial_id]
-        self._put(trial_id)
-
-    def _put(self, trial_id: str) -> None:
-        for order, key in self._orders(trial_id):
-            insort(order, key)
-        if self._members[trial_id].state == "running":
-            self._running.add(trial_id)
-
-    def _orders(self, trial_id: str) -> Iterator[tuple[list[tuple[Any, ...]], tuple[Any, ...]]]:
-        """The orders that contain a member, and its key in each."""
-        member = self._members[trial_id]
-        if member.state == "waiting":
-            yield self._queue, self._turn(trial_id)
-        if member.state != "ended" and member.score is not None:
-            yield self._ranked, self._rank(trial_id)
-            # An exploited trial has no own weights until its next report.
-            if member.source == (trial_id, member.epoch):
-                yield self._donors, self._rank(trial_id)
-
-    def _rank(self, trial_id: str) -> tuple[Any, ...]:
-        score = self._members[trial_id].score
-        assert score is not None
-        return self._merit(score), self._numbers[trial_id], trial_id
+    def _ranked(self) -> list[str]:
+        """The live trials with a value, the worst first, of equal ones the earlier added."""
+        scores = {each: one.score for each, one in self._members.items() if one.state != "ended"}
+        return sorted(
+            (trial_id for trial_id, score in scores.items() if score is not None),
+            key=lambda trial_id: self._merit(scores[trial_id] or 0.0),
+        )
 
     def _turn(self, trial_id: str) -> tuple[Any, ...]:
         return self._members[trial_id].epoch, *draw_order(trial_id)
 
-    def _better_donors(self, size: int, value: float) -> list[str]:
-        """Members of the upper `size` that are better than `value` and have their own weights."""
-        upper = bisect_left(self._donors, self._ranked[len(self._ranked) - size])
-        better = bisect_left(self._donors, (self._merit(value), math.inf))
-        return [trial_id for *_, trial_id in self._donors[max(upper, better) :]]
+    def _better_donors(self, upper: Sequence[str], value: float) -> list[str]:
+        """Those of the upper trials that are better than a value, and have weights of their own."""
+        members = ((trial_id, self._members[trial_id]) for trial_id in upper)
+        return [
+            trial_id
+            for trial_id, one in members
+            if one.source == (trial_id, one.epoch) and self._merit(one.score or 0.0) > self._merit(value)
+        ]
 
     def _exploit(self, trial_id: str, donors: Sequence[str], lowest: str, cutoff: float | None) -> Decision:
         rng = np.random.default_rng([self._context.seed, self._exploits, RandomStream.POPULATION])
@@ -284,9 +238,7 @@ class Population(Scheduler, ABC):
         copied = f"copies trial {parent}, {donor.score:.6g} at its epoch {donor.epoch}"
         reason = f"{taker.score:.6g} is among {lowest}; {copied}"
         before = dict(donor.config)
-        with self._changed(trial_id) as member:
-            member.config, member.source, member.state = config, donor.source, "waiting"
-            member.began = donor.score
+        taker.config, taker.source, taker.state, taker.began = config, donor.source, "waiting", donor.score
         return Decision(
             "exploit",
             reason,
@@ -311,10 +263,12 @@ class Population(Scheduler, ABC):
         """The trial that precedes a trial, in words; None if no waiting trial has trained less."""
         if len(self._members) < self._context.trials:
             return "one not yet drawn"
-        if not self._queue or self._queue[0] > self._turn(trial_id):
+        first = min(
+            (each for each, one in self._members.items() if one.state == "waiting"), key=self._turn, default=None
+        )
+        if first is None or self._turn(first) > self._turn(trial_id):
             return None
-        epoch, *_, first = self._queue[0]
-        return f"trial {first} at epoch {epoch}"
+        return f"trial {first} at epoch {self._members[first].epoch}"
 
 
 def _changes_text(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:

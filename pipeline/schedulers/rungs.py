@@ -5,7 +5,7 @@ ASHA stops trials at rungs; PromotingASHA pauses them and promotes the best.
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -45,28 +45,37 @@ def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int,
 
 
 @dataclass(frozen=True)
-class RungSettings(SchedulerSettings):
-    """Settings of a scheduler with rungs."""
+class WithRungs(SchedulerSettings):
+    """Settings of a scheduler that compares trials at rungs."""
 
-    grace_period: Count = 1
-    reduction_factor: Annotated[Real, Field(ge=1.01)] = 2.0
+    grace_period: Count | None = None
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """The rungs below a trial's maximum."""
-        return rungs(self.grace_period, self.reduction_factor, epochs)
+        raise NotImplementedError
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        return beyond_maximum("grace_period", self.grace_period, epochs)
+        return [] if self.grace_period is None else beyond_maximum("grace_period", self.grace_period, epochs)
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
 
 
 @dataclass(frozen=True)
-class MeasuredRungSettings(SchedulerSettings):
+class RungSettings(WithRungs):
+    """Settings of a scheduler whose rungs are given."""
+
+    grace_period: Count = 1
+    reduction_factor: Annotated[Real, Field(ge=1.01)] = 2.0
+
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        return rungs(self.grace_period, self.reduction_factor, epochs)
+
+
+@dataclass(frozen=True)
+class MeasuredRungSettings(WithRungs):
     """Settings of a scheduler for which rungs were measured: these are the defaults."""
 
-    grace_period: Count | None = None
     reduction_factor: Annotated[Real, Field(ge=1.01)] | None = None
 
     @property
@@ -75,14 +84,7 @@ class MeasuredRungSettings(SchedulerSettings):
         return self.reduction_factor or _MEASURED_FACTOR
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        """The rungs below a trial's maximum."""
         return rungs(self._grace_period(epochs), self.factor, epochs)
-
-    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        return [] if self.grace_period is None else beyond_maximum("grace_period", self.grace_period, epochs)
-
-    def next_milestone(self, epoch: int, epochs: int) -> int:
-        return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
 
     def resolved(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
         grace_period, factor = self._grace_period(epochs), self.factor
@@ -133,6 +135,19 @@ class Rung:
         value: float = self.values[self._ranked[rank][-1]]
         return value
 
+    def quantile(self, factor: float) -> float | None:
+        """The best 1/factor quantile of the values, interpolated as NumPy does it, to the last digit; None without."""
+        if not self._ranked:
+            return None
+        last = len(self._ranked) - 1
+        place = last * ((1 - 1 / factor) * 100 / 100)
+        lower, share = math.floor(place), place - math.floor(place)
+        # From the worst on.
+        below, above = -self._ranked[last - lower][0], -self._ranked[last - min(lower + 1, last)][0]
+        apart = above - below
+        cutoff = above - apart * (1 - share) if share >= 0.5 else below + apart * share
+        return cutoff if self.mode == "max" else -cutoff
+
     def promote(self, trial_id: str) -> None:
         """Let a trial continue from here."""
         if trial_id not in self.promoted:
@@ -162,6 +177,37 @@ class Rung:
             self.report(trial_id, value)
 
 
+class Rungs(dict[int, Rung]):
+    """Rungs by their epochs, the lowest first; the last one may be a trial's maximum."""
+
+    def __init__(self, rungs: Iterable[Rung]) -> None:
+        super().__init__((rung.epoch, rung) for rung in rungs)
+
+    @property
+    def end(self) -> int:
+        """The highest epoch."""
+        return max(self)
+
+    def newest(self, trial_id: str) -> Rung | None:
+        """The highest rung at which a trial reported."""
+        return next((rung for rung in reversed(self.values()) if trial_id in rung.values), None)
+
+    def hold(self, trial_id: str) -> bool:
+        """Whether a rung below the highest epoch has a trial that does not continue yet."""
+        rung = self.newest(trial_id)
+        return rung is not None and rung.epoch != self.end and trial_id not in rung.promoted
+
+    def state(self) -> dict[str, Any]:
+        """Their state as JSON values."""
+        return {str(epoch): rung.state() for epoch, rung in self.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restore the result of `state` in new rungs; those that it does not have start empty."""
+        for epoch, rung in self.items():
+            if str(epoch) in state:
+                rung.restore(state[str(epoch)])
+
+
 @dataclass(frozen=True)
 class ASHA(RungSettings):
     """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
@@ -185,20 +231,18 @@ class ASHA(RungSettings):
 
 class _ASHA(Scheduler):
     def __init__(self, at: Sequence[int], reduction_factor: float, mode: Mode) -> None:
-        self._recorded: dict[int, dict[str, float]] = {rung: {} for rung in at}
-        # The values at each rung, the best last: sorting them at each report takes longer with each trial.
-        self._ordered: dict[int, list[float]] = {rung: [] for rung in at}
+        self._rungs = Rungs(Rung(epoch, mode) for epoch in at)
         self._factor, self._mode = reduction_factor, mode
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
-        recorded = self._recorded.get(epoch)
-        if recorded is None:
+        rung = self._rungs.get(epoch)
+        if rung is None:
             return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
-        if trial_id in recorded:
-            return Decision("continue", f"rung {epoch} was decided before, with {recorded[trial_id]:.6g}", rung=epoch)
-        count = len(recorded)
-        cutoff = self._cutoff(self._ordered[epoch])
-        self._record(epoch, trial_id, value)
+        if trial_id in rung.values:
+            before = rung.values[trial_id]
+            return Decision("continue", f"rung {epoch} was decided before, with {before:.6g}", rung=epoch)
+        count, cutoff = len(rung.values), rung.quantile(self._factor)
+        rung.report(trial_id, value)
         if cutoff is None:
             return Decision("continue", f"{value:.6g} is the first value at rung {epoch}", rung=epoch)
         earlier = "one earlier value" if count == 1 else f"{count} earlier values"
@@ -209,28 +253,10 @@ class _ASHA(Scheduler):
         return Decision("continue", f"{value:.6g} reaches {border}", rung=epoch, cutoff=cutoff)
 
     def state(self) -> dict[str, Any]:
-        return {"rungs": {str(rung): dict(recorded) for rung, recorded in self._recorded.items()}}
+        return {"rungs": self._rungs.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        for rung in self._recorded:
-            self._recorded[rung], self._ordered[rung] = {}, []
-            for trial_id, value in state["rungs"].get(str(rung), {}).items():
-                self._record(rung, trial_id, value)
-
-    def _record(self, rung: int, trial_id: str, value: float) -> None:
-        self._recorded[rung][trial_id] = value
-        insort(self._ordered[rung], value if self._mode == "max" else -value)
-
-    def _cutoff(self, ordered: Sequence[float]) -> float | None:
-        """The quantile of the values, interpolated as NumPy does it, to the last digit; None without values."""
-        if not ordered:
-            return None
-        place = (len(ordered) - 1) * ((1 - 1 / self._factor) * 100 / 100)
-        lower, share = math.floor(place), place - math.floor(place)
-        below, above = ordered[lower], ordered[min(lower + 1, len(ordered) - 1)]
-        apart = above - below
-        cutoff = above - apart * (1 - share) if share >= 0.5 else below + apart * share
-        return cutoff if self._mode == "max" else -cutoff
+        self._rungs.restore(state["rungs"])
 
 
 @dataclass(frozen=True)
@@ -261,24 +287,20 @@ class Promoting(Scheduler):
     """Promotes trials from rung to rung; the last one is a trial's maximum."""
 
     def __init__(self, own: Sequence[Rung], factor: float, context: SchedulerContext) -> None:
-        self._rungs = {rung.epoch: rung for rung in own}
-        self._end = own[-1].epoch
+        self._rungs = Rungs(own)
+        self._end = self._rungs.end
         self._factor, self._trials = factor, context.trials
         self._added = 0
         self._running: set[str] = set()
         self._held: set[str] = set()
         # Trials that ended by themselves before their last epoch, as a callback can end them.
         self._ended_early: set[str] = set()
-        # Trials that neither run nor are held by a rung; None after a restore, until they are computed again.
-        self._free: set[str] | None = set()
 
     def add(self, trial_id: str, config: Config) -> None:
         self._added += 1
-        self._set_free(trial_id)
 
     def start(self, trial_id: str) -> None:
         self._running.add(trial_id)
-        self._set_free(trial_id, free=False)
         self._ended_early.discard(trial_id)
 
     def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
@@ -286,7 +308,6 @@ class Promoting(Scheduler):
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._running.discard(trial_id)
-        self._set_free(trial_id, free=False)
         if completed and trial_id not in self._rungs[self._end].values:
             self._ended_early.add(trial_id)
 
@@ -295,7 +316,8 @@ class Promoting(Scheduler):
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
-        if free := self._free_candidates(candidates):
+        self._running.difference_update(candidates)
+        if free := [trial_id for trial_id in candidates if trial_id not in self._held]:
             return Selection(min(free, key=draw_order), "the earliest of those that no rung has paused")
         for below, above in reversed(list(pairwise(self._open()))):
             cut = math.floor(len(below.values) / self._factor)
@@ -315,23 +337,15 @@ class Promoting(Scheduler):
             "added": self._added,
             "running": sorted(self._running),
             "ended_early": sorted(self._ended_early),
-            "rungs": {str(epoch): rung.state() for epoch, rung in self._rungs.items()},
+            "rungs": self._rungs.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore a state; rungs that it does not have start empty."""
         self._added, self._running = state["added"], set(state["running"])
         self._ended_early = set(state["ended_early"])
-        for epoch, rung in self._rungs.items():
-            if str(epoch) in state["rungs"]:
-                rung.restore(state["rungs"][str(epoch)])
+        self._rungs.restore(state["rungs"])
         reported = {trial_id for rung in self._rungs.values() for trial_id in rung.values}
-        self._held = {trial_id for trial_id in reported if self._holds(trial_id)}
-        self._free = None
-
-    def _set_free(self, trial_id: str, *, free: bool = True) -> None:
-        if self._free is not None:
-            (self._free.add if free else self._free.discard)(trial_id)
+        self._held = {trial_id for trial_id in reported if self._rungs.hold(trial_id)}
 
     def _reported(self, trial_id: str, epoch: int, value: float, values: Any) -> Decision:
         rung = self._rungs.get(epoch)
@@ -344,36 +358,16 @@ class Promoting(Scheduler):
             self._held.discard(trial_id)
             return Decision("continue", f"{rung.place(trial_id)}, the last")
         self._running.discard(trial_id)
-        self._set_free(trial_id, free=False)
         self._held.add(trial_id)
         return Decision("pause", f"{rung.place(trial_id)}; waits to be among the best 1/{self._factor:g}", rung=epoch)
-
-    def _free_candidates(self, candidates: Collection[str]) -> set[str]:
-        """The candidates that no rung holds, found without a scan of all candidates."""
-        back = {trial_id for trial_id in self._running if trial_id in candidates}
-        self._running -= back
-        if self._free is None or len(self._free) + len(back) + len(self._held) < len(candidates):
-            self._free = set(candidates) - self._held
-        self._free |= back - self._held
-        return {trial_id for trial_id in self._free if trial_id in candidates}
 
     def _open(self) -> Sequence[Rung]:
         """The rungs that trials may be promoted to, and the first, from below."""
         return list(self._rungs.values())
 
-    def _holds(self, trial_id: str) -> bool:
-        """Whether a rung holds a trial that may still be promoted from there."""
-        rung = self._newest(trial_id)
-        return rung is not None and rung.epoch != self._end and trial_id not in rung.promoted
-
-    def _newest(self, trial_id: str) -> Rung | None:
-        """The highest rung at which a trial reported."""
-        return next((rung for rung in reversed(self._rungs.values()) if trial_id in rung.values), None)
-
     def _promoted(self, trial_id: str, rung: Rung, reason: str, cutoff: float | None) -> Selection:
         rung.promote(trial_id)
         self._held.discard(trial_id)
-        self._set_free(trial_id)
         return Selection(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=cutoff)
 
     def _promote_one_to_end(self, waiting: Collection[str]) -> Selection | None:
@@ -390,7 +384,7 @@ class Promoting(Scheduler):
         return None
 
     def _final_stop_decision(self, trial_id: str) -> Decision:
-        rung = self._newest(trial_id)
+        rung = self._rungs.newest(trial_id)
         if rung is None:
             return Decision("stop", "it has reached no rung, and was not chosen")
         cut = math.floor(len(rung.values) / self._factor)
