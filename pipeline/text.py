@@ -152,29 +152,9 @@ def hide_numbers(text: str) -> str:
 
 
 def closest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known word that a mistyped one is most similar to, in capitals or not; None if none is similar.
-
-    A word that stands for another by its initials, as lr for learning_rate, is similar to it, and so is one with the
-    same parts in another order, as accuracy_val for val_accuracy.
-    """
+    """The known word that a mistyped one is most similar to, in capitals or not; None if none is similar."""
     small = {each.lower(): each for each in reversed(list(known))}
-    if word.lower() in small:
-        return small[word.lower()]
-    for each, as_written in small.items():
-        if word.lower() == _initials(each) or each == _initials(word.lower()):
-            return as_written
-        if sorted(_parts(word.lower())) == sorted(_parts(each)):
-            return as_written
     return next((small[each] for each in difflib.get_close_matches(word.lower(), small, n=1, cutoff=cutoff)), None)
-
-
-def _initials(word: str) -> str | None:
-    parts = _parts(word)
-    return "".join(part[0] for part in parts) if len(parts) > 1 else None
-
-
-def _parts(word: str) -> list[str]:
-    return [part for part in word.replace("-", "_").split("_") if part]
 
 
 def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> str:

@@ -55,8 +55,6 @@ from pipeline.space.walk import (
     fits,
     fitting,
     flat,
-    kind_of_value,
-    kinds_of,
     walk,
 )
 
@@ -109,8 +107,6 @@ __all__ = [
     "is_continuous",
     "key_of",
     "kind_of",
-    "kind_of_value",
-    "kinds_of",
     "leaves",
     "listed_values",
     "normalize",

@@ -119,24 +119,6 @@ def conflicts(space: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def kind_of_value(value: object) -> str | None:
-    """The kind of a plain value in words: a number, text, a list, …; None for anything else."""
-    if value is None:
-        return "null"
-    if isinstance(value, Mapping):
-        return None if "kind" in value else "an object"
-    kinds = (bool, "true or false"), (int | float, "a number"), (str, "text"), (list | tuple, "a list")
-    return next((kind for types, kind in kinds if isinstance(value, types)), None)
-
-
-def kinds_of(parameter: Any) -> set[str]:
-    """The kinds of a parameter's values, in words; empty if one of them has none."""
-    if (values := listed_values(parameter)) is None:
-        return {"a number"}
-    kinds = {kind for value in values if (kind := kind_of_value(value)) is not None}
-    return kinds if all(kind_of_value(value) for value in values) else set()
-
-
 def covers(outer: Any, inner: Any) -> bool:
     """Whether a config may have every value of one domain where it may have those of another."""
     if not isinstance(outer, Domain):

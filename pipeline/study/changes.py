@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import Fault
-from pipeline.space import kind_of_value, kinds_of
 from pipeline.study.faults import fields_of, unknown
 
 _KINDED = ("scheduler", "searcher")
@@ -52,19 +51,10 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
         raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
     if rest:
         value = _put(branches.get(name), rest, value, name)
-    elif above == "space":
-        _of_its_kind(branches[name], value)
     elif not above and name in _KINDED and isinstance(value, str):
         same = getattr(branches[name], "kind", None) == value
         value = branches[name] if same else {"kind": value}
     return {**branches, name: value}
-
-
-def _of_its_kind(parameter: Any, value: Any) -> None:
-    """Refuse text for a parameter that is a number, and the like: `space.lr==0.1` sets lr to the text "=0.1"."""
-    known, found = kinds_of(parameter), kind_of_value(value)
-    if found is not None and known and found not in known:
-        raise LookupError(f"must be {' or '.join(sorted(known))}, or a domain such as the job's {parameter!r}")
 
 
 def _put_in_branch(switch: Mapping[str, Any], path: list[str], value: Any) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from pipeline.datasets import DATASETS, Dataset, Split, leaves, load
 
 @pytest.fixture(scope="module", params=sorted(DATASETS))
 def dataset(request: pytest.FixtureRequest) -> Dataset:
-    """Each data set in turn, loaded once."""
     return load(request.param)
 
 
@@ -18,17 +17,14 @@ def _splits(dataset: Dataset) -> dict[str, Split]:
 
 
 def _hashes(split: Split) -> list[int]:
-    """A number for each row of the inputs, equal for equal rows."""
     return [hash(b"".join(row.tobytes() for row in rows)) for rows in zip(*leaves(split.x), strict=True)]
 
 
 def test_it_is_called_as_it_is_found(dataset: Dataset) -> None:
-    """A data set's own name is the one by which a job refers to it."""
     assert DATASETS[dataset.name]().name == dataset.name
 
 
 def test_arrays_are_what_a_network_takes(dataset: Dataset) -> None:
-    """Every array of a data set is contiguous float32 and finite, with one row shape in all splits."""
     shapes = set()
     for split in _splits(dataset).values():
         arrays = leaves((split.x, split.y, split.weight))
@@ -39,25 +35,21 @@ def test_arrays_are_what_a_network_takes(dataset: Dataset) -> None:
 
 
 def test_inputs_lie_between_0_and_1(dataset: Dataset) -> None:
-    """Inputs are scaled to the range from 0 to 1 and use all of it."""
     inputs = leaves(dataset.train.x)
     assert min(array.min() for array in inputs) == 0
     assert max(array.max() for array in inputs) == 1
 
 
 def test_no_row_is_in_two_splits(dataset: Dataset) -> None:
-    """No two splits share a row, and no row is repeated within a split."""
     hashes = [number for split in _splits(dataset).values() for number in _hashes(split)]
     assert len(hashes) == len(set(hashes)) == sum(split.rows for split in _splits(dataset).values())
 
 
 def _classes(split: Split) -> np.ndarray:
-    """The class of each row."""
     return split.y[:, 0].astype(int) if split.y.shape[1] == 1 else split.y.argmax(axis=1)
 
 
 def test_targets_name_one_class_each(dataset: Dataset) -> None:
-    """A row of targets names one class: it is one-hot, or a 0 or 1 for two classes."""
     if not dataset.classes:
         pytest.skip("its targets are numbers")
     for split in _splits(dataset).values():
@@ -67,7 +59,6 @@ def test_targets_name_one_class_each(dataset: Dataset) -> None:
 
 
 def test_targets_that_are_numbers_have_the_same_scale(dataset: Dataset) -> None:
-    """Numeric targets have mean 0 and deviation 1 in training, about the same elsewhere, and convert to units."""
     if dataset.classes:
         pytest.skip("its targets are classes")
     assert dataset.train.y.mean() == pytest.approx(0, abs=1e-6)
@@ -80,7 +71,6 @@ def test_targets_that_are_numbers_have_the_same_scale(dataset: Dataset) -> None:
 
 
 def test_every_split_knows_every_class(dataset: Dataset) -> None:
-    """The share of a class in each split is within a fifth of its share in training."""
     if not dataset.classes:
         pytest.skip("its targets are numbers")
     parts = {
@@ -92,7 +82,6 @@ def test_every_split_knows_every_class(dataset: Dataset) -> None:
 
 
 def test_it_is_the_same_every_time(dataset: Dataset) -> None:
-    """Loading a data set again gives the same rows in the same order."""
     again = load(dataset.name)
     for name, split in _splits(dataset).items():
         other = _splits(again)[name]
@@ -101,7 +90,6 @@ def test_it_is_the_same_every_time(dataset: Dataset) -> None:
 
 
 def test_a_trial_cannot_change_it_for_the_next(dataset: Dataset) -> None:
-    """The arrays of a data set are read-only, as arrays from Ray's object store are."""
     for split in _splits(dataset).values():
         for array in leaves((split.x, split.y)):
             with pytest.raises(ValueError, match="read-only"):
@@ -109,7 +97,6 @@ def test_a_trial_cannot_change_it_for_the_next(dataset: Dataset) -> None:
 
 
 def test_facts_fit_the_inputs(dataset: Dataset) -> None:
-    """The facts about the inputs that a model receives are correct."""
     assert dataset.facts["inputs"] == dataset.train.x.shape[1]
     assert np.prod(dataset.facts.get("image_shape", [dataset.facts["inputs"]])) == dataset.facts["inputs"]
     assert len(dataset.facts.get("columns", range(dataset.facts["inputs"]))) == dataset.facts["inputs"]

@@ -30,7 +30,6 @@ _ROWS = 256
 
 @pytest.fixture(scope="module")
 def datasets() -> dict[str, Dataset]:
-    """Every data set that a job uses, loaded once."""
     return {job.data: load(job.data) for job in _JOBS.values() if isinstance(job.data, str)}
 
 
@@ -40,7 +39,6 @@ def _few(data: Dataset) -> Dataset:
 
 
 def _reduced(job: TuneJob, datasets: dict[str, Dataset]) -> TuneJob:
-    """The job with few trials, epochs and rows in this process: all its starts, and the drawn configs."""
     epochs = getattr(job.scheduler, "grace_period", 1) + 1
     trials = min(job.budget.trials, len(job.start_with) + 2)
     reduced = {"budget.epochs": epochs, "budget.trials": trials, "resources.workers": 0}
@@ -52,36 +50,30 @@ def _reduced(job: TuneJob, datasets: dict[str, Dataset]) -> TuneJob:
 
 
 def _first_epochs(job: TuneJob, config: Config) -> list[dict[str, float]]:
-    """The first epochs of a function, whether it yields or returns them."""
     assert job.function is not None
     found = job.function(config)
     return [found] if isinstance(found, dict) else list(islice(found, min(job.budget.epochs, 4)))
 
 
 def _configs(job: TuneJob) -> list[Config]:
-    """Every config the study would draw."""
     return [config_of_trial(job, index) for index in range(trials_in_all(job))]
 
 
 @pytest.mark.parametrize("name", _JOBS)
 class TestEveryJob:
     def test_it_is_called_as_its_module(self, name: str) -> None:
-        """A job has the name of its file, so that each is found by the other."""
         assert _JOBS[name].name == name
         assert tune_jobs.find(name) is _JOBS[name]
 
     def test_it_has_a_description(self, name: str) -> None:
-        """Each job has one line of description for `tunepipe list`."""
         assert 20 <= len(_JOBS[name].description) <= 90
         assert "\n" not in _JOBS[name].description
 
     def test_it_comes_back_from_json(self, name: str) -> None:
-        """A job is equal after a conversion to JSON text and back, functions included."""
         job = _JOBS[name]
         assert TuneJob.from_json(json.loads(json.dumps(job.to_json()))) == job
 
     def test_it_is_loaded_from_a_study(self, name: str, tmp_path: object) -> None:
-        """A study's folder has the job and copies of its sources, and the job that is loaded from there is equal."""
         store = Store(str(tmp_path))
         save_study(store, _JOBS[name])
         assert load_study(store) == _JOBS[name]
@@ -89,7 +81,6 @@ class TestEveryJob:
         assert any(path.startswith("source/") for path in store.files())
 
     def test_its_configs_are_of_its_space(self, name: str) -> None:
-        """Every config of the study is in the job's space, and no two are equal."""
         job = _JOBS[name]
         configs = _configs(job)
         for config in configs:
@@ -105,7 +96,6 @@ _OFTEN = ("beale", "cancer-binary", "mnist-pbt")
 def test_it_runs_at_a_reduced_budget(
     name: str, tmp_path: Path, datasets: dict[str, Dataset], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A study of few trials and epochs finishes without a failed trial, has a best one, and tests a model."""
     job = _reduced(_JOBS[name], datasets)
     run(job, storage=tmp_path)
     results = load_results(tmp_path / name)
@@ -121,7 +111,6 @@ def test_it_runs_at_a_reduced_budget(
 @pytest.mark.parametrize("name", _MODELS)
 class TestEveryModel:
     def test_it_learns_from_its_data(self, name: str, datasets: dict[str, Dataset]) -> None:
-        """A step on the data's first rows changes a model's weights and reports a finite loss and the objective."""
         job = _JOBS[name]
         assert job.model is not None
         assert isinstance(job.data, str)
@@ -137,7 +126,6 @@ class TestEveryModel:
         assert model.output_shape[1] == dataset.train.y.shape[1]
 
     def test_configs_of_the_whole_space_build(self, name: str) -> None:
-        """Configs that cover the space give models, and each config's learning rate is set in the optimiser."""
         job = _JOBS[name]
         assert job.model is not None
         for config in representative(_configs(job)):
@@ -146,7 +134,6 @@ class TestEveryModel:
 
 @pytest.mark.parametrize("name", _FUNCTIONS)
 def test_every_function_yields_its_objective(name: str) -> None:
-    """The first epochs of a function have finite numbers, the objective included, equal in each call."""
     job = _JOBS[name]
     assert job.function is not None
     for config in _configs(job)[:4]:
@@ -158,7 +145,6 @@ def test_every_function_yields_its_objective(name: str) -> None:
 
 
 def test_listing_them_imports_no_heavy_library() -> None:
-    """Importing the jobs for `tunepipe list` imports none of the slow libraries, such as Ray, Keras and pandas."""
     code = (
         "import sys, tune_jobs; tune_jobs.jobs(); "
         "heavy = {'ray', 'tensorflow', 'keras', 'pandas', 'sklearn', 'matplotlib', 'scipy', 'optuna', 'cmaes'}; "

@@ -17,14 +17,12 @@ COMMANDS, SEARCH, DATA = ((HOME / f"docs/{page}.md").read_text() for page in ("c
 
 
 def words(annotation: object) -> set[str]:
-    """The words of an option's help text."""
     (option,) = annotation.__metadata__
     return set(re.findall(r"[a-z0-9-]+", option.help))
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_a_scheduler_is_documented(kind):
-    """A scheduler is in the help, the command reference, the page about searches and the public names."""
     assert kind in words(job_options.Scheduler)
     assert re.search(rf"--scheduler [a-z0-9|-]*\b{kind}\b", COMMANDS)
     assert f"`{kind}`" in SEARCH
@@ -33,7 +31,6 @@ def test_a_scheduler_is_documented(kind):
 
 @pytest.mark.parametrize("kind", SEARCHERS)
 def test_a_searcher_is_documented(kind):
-    """A searcher is in the help, the command reference and the page about searches."""
     assert kind in words(job_options.Search)
     assert re.search(rf"--search [a-z|]*\b{kind}\b", COMMANDS)
     assert f"`{kind}`" in SEARCH
@@ -41,11 +38,9 @@ def test_a_searcher_is_documented(kind):
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_a_data_set_is_documented(name):
-    """A data set is in the documentation of data."""
     assert f"`{name}`" in DATA
 
 
 @pytest.mark.parametrize("command", [each.name for each in app.registered_commands])
 def test_a_command_is_shown(command):
-    """Each command is in the command reference in the form that a user types."""
     assert re.search(rf"tunepipe {command}\b", COMMANDS)

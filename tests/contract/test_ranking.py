@@ -40,7 +40,6 @@ CURVES = st.lists(st.tuples(st.booleans(), st.lists(VALUES, max_size=3)), max_si
 
 
 def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = None) -> Results:
-    """A study of these trials, as if read from its parts."""
     job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(Objective("score", mode, at_most=at_most),))
     study = {"schema_version": 1, "job": job.to_json(), "data": None}
     epochs, decisions = [], []
@@ -64,7 +63,6 @@ def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = No
 
 
 def expected(curves: Curves, first: int, mode: str, at_most: float | None) -> list[tuple[str, float | None]]:
-    """Ids and best values in the order of the rule, by a sort of plain tuples."""
     found = []
     for index, (failed, values) in enumerate(curves, start=first):
         losses = [(-value if mode == "max" else value, epoch) for epoch, value in enumerate(values)]
@@ -77,13 +75,10 @@ def expected(curves: Curves, first: int, mode: str, at_most: float | None) -> li
 
 
 class Checkpointed:
-    """A storage with a checkpoint of each trial."""
-
     def __init__(self, trials: Sequence[Trial]) -> None:
         self.paths = [layout.checkpoint(trial.trial_id, 1) for trial in trials]
 
     def sizes(self, _folder: str) -> Iterator[tuple[str, int]]:
-        """Each path with its size."""
         return ((path, SIZE) for path in self.paths)
 
     def delete_all(self, _paths: Sequence[str], _check: object) -> None:
@@ -91,7 +86,6 @@ class Checkpointed:
 
 
 def with_checkpoints(trials: Sequence[Trial], objective: Objective, **limits: Any) -> set[str]:
-    """The ended trials that keep their checkpoints within the limits."""
     job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(objective,), checkpoints=Checkpoints(**limits))
     engine = Engine(job, lambda _: None, lambda: 0.0)
     engine.trials.update({trial.trial_id: trial for trial in trials})
@@ -102,7 +96,6 @@ def with_checkpoints(trials: Sequence[Trial], objective: Objective, **limits: An
 
 
 def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -> None:
-    """Compare all orders of tunepipe with the rule."""
     order, results = expected(curves, first, mode, at_most), results_of(curves, first, mode, at_most)
     ids = [trial for trial, _ in order]
     failed = {f"{index:04d}" for index, (fails, _) in enumerate(curves, start=first) if fails}
@@ -148,13 +141,11 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
     at_most=st.sampled_from([None, 0.25]),
 )
 def test_every_order_of_trials_is_the_same(curves: Curves, first: int, mode: str, at_most: float | None) -> None:
-    """All orders and the pruner follow one rule: bounds, value, earlier epoch, earlier trial, failed ones last."""
     check(curves, first, mode, at_most)
 
 
 @pytest.mark.parametrize("mode", ["max", pytest.param("min", marks=pytest.mark.long)])
 def test_ten_thousand_trials_are_in_the_order_of_their_numbers(mode: str) -> None:
-    """Of more than 10,000 trials with few distinct values, trial 10000 is ranked after 9999."""
     rng = np.random.default_rng(0)
     choices = np.array([0.25, 0.5, math.nan])
     curves = [(bool(rng.random() < 0.1), rng.choice(choices, rng.integers(0, 3)).tolist()) for _ in range(10_050)]

@@ -27,13 +27,11 @@ _OFTEN = ("not_yet_a_trial", "all_failed", "branches")
 
 @pytest.fixture(scope="module", params=list(EDGES))
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """The results of each study."""
     study = EDGES[request.param](tmp_path_factory.mktemp("edge"))
     return load_results(study.store.uri, now=START)
 
 
 def test_any_study_is_printed_as_json(results: Results) -> None:
-    """The JSON object of any study is strict, has each trial once, and only configs of the space."""
     reported = json.loads(json.dumps(results_object(results), allow_nan=False))
     assert [trial["trial_id"] for trial in reported["trials"]] == list(results.trials["trial_id"])
     space = space_of(results.study)
@@ -41,7 +39,6 @@ def test_any_study_is_printed_as_json(results: Results) -> None:
 
 
 def test_any_study_has_a_leaderboard(results: Results) -> None:
-    """The leaderboard of any study has a row for each trial, with the best in the first row."""
     table = leaderboard({results.name: results})
     assert len(table.rows) == len(results.trials)
     assert len(printed(table, 2000).splitlines()) == 1 + len(results.trials)
@@ -49,7 +46,6 @@ def test_any_study_has_a_leaderboard(results: Results) -> None:
 
 
 def test_any_trial_can_be_shown(results: Results) -> None:
-    """The first and the last trial of any study are shown with their state."""
     for trial_id, state in list(zip(results.trials["trial_id"], results.trials["state"], strict=True))[
         :: max(1, len(results.trials) - 1)
     ]:
@@ -60,13 +56,11 @@ def test_any_trial_can_be_shown(results: Results) -> None:
 
 
 def test_a_study_has_a_best_if_a_trial_has_a_finite_value(results: Results) -> None:
-    """A study has a best trial if a trial that did not fail has a finite value."""
     counting = results.trials["objective"].notna() & (results.trials["state"] != "failed")
     assert (results.best is not None) == bool(counting.any())
 
 
 def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:
-    """Any study has an explanation in text and in JSON without NaN, or a reason why it has none."""
     tables = explanation_tables(results)
     assert "What early stopping did" in "".join(printed(table) for table in tables)
     json.dumps([table.as_object() for table in tables], allow_nan=False)
@@ -76,7 +70,6 @@ def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:
 @pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
 @pytest.mark.parametrize("results", cases(EDGES, _OFTEN), indirect=True)
 def test_any_study_can_be_drawn(results: Results) -> None:
-    """Every picture of any study is drawn, for any amount of data."""
     for plot in (
         plots.learning_curves,
         plots.learning_rates,
@@ -93,7 +86,6 @@ def test_any_study_can_be_drawn(results: Results) -> None:
 
 @pytest.mark.parametrize("results", cases(EDGES, _OFTEN), indirect=True)
 def test_any_study_has_a_whole_page(results: Results) -> None:
-    """The report of any study is complete HTML, lists each trial and loads nothing."""
     text = report_page(results)
     page = Page(text)
     assert page.open == []

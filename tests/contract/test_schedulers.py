@@ -35,8 +35,6 @@ _SPACE = {
 
 @dataclass
 class SimulationResult:
-    """The result of a simulated study."""
-
     decisions: list[tuple[str, int, float, Decision]] = field(default_factory=list)
     ends: dict[str, list[str]] = field(default_factory=dict)
     needed: list[set[tuple[str, int]]] = field(default_factory=list)
@@ -49,8 +47,6 @@ class SimulationResult:
 
 @dataclass(frozen=True)
 class Play:
-    """A study to simulate: trials learn at the speed of their learning rates, workers report in a random order."""
-
     settings: SchedulerSettings
     trials: int = 8
     epochs: int = 9

@@ -19,19 +19,16 @@ _SIZE = {"trials": 9, "epochs": 9}
 
 
 def _job(kind: str, **fields: Any) -> dict[str, Any]:
-    """Fields of a study whose trials can take over each other's state."""
     return {"scheduler": kind, "function": None, "model": steps, "data": "digits", "budget": Budget(**_SIZE), **fields}
 
 
 def _curve(trial: str, config: Mapping[str, Any], epoch: int) -> float:
-    """A curve that rises at the config's speed; no two trials are equal, and some cross."""
     return float(config["x"] * (1 - 0.5 ** (epoch * (1.2 - config["x"]))) + 1e-6 * int(trial))
 
 
 def _several(
     s: Study, *, workers: int = 3, seed: int = 0, failing: frozenset[str] = frozenset(), reports: int = 10**6
 ) -> int:
-    """Train on several workers that report in a random order, with files; returns how many reports there were."""
     rng, job = np.random.default_rng(seed), s.session.job
     running: list[str] = []
     for count in range(reports):
@@ -57,8 +54,6 @@ def _several(
 
 @pytest.fixture
 def study(tmp_path: Path) -> Callable[..., Study]:
-    """Makes a study; keyword arguments are the job's fields."""
-
     def make(folder: str = "s", **fields: Any) -> Study:
         return new_study(tmp_path / folder, **fields)
 
@@ -68,7 +63,6 @@ def study(tmp_path: Path) -> Callable[..., Study]:
 @pytest.mark.parametrize("kind", SCHEDULERS)
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
-    """Each trial has one final decision with a reason in the table, and paused trials keep their checkpoint."""
     s = study(**_job(kind, objectives=[Objective("score", mode)]))
     _several(s, failing=frozenset({"0002", "0005"}))
     assert len(s.session.engine.trials) == 9
@@ -92,7 +86,6 @@ def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
 @pytest.mark.parametrize("kind", SCHEDULERS)
 @pytest.mark.parametrize("reports", [1, 7, 20])
 def test_an_interrupted_study_ends_as_an_uninterrupted_one(study, kind, reports):
-    """A study that is interrupted after some reports and restored from JSON ends as an uninterrupted one."""
     whole = study("whole", **_job(kind))
     _several(whole, workers=1)
     first, second = study("first", **_job(kind)), study("second", **_job(kind))
@@ -109,7 +102,6 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(study, kind, reports)
 
 @pytest.mark.parametrize("kind", SCHEDULERS)
 def test_a_used_up_budget_ends_all_trials_and_a_larger_one_continues_them(study, kind):
-    """A used-up budget ends every trial with that reason, and with a larger one all continue and end once."""
     small = Budget(**_SIZE, total_epochs=11)
     first = study("first", **_job(kind, budget=small))
     _several(first, workers=2)

@@ -1,6 +1,5 @@
 """The tree of errors: exit codes, messages, and what survives a process."""
 
-import errno
 import io
 import pickle
 import re
@@ -11,7 +10,6 @@ from types import TracebackType
 
 import pytest
 
-import pipeline
 from pipeline import errors
 from pipeline.code import Recorded
 from pipeline.errors import (
@@ -20,7 +18,6 @@ from pipeline.errors import (
     Interrupted,
     InvalidJob,
     NoTrialSucceeded,
-    OutputLost,
     StudyChanged,
     TunepipeError,
     UserError,
@@ -46,16 +43,6 @@ def test_a_fault_has_place_value_and_allowed_values() -> None:
     assert len(str(Fault("name", "x" * 1000, "short"))) < 200
 
 
-def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
-    """A fault names the type of a user's object whose repr fails."""
-
-    class Strange:
-        def __repr__(self) -> str:
-            raise RuntimeError
-
-    assert str(Fault("x", Strange(), "no")) == "x: no; found a Strange that cannot be shown"
-
-
 def test_a_job_is_refused_with_all_faults() -> None:
     assert str(InvalidJob("job 'a'", [FAULT])) == "job 'a' has one error:\n  - space.lr: must be below 1; found 2"
     lines = str(InvalidJob("job 'a'", [FAULT] * 60)).splitlines()
@@ -70,19 +57,6 @@ def test_a_refusal_can_be_sent_to_another_process(error: InvalidJob) -> None:
     loaded = pickle.loads(pickle.dumps(error))
     assert type(loaded) is type(error)
     assert (loaded.subject, loaded.faults, str(loaded)) == (error.subject, error.faults, str(error))
-
-
-def test_a_changed_study_shows_the_difference_and_what_to_do() -> None:
-    command, call = (str(StudyChanged("study s", [FAULT], "- old\n+ new", typed=typed)) for typed in (False, True))
-    assert "- old\n+ new\n`tunepipe resume NAME`" in command
-    assert "run(JOB, resume=True, accept_changes=True)" in call
-
-
-def test_output_whose_reader_is_gone_is_lost_in_silence() -> None:
-    pipe, disk = OutputLost(errno.EPIPE, "Broken pipe"), OutputLost(errno.ENOSPC, "No space left on device")
-    assert (pipe.exit_code, str(pipe)) == (141, "")
-    assert disk.exit_code == 2
-    assert str(disk) == "Standard output cannot be written: No space left on device. Redirect it to another file."
 
 
 def test_a_notebook_gets_advice_that_works_in_a_notebook() -> None:
@@ -139,19 +113,3 @@ def test_frames_of_a_library_that_calls_the_user_stay() -> None:
     assert trace.tb_frame.f_code.co_name == "sub"
     found = [frame.name for frame in traceback.extract_tb(without_own_frames(trace))]
     assert found == ["sub", "<lambda>"]
-
-
-def test_frames_of_a_file_beside_tunepipe_are_the_users() -> None:
-    code = compile("int('a')", f"{Path(pipeline.__file__).parent}_job.py", "exec")
-    with pytest.raises(ValueError, match="invalid literal") as raised:
-        exec(code, {})
-    trace = raised.value.__traceback__
-    assert traceback.extract_tb(without_own_frames(trace)) == traceback.extract_tb(trace)
-
-
-def test_a_traceback_without_frames_of_tunepipe_is_unchanged() -> None:
-    with pytest.raises(ValueError, match="invalid literal") as raised:
-        int("a")
-    trace = raised.value.__traceback__
-    assert traceback.extract_tb(without_own_frames(trace)) == traceback.extract_tb(trace)
-    assert without_own_frames(None) is None

@@ -1,12 +1,6 @@
 """This machine: the limits of a container, read from files of version 1 and 2, and its GPUs."""
 
 import ctypes
-import math
-import os
-import subprocess
-import sys
-from contextlib import suppress
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,8 +14,6 @@ from pipeline.machine import Limits, container_limits, one_thread
 
 @pytest.fixture
 def container(tmp_path):
-    """Makes a root folder with a /proc/self/cgroup and files below /sys/fs/cgroup."""
-
     def made(groups, files):
         contents = {"proc/self/cgroup": groups, **{f"sys/fs/cgroup/{name}": text for name, text in files.items()}}
         for name, text in contents.items():
@@ -104,22 +96,10 @@ def test_both_versions_on_one_machine(container):
     assert container_limits(root) == Limits(1.0, GIB, GIB)
 
 
-def test_version_2_beside_version_1(container):
-    root = container("4:memory:/a\n0::/a", {**memory1("a/", str(GIB)), "unified/a/cpu.max": "150000 100000"})
-    assert container_limits(root) == Limits(1.5, GIB, GIB)
-
-
 @pytest.mark.parametrize(("high", "most"), [("max", 6 * GIB), (str(4 * GIB), 4 * GIB), (str(8 * GIB), 6 * GIB)])
 def test_memory_above_which_a_group_is_slowed_down_is_a_limit(container, high, most):
     root = container("0::/", {**memory2("", str(6 * GIB), GIB), "memory.high": high})
     assert container_limits(root) == Limits(memory=most, free=most - GIB)
-
-
-def test_a_user_s_slice_of_systemd(container):
-    scope = "user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope"
-    files = {**memory2("user.slice/user-1000.slice/", str(8 * GIB), GIB), **memory2(f"{scope}/", "max", GIB)}
-    root = container(f"0::/{scope}", {**files, "user.slice/user-1000.slice/cpu.max": "400000 100000"})
-    assert container_limits(root) == Limits(4.0, 8 * GIB, 7 * GIB)
 
 
 @pytest.mark.parametrize(
@@ -142,58 +122,8 @@ def test_a_job_of_slurm(container, groups, files):
     assert container_limits(container(groups, files)) == Limits(memory=8 * GIB, free=8 * GIB)
 
 
-def test_a_container_within_a_container(container):
-    groups = "5:cpu,cpuacct:/docker/outer/docker/inner\n4:memory:/docker/outer/docker/inner"
-    root = container(groups, {**memory1("", str(2 * GIB), GIB), **quota1("", 150000)})
-    assert container_limits(root) == Limits(1.5, 2 * GIB, GIB)
-
-
 def test_without_control_groups_there_is_no_limit(tmp_path):
     assert container_limits(tmp_path) == Limits()
-
-
-def test_files_with_other_content_are_ignored(container):
-    root = container("0::/\nnonsense", {"cpu.max": "many", "memory.max": "lots"})
-    assert container_limits(root) == Limits()
-
-
-def test_a_group_over_its_limit_has_nothing_free(container):
-    assert container_limits(container("0::/", memory2("", str(GIB), 2 * GIB))).free == 0
-
-
-@pytest.fixture
-def real_group():
-    top = Path("/sys/fs/cgroup")
-    lines = Path("/proc/self/cgroup").read_text().splitlines() if Path("/proc/self/cgroup").exists() else []
-    own = {controllers: group.lstrip("/") for _, controllers, group in (line.split(":", 2) for line in lines)}
-    below, limit = (
-        (top / "memory" / own["memory"], "memory.limit_in_bytes")
-        if "memory" in own
-        else (top / own.get("", ""), "memory.max")
-    )
-    group = below / f"tunepipe-test-{os.getpid()}"
-    try:
-        group.mkdir()
-        (group / limit).write_text(str(GIB))
-    except OSError as error:
-        with suppress(OSError):
-            group.rmdir()
-        pytest.skip(f"This process may not make a control group with a limit: {error}")
-    yield group
-    group.rmdir()
-
-
-def test_a_process_in_a_real_group(real_group):
-    code = (
-        f"from pathlib import Path; import os; Path({str(real_group / 'cgroup.procs')!r}).write_text(str(os.getpid()));"
-        "from pipeline.machine import this_machine; held = bytearray(200 * 2**20); machine = this_machine();"
-        "print(machine.memory, machine.free)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    memory, free = map(int, done.stdout.split())
-    assert memory == GIB
-    assert 0 < free < GIB - 200 * 2**20
-    assert not math.isinf(container_limits().memory) or container_limits().free > free
 
 
 INFORMATION = "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:   \t\t 93\nGPU UUID: \t GPU-1\n"
@@ -214,12 +144,6 @@ def test_a_machine_is_described_completely():
     assert found.cpu
     assert found.cpus > 0
     assert found.memory > found.free > 2**20
-
-
-def test_the_memory_of_a_process_grows_with_what_it_holds():
-    before = machine.process_memory()
-    block = b"x" * 2**26
-    assert machine.process_memory() - before > len(block) / 2
 
 
 def test_a_container_is_described_and_not_its_node(container):
@@ -353,17 +277,6 @@ def test_gpus_in_wsl_are_those_of_the_library(wsl, monkeypatch):
     assert machine.gpu_models() == ["NVIDIA GeForce RTX 4090", "NVIDIA GPU"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     assert machine.gpu_models() == ["NVIDIA GPU"]
-
-
-@pytest.mark.parametrize("broken", [OSError, AttributeError])
-def test_wsl_without_nvidia_s_driver_has_no_gpus(wsl, monkeypatch, broken):
-    """In WSL 2 on a computer without NVIDIA's driver, or with one that lacks a function, there are no GPUs."""
-
-    def load(name):
-        raise broken(name)
-
-    monkeypatch.setattr(ctypes, "CDLL", load)
-    assert machine.gpu_models() == []
 
 
 def test_libraries_for_matrices_use_one_thread_within_the_context() -> None:

@@ -3,25 +3,15 @@
 import os
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
-import pytest
-
 import pipeline
-from pipeline.execution.run import run
-from pipeline.study import TuneJob
-from pipeline.study.studies import default_storage
 from tests.unit.results.studies import asha_study
 
 
 def test_the_package_shows_its_public_names() -> None:
     assert dir(pipeline) == sorted(pipeline.__all__)
     assert all(hasattr(pipeline, name) for name in dir(pipeline))
-
-
-def test_the_package_has_its_version() -> None:
-    assert pipeline.__version__ == version("tunepipe")
 
 
 def _called(folder: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -52,24 +42,3 @@ def test_the_environment_names_the_storage(tmp_path: Path) -> None:
     assert _called(tmp_path, "delete", "one", "--yes", **storage).returncode == 0
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert not (tmp_path / "studies").exists()
-
-
-def test_the_environment_names_the_storage_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TUNEPIPE_STORAGE", "elsewhere")
-
-    def climb(config):
-        yield {"score": 1.0}
-
-    job = TuneJob(
-        name="s",
-        function=climb,
-        space={"x": 1},
-        objectives=[pipeline.Objective("score", "max")],
-        resources={"workers": 0},
-        budget={"epochs": 1},
-        scheduler="fifo",
-    )
-    assert run(job).store.uri == f"{tmp_path}/elsewhere/s"
-    monkeypatch.setenv("TUNEPIPE_STORAGE", "")
-    assert default_storage() == "studies"

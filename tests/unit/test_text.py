@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.text import (
-    by_count,
-    capitalized,
-    clock,
     closest,
-    counted,
     did_you_mean,
     draw_order,
     duration,
@@ -19,10 +15,7 @@ from pipeline.text import (
     format_number,
     frequency,
     hide_numbers,
-    is_or_are,
     listed,
-    percent,
-    rough_duration,
     sanitize,
     sanitize_line,
     sanitize_output,
@@ -82,36 +75,11 @@ def test_durations_have_at_most_two_units(seconds: float, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.0123, "0.012 s"), (3, "3.0 s"), (45, "45 s"), (600, "10 min"), (7200, "2.0 h"), (10**6, "11.6 days")],
-)
-def test_a_rough_duration_has_one_unit(seconds: float, words: str) -> None:
-    assert rough_duration(seconds) == words
-
-
-@pytest.mark.parametrize(
     ("per_second", "words"),
     [(946.04, "946 per second"), (5.33, "5.3 per second"), (1 / 30, "2 per minute"), (1 / 2400, "1.5 per hour")],
 )
 def test_a_frequency_is_at_least_one_in_its_unit(per_second: float, words: str) -> None:
     assert frequency(per_second) == words
-
-
-@pytest.mark.parametrize(
-    ("number", "words"),
-    [(0, "0 trials"), (1, "1 trial"), (1.0, "1 trial"), (0.5, "0.5 trials"), (2000, "2,000 trials")],
-)
-def test_a_noun_agrees_with_its_number(number: float, words: str) -> None:
-    assert counted(number, "trial") == words
-
-
-def test_a_sentence_begins_with_a_capital() -> None:
-    assert capitalized("keras' fit: the model has a Lambda") == "Keras' fit: the model has a Lambda"
-    assert capitalized("x") == "X"
-
-
-def test_an_irregular_plural_can_be_given() -> None:
-    assert [counted(number, "trial was", "trials were") for number in (1, 2)] == ["1 trial was", "2 trials were"]
 
 
 @pytest.mark.parametrize(("items", "words"), [("", ""), ("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
@@ -124,30 +92,6 @@ def test_the_closest_word_is_suggested() -> None:
     assert did_you_mean("trals", ["trials"], quoted=True) == " Did you mean 'trials'?"
     assert did_you_mean("x", ["trials"]) == ""
     assert closest("lo", ["low", "high"], cutoff=0.5) == "low"
-
-
-def test_initials_stand_for_a_name_of_several_words() -> None:
-    assert closest("lr", ["width", "Learning_Rate"]) == "Learning_Rate"
-    assert closest("learning_rate", ["width", "lr"]) == "lr"
-    assert closest("lr", ["learning_rate", "lr"]) == "lr"
-    assert closest("w", ["width"]) is None
-    assert closest("accuracy_val", ["accuracy", "val_accuracy"]) == "val_accuracy"
-    assert closest("val-accuracy", ["val_loss", "val_accuracy"]) == "val_accuracy"
-
-
-def test_negative_percentages_have_a_minus_sign() -> None:
-    assert [percent(share) for share in (0.123, -0.82, 0.0)] == ["12%", "−82%", "0%"]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (5.4, "0:05"), (245, "4:05"), (7384, "2:03:04")])
-def test_a_clock_has_hours_only_if_there_are_any(seconds: float, text: str) -> None:
-    assert clock(seconds) == text
-
-
-@pytest.mark.parametrize(("number", "verb"), [(0, "are"), (1, "is"), (1.0, "is"), (1.5, "are"), (2, "are")])
-def test_verbs_agree_with_their_number(number: float, verb: str) -> None:
-    assert is_or_are(number) == verb
-    assert by_count(number, "has", "have") == {"is": "has", "are": "have"}[verb]
 
 
 @pytest.mark.parametrize(("text", "hidden"), [("lr=1.2e-05 in line 3", "lr=# in line #"), ("no number", "no number")])

@@ -18,7 +18,7 @@ from pipeline.results.tables.trials import configs_of, objective_column, objecti
 from pipeline.results.views.table import STATES, Column, Table, plain
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
-from pipeline.space import kinds_of
+from pipeline.space import column_type
 from pipeline.storage.sessions import sessions_objects
 from pipeline.study.studies import as_argument
 from pipeline.text import counted, duration, format_number, listed
@@ -94,7 +94,7 @@ def columns(results: Results, most: int | None = None) -> list[Column]:
 def is_numeric(results: Results, column: Column) -> bool:
     """Whether a column of a leaderboard holds numbers alone."""
     if column.key.startswith("config_"):
-        return kinds_of(results.space[column.key.removeprefix("config_")]) == {"a number"}
+        return str(column_type(results.space[column.key.removeprefix("config_")])) in ("int64", "double")
     return column.key not in ("trial_id", "state", "front")
 
 

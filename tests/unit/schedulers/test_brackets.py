@@ -83,16 +83,6 @@ def test_a_bracket_halves_as_in_ray(seed: int, eta: int, highest: int, mode: str
         assert {trial for trial, epoch in reached.items() if epoch > eta**power} == set(alive)
 
 
-def test_a_failed_trial_is_not_waited_for() -> None:
-    scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
-    _reports(scheduler, 1, [0.1, 0.2, 0.3])
-    scheduler.start("0003")
-    assert scheduler.choose(_ids(0, 1, 2)) is None
-    scheduler.end("0003")
-    assert scheduler.choose(_ids(0, 1, 2)).trial_id == "0001"
-    assert list(scheduler.trials_to_stop(_ids(0, 2), exhausted=False)) == ["0000"]
-
-
 def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
     scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
     _reports(scheduler, 1, [0.1, 0.2])
@@ -112,24 +102,6 @@ def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) ->
     scheduler.start("0003")
     decision = scheduler.on_result("0003", 1, value)
     assert (decision.action, decision.cutoff) == (action, 0.8)
-
-
-def test_more_epochs_compare_at_the_earlier_end() -> None:
-    settings = Hyperband(reduction_factor=2)
-    first = _built(settings, 4, epochs=4)
-    _reports(first, 1, [0.1, 0.2, 0.8, 0.9])
-    for trial, value in (("0002", 0.85), ("0003", 0.9)):
-        assert first.choose(_ids(2, 3)) is not None
-        first.start(trial)
-        first.on_result(trial, 2, value)
-    assert first.choose(_ids(2, 3)).trial_id == "0003"
-    first.start("0003")
-    first.on_result("0003", 4, 0.95)
-    first.end("0003")
-    second = settings.build(SchedulerContext({}, "max", 8, 4, 0))
-    second.restore(first.state())
-    chosen = second.choose(_ids(3))
-    assert (chosen.trial_id, chosen.rung) == ("0003", 4)
 
 
 def _milestones(settings: Hyperband, epochs: int) -> list[int]:

@@ -1,6 +1,5 @@
 """Rungs: their epochs, the ranks of trials, and the schedulers that stop or promote there."""
 
-import json
 import math
 from collections.abc import Sequence
 from itertools import combinations
@@ -13,13 +12,11 @@ from hypothesis import given, strategies as st
 from pipeline.schedulers import (
     ASHA,
     PASHA,
-    Mode,
     PromotingASHA,
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
 )
-from pipeline.schedulers.rungs import Rung
 from tests.unit.schedulers.learning_curves import Curve, curves, simulated
 
 
@@ -45,37 +42,6 @@ def _milestones(settings: ASHA, epochs: int) -> list[int]:
 )
 def test_rungs_are_at_powers(settings: ASHA, epochs: int, milestones: list[int]) -> None:
     assert _milestones(settings, epochs) == milestones
-
-
-_reports = st.lists(st.tuples(st.floats(-3, 3), st.booleans()), max_size=20)
-
-
-@given(reports=_reports, mode=st.sampled_from(["min", "max"]))
-def test_a_rung_ranks_its_trials(reports: list[tuple[float, bool]], mode: Mode) -> None:
-    rung, values = Rung(4, mode), {}
-    for number, (value, asks) in enumerate(reports):
-        values[str(number)] = value
-        rung.report(str(number), value)
-        if asks:
-            assert rung.ranking[rung.rank(str(number))] == str(number)
-    expected = sorted(values, key=lambda trial: (-values[trial] if mode == "max" else values[trial], int(trial)))
-    assert rung.ranking == expected
-    assert [rung.value_at(rank) for rank in range(len(expected))] == [values[trial] for trial in expected]
-
-
-@given(reports=_reports, most=st.integers(0, 20))
-def test_the_best_that_do_not_continue_yet_are_held(reports: list[tuple[float, bool]], most: int) -> None:
-    rung = Rung(4, "max")
-    for number, (value, _) in enumerate(reports):
-        rung.report(str(number), value)
-    for number, (_, promoted) in enumerate(reports):
-        if promoted:
-            rung.promote(str(number))
-            rung.promote(str(number))
-    expected = [trial for trial in rung.ranking[:most] if not reports[int(trial)][1]]
-    again = Rung(4, "max")
-    again.restore(json.loads(json.dumps(rung.state())))
-    assert list(rung.held(most)) == list(again.held(most)) == expected
 
 
 def _built(settings: SchedulerSettings, trials: int = 0, *, epochs: int = 8, mode: str = "max") -> Scheduler:
@@ -299,10 +265,3 @@ def test_grows_as_the_paper_does(
     settings = PASHA(reduction_factor=eta, epsilon=epsilon)
     reached, _ = simulated(settings, found, eta**top, mode)
     assert reached == _progressive(found, [eta**k for k in range(top + 1)], eta, epsilon)
-
-
-def test_a_checkpoint_is_left_at_rungs_alone() -> None:
-    settings = PASHA()
-    assert [settings.next_milestone(epoch, 8) for epoch in range(8)] == list(range(1, 9))
-    assert [epoch for epoch in range(1, 9) if settings.leaves_checkpoint(epoch, 8)] == [1, 2, 4]
-    assert PASHA(epsilon=0.0).next_milestone(2, 8) == 4

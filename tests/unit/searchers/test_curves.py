@@ -1,15 +1,11 @@
 """The curve search: its process, its points, its draws, and what it learns of earlier studies."""
 
-from dataclasses import replace
-
 import numpy as np
-import pytest
 from hypothesis import given, settings, strategies as st
 
 from pipeline.searchers import CurveSearch, EarlierStudy, History, Observation, RandomSearch
-from pipeline.searchers.curve_model import KnownPoints, curve_of, thinned
 from pipeline.searchers.curve_process import CurveProcess, Points
-from pipeline.space import Choice, Cube, IntUniform, Switch, Uniform, draw, fits
+from pipeline.space import IntUniform, Switch, Uniform, draw
 
 GROUPS = np.array([0, 1, 2, 2, 2])
 
@@ -34,17 +30,6 @@ def test_the_gradient_is_that_of_finite_differences(seed, count):
         np.testing.assert_allclose(slope[place], found, rtol=1e-4, atol=1e-4 + 1e-7 * abs(value))
 
 
-@settings(max_examples=20)
-@given(seed=st.integers(0, 2**31 - 1))
-def test_a_fit_stays_within_bounds_and_improves(seed):
-    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS)
-    at, y = points_of(rng, 20), rng.choice([-3.0, 0.0, 3.0], size=20)
-    theta = process.fit(at, y, steps=12)
-    assert np.isfinite(theta).all()
-    assert (np.abs(theta - process.prior) <= 4 * process.spread + 1e-9).all()
-    assert process.loss(theta, at, y)[0] <= process.loss(process.prior, at, y)[0]
-
-
 def _of_studies(rng, count, studies):
     at = points_of(rng, count)
     return Points(at.x, at.t, at.trial, at.trial % (studies + 1))
@@ -62,16 +47,6 @@ def test_the_gradient_with_earlier_studies_is_that_of_finite_differences(seed, c
         found = (process.loss(theta + apart, at, y)[0] - process.loss(theta - apart, at, y)[0]) / (2 * step)
         # A difference of two large numbers has no more digits.
         np.testing.assert_allclose(slope[place], found, rtol=1e-4, atol=1e-4 + 1e-7 * abs(value))
-
-
-@given(seed=st.integers(0, 2**31 - 1), studies=st.integers(1, 3))
-def test_the_covariance_of_studies_is_one(seed, studies):
-    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS, studies)
-    at = _of_studies(rng, 20, studies)
-    theta = process.prior + process.spread * rng.uniform(-4, 4, len(process.prior))
-    covariance = process.covariance(theta, at, at)
-    np.testing.assert_allclose(covariance, covariance.T)
-    assert np.linalg.eigvalsh(covariance).min() > -1e-8 * covariance.max()
 
 
 SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1), "s": Switch({"a": {}, "b": {"n": IntUniform(1, 4)}})}
@@ -110,20 +85,6 @@ def test_a_draw_depends_only_on_its_arguments():
     assert _suggested(observations, seed=1) != first
 
 
-def test_observations_that_were_drawn_from_before_give_the_draws_of_new_ones():
-    used = _observed(30, _bowl)
-    _suggested(used, index=30)
-    further = [
-        replace(one, curve=(*one.curve, (EPOCHS, 0.01 * number))) if number % 4 else one
-        for number, one in enumerate(used)
-    ]
-    assert any(one.derived for one in used)
-    assert not further[1].derived
-    for again, index in ((used, 40), (further, 41)):
-        new = [Observation(one.config, one.state, one.loss, one.curve, one.trial_id, one.ended) for one in again]
-        assert _suggested(again, index=index) == _suggested(new, index=index)
-
-
 def test_a_config_is_judged_by_its_last_epoch():
 
     def crossing(config, epoch):
@@ -155,23 +116,6 @@ def test_running_trials_are_predicted_and_not_drawn_again():
     assert min(apart) > 0.01
 
 
-@pytest.mark.parametrize("tried", [3, 6])
-def test_a_small_space_is_not_tried_twice_before_it_is_tried_once(tried):
-    space = {"a": Choice([1, 2, 3]), "b": Choice([True, False])}
-    configs = [{"a": a, "b": b} for a in (1, 2, 3) for b in (True, False)]
-    observations = [
-        Observation(configs[number % tried], "known", float(number % tried), ((EPOCHS, float(number % tried)),))
-        for number in range(12)
-    ]
-    found = _suggested(observations, index=12, space=space).config
-    assert (found in configs[:tried]) == (tried == 6)
-
-
-@pytest.mark.parametrize("scale", [1e-300, 1.0, 1e99, 1e300])
-def test_the_scale_of_losses_does_not_matter(scale):
-    assert fits(SPACE, _suggested(_observed(30, lambda config, epoch: scale * _bowl(config, epoch))).config)
-
-
 def _near(config):
     return abs(config["x"] - 0.3) + abs(config["y"] - 0.6) + (config["s"] == "a")
 
@@ -201,7 +145,6 @@ def test_a_study_of_the_same_function_counts_and_one_that_misleads_does_not():
     assert _drawn_after(studies[1].observations, own, 40) == _suggested(own, index=40)
 
 
-CUBE = Cube({"x": Uniform(0, 1), "y": Uniform(0, 1)})
 
 
 def trials(count: int) -> list[Observation]:
@@ -209,32 +152,3 @@ def trials(count: int) -> list[Observation]:
         Observation({"x": number / count}, "known", 1 / number, ((2, 2 / number), (EPOCHS, 1 / number)), str(number))
         for number in range(1, count + 1)
     ]
-
-
-def test_a_trial_that_ended_by_itself_keeps_its_loss_to_the_last_epoch() -> None:
-    assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),), ended=True), EPOCHS) == ((2, 1.0), (EPOCHS, 1.0))
-    assert curve_of(Observation({}, "known", 1.0, ((2, 1.0),)), EPOCHS) == ((2, 1.0),)
-    assert curve_of(Observation({}, "known", 1.0), EPOCHS) == ((EPOCHS, 1.0),)
-    assert curve_of(Observation({}, "failed", 1.0, ((2, 1.0),)), EPOCHS) == ()
-
-
-def test_a_trial_counts_by_its_best_epoch_so_far() -> None:
-    curve = ((2, 1.0), (4, 0.5), (EPOCHS, 0.8))
-    assert curve_of(Observation({}, "open", curve=curve), EPOCHS) == ((2, 1.0), (4, 0.5), (EPOCHS, 0.5))
-    assert curve_of(Observation({}, "known", 0.4, curve), EPOCHS) == ((2, 1.0), (4, 0.5), (EPOCHS, 0.4))
-
-
-def test_a_failed_trial_has_the_worst_loss_at_its_last_epoch() -> None:
-    before = [*trials(3), Observation({"x": 0.1}, "failed"), Observation({"x": 0.2}, "open", curve=((2, 0.5),))]
-    known = KnownPoints.of(Cube({"x": Uniform(0, 1)}), before, EPOCHS, 100)
-    points = list(zip(known.at.trial.tolist(), known.at.t.tolist(), known.values.tolist(), strict=True))
-    worst = max(known.values)
-    assert [(t, value) for trial, t, value in points if trial == 3] == [(1.0, worst)]
-    assert [t for trial, t, _ in points if trial == 4] == [2 / EPOCHS]
-
-
-def test_a_curve_is_thinned_from_its_end() -> None:
-    curve = [(epoch, 1 / epoch) for epoch in range(1, 33)]
-    assert [epoch for epoch, _ in thinned(curve)] == [32, 16, 8, 4, 1]
-    assert thinned(curve[:1]) == curve[:1]
-    assert thinned([]) == []

@@ -3,11 +3,9 @@
 from typing import Any
 
 import numpy as np
-import pytest
 
-from pipeline.searchers import SEARCHERS, GPSearch, Observation
+from pipeline.searchers import GPSearch, Observation
 from pipeline.space import Config, Uniform
-from tests.unit.searchers.problems import SQUARE, branin
 
 _LINE = {"x": Uniform(0, 1)}
 
@@ -34,17 +32,3 @@ def test_it_draws_elsewhere_than_many_running_trials() -> None:
     assert 0.7 < float(_drawn([*known, *running])["x"]) < 0.9
 
 
-@pytest.mark.parametrize("workers", [8, 16])
-def test_it_beats_chance_in_parallel(workers: int) -> None:
-    found = [_best_in_parallel(kind, workers) - 0.3979 for kind in ("gp", "random")]
-    assert found[0] < 0.1 * found[1]
-
-
-def _best_in_parallel(kind: str, workers: int) -> float:
-    tried: list[Observation] = []
-    for index in range(max(3 * workers, 48)):
-        if index >= workers:
-            done = tried[index - workers].config
-            tried[index - workers] = Observation(done, "known", branin(done))
-        tried.append(Observation(SEARCHERS[kind]().draw(SQUARE, seed=0, index=index, observations=tried), "open"))
-    return min(branin(one.config) for one in tried)

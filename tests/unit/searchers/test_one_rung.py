@@ -23,15 +23,6 @@ def test_losses_are_compared_at_the_highest_rung_with_enough() -> None:
     assert [(one.config["x"], one.loss) for one in found] == [(0.1, 0.1), (0.2, 0.2), (0.3, 0.3), (0.4, 0.4)]
 
 
-def test_with_few_losses_the_lowest_rung_is_compared() -> None:
-    found = [known(x / 10, (1, 2.0 + x), (4, 0.0)) for x in range(3)] + [known(0.9, (1, 5.0))]
-    expected = [2.0, 3.0, 4.0, 5.0]
-    assert [one.loss for one in at_one_rung(_SPACE, found, epochs=8)] == expected
-    more = [*found, known(0.8, (1, 6.0), (4, 0.0))]
-    assert [one.loss for one in at_one_rung(_SPACE, more, epochs=8)] == [0.0] * 4
-    assert [one.loss for one in at_one_rung(_SPACE, more, epochs=8, startup=5)] == [*expected, 6.0]
-
-
 @pytest.mark.parametrize("kind", ["tpe", "gp"])
 def test_every_second_config_is_random_before_the_last_epoch(kind: str) -> None:
 

@@ -7,7 +7,6 @@ import optuna
 import pytest
 
 from pipeline.searchers import SEARCHERS, Observation, RandomSearch, TPESearch
-from pipeline.searchers.optuna_samplers import conversion, trials_of_losses
 from pipeline.space import Choice, Config, IntUniform, ListedDomain, LogUniform, Switch, Uniform, compose, draw
 
 _SPACE = {"x": Uniform(0, 1), "kind": Choice(["a", "b", "c"])}
@@ -36,25 +35,6 @@ _DEEP = {
     "schedule": Switch({"constant": {}, "cyclic": {"period": IntUniform(1, 9)}}),
     "fixed": 3,
 }
-
-
-def test_a_trial_has_its_loss_and_its_state() -> None:
-    config = draw(_DEEP, np.random.default_rng(0), 0)
-    observations = [Observation(config, "known", 0.5), Observation(config, "failed"), Observation(config, "open")]
-    trials = [conversion(_DEEP)(one, ()) for one in observations]
-    assert [trial.values for trial in trials] == [[0.5], None, None]
-    assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "RUNNING"]
-    assert [trial.state for trial in trials_of_losses(_DEEP, observations)] == [trial.state for trial in trials]
-
-
-def test_violations_count_where_one_observation_is_beyond_a_bound() -> None:
-    config = draw(_DEEP, np.random.default_rng(0), 0)
-    within, beyond = (Observation(config, "known", 0.5, losses=(0.5, 2.0), violation=most) for most in (0.0, 0.3))
-    failed = Observation(config, "failed")
-    assert [trial.constraints for trial in trials_of_losses(_DEEP, [within, failed])] == [{}, {}]
-    trials = trials_of_losses(_DEEP, [within, beyond, failed])
-    assert [trial.constraints for trial in trials] == [{"violation": 0.0}, {"violation": 0.3}, {}]
-    assert [trial.values for trial in trials] == [[0.5, 2.0], [0.5, 2.0], None]
 
 
 def _suggested_by_a_plain_study(space: Any, sampler: Any, known: Any) -> Config:

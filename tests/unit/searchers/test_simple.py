@@ -1,7 +1,6 @@
 """Searchers that do not learn, and the observations that the others choose."""
 
 import math
-from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -18,7 +17,6 @@ from pipeline.space import (
     Uniform,
     fits,
 )
-from tests.unit.searchers.problems import SQUARE
 
 LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
 
@@ -69,25 +67,6 @@ def test_the_grid_lists_whole_and_quantised_numbers(domain: CountableDomain) -> 
     assert [grid.number_of(space, config) for config in configs] == list(range(size))
 
 
-def test_sobol_is_more_even_than_chance() -> None:
-    sobol = SEARCHERS["sobol"]()
-    configs = [sobol.draw(SQUARE, seed=3, index=index) for index in range(64)]
-    cells = Counter((int(4 * float(config["x"])), int(4 * float(config["y"]))) for config in configs)
-    assert set(cells.values()) == {4}
-    branches = Counter(
-        sobol.draw({"s": Switch({"a": {}, "b": {"p": Uniform(0, 1)}})}, seed=0, index=index)["s"] for index in range(64)
-    )
-    assert set(branches.values()) == {32}
-
-
-def test_branches_have_dimensions_of_their_own() -> None:
-    space = {"s": Switch({"a": {"p": Uniform(0, 1)}, "b": {"p": Uniform(0, 1)}})}
-    configs = [SEARCHERS["sobol"]().draw(space, seed=0, index=index) for index in range(64)]
-    eighths = Counter((config["s"], int(4 * float(config["p"]))) for config in configs)
-    assert set(eighths.values()) == {8}
-    assert SEARCHERS["sobol"]().draw({"k": 1}, seed=0, index=3) == {"k": 1}
-
-
 _SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
 
 
@@ -108,19 +87,6 @@ def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
     assert {5, 20, 30, 700, *range(1950, 2000)} <= set(numbers)
     assert MAX_OBSERVATIONS - 60 <= len(numbers) <= MAX_OBSERVATIONS
     assert 350 < sum(number < 1000 for number in numbers) < 650
-
-
-def test_only_the_content_counts() -> None:
-    tried = [_known(number, abs(number - 300) / 1000) for number in range(1500)]
-    kept = History()
-    for number, one in enumerate(tried):
-        kept.append(Observation(one.config, "open", trial_id=one.trial_id))
-        if number >= 3:
-            kept.replace(number - 3, tried[number - 3])
-    for number in range(1497, 1500):
-        kept.replace(number, tried[number])
-    for most in (10, 100, 2000):
-        assert kept.chosen(best=3, newest=3, most=most) == History(tried).chosen(best=3, newest=3, most=most)
 
 
 def _running(number: int) -> Observation:
@@ -163,18 +129,3 @@ def test_running_trials_are_all_chosen_even_if_they_are_more_than_that() -> None
     assert chosen[-1200:] == tried[4000:]
     assert len(chosen) == 1200 + MAX_OBSERVATIONS // 4
     assert {one.loss for one in chosen[:-1200]} == {1.0 + loss for loss in range(10)}
-
-
-@pytest.mark.parametrize("searcher", ["tpe", "cma", "motpe", "nsga2"])
-def test_a_study_of_very_many_workers_learns(searcher: str) -> None:
-    tried = [_known(number, (number % 97 / 97 - 0.1) ** 2 + (number % 89 / 89 - 0.1) ** 2) for number in range(1500)]
-    tried += [_running(number) for number in range(1500, 2600)]
-
-    def distance(name: str) -> float:
-        drawn = [
-            SEARCHERS[name]().suggest(_SPACE, seed=0, index=index, observations=History(tried), epochs=1).config
-            for index in range(2600, 2608)
-        ]
-        return sum(config["x"] + config["y"] for config in drawn)
-
-    assert distance(searcher) < distance("random")

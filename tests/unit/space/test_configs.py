@@ -29,9 +29,6 @@ from pipeline.space import (
     walk,
 )
 
-_SPACE = {"lr": LogUniform(1e-4, 1), "units": IntUniform(4, 64), "kind": Choice(["a", "b", "c"]), "fixed": 7}
-
-
 _NESTED = {
     "lr": LogUniform(1e-4, 1),
     "schedule": Switch(
@@ -78,17 +75,6 @@ def test_values_outside_of_the_space_do_not_fit(config: dict[str, Any]) -> None:
     assert not fits(_NESTED, config)
 
 
-def test_exploring_multiplies_by_either_factor() -> None:
-    rng = np.random.default_rng(0)
-    config = {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
-    seen = [perturb(_SPACE, config, rng, resample_probability=0) for _ in range(50)]
-    assert {round(c["lr"], 6) for c in seen} == {0.008, 0.012}
-    assert {c["units"] for c in seen} == {16, 24}
-    assert {c["kind"] for c in seen} == {"a", "c"}
-    assert {c["fixed"] for c in seen} == {7}
-    assert config == {"lr": 0.01, "units": 20, "kind": "b", "fixed": 7}
-
-
 def test_values_that_a_changed_space_still_lists_are_carried_over() -> None:
     space = {"x": Uniform(0, 1), "kind": Choice(["b", "c"]), "how": Switch({"new": {"y": Uniform(2, 3)}}), "fixed": 7}
     config = carry_over(space, {"x": 1.5, "kind": "b", "how": "old", "fixed": 6}, np.random.default_rng(0))
@@ -105,27 +91,6 @@ def test_only_the_named_parameters_of_an_explored_space_change(seed: int, names:
     assert fits(_NESTED, explored)
     assert {name for name in config if name in explored and explored[name] != config[name]} <= names
     assert (explored.keys() == config.keys()) or names & {"schedule", "restarts"}
-
-
-def test_an_explored_space_follows_a_changed_space() -> None:
-    space = {
-        "x": Uniform(0, 1),
-        "n": IntUniform(1, 9),
-        "kind": Choice(["b", "c"]),
-        "how": Switch({"new": {"y": 3}}),
-        "z": 8,
-    }
-    config = {"x": 1.5, "n": 99, "kind": "a", "how": "old", "z": 7}
-    explored = explored_space(space, config, {})
-    assert explored["x"] == pytest.approx(1)
-    assert fits(space, draw(explored, np.random.default_rng(0)))
-    assert (explored["n"], explored["kind"], explored["z"]) == (9, Choice(["b", "c"]), 8)
-
-
-def test_a_large_grid_is_not_walked_through() -> None:
-    space = {f"p{i}": Grid(list(range(100))) for i in range(30)}
-    config = draw(space, np.random.default_rng(0), 100**29 + 7)
-    assert (config["p0"], config["p1"], config["p29"]) == (1, 0, 7)
 
 
 def test_combinations_of_branches_follow_each_other() -> None:
@@ -204,12 +169,3 @@ def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: 
     (fault,) = conflicts(space)
     assert fault.field == field
     assert fault.allowed == f"must have another name: {other} may be present at the same time"
-
-
-def test_switches_are_at_most_eight_deep() -> None:
-    space: dict[str, Any] = {"p": 1}
-    for depth in range(8):
-        space = {f"s{depth}": Switch({"a": space})}
-    assert conflicts(space) == []
-    (fault,) = conflicts({"s8": Switch({"a": space})})
-    assert fault.allowed == "must lie within at most 8 switches"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.space import Choice, Cube, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, draw, fits
-from pipeline.space.cube import best_nearby, neighbour, vectors
+from pipeline.space.cube import best_nearby
 
 SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -71,31 +71,6 @@ def test_places_within_a_part_of_a_space_are_those_of_its_configs(names, monkeyp
     assert len(composed) == (30 if "s" in names else 1)
 
 
-POINTS = {
-    "lr": LogUniform(1e-4, 1),
-    "kind": Choice(["a", "b", "c"]),
-    "decay": Switch({"none": {}, "steps": {"factor": Uniform(0, 1), "z": Normal(0, 1)}}),
-    "fixed": 7,
-}
-
-
-def test_a_config_is_a_point() -> None:
-    config = {"lr": 0.01, "kind": "b", "decay": "none", "fixed": 7}
-    assert vectors(POINTS, [config])[0] == pytest.approx([0.5, 0, 1, 0, 1, 0, 0.5, 0.5])
-    other = {"lr": 1e-4, "kind": "c", "decay": "steps", "factor": 0.25, "z": 0.0, "fixed": 7}
-    assert vectors(POINTS, [config, other])[1] == pytest.approx([0, 0, 0, 1, 0, 1, 0.25, 0.5])
-
-
-def test_a_neighbour_is_near() -> None:
-    rng = np.random.default_rng(0)
-    config = {"lr": 0.01, "kind": "b", "decay": "none", "fixed": 7}
-    found = [neighbour(POINTS, config, 0.05, rng) for _ in range(2000)]
-    units = [POINTS["lr"].to_unit(each["lr"]) for each in found]
-    assert np.mean(units) == pytest.approx(0.5, abs=0.01)
-    assert np.std(units) == pytest.approx(0.05, abs=0.005)
-    # Two of the three values that may be drawn again are another one.
-    assert np.mean([each["kind"] != "b" for each in found]) == pytest.approx(0.1 * 2 / 3, abs=0.02)
-    assert {each["fixed"] for each in found} == {7}
 
 
 def test_the_best_config_nearby_is_better_than_all_candidates() -> None:

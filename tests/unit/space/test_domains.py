@@ -77,72 +77,6 @@ def test_every_unit_number_has_a_value_and_every_value_a_unit_number(domain: Any
     assert 0 <= domain.to_unit(domain.draw(np.random.default_rng(seed))) <= 1
 
 
-@pytest.mark.parametrize(
-    "domain",
-    [
-        Uniform(-2, 3),
-        LogUniform(1e-4, 10),
-        IntUniform(1, 9),
-        IntUniform(1, 1000, log=True),
-        IntUniform(16, 130, step=16),
-        IntUniform(3, 900, log=True, step=7),
-        QUniform(0, 1, 0.1),
-        Normal(5, 2),
-        Choice([1, "a", 2.5]),
-        Grid([3, 1, 2]),
-        Switch({"a": {}, "b": {}}),
-    ],
-)
-def test_unit_numbers_follow_the_draws(domain: Any) -> None:
-    drawn = [domain.draw(np.random.default_rng(seed)) for seed in range(400)]
-    for value in drawn:
-        back = domain.from_unit(domain.to_unit(value))
-        assert back == (pytest.approx(value) if isinstance(value, float) else value)
-    assert np.mean([domain.to_unit(value) for value in drawn]) == pytest.approx(0.5, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    ("domain", "bounds", "span", "logarithmic", "whole"),
-    [
-        (Uniform(-2, 3), (-2, 3), (-2, 3), False, False),
-        (LogUniform(1e-4, 10), (1e-4, 10), (1e-4, 10), True, False),
-        (IntUniform(1, 9), (1, 9), (1, 9), False, True),
-        (IntUniform(1, 1000, log=True), (1, 1000), (1, 1000), True, True),
-        (QUniform(0, 1, 0.1), (0, 1), (0, 1), False, False),
-        (Normal(5, 2), None, (-1, 11), False, False),
-        (Choice([1, 2]), None, None, False, False),
-        (Grid([3, 1]), None, None, False, False),
-        (Switch({"a": {}, "b": {}}), None, None, False, False),
-    ],
-)
-def test_a_domain_says_where_its_numbers_are(
-    domain: Any, bounds: Any, span: Any, logarithmic: bool, whole: bool
-) -> None:
-    assert (domain.bounds, domain.span, domain.logarithmic, domain.whole) == (bounds, span, logarithmic, whole)
-
-
-@pytest.mark.parametrize(
-    ("domain", "value", "drawn"),
-    [
-        (Uniform(0, 3), 1, 1.0),
-        (LogUniform(1, 3), 1, 1.0),
-        (QUniform(0, 3, 1), 2, 2.0),
-        (Normal(0, 1), 1, 1.0),
-        (IntUniform(1, 64), 32.0, 32),
-        (IntUniform(1, 64), 0.5, 0.5),
-        (Choice([1, "a"]), 1.0, 1),
-        (Choice([1, "a"]), "b", "b"),
-        (Grid([{"a": 1, "b": 2}]), {"b": 2, "a": 1}, {"a": 1, "b": 2}),
-        (Switch({"a": {}}), "a", "a"),
-        (Uniform(0, 3), True, True),
-    ],
-)
-def test_a_value_is_as_the_domain_would_draw_it(domain: Any, value: Any, drawn: Any) -> None:
-    found = domain.as_drawn(value)
-    assert (found, type(found)) == (drawn, type(drawn))
-    assert not isinstance(drawn, dict) or list(found) == list(drawn)
-
-
 _SPACE: TypeAdapter[Any] = TypeAdapter(Space)
 
 
@@ -242,18 +176,6 @@ def test_a_faulty_domain_is_refused_with_its_fault(domain: Any) -> None:
 def test_names_that_would_need_quotes_are_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         _SPACE.validate_python({name: 1})
-
-
-@given(low=st.integers(-50, 50), steps=st.integers(1, 40), q=st.sampled_from([0.1, 0.25, 0.3, 1e-7, 3.0]), seed=seeds)
-def test_multiples_are_written_as_a_person_would(low: int, steps: int, q: float, seed: int) -> None:
-    shown = repr(q)
-    first, last = (float(f"{k * q:.12g}") for k in (low, low + steps))
-    domain = QUniform(first, last, q)
-    value = domain.draw(np.random.default_rng(seed))
-    assert value == float(f"{round(value / q) * q:.12g}"), shown
-    assert domain.contains(first)
-    assert domain.contains(last)
-    assert not domain.contains(first + q / 3)
 
 
 @given(domain=st.builds(IntUniform, wholes, wholes, st.booleans(), st.integers(1, 50) | wholes), seed=seeds)

@@ -105,15 +105,6 @@ def test_equal_keys_mean_equal_values(value: Any) -> None:
     assert key_of(json.loads(key_of(value))) == key_of(value)
 
 
-def test_values_are_nested_at_most_32_deep() -> None:
-    nested: Any = 1
-    for _ in range(32):
-        nested = [nested]
-    assert _SPACE.validate_python({"p": Choice([nested])})
-    with pytest.raises(ValidationError, match="must be nested at most 32 deep"):
-        _SPACE.validate_python({"p": Choice([[nested]])})
-
-
 _texts = st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(["null", "true", "1", "[1]", "{}", "1.0"])
 
 
@@ -150,14 +141,6 @@ def test_a_fixed_value_comes_back_from_its_column(value: Any) -> None:
     type_ = column_type(fixed)
     found = pa.array([column_value(fixed, type_)], type_)[0].as_py()
     assert key_of(config_value(found, listed_values(fixed))) == key_of(value)
-
-
-def test_a_value_of_an_earlier_domain_is_read_as_what_it_is() -> None:
-    assert config_value("[64, 32]", [[8], None]) == [64, 32]
-    assert config_value("[64, 32]", ["a", "b"]) == "[64, 32]"
-    assert config_value("[64, 3", [[8]]) == "[64, 3"
-    assert config_value("sgd", [[8]]) == "sgd"
-    assert config_value(0.25, listed_values(Uniform(0, 1))) == 0.25
 
 
 def test_settings_beside_the_path_are_gathered() -> None:

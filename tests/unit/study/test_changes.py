@@ -1,7 +1,6 @@
 """Changes by dotted fields, as in --set."""
 
 import contextlib
-import itertools
 from typing import Any
 
 import pytest
@@ -9,9 +8,8 @@ from hypothesis import given, strategies as st
 
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import ASHA, FIFO, PBT
-from pipeline.space import Choice, IntUniform, LogUniform, Normal, Switch, Uniform
+from pipeline.space import Choice, LogUniform, Normal, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
-from pipeline.study.changes import apply_changes
 
 
 def _build(config: dict[str, Any]) -> None: ...
@@ -96,15 +94,6 @@ def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object)
 
 
 @pytest.mark.parametrize(
-    "order", list(itertools.permutations(["scheduler", "scheduler.grace_period", "budget.trials"]))
-)
-def test_order_does_not_matter(order: tuple[str, ...]) -> None:
-    values = {"scheduler": "asha", "scheduler.grace_period": 3, "budget.trials": 7}
-    changed = _JOB.replaced({name: values[name] for name in order})
-    assert (changed.scheduler, changed.budget.trials) == (ASHA(grace_period=3), 7)
-
-
-@pytest.mark.parametrize(
     ("path", "fault"),
     [
         ("budgett", "no such field"),
@@ -138,12 +127,6 @@ def test_wrong_paths_and_wrong_values_are_reported_together() -> None:
     assert [fault.field for fault in refused.value.faults] == ["x", "space.lr", "budget.trials", "scheduler.interval"]
 
 
-def test_a_kind_that_does_not_exist() -> None:
-    with pytest.raises(InvalidJob) as refused:
-        _JOB.replaced({"scheduler": "ahsa", "scheduler.grace_period": 2})
-    assert [fault.field for fault in refused.value.faults] == ["scheduler"]
-
-
 _paths = st.lists(
     st.sampled_from(
         [
@@ -169,43 +152,6 @@ _values = st.one_of(
 def test_any_change_makes_a_job_or_an_invalid_one(changes: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidJob):
         assert isinstance(_JOB.replaced(changes), TuneJob)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("space.lr", "=0.1"),
-        ("space.lr", "0.1"),
-        ("space.lr", True),
-        ("space.units", "many"),
-        ("space.listed", "4"),
-        ("space.fixed", "7"),
-        ("space.kind", 3),
-        ("space.flag", "yes"),
-        ("space.part.on.decay", "=0.5"),
-    ],
-)
-def test_a_parameter_cannot_be_fixed_at_another_kind_of_value(field: str, value: Any) -> None:
-    space = {
-        "lr": LogUniform(0.01, 1),
-        "units": IntUniform(1, 9),
-        "listed": Choice([1, 2.5]),
-        "fixed": 7,
-        "kind": Choice(["a", "b"]),
-        "flag": Choice([True, False]),
-        "part": Switch({"on": {"decay": Uniform(0, 1)}, "off": {}}),
-    }
-    _, faults = apply_changes({"space": space}, {field: value})
-    assert [fault.field for fault in faults] == [field]
-    assert faults[0].found == value
-    assert faults[0].allowed.startswith("must be ")
-
-
-@pytest.mark.parametrize("value", [3, 0.25, "c", {"kind": "uniform", "low": 0, "high": 1}, Choice(["p"])])
-def test_a_mixed_parameter_takes_any_of_its_kinds(value: Any) -> None:
-    fields, faults = apply_changes({"space": {"mixed": Choice([1, "a"])}}, {"space.mixed": value})
-    assert faults == []
-    assert fields["space"]["mixed"] == value
 
 
 def test_lists_are_set_as_json() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.storage import Entry, Store
-from pipeline.study.contents import contents, listed_entries, refuse_links, remove, sweep
+from pipeline.storage import Store
+from pipeline.study.contents import contents, listed_entries, refuse_links, sweep
 
 OWN = [
     "study.json",
@@ -98,14 +98,6 @@ def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path
     ]
 
 
-def test_entries_are_listed_for_a_message() -> None:
-    entries = [Entry(f"f{number}", "file") for number in range(1050)]
-    assert listed_entries(entries[:2]) == "f0, f1"
-    assert listed_entries(entries[:50]).endswith(", f48, f49")
-    assert listed_entries(entries).endswith(", f48, f49 and 1,000 more")
-    assert listed_entries(entries, most=2) == "f0, f1 and 1,048 more"
-
-
 @pytest.mark.parametrize(
     ("path", "refused"), [("epochs", True), ("report.html", True), ("notes.txt", False), ("files/0001/data", False)]
 )
@@ -127,21 +119,6 @@ def test_unfinished_files_are_swept(store: Store) -> None:
     sweep(store)
     left = {entry.path for entry in store.entries() if entry.kind == "file"}
     assert left == {*OWN[:-1], ".writing-my-novel-0a1b2c3d"}
-
-
-def test_removing_keeps_untracked_files(store: Store, tmp_path: Path) -> None:
-    store.write("logs/mine.log", "mine")
-    assert [entry.path for entry in remove(store)] == ["logs/mine.log"]
-    assert sorted(path.name for path in (tmp_path / "s").rglob("*")) == ["logs", "mine.log"]
-
-
-def test_the_specification_is_removed_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    deleted = []
-    whole = Store.delete
-    monkeypatch.setattr(Store, "delete", lambda self, path: (deleted.append(path), whole(self, path)))
-    remove(store)
-    assert sorted(deleted) == sorted(OWN)
-    assert deleted[-2:] == ["sessions/0001.json", "study.json"]
 
 
 def test_a_name_in_a_list_stays_on_its_line(store: Store) -> None:

@@ -1,7 +1,6 @@
 """The context of the trial for which the user's code is called."""
 
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -9,22 +8,13 @@ from pathlib import Path
 import pytest
 
 from pipeline import trial
-from pipeline.errors import StorageError, UsageError
+from pipeline.errors import StorageError
 from pipeline.study.context import TrialContext, current, for_all_trials, in_part, in_trial
 
 
 @pytest.fixture
 def context(tmp_path):
     return TrialContext("0003", 7, 20, tmp_path)
-
-
-def test_a_trial_is_known_where_its_code_runs(context):
-    before = Path.cwd()
-    with in_trial(context):
-        assert trial() == context
-        assert Path.cwd() == context.folder
-    assert current() is None
-    assert Path.cwd() == before
 
 
 def test_the_directory_is_put_back_after_an_error(context):
@@ -38,11 +28,6 @@ def test_the_directory_is_put_back_after_an_error(context):
     with pytest.raises(ZeroDivisionError):
         failing()
     assert Path.cwd() == before
-
-
-def test_outside_of_a_trial_the_error_names_where_to_call():
-    with pytest.raises(UsageError, match="model, callbacks, function and data function"):
-        trial()
 
 
 def test_shared_data_have_a_context_without_a_trial_id(context):
@@ -105,8 +90,3 @@ def test_a_missing_folder_is_reported_and_changes_nothing(context, monkeypatch):
     with pytest.raises(StorageError, match=reported), in_trial(context):
         raise AssertionError
     assert (current(), Path.cwd(), sys.path) == (None, before, path)
-
-
-def test_it_is_imported_without_ray_and_tensorflow():
-    code = "import sys; from pipeline import trial; print({'ray', 'tensorflow', 'keras'} & set(sys.modules))"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

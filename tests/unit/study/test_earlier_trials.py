@@ -55,8 +55,3 @@ def test_trials_outside_of_a_changed_space_are_left_out() -> None:
     (found,) = earlier_studies(job(space={"a": Uniform(0.5, 1)}), [COPY])
     assert len(found.observations) == 11
     assert earlier_studies(job(space={"a": Uniform(3, 4)}), [COPY]) == []
-
-
-def test_a_study_that_learns_draws_by_curves() -> None:
-    assert job(scheduler="asha").searcher.kind == "curves"
-    assert job(scheduler="asha", learn_from=()).searcher.kind == "random"

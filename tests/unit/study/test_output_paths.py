@@ -67,11 +67,3 @@ def test_no_link_is_written_through(study: Path, tmp_path: Path) -> None:
 def test_a_folder_in_a_study_is_refused(study: Path, path: str) -> None:
     with pytest.raises(StorageError, match="is within the study"):
         check_output_folder(study / path)
-
-
-def test_other_folders_are_accepted(study: Path, tmp_path: Path) -> None:
-    check_output_folder(study / "export/second")
-    check_output_folder(tmp_path / "models")
-    check_output_folder(study / "export", winner_of=study)
-    with pytest.raises(StorageError):
-        check_output_folder(study / "export", winner_of=tmp_path / "other")

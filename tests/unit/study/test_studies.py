@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.storage import Store
-from pipeline.study.studies import as_argument, called, default_storage, no_study, study_names
+from pipeline.study.studies import as_argument, called, no_study, study_names
 from tests.unit.results.studies import Recording, tune_job
 
 
@@ -29,21 +29,6 @@ def test_a_study_in_a_command_is_quoted_where_a_shell_needs_it(here: Path, locat
     assert as_argument(str(here / "studies/one")) == "one"
 
 
-def test_a_question_mark_in_a_path_is_part_of_a_name(tmp_path: Path) -> None:
-    Store(tmp_path / "what?").write("one/study.json", "{}")
-    message = str(no_study(Store(tmp_path / "what?/two")))
-    assert "Available: one; `tunepipe studies --storage '" in message
-
-
-def test_the_storage_is_named_by_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNEPIPE_STORAGE", "s3://bucket/studies")
-    assert default_storage() == "s3://bucket/studies"
-    monkeypatch.setenv("TUNEPIPE_STORAGE", "")
-    assert default_storage() == "studies"
-    monkeypatch.delenv("TUNEPIPE_STORAGE")
-    assert default_storage() == "studies"
-
-
 @pytest.fixture
 def storage(tmp_path: Path) -> Store:
     for name in ("b", "a", "mnist-asha"):
@@ -56,12 +41,6 @@ def test_a_study_is_a_folder_with_its_specification(storage: Store) -> None:
     assert storage.local is not None
     (storage.local / "linked").symlink_to(storage.local / "a")
     assert study_names(storage) == ["a", "b", "linked", "mnist-asha"]
-
-
-def test_a_link_that_cannot_be_looked_at_hides_no_study(storage: Store) -> None:
-    assert storage.local is not None
-    (storage.local / "bad").symlink_to("x" * 300)
-    assert study_names(storage) == ["a", "b", "mnist-asha"]
 
 
 def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
@@ -86,10 +65,3 @@ def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
 def test_a_study_that_does_not_exist_is_explained(storage: Store, name: str, words: str) -> None:
     wrong = Store(f"{storage.uri}/{name}" if name else storage.uri)
     assert str(no_study(wrong)).startswith(words.format(storage.uri))
-
-
-def test_a_long_list_of_studies_is_cut(tmp_path: Path) -> None:
-    for number in range(20):
-        Store(tmp_path / f"s{number:02d}").write("study.json", "{}")
-    assert "s00, s01, " in str(no_study(Store(tmp_path)))
-    assert ", s11 and 8 more. Name one" in str(no_study(Store(tmp_path)))

@@ -6,17 +6,14 @@ from typing import Any
 import pytest
 
 from pipeline.errors import InvalidJob
-from pipeline.searchers import SEARCHERS, Observation, Suggestion
-from pipeline.space import Choice, IntUniform, LogUniform, QUniform, Switch, Uniform, fits, key_of
+from pipeline.searchers import SEARCHERS, Observation
+from pipeline.space import Choice, IntUniform, LogUniform, QUniform, Switch, Uniform, fits
 from pipeline.study import Budget, Objective, TuneJob
 from pipeline.study.trial_configs import (
     all_tried,
     config_of_trial,
-    fewer_trials,
     start_configs,
-    suggestion_of_trial,
     trials_in_all,
-    untried_config,
 )
 
 _SPACE = {
@@ -44,17 +41,6 @@ def test_starts_come_first_and_draws_follow_as_without_them(kind: str) -> None:
     drawn = (config_of_trial(plain, index) for index in range(5))
     assert configs[2:] == [config for config in drawn if kind != "grid" or config not in configs[:2]][:3]
     assert all(fits(job.space, config) for config in configs)
-
-
-def test_a_suggestion_keeps_the_reason_of_its_own_draw() -> None:
-    job = _job(space={"a": IntUniform(1, 40)}, searcher="curves", budget=Budget(trials=40), start_with=[{"a": 1}])
-    start = suggestion_of_trial(job, 0, [])
-    assert start == Suggestion({"a": 1}, "A config that the study starts with.")
-    first = suggestion_of_trial(job, 1, [Observation(start.config, "open")])
-    assert first.reason == "Drawn at random: fewer than 6 trials have a value."
-    taken = untried_config(job.space, start, {key_of(start.config)}, lambda _: start, seed=0, number=0)
-    assert taken.config != start.config
-    assert taken.reason == "One of the remaining configs: the searcher drew only configs that had been tried."
 
 
 @pytest.mark.parametrize("kind", ["random", "sobol"])
@@ -105,25 +91,6 @@ def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any],
     assert trials_in_all(_job(**fields)) == trials
 
 
-@pytest.mark.parametrize(
-    ("fields", "reported"),
-    [
-        ({}, None),
-        ({"space": {"a": 1}}, "all 16 trials would be equal: only 1 is run"),
-        ({"space": {"a": 1}, "trial_seeds": True}, None),
-        ({"space": {"a": 1}, "budget": Budget(trials=1)}, None),
-        ({"space": {"a": Choice([8])}}, "The space has only 1 config: 1 trial is run, not 16."),
-        (
-            {"searcher": "grid", "space": {"a": Choice([1, 2, 3])}},
-            "The space has only 3 configs: 3 trials are run, not 16",
-        ),
-    ],
-)
-def test_fewer_trials_than_the_budget_are_explained(fields: dict[str, Any], reported: str | None) -> None:
-    printed = fewer_trials(_job(**fields))
-    assert printed is None if reported is None else reported in str(printed)
-
-
 def test_configs_outside_the_space_are_not_learned_from() -> None:
     job = _job(searcher="tpe", space={"a": Choice([1, 2])})
     good = [Observation({"a": 1 + index % 2}, "known", float(index)) for index in range(12)]
@@ -153,23 +120,6 @@ def test_each_config_of_a_small_space_is_tried_once(kind: str) -> None:
     assert all_tried(job, 23) is None
 
 
-@pytest.mark.parametrize("kind", ["random", "sobol"])
-def test_config_i_of_a_small_space_depends_on_seed_and_i_alone(kind: str) -> None:
-    job = _job(space=_SMALL, searcher=kind, budget=Budget(trials=100))
-    observations: list[Observation] = []
-    for index in range(12):
-        observations.append(Observation(config_of_trial(job, index, observations), "open"))
-    assert [config_of_trial(job, index) for index in reversed(range(12))] == [
-        one.config for one in reversed(observations)
-    ]
-
-
-def test_a_branch_without_numbers_is_not_repeated_beside_an_infinite_one() -> None:
-    job = _job(space={"s": Switch({"off": {}, "on": {"x": Uniform(0, 1)}})}, budget=Budget(trials=30))
-    assert trials_in_all(job) == 30
-    assert [config_of_trial(job, index)["s"] for index in range(30)].count("off") == 1
-
-
 @pytest.mark.parametrize(
     ("fields", "trials"),
     [
@@ -186,14 +136,6 @@ def test_configs_may_repeat_where_their_trials_differ(fields: dict[str, Any], tr
     job = _job(**{"space": _SMALL, "budget": Budget(trials=30, epochs=8), **model, **fields})
     assert trials_in_all(job) == trials
     assert (all_tried(job, trials) is None) == (trials == 30)
-
-
-def test_large_spaces_need_no_list_of_their_configs() -> None:
-    job = _job(space={"a": IntUniform(1, 10**6), "b": IntUniform(1, 10**6)}, budget=Budget(trials=50))
-    assert trials_in_all(job) == 50
-    drawn = [config_of_trial(job, index, ()) for index in range(3)]
-    observations = [Observation(config, "open") for config in drawn]
-    assert config_of_trial(job, 1, observations) not in drawn
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from tune_jobs.beale import descend
-from tune_jobs.beale_optimisers import EPOCHS, STEPS, compete, walk
+from tune_jobs.beale_optimisers import EPOCHS, STEPS, walk
 
 
 def _walk(epochs: int = EPOCHS, **config: object) -> list[dict[str, float]]:
@@ -14,18 +14,15 @@ def _walk(epochs: int = EPOCHS, **config: object) -> list[dict[str, float]]:
 
 @pytest.fixture(scope="module")
 def momentum() -> list[dict[str, float]]:
-    """Descent with a fitting rate and high momentum."""
     return _walk(walker="momentum", lr=0.02, momentum=0.9)
 
 
 def test_a_walk_is_keras_momentum(momentum: list[dict[str, float]]) -> None:
-    """The optimiser's path equals that of the job without Keras, up to float32."""
     for found, expected in zip(momentum[:5], descend({"lr": 0.02, "momentum": 0.9}), strict=False):
         assert (found["x"], found["y"]) == pytest.approx((expected["x"], expected["y"]), abs=1e-3)
 
 
 def test_yardsticks_tell_a_good_walk(momentum: list[dict[str, float]]) -> None:
-    """Half of the walks or more arrive by the last epoch, and a walk that has not counts as one step too many."""
     assert momentum[-1]["arrived"] >= 0.5
     assert momentum[-1]["steps"] <= EPOCHS * STEPS
     assert momentum[-1]["distance"] < 0.01
@@ -43,12 +40,4 @@ def test_yardsticks_tell_a_good_walk(momentum: list[dict[str, float]]) -> None:
     ],
 )
 def test_an_optimisers_memory_is_counted(config: dict, slots: int) -> None:
-    """SGD keeps no number for each weight, momentum and RMSprop keep one, Adam two."""
     assert _walk(1, **config)[0]["slots"] == slots
-
-
-def test_another_surface_is_one_name() -> None:
-    """A job on another surface, Himmelblau's, is created by its name and finds a minimum."""
-    *_, last = islice(walk({"surface": "himmelblau", "walker": "adam", "lr": 0.1, "beta_1": 0.9}), EPOCHS)
-    assert compete("himmelblau").space["surface"] == "himmelblau"
-    assert last["arrived"] >= 0.9

@@ -11,7 +11,6 @@ from tune_jobs.surfaces import SURFACES
 
 @pytest.mark.parametrize("searcher", ["random", "sobol", "tpe", "cma", "gp"])
 def test_every_searcher_gets_into_the_valley(searcher: str, tmp_path: Path) -> None:
-    """Each searcher finds a value below 1 in 48 trials, where the median of the domain is about 300."""
     job = beale_search.JOB.replaced({"searcher": searcher, "budget.trials": 48, "resources.workers": 0})
     run(job, storage=tmp_path)
     best = load_results(tmp_path / job.name).best
@@ -21,7 +20,6 @@ def test_every_searcher_gets_into_the_valley(searcher: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", SURFACES)
 def test_any_surface_is_searched_and_minimised_through_the_same_door(name: str) -> None:
-    """A surface's name gives searchers its bounds and minimum, and SciPy's minimiser its start."""
     surface = SURFACES[name]
     job = beale_search.search(name)
     assert (job.space["x"].low, job.space["y"].high) == (surface.x[0], surface.y[1])

@@ -26,38 +26,23 @@ def _file(folder: Path, text: str, name: str = "a_job_file.py") -> str:
 
 
 def test_modules_that_export_a_job_are_jobs() -> None:
-    """Modules with a JOB are listed in sorted order with dashes in their names; others are not listed."""
     assert {"beale", "digits-quick", "mnist-asha", "mnist-pbt"} <= set(tune_jobs.names())
     assert tune_jobs.names() == sorted(tune_jobs.names())
     assert "networks" not in tune_jobs.names()
 
 
-def test_a_modules_own_spelling_is_known_too() -> None:
-    """A job is also found by its file's name, with underscores."""
-    assert tune_jobs.find("mnist_asha") is tune_jobs.find("mnist-asha")
-
-
 def test_a_path_is_a_job_too(tmp_path: Path) -> None:
-    """The path of a Python file that exports JOB loads that job."""
     assert tune_jobs.find(_file(tmp_path, _JOB)).name == "mine"
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    """An unknown name is refused with a suggestion and the list of all names."""
     with pytest.raises(JobNotFound, match=r"no job 'mnist-ahsa'\. Did you mean 'mnist-asha'\? Available: beale, "):
         tune_jobs.find("mnist-ahsa")
     with pytest.raises(JobNotFound, match=r"no job 'zzz'\. Available: beale"):
         tune_jobs.find("zzz")
 
 
-def test_a_shared_module_is_no_job() -> None:
-    """A module without JOB cannot be loaded as a job."""
-    with pytest.raises(JobNotFound, match="no job 'networks'"):
-        tune_jobs.find("networks")
-
-
 def test_a_file_called_without_its_ending_is_suggested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job file without its ending is suggested with `.py` if that file exists."""
     monkeypatch.chdir(tmp_path)
     _file(tmp_path, _JOB, "tuning.py")
     with pytest.raises(JobNotFound, match=r"Did you mean the file tuning\.py\?"):
@@ -65,7 +50,6 @@ def test_a_file_called_without_its_ending_is_suggested(tmp_path: Path, monkeypat
 
 
 def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
-    """A file without a job is refused with the name that it must export."""
     with pytest.raises(
         InvalidJob, match=r"(?s)a_job_file\.py.*JOB: the file must define JOB = TuneJob\(…\); found nothing"
     ):
@@ -74,7 +58,6 @@ def test_a_file_without_a_job_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inside", ["def main():\n", "if __name__ == '__main__':\n"])
 def test_a_file_that_makes_its_job_inside_is_refused_with_how_to_start_it(inside: str, tmp_path: Path) -> None:
-    """A file that makes its job in a function or in its main block is refused with how to start such a file."""
     file = _file(tmp_path, inside + textwrap.indent(_JOB, "    "))
     with pytest.raises(InvalidJob) as error:
         tune_jobs.find(file)
@@ -87,7 +70,6 @@ def test_a_file_that_makes_its_job_inside_is_refused_with_how_to_start_it(inside
     [(["job"], "{file}:job; found nothing"), (["job", "best"], "{file}:job or {file}:best; found nothing")],
 )
 def test_jobs_under_other_names_are_listed(tmp_path: Path, names: list[str], reported: str) -> None:
-    """A file with jobs under other names than JOB is refused with each of them as a command would name it."""
     file = _file(tmp_path, "".join(_JOB.replace("JOB =", f"{name} =") for name in names))
     with pytest.raises(InvalidJob) as error:
         tune_jobs.find(file)
@@ -95,7 +77,6 @@ def test_jobs_under_other_names_are_listed(tmp_path: Path, names: list[str], rep
 
 
 def test_a_job_under_another_name_is_found_by_it(tmp_path: Path) -> None:
-    """`FILE.py:NAME` is the job of that name, and a name that is not a job is refused with the jobs of the file."""
     file = _file(tmp_path, _JOB + _JOB.replace("JOB =", "best =") + "width = 3\n")
     assert tune_jobs.find(f"{file}:best").name == "mine"
     with pytest.raises(
@@ -109,27 +90,12 @@ def test_a_job_under_another_name_is_found_by_it(tmp_path: Path) -> None:
 
 
 def test_a_job_of_another_type_is_refused(tmp_path: Path) -> None:
-    """A JOB that is not a TuneJob is refused."""
     with pytest.raises(InvalidJob, match=r"JOB: must be a TuneJob; found \{'name': 'mine'\}"):
         tune_jobs.find(_file(tmp_path, "JOB = {'name': 'mine'}"))
 
 
-def test_a_missing_file_is_reported(tmp_path: Path) -> None:
-    """A missing path that ends in .py is reported as a missing file."""
-    with pytest.raises(JobNotFound, match=r"no job file .*gone\.py"):
-        tune_jobs.find(str(tmp_path / "gone.py"))
-
-
 @pytest.mark.parametrize("name", ["job.txt", "job.PY", "job"])
 def test_a_file_that_is_not_python_is_reported(name: str, tmp_path: Path) -> None:
-    """A file whose name does not end in .py is reported as a file, and not as an unknown job."""
     (tmp_path / name).touch()
     with pytest.raises(JobNotFound, match=rf"{name} is not a Python file: the name of a job file ends in \.py"):
         tune_jobs.find(str(tmp_path / name))
-
-
-def test_a_notebook_is_refused_with_the_command_that_converts_it(tmp_path: Path) -> None:
-    """A notebook as a job file is refused with the command that makes a Python file of it."""
-    (tmp_path / "study.ipynb").touch()
-    with pytest.raises(JobNotFound, match=r"study\.ipynb is not a Python file: .* `jupyter nbconvert --to python"):
-        tune_jobs.find(str(tmp_path / "study.ipynb"))

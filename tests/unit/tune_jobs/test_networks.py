@@ -19,7 +19,6 @@ from tune_jobs.networks import optimiser_of, tutorial_network
     ],
 )
 def test_an_optimiser_has_the_settings_of_its_config(config: dict, kind: type, settings: dict) -> None:
-    """An optimiser has the settings of its config and Keras' defaults for the rest."""
     optimiser = optimiser_of(config)
     assert type(optimiser) is kind
     assert float(optimiser.learning_rate) == pytest.approx(0.1)
@@ -27,12 +26,10 @@ def test_an_optimiser_has_the_settings_of_its_config(config: dict, kind: type, s
 
 
 def test_a_setting_of_another_optimiser_is_left_out() -> None:
-    """Adagrad, which has no momentum, does not get the momentum of the config."""
     assert not hasattr(optimiser_of({"optimiser": "adagrad", "lr": 0.1, "momentum": 0.9}), "momentum")
 
 
 def test_the_network_equals_the_tutorials() -> None:
-    """The network has Dense(64) uniform, Dropout(0.1), Dense(64) uniform, softmax: 55,050 weights by default."""
     model = tutorial_network({"lr": 0.1})
     assert model.count_params() == 784 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10
     assert [type(layer).__name__ for layer in model.layers] == ["Dense", "Dropout", "Dense", "Dense"]
