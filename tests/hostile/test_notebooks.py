@@ -251,14 +251,14 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
 
 
 def test_functions_that_have_changed_are_refused(kernel):
-    """A resume refuses a changed helper function of another cell, unless changes are accepted."""
+    """A resume refuses a function of the job that was typed in another way."""
     assert "\nstudy   /" in kernel.run("run(JOB, name='changing')")
-    kernel.run("def doubled(number):\n    return number * 3")
-    larger = "run(JOB.replaced({'budget.trials': 4}), name='changing', resume=True"
+    kernel.run("def callbacks(config):\n    return []")
+    larger = "run(JOB.replaced({'budget.trials': 4, 'callbacks': callbacks}), name='changing', resume=True"
     reported = kernel.run(f"{larger})")
     assert "StudyChanged" in reported
     assert "must be the code that the study began with" in reported
-    kernel.run("def doubled(number):\n    return number * 2")
+    kernel.run("def callbacks(config):\n    return [Printing()]")
     assert "\nstudy   /" in kernel.run(f"{larger})")
 
 

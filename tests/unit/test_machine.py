@@ -85,41 +85,10 @@ def test_a_pod_of_version_1(container):
     assert container_limits(root) == Limits(3.0, 6 * GIB, 5 * GIB)
 
 
-@pytest.mark.parametrize("groups", [V1, "4:memory:/../..\n3:cpu:/../.."])
-def test_a_container_that_sees_its_group_as_the_top_only(container, groups):
-    root = container(groups, {**memory1("", str(3 * GIB)), **quota1("", 50000)})
-    assert container_limits(root) == Limits(0.5, 3 * GIB, 3 * GIB)
-
-
-def test_both_versions_on_one_machine(container):
-    root = container("4:memory:/a\n0::/a", {**memory1("a/", str(GIB)), "a/cpu.max": "100000 100000"})
-    assert container_limits(root) == Limits(1.0, GIB, GIB)
-
-
 @pytest.mark.parametrize(("high", "most"), [("max", 6 * GIB), (str(4 * GIB), 4 * GIB), (str(8 * GIB), 6 * GIB)])
 def test_memory_above_which_a_group_is_slowed_down_is_a_limit(container, high, most):
     root = container("0::/", {**memory2("", str(6 * GIB), GIB), "memory.high": high})
     assert container_limits(root) == Limits(memory=most, free=most - GIB)
-
-
-@pytest.mark.parametrize(
-    ("groups", "files"),
-    [
-        (
-            "0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0",
-            {
-                **memory2("system.slice/slurmstepd.scope/job_7/", str(8 * GIB)),
-                **memory2("system.slice/slurmstepd.scope/job_7/step_0/user/task_0/", "max"),
-            },
-        ),
-        (
-            "9:memory:/slurm/uid_1000/job_7/step_0\n8:cpuset:/slurm/uid_1000/job_7/step_0",
-            {**memory1("slurm/uid_1000/job_7/", str(8 * GIB)), **memory1("slurm/uid_1000/job_7/step_0/", UNLIMITED)},
-        ),
-    ],
-)
-def test_a_job_of_slurm(container, groups, files):
-    assert container_limits(container(groups, files)) == Limits(memory=8 * GIB, free=8 * GIB)
 
 
 def test_without_control_groups_there_is_no_limit(tmp_path):

@@ -66,11 +66,6 @@ def test_a_function_of_a_job_that_another_module_makes_belongs_to_the_jobs_file(
     assert home_of(job.model)["__name__"] == "a_job"
 
 
-def test_a_variable_of_a_main_block_is_no_name(write):
-    text = JOB.format("JOB = job(lambda c: 1)").replace("\nJOB", "\nif True:\n    JOB")
-    assert not load_module(write({"a_job.py": text}) / "a_job.py").JOB.resumable
-
-
 @pytest.mark.parametrize("value", [max, int, 3, None, "f", functools.partial(max, 1)])
 def test_what_python_code_does_not_define_is_no_function(value):
     assert as_function(value) is None
@@ -84,13 +79,6 @@ def test_code_that_differs_in_comments_and_layout_is_the_same(write):
     assert same_code(one, other)
     assert not same_code(one, third)
     assert not same_code(one, UnloadedFunction("a_job:build", None))
-
-
-def test_an_unloaded_function_is_never_called():
-    placeholder = UnloadedFunction("a_job:build", "0")
-    assert placeholder.__name__ == "build"
-    with pytest.raises(TypeError):
-        placeholder({})
 
 
 @pytest.mark.parametrize(

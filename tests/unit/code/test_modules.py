@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.code import content_of, end_loading, load_module, script_arguments, split_job_name
+from pipeline.code import content_of, end_loading, load_module, script_arguments
 from pipeline.errors import InvalidJob, JobNotFound
 
 
@@ -40,12 +40,6 @@ def test_a_file_with_relative_imports_is_a_module_of_its_package(write):
     assert (module.SIZE, module.NAME) == (3, "pkg.inner.job")
     other = load_module(write({**PACKAGE, "pkg/sizes.py": "SIZE = 4"}, "other") / "pkg/inner/job.py")
     assert other.SIZE == 4
-
-
-def test_a_file_that_tries_a_relative_import_is_a_script(write):
-    text = "try:\n    from .sizes import SIZE\nexcept ImportError:\n    from sizes import SIZE\nNAME = __name__"
-    module = load_module(write({"__init__.py": "", "job_s.py": text, "sizes.py": "SIZE = 5"}) / "job_s.py")
-    assert (module.SIZE, module.NAME) == (5, "job_s")
 
 
 def test_relative_imports_need_a_package_and_no_script(write):
@@ -98,11 +92,6 @@ def test_a_file_sees_its_own_command_line_and_the_same_random_numbers_each_time(
     assert np.random.get_state()[1].tolist() == state
     with script_arguments(path, ["--size", "3"]):
         assert sys.argv == [str(path), "--size", "3"]
-
-
-def test_a_job_may_name_a_variable_of_its_file():
-    assert split_job_name("a/b.py:JOB") == ("a/b.py", ":JOB")
-    assert split_job_name("s3:x") == ("s3:x", "")
 
 
 def test_notes_of_tensorflow_are_left_out_and_other_lines_stay():

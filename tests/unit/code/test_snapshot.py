@@ -1,7 +1,6 @@
 """Snapshots of a job's code, and the study's code in another process."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -37,7 +36,6 @@ FILES = {"a_job.py": JOB, "helper.py": "K = 1", "lazy.py": "K = 2", "sub/mod.py"
 
 
 def taken(folder, name="a_job.py"):
-    """The function of a job file, its snapshot, and what a study records of it."""
     function = load_module(folder / name).f
     snapshot = snapshot_of([function])
     recorded = Recorded()
@@ -47,7 +45,6 @@ def taken(folder, name="a_job.py"):
 
 
 def elsewhere():
-    """Unload the job's modules, as in another process."""
     forget_copies()
     for name in ("a_job", "helper", "lazy", "sub", "sub.mod", "late"):
         sys.modules.pop(name, None)
@@ -190,16 +187,3 @@ def test_only_what_is_loaded_counts_as_changed_code(write):
 def test_records_that_tunepipe_did_not_write_are_refused(value):
     with pytest.raises(StorageError):
         Recorded(value)
-
-
-def test_a_record_survives_json():
-    recorded = Recorded({"roots": ["/a"], "files": {"b/c.py": "0"}, "arguments": ["--x"]})
-    assert Recorded(recorded.to_json()).to_json() == recorded.to_json()
-    assert recorded.path_of("b.c") == "b/c.py"
-    assert recorded.path_of("b") is None
-
-
-def test_a_home_folder_is_no_project(write, monkeypatch):
-    folder = write(FILES)
-    monkeypatch.setattr(Path, "home", lambda: folder)
-    assert taken(folder)[1].files.keys() == {"a_job.py", "helper.py"}

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from pydantic import TypeAdapter
 
-from pipeline.schedulers import PB2, PBT, AnyScheduler, Decision, Scheduler, SchedulerContext
+from pipeline.schedulers import PB2, PBT, Decision, Scheduler, SchedulerContext
 from pipeline.space import Choice, IntUniform, LogUniform, Space, Switch, Uniform, fits
 
 SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
@@ -27,23 +26,6 @@ def population(
 def report(scheduler: Scheduler, trial: str, epoch: int, value: float) -> Decision:
     scheduler.start(trial)
     return scheduler.on_result(trial, epoch, value)
-
-
-def test_the_population_advances_together() -> None:
-    scheduler = population(PBT(quantile=0), 3, added=1)
-    assert report(scheduler, "0000", 1, 0.5).reason == (
-        "0.5 is number 1 of 1 trials at epoch 1; waits for one not yet drawn"
-    )
-    scheduler.add("0001", {"lr": 0.1, "layers": 2})
-    scheduler.add("0002", {"lr": 0.1, "layers": 2})
-    decision = report(scheduler, "0001", 1, 0.6)
-    assert (decision.action, decision.reason) == (
-        "pause",
-        "0.6 is number 1 of 2 trials at epoch 1; waits for trial 0002 at epoch 0",
-    )
-    assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0002"
-    assert report(scheduler, "0002", 1, 0.4).action == "pause"
-    assert scheduler.choose(["0000", "0001", "0002"]).trial_id == "0000"
 
 
 def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None:
@@ -80,24 +62,6 @@ def test_hyperparameters_that_are_not_explored_are_the_donor_s(kind: Any) -> Non
         assert exploit.config | {"lr": 0} == exploit.parent_config | {"lr": 0}
         assert f"width stays {exploit.parent_config['width']}" in exploit.explored
     assert len({exploit.config["lr"] for exploit in exploits}) > 3
-
-
-@pytest.mark.parametrize("settings", [PBT(resample_probability=0), PB2()])
-def test_exploring_leaves_values_that_the_space_no_longer_has(settings: Any) -> None:
-    before: Space = {"batch": Choice([16, 32]), "how": Switch({"old": {}, "plain": {}}), "x": Uniform(0, 1)}
-    after: Space = {"batch": Choice([64, 128]), "how": Switch({"new": {}, "plain": {}}), "x": Uniform(0, 1)}
-    first = settings.build(SchedulerContext(before, "max", 100, 6, 0))
-    for i in range(6):
-        first.add(f"{i:04d}", {"batch": 16, "how": "old", "x": 0.1 * i})
-    for epoch in (1, 2):
-        for i in range(6):
-            report(first, f"{i:04d}", epoch, float(i * epoch))
-    second = settings.build(SchedulerContext(after, "max", 100, 6, 0))
-    second.restore(first.state())
-    decisions = [report(second, f"{i:04d}", epoch, float(i * epoch)) for epoch in range(3, 7) for i in range(6)]
-    explored = [decision.config for decision in decisions if decision.action == "exploit"]
-    assert explored
-    assert all(fits(after, config) for config in explored)
 
 
 class _Controller:
@@ -236,27 +200,6 @@ _EXPLORED = {
     "how": Switch({"slow": {"rate": Uniform(0, 1)}, "fast": {"rate": Uniform(0, 9)}}),
     "fixed": 3,
 }
-
-
-def read(explore: Any) -> Any:
-    return TypeAdapter(AnyScheduler).validate_python({"kind": "pbt", "explore": explore}).explore
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (None, None),
-        ("lr", ("lr",)),
-        (["lr", "width"], ("lr", "width")),
-        ([], ()),
-        ({"lr": {"kind": "loguniform", "low": 1e-3, "high": 0.1}}, {"lr": LogUniform(1e-3, 0.1)}),
-        ({"lr": LogUniform(1e-3, 0.1), "width": None}, {"lr": LogUniform(1e-3, 0.1), "width": None}),
-    ],
-)
-def test_names_and_domains_are_read(given: Any, expected: Any) -> None:
-    assert read(given) == expected
-    written = TypeAdapter(AnyScheduler).dump_python(PBT(explore=expected), mode="json")
-    assert read(written["explore"]) == expected
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import given, settings, strategies as st
 
-from pipeline.searchers import CurveSearch, EarlierStudy, History, Observation, RandomSearch
+from pipeline.searchers import CurveSearch, EarlierStudy, History, Observation
 from pipeline.searchers.curve_process import CurveProcess, Points
 from pipeline.space import IntUniform, Switch, Uniform, draw
 
@@ -94,17 +94,6 @@ def test_a_config_is_judged_by_its_last_epoch():
     assert min(drawn) > 0.6
 
 
-def test_the_first_and_every_fourth_are_random():
-    observations = _observed(30, _bowl)
-    for index, known, why in (
-        (2, 4, "Drawn at random: fewer than 6 trials have a value."),
-        (43, 30, "Drawn at random, like every fourth"),
-    ):
-        found = _suggested(observations[:known], index=index)
-        assert found.config == RandomSearch().draw(SPACE, seed=0, index=index)
-        assert found.reason.startswith(why)
-
-
 def test_running_trials_are_predicted_and_not_drawn_again():
     observations = _observed(30, _bowl)
     drawn = []
@@ -116,20 +105,10 @@ def test_running_trials_are_predicted_and_not_drawn_again():
     assert min(apart) > 0.01
 
 
-def _near(config):
-    return abs(config["x"] - 0.3) + abs(config["y"] - 0.6) + (config["s"] == "a")
 
 
 def _drawn_after(earlier, own, index):
     return _suggested(History(own, [EarlierStudy("other", earlier)]), index=index)
-
-
-def test_the_first_draw_is_what_an_earlier_study_recommends():
-    earlier = _observed(40, _bowl)
-    found = _drawn_after(earlier, [], 0)
-    assert _near(found.config) < 0.5
-    assert found.reason == "Best according to earlier studies, near a trial of other."
-    assert _drawn_after(earlier, [], 1).config == RandomSearch().draw(SPACE, seed=0, index=1)
 
 
 def test_a_study_of_the_same_function_counts_and_one_that_misleads_does_not():
@@ -145,10 +124,3 @@ def test_a_study_of_the_same_function_counts_and_one_that_misleads_does_not():
     assert _drawn_after(studies[1].observations, own, 40) == _suggested(own, index=40)
 
 
-
-
-def trials(count: int) -> list[Observation]:
-    return [
-        Observation({"x": number / count}, "known", 1 / number, ((2, 2 / number), (EPOCHS, 1 / number)), str(number))
-        for number in range(1, count + 1)
-    ]

@@ -30,5 +30,3 @@ def test_it_draws_elsewhere_than_many_running_trials() -> None:
     assert 0.2 < float(_drawn(known)["x"]) < 0.4
     running = _tried(np.linspace(0.1, 0.5, 40).tolist(), "open")
     assert 0.7 < float(_drawn([*known, *running])["x"]) < 0.9
-
-

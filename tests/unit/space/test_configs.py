@@ -1,6 +1,5 @@
 """Configs of a space: drawn, explored, carried over, counted through, and their parameters."""
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from pipeline.space import (
     QUniform,
     Switch,
     Uniform,
-    carry_over,
     combination,
     combinations,
     conflicts,
@@ -42,14 +40,6 @@ _NESTED = {
 }
 
 
-def test_grid_parameters_run_through_their_values() -> None:
-    space = {"a": Grid([1, 2]), "b": Grid(["x", "y", "z"]), "c": 0}
-    assert combinations(space) == 6
-    configs = [draw(space, np.random.default_rng(0), index) for index in range(12)]
-    expected = [{"a": a, "b": b, "c": 0} for a, b in itertools.product([1, 2], ["x", "y", "z"])]
-    assert configs == expected * 2
-
-
 def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
     configs = [draw(_NESTED, np.random.default_rng(seed)) for seed in range(60)]
     assert {tuple(config) for config in configs} == {
@@ -73,14 +63,6 @@ def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
 )
 def test_values_outside_of_the_space_do_not_fit(config: dict[str, Any]) -> None:
     assert not fits(_NESTED, config)
-
-
-def test_values_that_a_changed_space_still_lists_are_carried_over() -> None:
-    space = {"x": Uniform(0, 1), "kind": Choice(["b", "c"]), "how": Switch({"new": {"y": Uniform(2, 3)}}), "fixed": 7}
-    config = carry_over(space, {"x": 1.5, "kind": "b", "how": "old", "fixed": 6}, np.random.default_rng(0))
-    assert (config["x"], config["kind"], config["how"], config["fixed"]) == (1.5, "b", "new", 7)
-    assert 2 <= config["y"] < 3
-    assert carry_over(space, config, np.random.default_rng(1)) == config
 
 
 @given(seed=st.integers(0, 999), names=st.sets(st.sampled_from(["lr", "schedule", "decay", "restarts", "period"])))

@@ -71,8 +71,6 @@ def test_places_within_a_part_of_a_space_are_those_of_its_configs(names, monkeyp
     assert len(composed) == (30 if "s" in names else 1)
 
 
-
-
 def test_the_best_config_nearby_is_better_than_all_candidates() -> None:
     cube, rng = Cube({"x": Uniform(0, 1)}), np.random.default_rng(0)
     candidates = np.linspace(0, 1, 11)[:, None]

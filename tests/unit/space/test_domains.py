@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, strategies as st
+from hypothesis import example, given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.space import (
@@ -24,7 +24,7 @@ from pipeline.space import (
     draw,
 )
 from pipeline.space.values import LARGEST
-from tests.unit.space.strategies import domains, seeds, valid_domains, wholes
+from tests.unit.space.strategies import domains, seeds, valid_domains
 
 
 @given(domain=valid_domains, seed=seeds)
@@ -124,32 +124,6 @@ def test_every_draw_of_a_covered_domain_is_in_the_other(outer: Domain, inner: Do
         assert not all(outer.contains(inner.nth(number)) for number in range(inner.count))
 
 
-@pytest.mark.parametrize(
-    ("outer", "inner", "covered"),
-    [
-        (Uniform(0, 1), LogUniform(1e-4, 1), True),
-        (Uniform(0.001, 1), Uniform(0.0001, 1), False),
-        (Uniform(0, 1), Choice((0.8, 0.9)), True),
-        (Uniform(0, 1), Choice((0.8, 2)), False),
-        (Uniform(0, 1), Normal(0, 0.01), False),
-        (Normal(0, 1), Uniform(-9, 9), True),
-        (IntUniform(0, 64), Uniform(0, 1), False),
-        (IntUniform(0, 64, step=16), IntUniform(16, 48, step=32), True),
-        (IntUniform(0, 64, step=16), IntUniform(16, 48), False),
-        (Grid((1, 2, 3)), IntUniform(1, 3), True),
-        (Choice((1, 2, 3)), IntUniform(1, 4), False),
-        (Choice((1, 2)), 2, True),
-        (Choice((1, 2)), True, False),
-        (Switch({"a": {}, "b": {}}), Choice(("a",)), True),
-        (5, 5, True),
-        (5, Choice((5,)), False),
-        (1, 1.0, False),
-    ],
-)
-def test_ranges_lists_and_fixed_values(outer: Any, inner: Any, covered: bool) -> None:
-    assert covers(outer, inner) is covered
-
-
 _SPACE: TypeAdapter[Any] = TypeAdapter(Space)
 
 
@@ -176,17 +150,6 @@ def test_a_faulty_domain_is_refused_with_its_fault(domain: Any) -> None:
 def test_names_that_would_need_quotes_are_refused(name: str) -> None:
     with pytest.raises(ValidationError):
         _SPACE.validate_python({name: 1})
-
-
-@given(domain=st.builds(IntUniform, wholes, wholes, st.booleans(), st.integers(1, 50) | wholes), seed=seeds)
-def test_a_step_leads_from_low_to_high(domain: IntUniform, seed: int) -> None:
-    assume(not domain.faults())
-    value = domain.draw(np.random.default_rng(seed))
-    assert (value - domain.low) % domain.step == 0
-    assert domain.nth(domain.number(value)) == value
-    assert 0 <= domain.number(value) < domain.count
-    assert domain.nth(domain.count - 1) <= domain.high < domain.nth(domain.count)
-    assert domain.step == 1 or not domain.contains(value + 1)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from pipeline.storage.sessions import (
     SILENT_SECONDS,
     Watch,
     driver_alive,
-    heartbeat_within,
     read_sessions,
     state_in,
 )
@@ -114,10 +113,3 @@ def test_a_remote_driver_without_heartbeat_is_dead(store: Store, clock: dict[flo
     session = _write(store, 1, age=0)
     clock[3.0] = lambda: _write(store, 1, age=0, state="interrupted")
     assert not driver_alive(store, session, lambda _: None)
-
-
-def test_a_new_session_is_a_sign_of_life(store: Store, clock: dict[float, Any]) -> None:
-    _write(store, 1)
-    clock[8.0] = lambda: _write(store, 2)
-    assert not heartbeat_within(store, 5.0)
-    assert heartbeat_within(store, 5.0)

@@ -1,7 +1,6 @@
 """Files under one URI."""
 
 import tempfile
-import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -100,18 +99,3 @@ def test_a_check_ends_the_deletion_of_many_files(request: pytest.FixtureRequest,
     with pytest.raises(Superseded):
         store.delete_all(names, check)
     assert store.files() == names[16:]
-
-
-def test_objects_are_deleted_in_parallel(objects: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    all_sent, delete = threading.Barrier(5), Bucket.delete_file
-
-    def answered_together(bucket: Bucket, key: str) -> None:
-        all_sent.wait(timeout=60)
-        delete(bucket, key)
-
-    monkeypatch.setattr(Bucket, "delete_file", answered_together)
-    names = list("abcde")
-    for name in names:
-        objects.write(name, b"x")
-    objects.delete_all(names)
-    assert objects.files() == []

@@ -1,6 +1,5 @@
 """The context of the trial for which the user's code is called."""
 
-import os
 import sys
 import threading
 from pathlib import Path
@@ -9,33 +8,12 @@ import pytest
 
 from pipeline import trial
 from pipeline.errors import StorageError
-from pipeline.study.context import TrialContext, current, for_all_trials, in_part, in_trial
+from pipeline.study.context import TrialContext, current, in_part, in_trial
 
 
 @pytest.fixture
 def context(tmp_path):
     return TrialContext("0003", 7, 20, tmp_path)
-
-
-def test_the_directory_is_put_back_after_an_error(context):
-    before = Path.cwd()
-
-    def failing():
-        with in_trial(context):
-            os.chdir("/")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        failing()
-    assert Path.cwd() == before
-
-
-def test_shared_data_have_a_context_without_a_trial_id(context):
-    with for_all_trials(seed=3, epochs=5):
-        assert trial() == TrialContext("", 3, 5, Path.cwd())
-    with in_trial(context), for_all_trials(seed=3, epochs=5):
-        assert trial() == context
-    assert current() is None
 
 
 def test_a_thread_has_no_trial(context):

@@ -12,7 +12,6 @@ from pipeline.study import Budget, Objective, TuneJob
 from pipeline.study.trial_configs import (
     all_tried,
     config_of_trial,
-    start_configs,
     trials_in_all,
 )
 
@@ -118,42 +117,6 @@ def test_each_config_of_a_small_space_is_tried_once(kind: str) -> None:
     assert len({json.dumps(one.config, sort_keys=True) for one in observations}) == 24
     assert all_tried(job, 24) == "All 24 configs of the space were tried."
     assert all_tried(job, 23) is None
-
-
-@pytest.mark.parametrize(
-    ("fields", "trials"),
-    [
-        ({"scheduler": "pbt"}, 30),
-        ({"trial_seeds": True}, 30),
-        ({"space": {**_SMALL, "lr": LogUniform(0.1, 1)}}, 30),
-        ({"searcher": "sobol"}, 24),
-        ({"start_with": [{"a": 1, "n": 1, "s": "off"}]}, 24),
-        ({"start_with": [{"a": 1, "n": 1, "s": "off"}] * 2}, 24),
-    ],
-)
-def test_configs_may_repeat_where_their_trials_differ(fields: dict[str, Any], trials: int) -> None:
-    model = {"function": None, "model": _build, "data": "digits"}
-    job = _job(**{"space": _SMALL, "budget": Budget(trials=30, epochs=8), **model, **fields})
-    assert trials_in_all(job) == trials
-    assert (all_tried(job, trials) is None) == (trials == 30)
-
-
-@pytest.mark.parametrize(
-    ("space", "start"),
-    [
-        (_SMALL, {"a": 2, "n": 1, "s": "off"}),
-        ({"lr": LogUniform(0.1, 1), "layers": Choice([[64, 32], [8], None])}, {"lr": 0.5, "layers": [64, 32]}),
-    ],
-)
-def test_a_start_that_is_written_twice_is_tried_once(space: dict[str, Any], start: dict[str, Any]) -> None:
-    job = _job(space=space, start_with=[start, start, start], budget=Budget(trials=6))
-    configs = [config_of_trial(job, index) for index in range(6)]
-    assert start_configs(job) == [start]
-    assert configs[0] == start
-    assert configs[1:] == [config_of_trial(job.replaced({"start_with": [start]}), index) for index in range(1, 6)]
-    assert start not in configs[1:]
-    seeded = TuneJob(**{**dict(job), "trial_seeds": True, "function": None, "model": _build, "data": "digits"})
-    assert [config_of_trial(seeded, index) for index in range(3)] == [start] * 3
 
 
 def test_a_start_has_the_values_of_its_domain() -> None:
