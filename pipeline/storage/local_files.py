@@ -78,6 +78,7 @@ class LocalFiles:
 
     def entries(self) -> Sequence[Entry]:
         """Every entry of the folder: links, empty folders and temporary names too."""
+        _refuse_dangling(self.root)
         entries = []
         for path, status in _walk(self.root, folders=True):
             name = path.relative_to(self.root).as_posix()
@@ -136,7 +137,7 @@ class LocalFiles:
     def append(self, path: str, content: bytes) -> None:
         """Append to a file, which is created if it does not exist."""
         target = self.writable(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         with target.open("ab") as file:
             file.write(content)
 
@@ -157,7 +158,7 @@ class LocalFiles:
     def _prepared(self, path: str) -> tuple[Path, Path]:
         """The path of a file to write, whose folder exists, and the temporary one."""
         target = self.writable(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         return target, Path(temporary(str(target)))
 
 
@@ -178,6 +179,23 @@ def _walk(folder: Path, *, folders: bool = False) -> Iterator[tuple[Path, os.sta
 def _fail(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
+
+
+def _make_folder(folder: Path) -> None:
+    _refuse_dangling(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _refuse_dangling(folder: Path) -> None:
+    """Refuse a folder that cannot be created, because a link in its path leads to nothing."""
+    for path in (folder, *folder.parents):
+        if os.path.exists(path):  # noqa: PTH110 (Path.exists raises where it may not look)
+            return
+        if path.is_symlink():
+            raise StorageError(
+                f"{path} is a link to {path.readlink()}, which does not exist. Nothing was written. Create that "
+                "folder, or remove the link."
+            )
 
 
 def _write_synced(path: Path, pieces: Iterable[bytes | memoryview]) -> int:
