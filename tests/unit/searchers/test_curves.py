@@ -105,8 +105,6 @@ def test_running_trials_are_predicted_and_not_drawn_again():
     assert min(apart) > 0.01
 
 
-
-
 def _drawn_after(earlier, own, index):
     return _suggested(History(own, [EarlierStudy("other", earlier)]), index=index)
 
@@ -122,5 +120,3 @@ def test_a_study_of_the_same_function_counts_and_one_that_misleads_does_not():
     assert same > 0.5
     assert other == 0
     assert _drawn_after(studies[1].observations, own, 40) == _suggested(own, index=40)
-
-
