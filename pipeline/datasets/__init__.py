@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.base import (
-    FREE_DISK_BYTES,
     GENERATOR,
     PY_DATASET,
     STREAM,
     TF_DATA,
     Arrays,
     Dataset,
-    SharedPart,
     Split,
     batches_of,
     is_endless,
@@ -43,7 +41,6 @@ from pipeline.text import did_you_mean
 
 __all__ = [
     "DATASETS",
-    "FREE_DISK_BYTES",
     "GENERATOR",
     "PY_DATASET",
     "STREAM",
@@ -52,7 +49,6 @@ __all__ = [
     "ConfigReads",
     "Dataset",
     "RecordedConfig",
-    "SharedPart",
     "Split",
     "Stream",
     "batches_of",
@@ -160,37 +156,19 @@ def _check(split: Split, where: str) -> None:
     """Check that inputs are numbers or text, and targets and weights numbers."""
     for part, arrays in {"inputs": leaves(split.x), "targets or weights": leaves((split.y, split.weight))}.items():
         for array in arrays:
-            text = _is_text(array)
-            if (text and part == "inputs") or (isinstance(array, np.ndarray) and array.dtype.kind in "biuf"):
+            is_array = isinstance(array, np.ndarray)
+            if is_array and (array.dtype.kind in "biuf" or (part == "inputs" and _is_text(array))):
                 continue
-            hint = ""
-            if text:
-                hint = (
-                    " Number the classes with `classes, y = np.unique(y, return_inverse=True)`; "
-                    "Dataset(…, classes=classes.tolist()) keeps their names."
-                )
-            elif isinstance(array, list):
-                hint = " Convert a list with np.array."
-            elif other := [value for value in getattr(array, "flat", ()) if not isinstance(value, str | bytes)]:
-                hint = f" There is {other[0]!r:.60} among them: replace missing values, for example with fillna('')."
-            found = (
-                "text"
-                if text
-                else f"an array of {array.dtype}"
-                if isinstance(array, np.ndarray)
-                else type(array).__name__
-            )
-            allowed = "numbers or text" if part == "inputs" else "numbers"
             raise DataError(
-                f"The {where} holds {found} as {part}; NumPy arrays of {allowed} are allowed, and tf.data.Dataset, "
-                f"keras.utils.PyDataset and generator functions as splits.{hint}"
+                f"The {where} holds {f'an array of {array.dtype}' if is_array else type(array).__name__} as {part}; "
+                f"NumPy arrays of numbers{' or text' if part == 'inputs' else ''} are allowed, and tf.data.Dataset, "
+                "keras.utils.PyDataset and generator functions as splits. np.unique(y, return_inverse=True) numbers "
+                "classes, and fillna('') replaces missing texts."
             )
     if not split.rows:
         raise DataError(f"The {where} has no rows; at least one is needed.")
 
 
-def _is_text(array: Any) -> bool:
-    if not isinstance(array, np.ndarray):
-        return False
+def _is_text(array: np.ndarray) -> bool:
     objects = array.dtype.kind == "O"
     return array.dtype.kind in "US" or (objects and all(isinstance(value, str | bytes) for value in array.flat))

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.text import listed
 
 Arrays: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tuple[np.ndarray, ...]
 """One array, or a dict or tuple of arrays for a model with several inputs or outputs; rows first."""
@@ -23,22 +24,9 @@ PY_DATASET: Literal["keras.utils.PyDataset"] = "keras.utils.PyDataset"
 GENERATOR: Literal["generator function"] = "generator function"
 STREAM: Literal["stream of Parquet files"] = "stream of Parquet files"
 
-FREE_DISK_BYTES = 2**30
-"""Bytes of a node's disk that shared parts of pipelines leave free: other programs need some, too."""
-
 
 class FileRows:
     """A split that is read from files while a model trains."""
-
-
-@dataclass(frozen=True, slots=True)
-class SharedPart:
-    """A part of a data function's pipelines that the trials of a node share."""
-
-    name: str
-    elements: str
-    count: int | None
-    bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +66,9 @@ class Split:
         }
         if len({number for numbers in rows.values() for number in numbers}) != 1:
             found = ", ".join(f"{' and '.join(map(str, sizes))} in {name}" for name, sizes in rows.items() if sizes)
-            hint = " A list of arrays means several inputs or targets; np.stack makes one array of a list of rows."
-            listed = any(isinstance(part, tuple) for part in (self.x, self.y))
             raise DataError(
-                f"The arrays of a split must have the same number of rows; found {found}.{hint if listed else ''}"
+                f"The arrays of a split must have the same number of rows; found {found}. A list of arrays means "
+                "several inputs or targets; np.stack makes one array of a list of rows."
             )
 
     def __iter__(self) -> Iterator[Any]:
@@ -101,7 +88,6 @@ class Split:
 
     @property
     def rows(self) -> int:
-        """Number of rows."""
         return len(leaves(self.x)[0])
 
     def part(self, rows: slice | np.ndarray) -> "Split":
@@ -153,8 +139,8 @@ class Dataset:
     classes: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     validation_split: float | None = None
-    shared: tuple[SharedPart, ...] = field(default=(), init=False, compare=False, repr=False)
-    """The parts of its pipelines that the trials of a node share; known once the data function has returned."""
+    shared: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)
+    """Names of the parts of its pipelines that the trials of a node share, after the data function has returned."""
     sets_up: bool = field(default=False, init=False, compare=False, repr=False)
     """Whether the data function has changed something outside of itself, such as a layer that it adapts."""
 
@@ -182,18 +168,15 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, Any]:
-        """The existing splits, by name."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: split for name, split in splits.items() if split is not None}
 
     @property
     def arrays(self) -> dict[str, Split]:
-        """The splits that are arrays, by name."""
         return {name: split for name, split in self.splits.items() if isinstance(split, Split)}
 
     @property
     def pipelines(self) -> dict[str, Any]:
-        """The splits that are pipelines, by name."""
         return {name: split for name, split in self.splits.items() if not isinstance(split, Split)}
 
     @property
@@ -253,7 +236,6 @@ def kind_of(split: Any) -> Kind | None:
 
 
 def is_tf_data(value: Any) -> bool:
-    """Whether a value is a tf.data.Dataset."""
     tensorflow = sys.modules.get("tensorflow")
     return tensorflow is not None and isinstance(value, tensorflow.data.Dataset)
 
@@ -275,7 +257,6 @@ def is_endless(split: Any) -> bool:
 
 
 def _check_pipeline(split: Any, where: str) -> None:
-    """Check that a pipeline can be read, as far as that is possible without reading it."""
     kind = kind_of(split)
     if kind is None:
         hint = (
@@ -331,32 +312,25 @@ def _of_frame(frame: Any) -> np.ndarray:
     if array.dtype.kind != "O":
         return array
     columns = [frame] if frame.ndim == 1 else [frame.iloc[:, index] for index in range(frame.shape[1])]
-    others = [column for column in columns if column.dtype.kind not in "biuf"]
-    if not others:
-        types = [getattr(column.dtype, "numpy_dtype", column.dtype) for column in columns]
-        if any(column.isna().any() for column in columns):
-            types.append(np.dtype("float32"))
-        array = frame.to_numpy(dtype=np.result_type(*types), na_value=np.nan)
-    elif len(others) < len(columns):
-        names = ", ".join(f"{column.name!r} ({column.dtype})" for column in others[:5])
+    others = [column.name for column in columns if column.dtype.kind not in "biuf"]
+    if others and len(others) < len(columns):
         raise DataError(
-            f"Some columns of a DataFrame hold no numbers, but the others do: {names}{', …' if others[5:] else ''}. "
-            "Encode them, for example with pandas.get_dummies, or make each column a separate input with "
-            "dict(frame), for layers such as StringLookup."
+            f"Some columns of a DataFrame hold no numbers, but the others do: {listed(others)}. Encode them, for "
+            "example with pandas.get_dummies, or make each column a separate input with dict(frame)."
         )
-    return array
+    return array if others else frame.to_numpy(np.float32, na_value=np.nan)
 
 
 def _length(array: Any, name: str) -> int:
     try:
         return len(array)
     except TypeError:
-        dense = "; toarray() converts a sparse matrix that fits into memory" if hasattr(array, "toarray") else ""
-        raise DataError(f"{name} of a split is a {type(array).__name__}; it must be an array{dense}.") from None
+        raise DataError(
+            f"{name} of a split is a {type(array).__name__}; it must be an array. A sparse matrix has toarray()."
+        ) from None
 
 
 def _structure(tree: Any) -> str:
-    """How arrays are nested, in words such as `a dict of a, b`."""
     if isinstance(tree, Mapping):
         return f"a dict of {', '.join(sorted(map(str, tree)))}"
     return f"a tuple of {len(tree)}" if isinstance(tree, tuple) else "one array"

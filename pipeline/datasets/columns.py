@@ -55,7 +55,6 @@ def one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
 
 
 def check_complete(column: pa.ChunkedArray, name: str, where: str) -> None:
-    """Refuse nulls."""
     if column.null_count:
         raise DataError(f"Column {name!r} of {where} has {column.null_count} nulls: fill or drop them.")
 

@@ -46,7 +46,6 @@ class ConfigReads:
     absent: tuple[str, ...] = ()
 
     def fits(self, config: Mapping[str, Any]) -> bool:
-        """Whether a config has the same values."""
         same = all(name in config and key_of(config[name]) == key_of(value) for name, value in self.values.items())
         return same and not any(name in config for name in self.absent)
 
@@ -65,7 +64,6 @@ class RecordedConfig(dict[str, Any]):
 
     @property
     def reads(self) -> ConfigReads:
-        """What was read so far."""
         present = {name: self._values[name] for name in self._read if name in self._values}
         return ConfigReads(present, tuple(name for name in self._read if name not in self._values))
 
@@ -88,20 +86,7 @@ def _record(method: str, *, one: bool) -> None:
 
 for _method in ("__getitem__", "__contains__", "get", "pop", "setdefault"):
     _record(_method, one=True)
-for _method in (
-    "popitem",
-    "__iter__",
-    "__reversed__",
-    "__len__",
-    "keys",
-    "values",
-    "items",
-    "copy",
-    "__eq__",
-    "__ne__",
-    "__repr__",
-    "__or__",
-):
+for _method in ("__iter__", "__len__", "keys", "values", "items", "copy", "__eq__", "__ne__", "__repr__", "__or__"):
     _record(_method, one=False)
 
 
@@ -198,11 +183,9 @@ def non_finite(data: Dataset) -> dict[str, int]:
 
 
 def pipeline_text(entry: Mapping[str, Any]) -> str:
-    """A recorded pipeline in words."""
     if "rows" in entry:
         return f"a stream of {entry['rows']:,} rows with the columns {entry['elements']}"
-    batches = "an unknown number of" if entry["batches"] is None else entry["batches"]
-    return f"a {entry['pipeline']} with {batches} batches of {entry['elements']}"
+    return f"a {entry['pipeline']} with {entry['batches'] or 'an unknown number of'} batches of {entry['elements']}"
 
 
 def _described(split: Any) -> dict[str, Any]:
@@ -228,9 +211,6 @@ def _named(tree: Any, suffix: str = "") -> Iterator[tuple[str, np.ndarray]]:
 
 def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     """An array in blocks of rows, so that large arrays need little memory."""
-    if not array.ndim:
-        yield array
-        return
     rows = max(1, _CHUNK // max(1, array.nbytes // max(1, len(array))))
     yield from (array[begin : begin + rows] for begin in range(0, len(array), rows))
 

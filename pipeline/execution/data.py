@@ -11,7 +11,6 @@ from pipeline.datasets import (
     ConfigReads,
     Dataset,
     RecordedConfig,
-    SharedPart,
     differences,
     fingerprint,
     first_recorded,
@@ -128,12 +127,11 @@ def shared_caches(store: Store, session: int | None) -> SharedFolder:
     return SharedFolder(key)
 
 
-def sharing_in_words(parts: Sequence[SharedPart]) -> str | None:
+def sharing_in_words(names: Sequence[str]) -> str | None:
     """What the trials of a node share, and where, as a clause; None if they share nothing."""
-    if not parts:
+    if not names:
         return None
-    named = listed([part.name + ("" if part.bytes is None else f" ({size(part.bytes)})") for part in parts])
-    root = shared_root()
+    named, root = listed(list(names)), shared_root()
     return (
         f"the trials of a node share {named}: one of them writes it to the node's temporary folder (here {root}, "
         f"{size(shutil.disk_usage(root).free)} free), the others read it there"

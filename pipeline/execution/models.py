@@ -331,7 +331,7 @@ class _Models:
         import_keras()
         from pipeline.training.build import ModelBuilder, recorded_inputs
         from pipeline.training.export import rebuilt
-        from pipeline.training.pipelines import batch_spec, example_of
+        from pipeline.training.pipelines import example_of
 
         config = assignment.config
 
@@ -340,7 +340,7 @@ class _Models:
             inputs = recorded_inputs(recorded_for(recorded_data(read_document(self.store)), config))
             return example_of(self.data(config).train) if inputs is None else inputs
 
-        builder = ModelBuilder(self.job, example, lambda: batch_spec(self.data(config).train))
+        builder = ModelBuilder(self.job, example)
         with scratch("trial") as folder:
             context = TrialContext(assignment.trial_id, assignment.seed, self.job.budget.epochs, folder)
             with in_trial(context):

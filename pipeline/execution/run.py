@@ -33,7 +33,6 @@ from pipeline.study.contents import sweep
 from pipeline.study.earlier_trials import EarlierTrials, write_earlier
 from pipeline.study.files import recorded_data
 from pipeline.study.studies import default_storage
-from pipeline.training.data import check_functions
 from pipeline.training.process import refuse_other_keras
 
 
@@ -141,7 +140,6 @@ def _run(
     datasets.check_files(start.job.data)
     if start.job.model is not None:
         refuse_other_keras()
-    check_functions(start.job)
     cluster = address_of(address) if start.job.resources.workers != 0 else None
     if cluster is not None:
         check_reachable(cluster)

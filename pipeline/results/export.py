@@ -318,7 +318,7 @@ def _log_model(client: "MlflowClient", run: Any, store: Store, winner: str) -> N
     with TemporaryDirectory() as folder:
         for path in store.files(layout.EXPORT):
             # These are in model.keras, too.
-            if (name := PurePosixPath(path).name) not in ("architecture.json", "model.weights.h5"):
+            if (name := PurePosixPath(path).name) != "model.weights.h5":
                 with (Path(folder) / name).open("wb") as file:
                     file.writelines(store.pieces(path))
         client.log_artifacts(run.info.run_id, folder, "model")

@@ -51,7 +51,6 @@ def with_text_as_tensors(tree: Any) -> Any:
 
 
 def first_inputs(split: Split, *, rows: int = 1) -> Any:
-    """The inputs of the first rows, as tensors."""
     # The rows first: another type of a whole array larger than memory would not fit.
     picked = keras.tree.map_structure(lambda array: array[:rows], _tuples(split.x))
     return keras.tree.map_structure(tf.constant, as_fit_takes_it(picked))
@@ -63,7 +62,6 @@ def order_of(rows: int, seed: int, model_epoch: int) -> np.ndarray:
 
 
 def steps_of(rows: int, batch_size: int) -> int:
-    """The number of steps in an epoch; the last one may be smaller."""
     return math.ceil(rows / batch_size)
 
 
@@ -140,13 +138,17 @@ class DeviceData:
 
     def weighted(self, class_weight: Mapping[int, float]) -> "DeviceData":
         """The same tensors with a weight for each training row; nothing else is copied."""
+        if not isinstance(self.train, tuple) or len(self.train) != 2 or not tf.is_tensor(self.train[1]):
+            raise DataError(
+                "fit.class_weight needs training rows with one target and without weights of their own. Leave it out, "
+                "or give each row a weight in the Split."
+            )
         weighted = copy.copy(self)
         x, y = self.train
         weighted.train = (x, y, tf.constant(class_weights_of(y.numpy(), class_weight)))
         return weighted
 
     def ordered(self, order: np.ndarray) -> Any:
-        """Training rows in an order."""
         return tf.constant(order if self.fold_rows is None else self.fold_rows[order])
 
 

@@ -1,7 +1,6 @@
 """Building the user's model and callbacks under a trial's seed, checking them, and preparing a model for its phases."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from typing import Any, cast
 
@@ -22,18 +21,13 @@ from pipeline.training.internals import (
     compilation_of,
     compile_arguments,
     layers_of,
-    ordered_sums,
     reset_names,
     reset_seeds,
-    reset_shared_metrics,
 )
 from pipeline.training.persistent_objects import PersistentObjects
-from pipeline.training.process import KERAS_2, OTHER_KERAS, refuse_other_backend
 
 
-def build_model(
-    job: TuneJob, config: Config, *, seed: int, example: Callable[[], Any], batch: Callable[[], Any] | None = None
-) -> keras.Model:
+def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[], Any]) -> keras.Model:
     """Call the job's build_model.
 
     Initial weights come from the seed alone: Keras draws the seed of each initialiser and of each random layer from
@@ -50,12 +44,7 @@ def build_model(
         persistent = now
         model = _call_model_function(build, config, seed, persistent)
     _check(build, model, persistent)
-    reset_shared_metrics(model)
     if not has_call(model):
-        # Its own train_step calls its parts.
-        own_step = type(model).train_step is not keras.Model.train_step
-        if own_step and batch is not None and _unbuilt(model):
-            _trace_step(model, batch(), seed)
         if unbuilt := _unbuilt(model):
             raise ModelError(
                 f"{build.__name__}(config) returned a model without call(), and its parts {', '.join(unbuilt)} are not "
@@ -66,9 +55,15 @@ def build_model(
         inputs = example()
         if _stateful(model):
             # Its states have as many rows as the first batch.
-            rows = _rows_of(batch) or batch_size_of(job, config)
+            rows = batch_size_of(job, config)
             inputs = keras.tree.map_structure(lambda array: tf.repeat(array[:1], rows, axis=0), inputs)
-        _call_once(model, inputs, batch, seed)
+        try:
+            model(inputs)
+        except Exception:
+            # Its own train_step may take a batch apart in its own way, and never call the model with x.
+            if type(model).train_step is keras.Model.train_step or not layers_of(model) or _unbuilt(model):
+                raise
+            model.built = True
     persistent.remember()
     return model
 
@@ -84,29 +79,12 @@ def _call_model_function(build: Callable[..., Any], config: Config, seed: int, p
 
 
 def _check(build: Callable[..., Any], model: Any, persistent: PersistentObjects) -> None:
-    """Refuse what cannot be trained, and a model or an optimiser that all trials would train."""
     if not isinstance(model, keras.Model):
-        hint = ""
-        if model is None:
-            hint = " Is a return missing at its end?"
-        elif isinstance(model, tuple):
-            hint = " Callbacks and data have separate functions: callbacks= and data=."
-        elif type(model).__module__.startswith(KERAS_2):
-            hint = f" {OTHER_KERAS}."
-        raise ModelError(
-            f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model.{hint}"
-        )
+        raise ModelError(f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model.")
     if not model.compiled or model.optimizer is None:
         raise ModelError(
             f"{build.__name__}(config) returned a model that is not compiled; call model.compile(optimizer=…, loss=…, "
             "metrics=[…]) before returning it."
-        )
-    weights = keras.tree.flatten(compile_arguments(model).get("loss_weights"))
-    if misplaced := [weight for weight in weights if isinstance(weight, str)]:
-        # Keras' own error names only a dtype.
-        raise ModelError(
-            f"The third argument of compile() in {build.__name__}(config) is loss_weights, and a weight is a number; "
-            f"found {misplaced[0]!r}. Give the metrics by name: model.compile(optimizer, loss, metrics=[…])."
         )
     if model in persistent:
         raise ModelError(
@@ -120,39 +98,8 @@ def _check(build: Callable[..., Any], model: Any, persistent: PersistentObjects)
         )
 
 
-def _rows_of(batch: Callable[[], Any] | None) -> int | None:
-    """The rows of each batch of the training; None if they are not known."""
-    specs = [] if batch is None else keras.tree.flatten(batch())
-    return next((int(spec.shape[0]) for spec in specs if spec.shape.rank and spec.shape[0] is not None), None)
-
-
 def _unbuilt(model: keras.Model) -> list[str]:
     return [layer.name for layer in layers_of(model) if layer is not model and not layer.built]
-
-
-def _call_once(model: keras.Model, inputs: Any, batch: Callable[[], Any] | None, seed: int) -> None:
-    """Let a model make its weights from inputs."""
-    try:
-        model(inputs)
-    except Exception:
-        # Its own train_step may take a batch apart in its own way, as a triplet of inputs or as rows of a graph that
-        # the model holds, and never call it with x.
-        if type(model).train_step is keras.Model.train_step:
-            raise
-        if _unbuilt(model) and batch is not None:
-            with suppress(Exception):
-                _trace_step(model, batch(), seed)
-        if len(layers_of(model)) < 1 or _unbuilt(model):
-            raise
-        model.built = True
-
-
-def _trace_step(model: keras.Model, specification: Any, seed: int) -> None:
-    """Let a model's own train_step make the weights of its parts."""
-    # A layer draws the seeds of what it makes when it is built.
-    seed_generators(seed, "parts")
-    with ordered_sums():
-        tf.function(model.train_step, autograph=False).get_concrete_function(specification)
 
 
 def has_call(model: keras.Model) -> bool:
@@ -161,7 +108,6 @@ def has_call(model: keras.Model) -> bool:
 
 
 def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[keras.callbacks.Callback]:
-    """Call the job's callbacks."""
     build: Callable[..., Any] | None = job.callbacks
     if build is None:
         return []
@@ -181,10 +127,7 @@ def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[kera
 
 
 def _call(function: Callable[..., Any], config: Config) -> Any:
-    try:
-        return function(deepcopy(dict(config))) if takes_argument(function) else function()
-    finally:
-        refuse_other_backend()
+    return function(deepcopy(dict(config))) if takes_argument(function) else function()
 
 
 def _named(value: object) -> str:
@@ -203,7 +146,6 @@ def fixed_rows(model: keras.Model) -> int | None:
 
 
 def reset_states(model: keras.Model) -> None:
-    """Begin the states of a model's layers again."""
     for layer in _stateful(model):
         if hasattr(layer, "reset_state"):
             layer.reset_state()
@@ -227,15 +169,12 @@ class Phases:
         ]
 
     def follows(self, begun: int) -> bool:
-        """Whether another phase follows."""
         return begun < len(self._phases)
 
     def due(self, begun: int, epochs: int, *, ended: bool) -> bool:
-        """Whether the next phase begins now."""
         return self.follows(begun) and (ended or epochs >= self._phases[begun][0])
 
     def prepare_first(self, model: keras.Model, phases: int) -> None:
-        """Apply the first phases to an untrained model, one after the other."""
         for number in range(1, min(phases, len(self._phases)) + 1):
             self.prepare(model, number)
 
@@ -268,31 +207,24 @@ def adapt_to_resources(model: keras.Model, job: TuneJob, note: Callable[[str], N
     asked, mirrored = compile_arguments(model).get("jit_compile") is True, job.resources.strategy == "mirrored"
     if mirrored or (not job.resources.gpus and not asked):
         model.jit_compile = False
-    if asked and mirrored:
-        note("jit_compile=True is ignored: resources.strategy is mirrored.")
     elif asked and not job.resources.gpus:
-        note(
-            "XLA compiles each model on the CPU because of jit_compile=True: this takes seconds per trial and is "
-            "rarely faster. Leave out jit_compile to train without XLA."
-        )
+        note("XLA compiles each model on the CPU, which takes seconds per trial: leave out jit_compile=True.")
 
 
 # Models without training, for the weights of checkpoints.
 
 
 class ModelBuilder:
-    """Builds models of a job; it needs no data, but their shapes where a model learns its own from them, the
-    specification of a batch where its own train_step builds its parts, and a data function that adapts, fits or sets
-    what `build_model` uses.
+    """Builds models of a job; it needs no data, but their shapes where a model learns its own from them, and a data
+    function that adapts, fits or sets what `build_model` uses.
 
     TensorFlow's threads and devices stay as they are in this process.
     """
 
-    def __init__(self, job: TuneJob, example: Callable[[], Any], batch: Callable[[], Any] | None = None) -> None:
-        self._job, self._example, self._batch = job, example, batch
+    def __init__(self, job: TuneJob, example: Callable[[], Any]) -> None:
+        self._job, self._example = job, example
 
     def build(self, config: Config, *, seed: int, phases: int = 0) -> keras.Model:
-        """The job's model for a config, compiled and built."""
         if any(hasattr(layer, "adapt") for layer in PersistentObjects(self._job.functions.values()).layers):
             set_up_models(self._job, config=config)
         try:
@@ -308,7 +240,7 @@ class ModelBuilder:
 
     def _built(self, config: Config, seed: int) -> keras.Model:
         tf.random.set_seed(seed)
-        model = build_model(self._job, config, seed=seed, example=self._example, batch=self._batch)
+        model = build_model(self._job, config, seed=seed, example=self._example)
         self._adapt(model)
         return model
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,9 @@ import tensorflow as tf
 
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.study.context import current
-from pipeline.text import did_you_mean
 from pipeline.training.function_state import decoded, encoded
 from pipeline.training.internals import profiles, without_threads
 from pipeline.training.metrics import plain_logs
-
-_STATE: dict[type, tuple[str, ...]] = {
-    keras.callbacks.EarlyStopping: ("best", "wait", "best_epoch", "best_weights", "stopped_epoch"),
-    keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
-    keras.callbacks.ModelCheckpoint: (
-        "best",
-        "_batches_seen_since_last_saving",
-        "_last_batch_seen",
-        "_current_epoch",
-    ),
-    keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
-    keras.callbacks.History: ("history", "epoch"),
-}
-"""Attributes of Keras' stateful callbacks that a resume restores; not min_delta, whose sign would flip again."""
 
 _SET_AGAIN = frozenset({"_model", "model", "params", "min_delta", "monitor_op"})
 """Attributes that Keras sets when training begins, some of them derived from their own values."""
@@ -37,28 +22,24 @@ _SET_AGAIN = frozenset({"_model", "model", "params", "min_delta", "monitor_op"})
 _WITH_VARIABLES = (keras.metrics.Metric, keras.optimizers.Optimizer, keras.random.SeedGenerator, tf.random.Generator)
 """Objects of libraries whose variables change in place."""
 
-_MONITORS = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau, keras.callbacks.ModelCheckpoint)
-"""Keras' callbacks that monitor one metric; nothing is known of their subclasses."""
-
 _WRITING = (
     keras.callbacks.BackupAndRestore,
     keras.callbacks.CSVLogger,
     keras.callbacks.ModelCheckpoint,
     keras.callbacks.TensorBoard,
 )
-_PATHS = ("filepath", "filename", "backup_dir", "log_dir")
-"""Attributes that say where these write; what BackupAndRestore derives of its own ends with `_path`."""
-
-_TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
-_TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+_BATCH_HOOKS = (
+    *("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
+    *("on_test_batch_begin", "on_test_batch_end"),
+)
 
 
 class Callbacks:
     """The callbacks of one trial.
 
-    A callback of the user's own keeps the attributes that change while it trains, if they are made of numbers, text,
-    arrays, lists, dicts and sets, or are an object of Keras with variables. For anything else it may have
-    `get_state()`, which returns such values, and `set_state(state)`, called after on_train_begin.
+    A callback keeps the attributes that change while it trains, if they are made of numbers, text, arrays, lists,
+    dicts and sets, or are an object of Keras with variables. For anything else it may have `get_state()`, which returns
+    such values, and `set_state(state)`, called after on_train_begin.
     """
 
     def __init__(
@@ -68,7 +49,6 @@ class Callbacks:
         *,
         epochs: int,
         steps: int | None,
-        validates: Callable[[int], bool] = lambda _epoch: True,
     ) -> None:
         used = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.ProgbarLogger)]
         for callback in used:
@@ -80,36 +60,15 @@ class Callbacks:
             used, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
         without_threads(self.list)
-        self._model, self._validates = model, validates
+        self._model = model
         self._begun = self._ended = False
         self._logs: dict[str, Any] | None = None
         self._first: dict[int, dict[str, Any]] = {}
-        """The attributes of users' callbacks when training began, by the callback's place."""
-        self.per_train_batch = any(_has_hooks(callback, _TRAIN_HOOKS) for callback in self.list.callbacks)
-        self.per_test_batch = any(_has_hooks(callback, _TEST_HOOKS) for callback in self.list.callbacks)
+        """The attributes of callbacks when training began, by the callback's place."""
         model.stop_training = False
 
     @property
-    def batch_hook_callback(self) -> str | None:
-        """The class name of the first callback with batch hooks; None if there is none."""
-        hooks = (*_TRAIN_HOOKS, *_TEST_HOOKS)
-        return next((type(each).__name__ for each in self.list.callbacks if _has_hooks(each, hooks)), None)
-
-    def shared(self, names: Collection[str]) -> str | None:
-        """A path that all trials would write to, in words; None if there is none."""
-        for callback in self.list.callbacks:
-            for _, path in _paths(callback):
-                if _is_elsewhere(path) and not any(name in path for name in names):
-                    return (
-                        f"{type(callback).__name__} writes to {path}, which all trials share: trials that train at the "
-                        "same time overwrite each other's files there. Give it a relative path, which is in the "
-                        "trial's own folder within the study."
-                    )
-        return None
-
-    @property
     def stopped(self) -> bool:
-        """Whether a callback has ended the training."""
         return bool(self._model.stop_training)
 
     def begin(self, *, resumed: bool = False) -> None:
@@ -123,47 +82,28 @@ class Callbacks:
         with _continued_logs(self.list.callbacks if resumed else []):
             self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
-            if place not in self._first and not _is_of_keras(callback) and not _has_state(callback):
-                self._first[place] = _attributes(callback)
+            self._first.setdefault(place, _attributes(callback))
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
-        """Call on_epoch_end of each callback."""
         self._logs = plain_logs(logs)
         # One by one: CallbackList would hand its callbacks a copy.
-        for place, callback in enumerate(self.list.callbacks):
-            if self._is_first(index, callback) and all(map(_is_of_keras, self.list.callbacks[:place])):
-                # A user's callback may add anything to the logs at any time.
-                _refuse_unknown_metric(callback, self._logs)
+        for callback in self.list.callbacks:
             callback.on_epoch_end(index, self._logs)
         return self._logs
 
-    def _is_first(self, index: int, callback: Any) -> bool:
-        """Whether an epoch is the first one that has the kind of metric which a callback monitors."""
-        if not str(getattr(callback, "monitor", "")).startswith("val_"):
-            return index == 0
-        return self._validates(index + 1) and not any(self._validates(earlier + 1) for earlier in range(index))
-
     def end(self) -> None:
-        """Call on_train_end."""
         if self._begun:
             self._begun, self._ended = False, True
             self.list.on_train_end(self._logs)
 
     def state(self) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-        """Every callback's state: JSON values, and the arrays that they refer to by number."""
         arrays: list[np.ndarray] = []
         states = []
         for place, callback in enumerate(self.list.callbacks):
-            name, held = type(callback).__name__, vars(callback)
-            values = {name: held[name] for name in _names(callback) if name in held}
-            if place in self._first:
-                # What has not changed comes from the callback's code and the trial's config; a trial that takes over
-                # another's state keeps its own.
-                first = self._first[place]
-                changed = {
-                    key: value for key, value in _attributes(callback).items() if not _same(value, first.get(key))
-                }
-                values.update(changed)
+            name, first = type(callback).__name__, self._first.get(place, {})
+            # What has not changed comes from the callback's code and the trial's config; a trial that takes over
+            # another's state keeps its own.
+            values = {key: value for key, value in _attributes(callback).items() if not _same(value, first.get(key))}
             entry = {"callback": name, "values": encoded(values, arrays, where=f"callback {name}", values_only=True)}
             if _has_state(callback):
                 where = f"state of the callback {name}"
@@ -206,13 +146,14 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
         """Do nothing."""
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the logs of the epoch."""
         self.logs = self._callbacks.epoch_end(epoch, logs or {})
 
 
 def _attributes(callback: Any) -> dict[str, Any]:
-    """The attributes of a user's callback that can be saved, copied; of an object with variables their values."""
-    saved = {}
+    """The attributes of a callback that can be saved, copied; of an object with variables their values."""
+    saved: dict[str, Any] = {}
+    if isinstance(callback, keras.callbacks.TensorBoard) or _has_state(callback):
+        return saved
     for name, value in vars(callback).items():
         if isinstance(value, _WITH_VARIABLES):
             value = [np.array(variable.numpy()) for variable in _variables(value)]
@@ -274,30 +215,16 @@ def _continued_logs(callbacks: Sequence[Any]) -> Iterator[None]:
             callback.append = False
 
 
-def _refuse_unknown_metric(callback: Any, logs: Mapping[str, Any]) -> None:
-    """Raise for a metric that is missing: Keras at most warns, and the callback then never acts."""
-    kind, monitor = type(callback), getattr(callback, "monitor", None)
-    if kind not in _MONITORS or monitor in logs or not getattr(callback, "save_best_only", True):
-        return
-    raise ModelError(
-        f"The callback {kind.__name__} monitors {monitor!r}, which is not a metric of the model. Available: "
-        f"{', '.join(logs)}.{did_you_mean(str(monitor), logs)} Name one of them as its monitor, or compile the model "
-        "with that metric."
-    )
+def with_batch_hooks(callbacks: Sequence[Any]) -> str | None:
+    """The class name of the first callback that is called for each batch; None if there is none."""
+    hooked = (each for each in callbacks if not isinstance(each, keras.callbacks.ProgbarLogger) and _has_hooks(each))
+    return next((type(each).__name__ for each in hooked), None)
 
 
-def _is_of_keras(callback: Any) -> bool:
-    return type(callback).__module__.startswith("keras.")
-
-
-def _names(callback: Any) -> tuple[str, ...]:
-    return tuple(name for kind in type(callback).__mro__ for name in _STATE.get(kind, ()))
-
-
-def _has_hooks(callback: keras.callbacks.Callback, hooks: Sequence[str]) -> bool:
+def _has_hooks(callback: Any) -> bool:
     overridden = any(
         hook in vars(callback) or getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
-        for hook in hooks
+        for hook in _BATCH_HOOKS
     )
     return overridden and not _has_idle_hooks(callback)
 
@@ -313,29 +240,14 @@ def _has_idle_hooks(callback: Any) -> bool:
     return kind is keras.callbacks.TerminateOnNaN
 
 
-# Where the callbacks of Keras write: in a trial's own folder, unless a path leads out of it.
-
-
 def _write_in_folder(callbacks: Sequence[Any]) -> None:
     """Let Keras' own callbacks write into the trial's folder, even if that is not the current directory."""
     own = current()
-    if own is not None and Path.cwd() != own.folder:
-        for callback in callbacks:
-            for attribute, path in list(_paths(callback)) if isinstance(callback, _WRITING) else ():
-                setattr(callback, attribute, str(own.folder / path))
-
-
-def _paths(callback: Any) -> Iterator[tuple[str, str]]:
-    """Attributes of a callback that hold a path of this machine, and these paths."""
-    of_keras = isinstance(callback, _WRITING)
-    for attribute, path in vars(callback).items():
-        says_where = attribute in _PATHS or (of_keras and attribute.endswith("_path"))
-        if says_where and isinstance(path, str | os.PathLike) and "://" not in str(path):
-            yield attribute, str(path)
-
-
-def _is_elsewhere(path: str) -> bool:
-    """Whether a path leads out of the trial's folder."""
-    own = current()
-    folder = Path.cwd() if own is None else own.folder
-    return Path(path).is_absolute() and not Path(path).resolve().is_relative_to(folder.resolve())
+    if own is None or Path.cwd() == own.folder:
+        return
+    for callback in callbacks:
+        for name, path in list(vars(callback).items()) if isinstance(callback, _WRITING) else ():
+            # What BackupAndRestore derives of its own ends with `_path`.
+            says_where = name in ("filepath", "filename", "backup_dir", "log_dir") or name.endswith("_path")
+            if says_where and isinstance(path, str | os.PathLike) and "://" not in str(path):
+                setattr(callback, name, str(own.folder / path))

@@ -41,8 +41,6 @@ class CompiledTrainer(Trainer):
             fit=fit,
             **common,
         )
-        if (callback := self.callbacks.batch_hook_callback) is not None:
-            self.trained_with += f", batch by batch because {callback} has batch hooks"
         trace.lend(self)
         self._trace, self._data, self._retrace = trace, data, retrace
         steps = steps_of(data.validation_rows, self.batch_size)
@@ -50,11 +48,9 @@ class CompiledTrainer(Trainer):
 
     @property
     def trace(self) -> Trace:
-        """The traced epochs of the model."""
         return self._trace
 
     def close(self) -> None:
-        """End training: call on_train_end of each callback once, and release the trace."""
         if not self._closed:
             super().close()
             self._trace.give_back()
@@ -74,46 +70,26 @@ class CompiledTrainer(Trainer):
         hooks.on_epoch_begin(index)
         passes, first, last = span_of(index, self._steps, self.fit.steps_per_epoch)
         order = self._data.ordered(self._order(passes))
-        if self.callbacks.per_train_batch:
-            around = (hooks.on_train_batch_begin, hooks.on_train_batch_end, "stop_training")
-            step_logs = self._one_by_one(self._trace.train, order, range(first, last), *around)
-        else:
-            step_logs = self._trace.train(order, tf.constant(first), tf.constant(last))
+        step_logs = self._trace.train(order, tf.constant(first), tf.constant(last))
         logs = dict(self._results(step_logs))
         trained = time.perf_counter()
         if self._trace.evaluate is not None and self.fit.validates(index + 1):
-            model.stop_evaluating = False
             hooks.on_test_begin()
-            validation = self._evaluated(hooked=self.callbacks.per_test_batch)
+            validation = self._evaluated()
             hooks.on_test_end(validation)
             logs.update({f"val_{name}": value for name, value in validation.items()})
         evaluated = time.perf_counter()
         return self.callbacks.epoch_end(index, logs), trained - started, evaluated - trained
 
     def _validation_metrics(self) -> Mapping[str, Any]:
-        return {} if self._trace.evaluate is None else self._evaluated(hooked=False)
+        return {} if self._trace.evaluate is None else self._evaluated()
 
-    def _evaluated(self, *, hooked: bool) -> dict[str, Any]:
-        hooks, order, steps = self.callbacks.list, self._data.in_order, self._validation_steps
+    def _evaluated(self) -> dict[str, Any]:
         self.model.reset_metrics()
-        if hooked:
-            around = (hooks.on_test_batch_begin, hooks.on_test_batch_end, "stop_evaluating")
-            step_logs = self._one_by_one(self._trace.evaluate, order, range(steps), *around)
-        else:
-            step_logs = self._trace.evaluate(order, tf.constant(0), tf.constant(steps))
-        return plain_logs(self._results(step_logs))
+        steps = tf.constant(self._validation_steps)
+        return plain_logs(self._results(self._trace.evaluate(self._data.in_order, tf.constant(0), steps)))
 
     def _results(self, logs: Any) -> Any:
         """The metrics at the end of an epoch: the model's own, unless a custom step returns others."""
         metrics = self.model.get_metrics_result()
         return metrics if isinstance(logs, dict) and set(logs) == set(metrics) else logs
-
-    def _one_by_one(self, function: Any, order: Any, steps: range, before: Any, after: Any, stop: str) -> Any:
-        logs: Any = {}
-        for place, step in enumerate(steps):
-            before(place)
-            logs = function(order, tf.constant(step), tf.constant(step + 1))
-            after(place, logs)
-            if getattr(self.model, stop):
-                break
-        return logs

@@ -1,7 +1,6 @@
 """A job's data, loaded under the study's seed."""
 
 import sys
-import traceback
 import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack, chdir, suppress
@@ -15,7 +14,7 @@ import numpy as np
 from pipeline import datasets
 from pipeline.code import python_function
 from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Stream, recorded_buffer, takes_config
-from pipeline.errors import DataError, ModelError, ResourcesUnmet
+from pipeline.errors import DataError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.space import Config, draw, flat
 from pipeline.storage.scratch import SharedFolder
@@ -23,7 +22,6 @@ from pipeline.study import TuneJob
 from pipeline.study.context import for_all_trials
 from pipeline.study.trial_configs import start_configs
 from pipeline.text import counted
-from pipeline.training.base import check_fit, fit_arguments
 from pipeline.training.global_state import seed_globally, seeding_imports
 from pipeline.training.process import set_up, workers_on
 from pipeline.training.shared_cache import in_data_call
@@ -32,7 +30,6 @@ _last_configs = WeakKeyDictionary[Any, RecordedConfig | None]()
 """The data functions that this process has called, each with the config of its last call; None if it takes none."""
 
 _MAX_TRACED = 1000
-"""Of a longer collection, its length shows whether it was changed."""
 
 
 def example_config(job: TuneJob, known: Config | None = None) -> Config:
@@ -93,23 +90,6 @@ def set_up_models(job: TuneJob, *, config: Config | None = None, folder: Path | 
     _call_data_function(job, recorded, folder=folder, caches=None, gpus=True)
 
 
-def check_functions(job: TuneJob) -> None:
-    """Call the functions of the config in a job's `fit` for one config, before anything starts."""
-    if not any(callable(value) for value in job.fit.given.values()):
-        return
-    config = example_config(job)
-    try:
-        fit_arguments(job, config)
-    except ModelError:
-        raise
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        raise ModelError(
-            f"A function of the config in fit raised {type(error).__name__}: {error} ({frame.filename}, line "
-            f"{frame.lineno}, in {frame.name}), for {config}."
-        ) from error
-
-
 def how_read(data: Dataset | None) -> str | None:
     """How Parquet files are read while models train, as a part of a sentence; None if nothing is read then."""
     if data is None or not isinstance(data.train, Stream):
@@ -161,7 +141,7 @@ def _call_data_function(
         stack.enter_context(seeding_imports(seed, gpus=gpus))
         data = datasets.load(job.data, config if takes_config(job.data) else None)
     # No arguments of the user's: they are known only now.
-    object.__setattr__(data, "shared", tuple(call.parts.values()))
+    object.__setattr__(data, "shared", tuple(call.parts))
     object.__setattr__(data, "sets_up", _outside(job) != before)
     _last_configs[job.data] = config if takes_config(job.data) else None
     return data
@@ -170,40 +150,32 @@ def _call_data_function(
 def _outside(job: TuneJob) -> Any:
     """What shows whether a data function sets, fits or adapts something outside of itself that models may use."""
     functions = list(job.functions.values())
-    homes = {id(home): home for each in functions if (home := getattr(python_function(each), "__globals__", None))}
-    found = []
-    for home in homes.values():
-        for name, value in list(home.items()):
-            other = isinstance(value, type) and value.__module__ != home.get("__name__")
-            if not name.startswith("__") and not other:
-                found.append((name, _trace(value)))
-    return found, [_trace(owner) for each in functions if (owner := getattr(each, "__self__", None)) is not None]
+    homes = [getattr(python_function(each), "__globals__", {}) for each in functions]
+    homes += [getattr(getattr(each, "__self__", None), "__dict__", {}) for each in functions]
+    unique = {id(home): home for home in homes}.values()
+    return [[(name, _trace(value)) for name, value in list(home.items()) if name[:2] != "__"] for home in unique]
 
 
 def _trace(value: Any, depth: int = 3) -> Any:
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
-    if isinstance(value, ModuleType | FunctionType) or not depth:
+    if isinstance(value, ModuleType | FunctionType | type) or not depth:
         return id(value)
-    if isinstance(value, list | tuple | set | frozenset | dict) and len(value) > _MAX_TRACED:
-        return id(value), len(value)
-    if isinstance(value, dict):
-        return id(value), [(id(key), _trace(part, depth - 1)) for key, part in value.items()]
-    if isinstance(value, list | tuple | set | frozenset):
-        return id(value), [_trace(part, depth - 1) for part in value]
-    attributes = getattr(value, "__dict__", {})
-    return id(value), [(name, _trace(part, depth - 1)) for name, part in list(attributes.items())]
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        # Of a longer collection, its length shows whether it was changed.
+        parts = list(value) if len(value) <= _MAX_TRACED else ()
+        inner = [_trace(value[part] if isinstance(value, dict) else part, depth - 1) for part in parts]
+        return id(value), len(value), inner
+    return id(value), [(name, _trace(part, depth - 1)) for name, part in list(getattr(value, "__dict__", {}).items())]
 
 
 def _check(job: TuneJob, data: Dataset, reads: ConfigReads) -> None:
-    check_fit(job, data)
     if data.validation is None and job.folds == 1:
         metrics = [objective.metric for objective in job.objectives if objective.metric.startswith("val_")]
         if metrics:
             raise DataError(
                 f"The data set {data.name!r} has no validation split, so there is no metric {', '.join(metrics)}. Add "
-                "a validation split, or choose a metric of the training as the objective, such as "
-                f"{metrics[0].removeprefix('val_')}."
+                f"one, or choose a metric of the training such as {metrics[0].removeprefix('val_')} as the objective."
             )
     if data.pipelines and job.folds > 1:
         raise DataError(

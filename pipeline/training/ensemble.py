@@ -28,7 +28,6 @@ def seed_of(seed: int, place: int) -> int:
 
 
 def first_of(checkpoint: Checkpoint) -> Checkpoint:
-    """The state of the first model of an ensemble."""
     return _apart(checkpoint)[0]
 
 
@@ -47,16 +46,13 @@ class Ensemble:
 
     @property
     def model_epoch(self) -> int:
-        """Age of the weights in epochs; of the model that trained longest."""
         return max(member.model_epoch for member in self.members)
 
     @property
     def trained_with(self) -> str | None:
-        """How epochs are trained; all models are trained in the same way."""
         return self.members[0].trained_with
 
     def run_epoch(self) -> EpochResult:
-        """Train one epoch of each model that has not stopped, and evaluate it on its own validation rows."""
         if all(self._ended):
             raise TrainingEnded
         results: list[EpochResult] = []
@@ -85,7 +81,6 @@ class Ensemble:
         )
 
     def validate(self) -> Mapping[str, float]:
-        """Metrics of each model's validation rows now, combined as by `run_epoch`."""
         metrics = []
         for label, member in zip(self._labels, self.members, strict=True):
             with in_part(label):
@@ -93,7 +88,6 @@ class Ensemble:
         return _together(self._labels, metrics)
 
     def save(self) -> Checkpoint:
-        """Everything needed to resume exactly: each model's state."""
         states = []
         for label, member in zip(self._labels, self.members, strict=True):
             with in_part(label):
@@ -106,14 +100,12 @@ class Ensemble:
         return Checkpoint(header, [array for state in states for array in state.arrays])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state."""
         for label, member, state in zip(self._labels, self.members, _apart(checkpoint), strict=True):
             with in_part(label):
                 member.load(state, exploit=exploit)
         self._ended = [dict(kept) if kept else None for kept in checkpoint.header["ended"]]
 
     def close(self) -> None:
-        """End training: call on_train_end of each callback."""
         for label, member in zip(self._labels, self.members, strict=True):
             with in_part(label):
                 member.close()

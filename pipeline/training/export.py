@@ -1,8 +1,5 @@
-"""The winner as files that others can load: a .keras file, and JSON of the architecture with weights as HDF5."""
+"""The winner as files that others can load: a .keras file, and the weights as HDF5."""
 
-import json
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,6 @@ from pipeline.errors import ModelError, NotEvaluated
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
-from pipeline.text import listed
 from pipeline.training.arrays import as_batch, with_text_as_tensors
 from pipeline.training.build import ModelBuilder, fixed_rows, has_call, reset_states
 from pipeline.training.internals import layers_of
@@ -63,7 +59,7 @@ def export_and_evaluate(model: keras.Model, data: Dataset | None, folder: Path) 
         return {}
     split = data.validation if data.validation is not None else data.train
     export(model, folder, example=_inputs(model, split))
-    data = opened(data, _BATCH, 0)
+    data = opened(data, _BATCH)
     if data.test is None:
         return {}
     try:
@@ -89,7 +85,6 @@ def _inputs(model: keras.Model, split: Any) -> Any:
 
 
 def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
-    """A compiled model's metrics over a split."""
     if isinstance(split, Split):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(as_batch(split)))
         rows = fixed_rows(model) or _BATCH
@@ -100,61 +95,29 @@ def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
 
 
 def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
-    """Write model.keras, architecture.json and model.weights.h5, and load them back in safe mode.
+    """Write model.weights.h5 and model.keras, and load the latter back in safe mode.
 
-    A model with the user's own classes, which Keras cannot load without their code, is exported in part, and one whose
-    layers have learned a vocabulary has no architecture.json, which cannot hold it: what is missing is printed, and
-    model.weights.h5 is always written.
+    A model.keras with the user's own classes, which Keras cannot load without their code, is left out with a note.
     """
     model.save_weights(folder / "model.weights.h5")
-    forms: dict[str, tuple[Callable[[], object], Callable[[], keras.Model]]] = {
-        "model.keras": (
-            lambda: model.save(folder / "model.keras"),
-            lambda: keras.saving.load_model(folder / "model.keras", safe_mode=True, compile=False),
-        ),
-        "architecture.json": (
-            lambda: (folder / "architecture.json").write_text(_architecture(model)),
-            lambda: _from_json(folder),
-        ),
-    }
-    failed: dict[str, list[str]] = {}
-    for name, (write, load) in forms.items():
-        if name == "architecture.json" and _has_assets(folder / "model.keras"):
-            print(f"tunepipe: {name} is left out: it cannot hold the vocabularies of adapted layers; model.keras does.")
-            continue
-        try:
-            write()
-            loaded = load()
-        except Exception as error:
-            reason = _reason(error)
-            if not has_own_parts(model):
-                raise ModelError(f"The exported {name} does not load back: {reason}") from error
-            (folder / name).unlink(missing_ok=True)
-            failed.setdefault(reason, []).append(name)
-            continue
-        _compare(name, model, loaded, example)
-    for reason, names in failed.items():
-        is_left_out, it = ("is left out: it", "it") if len(names) == 1 else ("are left out: they", "them")
+    path = folder / "model.keras"
+    try:
+        model.save(path)
+        loaded = keras.saving.load_model(path, safe_mode=True, compile=False)
+    except Exception as error:
+        # Further sentences of an error of Keras have the whole config of the model.
+        first = " ".join(str(error).strip().partition("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+        reason = f"{type(error).__name__}: {first}."
+        path.unlink(missing_ok=True)
+        if not has_own_parts(model):
+            raise ModelError(f"The exported model.keras does not load back: {reason}") from error
         print(
-            f"tunepipe: {listed(names)} {is_left_out} would not load back: {reason} Register your classes and "
-            f"functions with keras.saving.register_keras_serializable() to get {it}. pipeline.load_model needs no "
-            "export: it builds the model with the study's own code."
+            f"tunepipe: model.keras is left out: it would not load back: {reason} Register your classes and functions "
+            "with keras.saving.register_keras_serializable() to get it. pipeline.load_model needs no export: it builds "
+            "the model with the study's own code."
         )
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of an error of Keras: further ones have the whole config of the model."""
-    paragraph = " ".join(str(error).strip().partition("\n\n")[0].split())
-    first = paragraph.partition(". ")[0].rstrip(".")
-    return f"{type(error).__name__}: {first}." if first else f"{type(error).__name__}."
-
-
-def _has_assets(file: Path) -> bool:
-    """Whether a .keras file has files of layers besides weights, such as the vocabulary of a TextVectorization."""
-    if not file.exists():
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return any(name.startswith("assets/") for name in archive.namelist())
+        return
+    _compare(model, loaded, example)
 
 
 def load_exported(content: bytes) -> keras.Model | None:
@@ -170,7 +133,6 @@ def load_exported(content: bytes) -> keras.Model | None:
 
 
 def write_saved_model(model: keras.Model, folder: Path) -> None:
-    """Write a SavedModel for TensorFlow Serving; its default signature `serve` predicts."""
     try:
         model.export(folder, format="tf_saved_model", verbose=False)
     except Exception as error:
@@ -178,14 +140,14 @@ def write_saved_model(model: keras.Model, folder: Path) -> None:
         raise ModelError(f"The model cannot be written as a SavedModel: {type(error).__name__}: {first}") from error
 
 
-def _compare(name: str, model: keras.Model, loaded: keras.Model, example: Any) -> None:
+def _compare(model: keras.Model, loaded: keras.Model, example: Any) -> None:
     merged = _merged(model)
     same = len(model.weights) == len(loaded.weights) and all(
         id(a) in merged or _equal(keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b))
         for a, b in zip(model.weights, loaded.weights, strict=False)
     )
     if not same:
-        raise ModelError(f"The exported {name} can be loaded, but its weights differ from those of the model.")
+        raise ModelError("The exported model.keras can be loaded, but its weights differ from those of the model.")
     if example is None:
         return
     # The call moves the states of both models.
@@ -193,7 +155,7 @@ def _compare(name: str, model: keras.Model, loaded: keras.Model, example: Any) -
     expected, found = (keras.tree.flatten(each(example, training=False)) for each in (model, loaded))
     for ours, theirs in zip(expected, found, strict=True):
         if not np.allclose(ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True):
-            raise ModelError(f"The exported {name} can be loaded, but its predictions differ from those of the model.")
+            raise ModelError("The exported model.keras can be loaded, but it predicts differently.")
     reset_states(model)
 
 
@@ -206,19 +168,6 @@ def _merged(model: keras.Model) -> set[int]:
     """Ids of the variables that Keras merges when it saves: the kernel and the low-rank updates of LoRA."""
     adapted = [layer for layer in layers_of(model) if getattr(layer, "lora_enabled", False)]
     return {id(variable) for layer in adapted for variable in layer.weights}
-
-
-def _architecture(model: keras.Model) -> str:
-    """The architecture as JSON, without losses and metrics: where these are the user's, Keras could not load it."""
-    config = json.loads(model.to_json())
-    config.pop("compile_config", None)
-    return json.dumps(config, indent=2)
-
-
-def _from_json(folder: Path) -> keras.Model:
-    model = keras.models.model_from_json((folder / "architecture.json").read_text())
-    model.load_weights(folder / "model.weights.h5")
-    return model
 
 
 def _averages_in_place(checkpoint: Checkpoint) -> bool:

@@ -4,7 +4,6 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -25,12 +24,11 @@ from pipeline.training.arrays import (
     with_text_as_tensors,
 )
 from pipeline.training.base import batch_size_of
-from pipeline.training.callbacks import Relay
-from pipeline.training.data import memory_for_rows
+from pipeline.training.callbacks import Relay, with_batch_hooks
 from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import keep_averages_apart, ordered_sums
-from pipeline.training.pipeline_reader import PipelineReader, in_memory, steps_per_call
-from pipeline.training.pipelines import Source, batch_spec, opened, pipeline_variables
+from pipeline.training.pipeline_reader import PipelineReader, steps_per_call
+from pipeline.training.pipelines import Source, batch_spec, pipeline_variables
 from pipeline.training.state import build_further_optimizers, further_variables, skip_reductions, variables_of
 from pipeline.training.trainer import Trainer
 
@@ -77,7 +75,7 @@ class FitTrainer(Trainer):
         reason: str,
         **common: Any,
     ) -> None:
-        self._source, self._stream, self._fold, self._memory = source, stream, fold, memory_for_rows(job) / 2
+        self._source, self._stream, self._fold = source, stream, fold
         counted = isinstance(data.train, Split | Stream)
         rows = 0 if not counted else data.train.rows if fold.train is None else len(fold.train)
         self._steps = steps_of(rows, batch_size_of(job, config)) if counted else batches_of(data.train)
@@ -94,8 +92,7 @@ class FitTrainer(Trainer):
 
     def _open(self, data: Dataset) -> None:
         """Begin to read a data set that is not read yet."""
-        self._data = opened(data, self.batch_size, self.seed if self.fit.shuffle else None)
-        self._read, self._looked = 0, self._source is None
+        self._data, self._read = data, 0
         arrays_of = nested if self._stream else as_batch
         if isinstance(self._data.train, Split):
             self._arrays = arrays_of(self._data.train)
@@ -108,10 +105,10 @@ class FitTrainer(Trainer):
         with model.distribute_strategy.scope():
             # The first step would build it otherwise.
             model.optimizer.build(model.trainable_variables)
-        listens = self.callbacks.per_train_batch or self.callbacks.per_test_batch
-        plain = not (listens or model.run_eagerly or tf.distribute.has_strategy())
+        hooked = with_batch_hooks(self.callbacks.list.callbacks) is not None
+        plain = not (hooked or model.run_eagerly or tf.distribute.has_strategy())
         if self._source is not None and plain and model.steps_per_execution == 1:
-            model.steps_per_execution = steps_per_call(data, self._steps, fit)
+            model.steps_per_execution = steps_per_call(self._steps, fit)
         self._train = None
         if not isinstance(data.train, Split):
             self._train = PipelineReader(
@@ -120,6 +117,8 @@ class FitTrainer(Trainer):
                 shuffle=fit.shuffle,
                 steps=fit.steps_per_epoch,
                 class_weight=fit.class_weight,
+                batch_size=self.batch_size,
+                seed=self.seed,
             )
         self._validation = self._compared(data.validation)
 
@@ -130,12 +129,15 @@ class FitTrainer(Trainer):
         elif isinstance(split, Split):
             arrays, rows = (nested if self._stream else as_batch)(split), np.arange(split.rows)
         else:
-            return None if split is None else PipelineReader(split, training=False, steps=self.fit.validation_steps)
+            return None if split is None else self._validating_reader(split)
         if self.fit.validation_steps is not None:
             rows = rows[: self.fit.validation_steps * self.batch_size]
         if self._stream:
             return _Batches(arrays, rows, self.batch_size)
         return with_text_as_tensors(keras.tree.map_structure(lambda array: array[rows], arrays))
+
+    def _validating_reader(self, split: Any) -> PipelineReader:
+        return PipelineReader(split, training=False, steps=self.fit.validation_steps, batch_size=self.batch_size)
 
     @property
     def _steps_known(self) -> bool:
@@ -165,15 +167,12 @@ class FitTrainer(Trainer):
             )
 
     def _readers(self, index: int) -> list[PipelineReader]:
-        """The pipelines that an epoch reads."""
         read = [self._train, self._validation if self.fit.validates(index + 1) else None]
         return [reader for reader in read if isinstance(reader, PipelineReader)]
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         relay, started = _ValidationTimer(self.callbacks), time.perf_counter()
         validates = self.fit.validates(index + 1)
-        if validates:
-            self._keep_validation()
         readers = self._readers(index)
         self._read += 1
         with ExitStack() as stack:
@@ -193,7 +192,6 @@ class FitTrainer(Trainer):
         return relay.logs, seconds - relay.seconds, relay.seconds
 
     def _training(self, index: int) -> dict[str, Any]:
-        """What fit gets of the training; only what the job gives, because a fit of the model's own may know less."""
         if self._train is not None:
             steps = self._train.steps
             return {"x": self._train.dataset, **({} if steps is None else {"steps_per_epoch": steps})}
@@ -210,22 +208,11 @@ class FitTrainer(Trainer):
         return {**given, "x": x, "y": y, "sample_weight": weight, "batch_size": self.batch_size}
 
     def _validating(self) -> dict[str, Any]:
-        """What fit gets of the validation."""
         if not isinstance(self._validation, PipelineReader):
             size = {} if self._train is None or self._validation is None else {"validation_batch_size": self.batch_size}
             return {"validation_data": self._validation, **size}
         steps = self.fit.validation_steps
         return {"validation_data": self._validation.dataset, **({} if steps is None else {"validation_steps": steps})}
-
-    def _keep_validation(self) -> None:
-        """Before the first validation: read it from memory from now on, if it is the same in each epoch."""
-        several = self.model.distribute_strategy.num_replicas_in_sync > 1
-        if self._looked or self.fit.validation_steps is not None or several:
-            return
-        self._looked, kept = True, in_memory(self._data.validation, self._memory)
-        if kept is not self._data.validation:
-            self._data = replace(self._data, validation=kept)
-            self._validation = self._compared(kept)
 
     def _validation_metrics(self) -> Mapping[str, Any]:
         compared, steps = self._validation, None
@@ -234,8 +221,8 @@ class FitTrainer(Trainer):
         if isinstance(compared, PipelineReader):
             # A separate pipeline: that of the trial is where fit would have it.
             assert self._source is not None
-            fresh = opened(self._source.fresh(), self.batch_size, self.seed).validation
-            compared, steps = PipelineReader(fresh, training=False).dataset, self.fit.validation_steps
+            fresh = self._source.fresh().validation
+            compared, steps = self._validating_reader(fresh).dataset, self.fit.validation_steps
         x, y, weight = (compared, None, None)
         size = {}
         if not isinstance(compared, tf.data.Dataset | _Batches):

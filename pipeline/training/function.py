@@ -57,7 +57,6 @@ class FunctionLearner:
         self.trained_with: str | None = None
 
     def run_epoch(self) -> EpochResult:
-        """Take the next step."""
         started = time.perf_counter()
         if self._new and (self._sparse or isinstance(self._new[0], Path)):
             # The next step may come without a state, and may change this one; a folder may be deleted by then.
@@ -102,11 +101,9 @@ class FunctionLearner:
         return False
 
     def validate(self) -> Mapping[str, float]:
-        """No metrics: the function itself validates."""
         return {}
 
     def save(self) -> Checkpoint:
-        """How many steps were taken, and the last state that the function has yielded."""
         if self._new:
             self._save_state()
         header: dict[str, Any] = {"model_epoch": self.model_epoch}
@@ -115,7 +112,6 @@ class FunctionLearner:
         return Checkpoint({**header, "state_epoch": self._saved.epoch, **self._saved.tree}, self._saved.arrays)
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Continue from the saved state, and repeat the steps that were taken since then."""
         header = checkpoint.header
         if has_state(checkpoint):
             tree = {"state": header["state"], "generators": header["generators"]}
@@ -131,7 +127,6 @@ class FunctionLearner:
             self.run_epoch()
 
     def close(self) -> None:
-        """End the function, and delete the files of the state that it received."""
         self._new = []
         with self._files:
             self._close_steps()

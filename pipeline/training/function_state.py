@@ -18,107 +18,94 @@ from pipeline.code import python_function
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.storage.checkpoints import is_storable
 
-_VALUES = "a state is made of dicts, lists, tuples, sets, numbers, text, None, arrays"
-_ALLOWED = {
-    True: f"{_VALUES} and bytes",
-    False: f"{_VALUES}, bytes, Keras models, and the Path of a folder or a file",
-}
-"""What a state may hold, by whether it may hold values only."""
-
 _STATE, _ARRAYS, _MODEL, _FILES = "state.json", "arrays.npz", "model.keras", "files"
 
 
-def encoded(state: Any, arrays: list[np.ndarray], *, where: str = "state", values_only: bool = False) -> dict[str, Any]:
-    """A state as JSON values; its arrays are copied."""
-    return _Encoder(arrays, values_only).encode(state, where, ())
+def encoded(
+    value: Any,
+    arrays: list[np.ndarray],
+    *,
+    where: str = "state",
+    values_only: bool = False,
+    around: tuple[int, ...] = (),
+) -> dict[str, Any]:
+    def inner(part: Any, place: Any) -> dict[str, Any]:
+        around_it = (*around, id(value))
+        return encoded(part, arrays, where=f"{where}[{place!r}]", values_only=values_only, around=around_it)
+
+    if _is_plain(value):
+        return {"value": _plain(value)}
+    if id(value) in around:
+        raise ModelError(f"The {where} contains itself, which cannot be saved.")
+    if isinstance(value, Mapping):
+        return {"dict": [[_key(key, where), inner(each, key)] for key, each in value.items()]}
+    for kind in (list, tuple, set, frozenset):
+        if isinstance(value, kind):
+            # A set in an order that does not depend on the process.
+            ordered = kind in (list, tuple)
+            parts = value if ordered else sorted(value, key=lambda each: (type(each).__name__, repr(each)))
+            return {kind.__name__: [inner(each, place) for place, each in enumerate(parts)]}
+    if isinstance(value, bytes | bytearray):
+        return {"bytes": _add(arrays, np.frombuffer(bytes(value), np.uint8))}
+    if isinstance(value, Path) and not values_only:
+        return _files(value, where, arrays)
+    if is_model(value) and not values_only:
+        return _model(value, where, arrays)
+    if (array := _array(value)) is not None:
+        return {"scalar" if isinstance(value, np.generic) else "array": _add(arrays, array)}
+    further = "" if values_only else ", Keras models, and the Path of a folder or a file"
+    raise ModelError(
+        f"The {where} is an object of type {type(value).__name__}; a state is made of dicts, lists, tuples, sets, "
+        f"numbers, text, None, arrays, bytes{further}."
+    )
 
 
 def decoded(
     tree: Mapping[str, Any], arrays: Sequence[np.ndarray], *, folder: Callable[[], Path], function: Any = None
 ) -> Any:
-    """A state from the result of `encoded`: equal to the first one, and shared with nothing."""
     try:
         return _decoded(tree, arrays, folder, function)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise DamagedFile(f"A saved state cannot be read: {type(error).__name__}: {error}") from error
 
 
-class _Encoder:
-    def __init__(self, arrays: list[np.ndarray], values_only: bool) -> None:
-        self._arrays, self._values_only = arrays, values_only
+def _add(arrays: list[np.ndarray], array: np.ndarray) -> int:
+    arrays.append(array)
+    return len(arrays) - 1
 
-    def encode(self, value: Any, where: str, around: tuple[int, ...]) -> dict[str, Any]:
-        def inner(part: Any, place: str) -> dict[str, Any]:
-            return self.encode(part, f"{where}{place}", (*around, id(value)))
 
-        if _is_plain(value):
-            return {"value": _plain(value)}
-        if id(value) in around:
-            raise ModelError(f"The {where} contains itself; {_ALLOWED[self._values_only]}.")
-        if isinstance(value, Mapping):
-            return {"dict": [[_key(key, where), inner(each, f"[{key!r}]")] for key, each in value.items()]}
-        if isinstance(value, list | tuple):
-            parts = [inner(each, f"[{place}]") for place, each in enumerate(value)]
-            return {"tuple" if isinstance(value, tuple) else "list": parts}
-        if isinstance(value, set | frozenset):
-            # In an order that does not depend on the process.
-            ordered = sorted(value, key=lambda each: (type(each).__name__, repr(each)))
-            parts = [inner(each, ", in a set,") for each in ordered]
-            return {"frozenset" if isinstance(value, frozenset) else "set": parts}
-        if isinstance(value, bytes | bytearray):
-            return {"bytes": self._add(np.frombuffer(bytes(value), np.uint8))}
-        if isinstance(value, Path) and not self._values_only:
-            return self._files(value, where)
-        if is_model(value) and not self._values_only:
-            return self._model(value, where)
-        if (array := _array(value)) is not None:
-            return {"scalar" if isinstance(value, np.generic) else "array": self._add(array)}
-        raise ModelError(f"The {where} is an object of type {type(value).__name__}; {_ALLOWED[self._values_only]}.")
+def _model(model: Any, where: str, arrays: list[np.ndarray]) -> dict[str, Any]:
+    import keras
 
-    def _add(self, array: np.ndarray) -> int:
-        self._arrays.append(array)
-        return len(self._arrays) - 1
+    from pipeline.training.state import save_variables
 
-    def _model(self, model: Any, where: str) -> dict[str, Any]:
-        import keras
+    if not model.built:
+        raise ModelError(f"The {where} is a Keras model that is not built: train or call it once before it is yielded.")
+    try:
+        config = keras.saving.serialize_keras_object(model)
+    except NotImplementedError as error:
+        raise ModelError(
+            f"The {where} is a Keras model that cannot be rebuilt: {' '.join(str(error).split())} Add get_config, or "
+            "yield the arrays of its weights and of its optimiser's variables."
+        ) from error
+    first = len(arrays)
+    arrays += save_variables(_variables(model))
+    return {"model": config, "variables": [first, len(arrays) - first]}
 
-        from pipeline.training.state import save_variables
 
-        if not model.built:
-            raise ModelError(
-                f"The {where} is a Keras model that is not built: train or call it once before it is yielded."
-            )
-        try:
-            config = keras.saving.serialize_keras_object(model)
-        except NotImplementedError as error:
-            raise ModelError(
-                f"The {where} is a Keras model without get_config, which cannot be rebuilt: "
-                f"{' '.join(str(error).split())} Add get_config, or yield the arrays of its weights and of its "
-                "optimiser's variables."
-            ) from error
-        first = len(self._arrays)
-        self._arrays += save_variables(_variables(model))
-        return {"model": config, "variables": [first, len(self._arrays) - first]}
-
-    def _files(self, path: Path, where: str) -> dict[str, Any]:
-        try:
-            if path.is_file():
-                return {"file": [path.name, self._read(path)]}
-            if not path.is_dir():
-                raise ModelError(f"The {where} is the path {path}, and there is no such folder or file.")
-            entries = sorted(path.rglob("*"))
-            if links := [each for each in entries if each.is_symlink()]:
-                raise ModelError(
-                    f"The {where} is a folder with a link, {links[0]}: only files and folders can be saved."
-                )
-            files = [[each.relative_to(path).as_posix(), self._read(each)] for each in entries if each.is_file()]
-            folders = [each.relative_to(path).as_posix() for each in entries if each.is_dir()]
-        except OSError as error:
-            raise ModelError(f"The {where} is the path {path}, which cannot be read: {error.strerror}.") from error
-        return {"folder": files, "name": path.absolute().name, "folders": folders}
-
-    def _read(self, path: Path) -> int:
-        return self._add(np.frombuffer(path.read_bytes(), np.uint8))
+def _files(path: Path, where: str, arrays: list[np.ndarray]) -> dict[str, Any]:
+    if not path.exists():
+        raise ModelError(f"The {where} is the path {path}, and there is no such folder or file.")
+    entries = [path] if path.is_file() else sorted(path.rglob("*"))
+    if links := [each for each in entries if each.is_symlink()]:
+        raise ModelError(f"The {where} is a folder with a link, {links[0]}: only files and folders can be saved.")
+    root = path.parent if path.is_file() else path
+    files = [
+        [each.relative_to(root).as_posix(), _add(arrays, np.frombuffer(each.read_bytes(), np.uint8))]
+        for each in entries
+        if each.is_file()
+    ]
+    return {"file": files[0]} if path.is_file() else {"folder": files, "name": path.absolute().name}
 
 
 def _decoded(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], folder: Callable[[], Path], function: Any) -> Any:
@@ -173,7 +160,6 @@ def _array(value: Any) -> np.ndarray | None:
 
 
 def is_model(value: Any) -> bool:
-    """Whether a value is a Keras model."""
     return "keras" in sys.modules and isinstance(value, sys.modules["keras"].Model)
 
 
@@ -228,8 +214,6 @@ def _decoded_files(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], parent
         return target
     root = _within(parent, tree["name"] or "state")
     root.mkdir(parents=True)
-    for name in tree["folders"]:
-        _within(root, name).mkdir(parents=True, exist_ok=True)
     for name, place in tree["folder"]:
         target = _within(root, name)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -255,60 +239,52 @@ def write_state(state: Any, folder: Path) -> list[Path]:
     array is `{"array": NAME}`, the name of the array in arrays.npz, and a model or a folder within the state is
     `{"path": NAME}`, a name in files/.
     """
+    files = folder / _FILES
     for name in (_STATE, _ARRAYS, _MODEL):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / _FILES, ignore_errors=True)
+    shutil.rmtree(files, ignore_errors=True)
     if is_model(state):
-        return [_write_model(state, folder / _MODEL)]
-    if isinstance(state, Path):
-        return [_copy(state, folder / _FILES)]
-    arrays: dict[str, np.ndarray] = {}
-    shown = _as_json(state, "", arrays, folder / _FILES)
-    (folder / _STATE).write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
-    if arrays:
-        np.savez(folder / _ARRAYS, **arrays)  # type: ignore[arg-type]
-    return [folder / name for name in (_STATE, _ARRAYS, _FILES) if (folder / name).exists()]
+        state.save(folder / _MODEL)
+    elif isinstance(state, Path):
+        _copy(state, files)
+    else:
+        arrays: dict[str, np.ndarray] = {}
+        shown = _as_json(state, "", arrays, files)
+        (folder / _STATE).write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
+        if arrays:
+            np.savez(folder / _ARRAYS, **arrays)  # type: ignore[arg-type]
+    return [folder / name for name in (_MODEL, _STATE, _ARRAYS, _FILES) if (folder / name).exists()]
 
 
-def _as_json(value: Any, place: str, arrays: dict[str, np.ndarray], files: Path) -> Any:
-    def inner(part: Any, key: object) -> Any:
-        safe = "".join(char if char.isalnum() or char in "-_" else "_" for char in str(key))
-        return _as_json(part, f"{place}.{safe}" if place else safe, arrays, files)
-
+def _as_json(value: Any, name: str, arrays: dict[str, np.ndarray], files: Path) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): inner(each, key) for key, each in value.items()}
+        return {str(key): _as_json(each, f"{name}.{key}".lstrip("."), arrays, files) for key, each in value.items()}
     if isinstance(value, set | frozenset):
         value = sorted(value, key=repr)
     if isinstance(value, list | tuple):
-        return [inner(each, index) for index, each in enumerate(value)]
-    name = place or "state"
-    if isinstance(value, np.ndarray | np.generic | bytes):
+        return [_as_json(each, f"{name}.{place}".lstrip("."), arrays, files) for place, each in enumerate(value)]
+    name = name or "state"
+    if isinstance(value, bytes):
+        value = np.frombuffer(value, np.uint8)
+    if isinstance(value, np.ndarray | np.generic):
         while name in arrays:
             name += "_"
-        arrays[name] = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.asarray(value)
+        arrays[name] = np.asarray(value)
         return {"array": name}
-    if is_model(value) or isinstance(value, Path):
-        name = f"{name}.keras" if is_model(value) else name
-        while (files / name).exists():
-            name = f"_{name}"
-        files.mkdir(exist_ok=True)
-        _write_model(value, files / name) if is_model(value) else _copy(value, files / name)
+    if not (is_model(value) or isinstance(value, Path)):
+        return value
+    name = "".join(char if char.isalnum() or char in "-_." else "_" for char in name)
+    files.mkdir(exist_ok=True)
+    if isinstance(value, Path):
+        _copy(value, files / name)
         return {"path": name}
-    return value
+    value.save(files / f"{name}.keras")
+    return {"path": f"{name}.keras"}
 
 
-def _write_model(model: Any, path: Path) -> Path:
-    try:
-        model.save(path)
-    except Exception as error:
-        raise ModelError(f"The model of the state cannot be saved: {type(error).__name__}: {error}") from error
-    return path
-
-
-def _copy(source: Path, target: Path) -> Path:
+def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
         shutil.copytree(source, target)
     else:
         target.mkdir()
         shutil.copy(source, target / source.name)
-    return target

@@ -3,7 +3,6 @@
 Settings that a job's file or a notebook makes hold for every model; those of a model function hold for its own model.
 """
 
-import logging
 import random
 import sys
 import zlib
@@ -31,7 +30,6 @@ class KerasSettings:
 
     @classmethod
     def current(cls) -> "KerasSettings | None":
-        """This process's settings; None before Keras is imported."""
         if "keras" not in sys.modules:
             return None
         import keras
@@ -41,7 +39,6 @@ class KerasSettings:
         return cls(keras.config.floatx(), chosen_dtype_policy(), keras.config.image_data_format())
 
     def restore(self) -> None:
-        """Make them this process's settings."""
         import keras
 
         from pipeline.training.internals import restore_dtype_policy
@@ -77,8 +74,7 @@ def kept_global_state() -> Iterator[None]:
 
         generators, names, options = library_generators(), name_counters(), graph_options()
     try:
-        with _kept_loggers():
-            yield
+        yield
     finally:
         _forget_job()
         if "keras" in sys.modules:
@@ -108,7 +104,6 @@ def registered(module: str = "__main__") -> Mapping[str, Any]:
 
 
 def register(objects: Mapping[str, Any]) -> None:
-    """Register objects with Keras in this process."""
     for name, each in objects.items():
         import keras
 
@@ -126,34 +121,18 @@ def _forget_job() -> None:
         forget_first_values()
 
 
-@contextmanager
-def _kept_loggers() -> Iterator[None]:
-    """Restore the root logger and that of absl: absl's first message gives the root logger a handler."""
-    # Absl's logger has its own class: it is not to be created here.
-    loggers = [logging.root, *(logging.getLogger(name) for name in ["absl"] if name in logging.root.manager.loggerDict)]
-    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
-    try:
-        yield
-    finally:
-        for logger, level, handlers in before:
-            logger.setLevel(level)
-            logger.handlers[:] = handlers
-
-
 # The global random generators that the user's code may draw from.
 
 _LIBRARIES = ("tensorflow", "keras")
 
 
 def seed_generators(seed: int, purpose: str) -> None:
-    """Start Python's and NumPy's global generators again."""
     number = zlib.crc32(f"{seed} {purpose}".encode())
     random.seed(number)
     np.random.seed(number)
 
 
 def seed_globally(seed: int, *, gpus: bool = True) -> None:
-    """Start all global generators again."""
     random.seed(seed)
     np.random.seed(seed)
     for name in _LIBRARIES:
@@ -184,7 +163,6 @@ def generator_states(*, libraries: bool) -> dict[str, Any]:
 
 
 def restore_generators(states: Mapping[str, Any]) -> None:
-    """Continue from states that `generator_states` returned, here or in another process."""
     version, numbers, gauss = states["python"]
     random.setstate((version, tuple(map(int, numbers)), gauss))
     np.random.set_state(tuple(states["numpy"]))

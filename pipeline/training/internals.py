@@ -27,7 +27,6 @@ _NAMES, _SEEDS, _POLICY = "object_name_uids", "global_seed_generator", "dtype_po
 
 
 def reset_names() -> None:
-    """Start the counters again by which Keras names layers and variables."""
     naming.reset_uids()
 
 
@@ -38,7 +37,6 @@ def name_counters() -> Any:
 
 
 def restore_name_counters(counters: Any) -> None:
-    """Continue earlier counters of names."""
     naming.reset_uids()
     if counters is not None:
         global_state.set_global_attribute(_NAMES, counters)
@@ -59,7 +57,6 @@ def reset_seeds() -> None:
 
 
 def library_generators() -> dict[str, Any]:
-    """The states of TensorFlow's and Keras' global generators, as JSON values."""
     generator = global_state.get_global_attribute(_SEEDS)
     generators: dict[str, Any] = {
         "keras": None if generator is None else [int(number) for number in generator.state.numpy()]
@@ -72,7 +69,6 @@ def library_generators() -> dict[str, Any]:
 
 
 def restore_library_generators(states: Mapping[str, Any]) -> None:
-    """Continue from saved states of TensorFlow's and Keras' global generators."""
     if "tensorflow" in states:
         version, numbers, gauss = states["tensorflow"]["state"]
         tf.random.set_seed(states["tensorflow"]["seed"])
@@ -91,7 +87,6 @@ def chosen_dtype_policy() -> Any:
 
 
 def restore_dtype_policy(policy: Any) -> None:
-    """Set the global dtype policy of Keras."""
     global_state.set_global_attribute(_POLICY, policy)
 
 
@@ -110,12 +105,10 @@ def keep_additions() -> None:
 
 
 def graph_options() -> dict[str, Any]:
-    """The options for graphs that were set in this process."""
     return dict(context.context()._optimizer_experimental_options)
 
 
 def restore_graph_options(options: Mapping[str, Any]) -> None:
-    """Undo `keep_additions` and other changes of options for graphs."""
     context.context()._optimizer_experimental_options.clear()
     tf.config.optimizer.set_experimental_options(dict(options))
 
@@ -147,17 +140,14 @@ def ordered_sums() -> Iterator[None]:
 
 
 def is_functional(model: keras.Model) -> bool:
-    """Whether a model is Keras' own functional model, not a subclass."""
     return type(model) is Functional
 
 
 def layers_of(model: keras.Model) -> list[Any]:
-    """All layers of a model, nested ones included."""
     return list(model._flatten_layers(include_self=False))
 
 
 def compile_arguments(model: keras.Model) -> dict[str, Any]:
-    """The arguments of a model's compile, as they were given."""
     return dict(compilation_of(model).config)
 
 
@@ -170,17 +160,6 @@ def build_metrics(model: keras.Model, target: Any, output: Any) -> None:
     """Let the compiled metrics of a model create their variables before a trace."""
     if model._compile_metrics is not None and not model._compile_metrics.built:
         model._compile_metrics.build(target, output)
-
-
-def reset_shared_metrics(model: keras.Model) -> None:
-    """Reset the metric objects that a model was compiled with: an earlier model may have used the same ones.
-
-    Keras resets those of a model that it has trained, but its `evaluate` adds to what others left behind.
-    """
-    if (metrics := model._compile_metrics) is not None:
-        for metric in keras.tree.flatten([metrics._user_metrics, metrics._user_weighted_metrics]):
-            if isinstance(metric, keras.metrics.Metric):
-                metric.reset_state()
 
 
 # Optimisers.
@@ -222,12 +201,10 @@ def keep_averages_apart(optimizer: Any) -> Iterator[None]:
 
 
 def without_threads(callbacks: keras.callbacks.CallbackList) -> None:
-    """Let a list of callbacks run every hook in the calling thread."""
     callbacks._async_train = callbacks._async_test = False
 
 
 def profiles(callback: keras.callbacks.TensorBoard) -> bool:
-    """Whether TensorBoard's callback profiles batches."""
     return bool(callback._profiler_started or callback._start_batch)
 
 
@@ -235,24 +212,20 @@ def profiles(callback: keras.callbacks.TensorBoard) -> bool:
 
 
 def data_adapter(pipeline: Any, *, shuffle: bool, class_weight: Mapping[int, float] | None) -> Any:
-    """What Keras' fit reads a tf.data.Dataset or a PyDataset with."""
     return get_data_adapter(
         pipeline, shuffle=shuffle, class_weight=None if class_weight is None else dict(class_weight)
     )
 
 
 def batch_signature(batches: Sequence[Any]) -> Any:
-    """The specification that batches share, as Keras derives it for generators."""
     return get_tensor_spec(batches)
 
 
 def pipeline_inputs(dataset: Any) -> list[Any]:
-    """The pipelines that a stage of a tf.data pipeline reads."""
     return list(dataset._inputs())
 
 
 def pipeline_functions(dataset: Any) -> list[Any]:
-    """The traced functions that a stage of a tf.data pipeline calls."""
     return [wrapper.function for wrapper in dataset._functions()]
 
 
@@ -264,8 +237,3 @@ def stage_kind(dataset: Any) -> str:
 def reshuffles(dataset: Any) -> bool:
     """Whether a stage of a tf.data pipeline gives another order in each epoch."""
     return bool(getattr(dataset, "_reshuffle_each_iteration", False))
-
-
-def is_nondeterministic(dataset: Any) -> bool:
-    """Whether a stage of a tf.data pipeline may give its elements in another order each time (deterministic=False)."""
-    return bool(getattr(dataset, "_deterministic", "default") == "false")

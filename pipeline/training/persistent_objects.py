@@ -8,7 +8,6 @@ that these import, what closures hold, and what `functools.cache` has kept.
 
 import functools
 import gc
-import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
@@ -108,13 +107,11 @@ class PersistentObjects:
                 values[name] = value
         return values
 
-    def restore(self, values: Mapping[str, np.ndarray]) -> list[str]:
-        """Assign values that `changed` returned, here or in another process; returns those that are not found."""
-        variables = dict(self._variables())
-        fits = {name for name in values if name in variables and tuple(variables[name].shape) == values[name].shape}
-        for name in fits:
-            variables[name].assign(values[name])
-        return sorted(values.keys() - fits)
+    def restore(self, values: Mapping[str, np.ndarray]) -> None:
+        """Assign values that `changed` returned, here or in another process, to the variables that are found again."""
+        for name, variable in self._variables():
+            if name in values and tuple(variable.shape) == values[name].shape:
+                variable.assign(values[name])
 
     def _variables(self) -> Iterator[tuple[str, Any]]:
         for name, value in self._found:
@@ -142,7 +139,6 @@ def _reached(functions: Iterable[Callable[..., Any]]) -> Iterator[tuple[str, Any
             homes[str(home.get("__name__"))] = home
         cells = zip(inner.__code__.co_freevars, inner.__closure__ or (), strict=True) if inner.__closure__ else ()
         homes[f"{inner.__qualname__} closure"] = {name: _content(cell) for name, cell in cells}
-        homes[f"{inner.__qualname__} object"] = getattr(getattr(function, "__self__", None), "__dict__", {})
     for home_name, home in homes.items():
         for name, value in list(home.items()):
             for place, part in enumerate(_parts(value)):
@@ -156,17 +152,15 @@ def _parts(value: Any, depth: int = 3) -> Iterator[Any]:
     parts: Iterable[Any] = ()
     if isinstance(value, _CACHE):
         parts = gc.get_referents(value)
-    elif isinstance(value, type) and _is_users(sys.modules.get(value.__module__)):
-        parts = vars(value).values()
     elif isinstance(value, dict | list | tuple) and len(value) <= _MAX_ITEMS:
         parts = value.values() if isinstance(value, dict) else value
     for part in list(parts) if depth else ():
         yield from _parts(part, depth - 1)
 
 
-def _is_users(module: ModuleType | None) -> bool:
+def _is_users(module: ModuleType) -> bool:
     file = getattr(module, "__file__", None)
-    return module is not None and (module.__name__ == "__main__" or (file is not None and is_user_file(file)))
+    return module.__name__ == "__main__" or (file is not None and is_user_file(file))
 
 
 def _content(cell: Any) -> Any:

@@ -1,16 +1,16 @@
 """A pipeline that Keras' fit reads in one call for each epoch, with the batches that one call for all would read."""
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split, batches_of, is_endless
+from pipeline.datasets import Stream, is_endless, kind_of
+from pipeline.errors import DataError
 from pipeline.training.base import FitArguments
 from pipeline.training.internals import data_adapter
-from pipeline.training.pipelines import as_fit_takes_it, kept, reading_to_skip, repeats_itself
+from pipeline.training.pipelines import as_fit_takes_it, batches_to_skip, streamed
 
 _STEPS_PER_CALL = 64
 """Steps that one call of Keras' training function runs: fewer calls from Python, the same results.
@@ -30,10 +30,23 @@ class PipelineReader:
         shuffle: bool = False,
         steps: int | None = None,
         class_weight: Mapping[int, float] | None = None,
+        batch_size: int = 1,
+        seed: int = 0,
     ) -> None:
-        pipeline = as_fit_takes_it(split)
+        if steps is None and is_endless(split):
+            field = "steps_per_epoch" if training else "validation_steps"
+            raise DataError(
+                f"A {kind_of(split)} of the data set is endless. Set the number of its batches with Fit({field}=…), or "
+                "let it end."
+            )
+        self._passes, self._is_stream = 0, isinstance(split, Stream)
+        if isinstance(split, Stream):
+            # The order of a pass is that of its number, so there is no iterator to save.
+            pipeline = streamed(split, batch_size, lambda: [seed, self._passes] if shuffle else None)
+        else:
+            pipeline = as_fit_takes_it(split)
         self._is_tf_data = isinstance(pipeline, tf.data.Dataset)
-        self._reading = reading_to_skip(pipeline) if self._is_tf_data else "nothing"
+        self._batches_to_skip = batches_to_skip(pipeline) if self._is_tf_data else 0
         shuffle = shuffle and not self._is_tf_data and pipeline.num_batches is not None
         self._adapter = data_adapter(pipeline, shuffle=shuffle, class_weight=class_weight)
         self._batches: int | None = self._adapter.num_batches
@@ -61,19 +74,19 @@ class PipelineReader:
         return min(self._limit, self._batches - self._seen % self._batches)
 
     def begin(self) -> None:
-        """Prepare for an epoch of fit."""
         if not self._training:
             # As `evaluate` does.
             self._adapter.on_epoch_end()
         self._adapter.on_epoch_begin()
 
     def end(self) -> None:
-        """Count an epoch of fit."""
         self._adapter.on_epoch_end()
         if self._continues and self._batches is not None:
             self._seen += self.steps or 0
             if self._seen % self._batches == 0:
-                self._rest = None
+                self._rest, self._passes = None, self._passes + 1
+        elif not self._continues:
+            self._passes += 1
 
     def skip(self) -> None:
         """Advance the pipeline by an epoch, and read no more than necessary."""
@@ -81,9 +94,9 @@ class PipelineReader:
         if self._continues:
             for _ in self._next_batches():
                 pass
-        elif self._is_tf_data:
+        elif self._is_tf_data and not self._is_stream:
             iterator = iter(self._pipeline)
-            for _ in itertools.islice(iterator, {"nothing": 0, "first": 1, "all": self._limit}[self._reading]):
+            for _ in itertools.islice(iterator, self._batches_to_skip):
                 pass
             if self._batches is not None:
                 # Fit makes another one at the end of an epoch whose length it knows.
@@ -99,41 +112,10 @@ class PipelineReader:
             yield batch
         if self._batches is None and read < (self._limit or 0):
             # The pass is over.
-            self._rest = None
+            self._rest, self._passes = None, self._passes + 1
 
 
-def steps_per_call(data: Dataset, batches: int | None, fit: FitArguments) -> int:
+def steps_per_call(batches: int | None, fit: FitArguments) -> int:
     """Steps that one call of Keras' training and test function may run without a change in what an epoch reads."""
     limits = [steps for steps in (fit.steps_per_epoch, fit.validation_steps) if steps is not None]
-    if not limits:
-        return max(1, min(_STEPS_PER_CALL, batches or _STEPS_PER_CALL))
-    for split in (data.train, data.validation):
-        # Keras counts such a pipeline's batches by calls.
-        if split is not None and not isinstance(split, Split) and batches_of(split) is None and not is_endless(split):
-            return 1
-    common = math.gcd(*limits)
-    return max(steps for steps in range(1, _STEPS_PER_CALL + 1) if common % steps == 0)
-
-
-def in_memory(pipeline: Any, memory: float) -> Any:
-    """A pipeline whose batches are in memory, if they are the same each time it is read, and fit."""
-    if not isinstance(pipeline, tf.data.Dataset) or is_endless(pipeline) or not repeats_itself(pipeline):
-        return pipeline
-    count = batches_of(pipeline)
-    if count is not None and any(_bytes(batch) * count > memory for batch in pipeline.take(1)):
-        return pipeline
-    cached, size = pipeline.cache(), 0
-    for batch in cached:
-        size += _bytes(batch)
-        if size > memory:
-            return pipeline
-    return kept(cached)
-
-
-def _bytes(batch: Any) -> int:
-    tensors = tf.nest.flatten(batch, expand_composites=True)
-    return sum(
-        tensor.shape.num_elements() * tensor.dtype.size
-        + (int(tf.reduce_sum(tf.strings.length(tensor))) if tensor.dtype == tf.string else 0)
-        for tensor in tensors
-    )
+    return 1 if limits else max(1, min(_STEPS_PER_CALL, batches or _STEPS_PER_CALL))

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
-from weakref import WeakSet
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.datasets import GENERATOR, PY_DATASET, STREAM, TF_DATA, Dataset, Split, Stream, kind_of
+from pipeline.datasets import GENERATOR, PY_DATASET, STREAM, Dataset, Split, Stream, kind_of
 from pipeline.errors import DataError
 from pipeline.training import arrays
 from pipeline.training.internals import (
     batch_signature,
     captured_variables,
-    is_nondeterministic,
     pipeline_functions,
     pipeline_inputs,
     reshuffles,
@@ -25,9 +23,6 @@ from pipeline.training.internals import (
 _SIGNATURE_BATCHES = 8
 """Batches from which the specification of a generator's batches is derived: Keras' fit takes two, and fails where later
 ones have other sizes."""
-
-_PREFETCHED = 2
-"""Batches of a stream that are read while another one trains."""
 
 _ATTRIBUTES = ("class_names", "file_paths")
 """What Keras adds to the pipelines that it creates from folders."""
@@ -41,7 +36,6 @@ class Source:
     ) -> None:
         self._load, self._unread, self._discard_first = load, data, discard_first
         self._example: Any = None
-        self._batch: Any = None
 
     def fresh(self) -> Dataset:
         """Pipelines that were not read yet."""
@@ -71,17 +65,6 @@ class Source:
                 self._unread = data
         return self._example
 
-    @property
-    def batch(self) -> Any:
-        """The specification of a batch of the training, as for `batch_spec`."""
-        if self._batch is None:
-            data = self.fresh()
-            self._batch = batch_spec(data.train)
-            if kind_of(data.train) == TF_DATA:
-                # Its specification is known without reading it.
-                self._unread = data
-        return self._batch
-
 
 def as_fit_takes_it(pipeline: Any) -> Any:
     """A pipeline as Keras' fit and evaluate take it: a generator function as a tf.data.Dataset."""
@@ -93,7 +76,7 @@ def example_of(split: Any, *, rows: int = 1) -> Any:
     if isinstance(split, Split):
         return arrays.first_inputs(split, rows=rows)
     if isinstance(split, Stream):
-        split = _streamed(split, rows, 0)
+        split = streamed(split, rows)
     pipeline = as_fit_takes_it(split)
     batch = pipeline[0] if isinstance(pipeline, keras.utils.PyDataset) else next(iter(pipeline))
     inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
@@ -108,7 +91,7 @@ def batch_spec(split: Any) -> Any:
             return tf.TensorSpec([None, *array.shape[1:]], tf.convert_to_tensor(array[:1]).dtype)
 
         return keras.tree.map_structure(spec, arrays.as_batch(split))
-    pipeline = as_fit_takes_it(_streamed(split, 1, 0) if isinstance(split, Stream) else split)
+    pipeline = as_fit_takes_it(streamed(split, 1) if isinstance(split, Stream) else split)
     if isinstance(pipeline, keras.utils.PyDataset):
         return batch_signature([batch for batch, _ in zip(pipeline, range(_SIGNATURE_BATCHES), strict=False)])
     return pipeline.element_spec
@@ -137,74 +120,35 @@ def _zeros(split: Any) -> Any:
 def _from_generator(function: Callable[[], Any]) -> Any:
     def batches() -> Iterator[Any]:
         for batch in function():
-            yield _with_tensors(tuple(batch) if isinstance(batch, list) else batch)
+            given = tuple(batch) if isinstance(batch, list) else batch
+            # Weights may be None.
+            yield given[:-1] if isinstance(given, tuple) and given[-1] is None else given
 
     first = [batch for _, batch in zip(range(_SIGNATURE_BATCHES), batches(), strict=False)]
     signature = batch_signature(first)
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(tf.data.AUTOTUNE)
 
 
-def _with_tensors(batch: Any) -> Any:
-    """A batch of a generator without weights that are None, and with SciPy's sparse matrices as tensors."""
-    if isinstance(batch, tuple) and len(batch) > 1 and batch[-1] is None:
-        return _with_tensors(batch[:-1])
-    return keras.tree.map_structure(lambda array: _sparse(array.tocoo()) if hasattr(array, "tocoo") else array, batch)
+# Streams of Parquet files.
 
 
-def _sparse(matrix: Any) -> tf.SparseTensor:
-    places = np.stack([matrix.row, matrix.col], axis=1).astype(np.int64)
-    return tf.sparse.reorder(tf.SparseTensor(places, matrix.data, matrix.shape))
+def opened(data: Dataset, batch_size: int) -> Dataset:
+    """A data set whose streams are pipelines of batches in the files' order; other splits stay as they are."""
+    streams = {name: split for name, split in data.splits.items() if isinstance(split, Stream)}
+    return replace(data, **{name: streamed(split, batch_size) for name, split in streams.items()})
 
 
-# Streams of Parquet files: their epochs have the same order in every process.
-
-
-def opened(data: Dataset, batch_size: int, seed: int | None) -> Dataset:
-    """A data set whose streams are pipelines of batches, as Keras' fit takes them; other splits stay as they are."""
-    pipelines = {
-        name: _streamed(split, batch_size, seed if name == "train" else None)
-        for name, split in data.splits.items()
-        if isinstance(split, Stream)
-    }
-    return replace(data, **pipelines) if pipelines else data
-
-
-def _streamed(stream: Stream, batch_size: int, seed: int | None) -> tf.data.Dataset:
+def streamed(stream: Stream, batch_size: int, order: Callable[[], Any] = lambda: None) -> tf.data.Dataset:
+    """A stream as a pipeline; `order` returns the seed of the order in which an iterator reads the rows."""
     signature = (
         keras.tree.map_structure(lambda array: _spec(array[:0]), stream.first()),
         tf.TensorSpec((None, stream.targets), tf.float32),
     )
-
-    def epoch(drawn: Any) -> tf.data.Dataset:
-        def batches(order: np.ndarray) -> Iterator[Any]:
-            return stream.batches(batch_size, None if seed is None else int(order))
-
-        return tf.data.Dataset.from_generator(batches, output_signature=signature, args=(drawn,))
-
-    rows = _iterator_numbers(seed or 0).take(1).flat_map(epoch)
+    rows = tf.data.Dataset.from_generator(lambda: stream.batches(batch_size, order()), output_signature=signature)
     rows = rows.apply(tf.data.experimental.assert_cardinality(arrays.steps_of(stream.rows, batch_size)))
     if images := stream.images:
         rows = rows.map(_Decoded(stream, images))
-    rows = rows.prefetch(_PREFETCHED)
-    return rows if seed is not None else kept(rows)
-
-
-def _iterator_numbers(seed: int) -> Any:
-    """Random numbers, other ones for each iterator: by the seed and the number of iterators before.
-
-    `tf.data.Dataset.random` and `shuffle` would draw by TensorFlow's global seed, too, which depends on what the
-    process did before.
-    """
-    variant = tf.raw_ops.RandomDatasetV2(
-        seed=tf.constant(seed, tf.int64),
-        seed2=tf.constant(1, tf.int64),
-        seed_generator=tf.raw_ops.DummySeedGenerator(),
-        rerandomize_each_iteration=True,
-        output_types=[tf.int64],
-        output_shapes=[[]],
-        metadata="",
-    )
-    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.int64))
+    return rows.prefetch(tf.data.AUTOTUNE)
 
 
 def _spec(array: np.ndarray) -> tf.TensorSpec:
@@ -217,7 +161,7 @@ class _Decoded:
     def __init__(self, stream: Stream, names: list[str]) -> None:
         first = stream.first()
         columns = first if isinstance(first, Mapping) else {names[0]: first}
-        self._shapes, self._where = {}, stream.files.data
+        self._shapes = {}
         for name in names:
             try:
                 self._shapes[name] = tuple(_image(columns[name][0]).shape)
@@ -238,11 +182,7 @@ class _Decoded:
         shape = self._shapes[name]
 
         def decode(file: Any) -> Any:
-            image = _image(file)
-            same = tf.reduce_all(tf.equal(tf.shape(image), shape))
-            text = f"Images in column {name!r} of {self._where} must all have the size of the first one, {shape}."
-            with tf.control_dependencies([tf.debugging.Assert(same, [text])]):
-                return tf.ensure_shape(image, shape)
+            return tf.ensure_shape(_image(file), shape)
 
         return tf.map_fn(decode, files, fn_output_signature=tf.TensorSpec(shape, tf.float32))
 
@@ -266,7 +206,7 @@ def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
             f"{str(error).partition(chr(10))[0]}. {in_function}"
         ) from error
     nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
-    if PYTHON_OPERATIONS & {node.op for node in nodes}:
+    if {"PyFunc", "PyFuncStateless", "EagerPyFunc"} & {node.op for node in nodes}:
         raise DataError(
             "A tf.data.Dataset of the notebook cannot be sent to the workers: Python code produces its elements "
             f"(from_generator, py_function or numpy_function). {in_function}"
@@ -277,49 +217,19 @@ def reduced(dataset: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
 
 def _restored(graph: bytes, spec: Any, attributes: dict[str, Any]) -> Any:
     variant = tf.raw_ops.DatasetFromGraph(graph_def=graph)
-    dataset = without_stages(tf.data.experimental.from_variant(variant, spec))
+    dataset = tf.data.experimental.from_variant(variant, spec)
     for name, value in attributes.items():
         setattr(dataset, name, value)
     return dataset
 
 
-# What the stages of a tf.data pipeline say of it: whether it repeats itself, and how an epoch of it is skipped.
-
-Reading: TypeAlias = Literal["nothing", "first", "all"]
-"""How much of an epoch must be read to leave a pipeline as the epoch would leave it."""
-
-PYTHON_OPERATIONS = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
-"""Operations that call Python code of the process which made them."""
-
-_READINGS: list[Reading] = ["nothing", "first", "all"]
+# What the stages of a tf.data pipeline say of it.
 
 _FIXED = {
     *("Batch", "ParallelBatch", "PaddedBatch", "RaggedBatch", "Unbatch", "Prefetch", "Options", "Shard"),
     *("Map", "ParallelMap", "Filter", "Take", "Skip", "Zip", "FlatMap", "Interleave", "ParallelInterleave"),
 }
 """Stages that begin their input once for each iterator. Others, such as repeat, begin it again in the middle."""
-
-_RANDOM = ("Random", "ParameterizedTruncatedNormal", "TruncatedNormal", "Multinomial")
-_ASSIGNING = ("Assign", "RngReadAndSkip", "Stateful")
-"""How the names of operations begin that draw from a generator of TensorFlow, or change a variable."""
-
-_kept: "WeakSet[Any]" = WeakSet()
-"""Pipelines whose elements are the same in each epoch, whatever makes them."""
-
-_without_stages: "WeakSet[Any]" = WeakSet()
-"""Pipelines of which nothing but the graph is known."""
-
-
-def kept(dataset: Any) -> Any:
-    """Record that the elements of a pipeline are the same in each epoch, so that what makes them does not matter."""
-    _kept.add(dataset)
-    return dataset
-
-
-def without_stages(dataset: Any) -> Any:
-    """Record that the stages of a pipeline are not known, so that nothing is concluded from them."""
-    _without_stages.add(dataset)
-    return dataset
 
 
 def pipeline_variables(data: Dataset) -> list[Any]:
@@ -335,62 +245,21 @@ def pipeline_variables(data: Dataset) -> list[Any]:
     return sorted(variables.values(), key=lambda variable: str(variable.name))
 
 
-def changes_because(dataset: Any) -> str | None:
-    """Which part of a tf.data pipeline gives other elements, or another order, each time; None if none is known.
-
-    What Python code within the pipeline does is not known.
-    """
-    if dataset.options().deterministic is False:
-        return "the option deterministic=False"
-    for stage in _stages(dataset):
-        if stage in _without_stages:
-            return "a tf.data pipeline of a notebook"
-        if is_nondeterministic(stage):
-            return "a parallel map with deterministic=False"
-        if reshuffles(stage):
-            return "a shuffle"
-        names = {name for function in pipeline_functions(stage) for name in _operations(function)}
-        if stage_kind(stage) == "Random" or any(name.startswith((*_RANDOM, *_ASSIGNING)) for name in names):
-            return "a function that draws random numbers, or keeps a state"
-    return None
-
-
-def repeats_itself(dataset: Any) -> bool:
-    """Whether a tf.data pipeline certainly has the same elements in the same order each time it is read."""
-    if changes_because(dataset) is not None:
-        return False
-    functions = [function for stage in _stages(dataset) for function in pipeline_functions(stage)]
-    # A callback may change a variable, and Python code may do anything.
-    return not any(function.graph.variables or _operations(function) & PYTHON_OPERATIONS for function in functions)
-
-
-def reading_to_skip(dataset: Any, needed: Reading = "nothing") -> Reading:
-    """How much of an epoch must be read to skip it.
+def batches_to_skip(dataset: Any) -> int | None:
+    """How many batches an iterator must read to leave a pipeline as a whole epoch would; None for all.
 
     The order of a shuffle is drawn when its input begins: for the last one when the iterator is made, for those before
     it with the first element, and before a repeat or a concatenation at some later element.
     """
-    if dataset in _without_stages:
-        return "all"
-    shuffles = reshuffles(dataset)
-    here: Reading = needed if shuffles else "nothing"
-    below = needed
-    if shuffles and needed == "nothing":
-        below = "first"
-    elif not shuffles and stage_kind(dataset) not in _FIXED:
-        below = "all"
-    return max([here, *(reading_to_skip(each, below) for each in pipeline_inputs(dataset))], key=_READINGS.index)
-
-
-def _operations(function: Any) -> set[str]:
-    library = function.graph.as_graph_def().library.function
-    inner = {node.op for part in library for node in part.node_def}
-    return inner | {operation.type for operation in function.graph.get_operations()}
+    stages = list(_stages(dataset))
+    later = [each for each in stages if not reshuffles(each) and stage_kind(each) not in _FIXED]
+    if any(stage_kind(each) == "Variant" or any(map(reshuffles, _stages(each))) for each in later):
+        return None
+    return int(sum(map(reshuffles, stages)) > 1)
 
 
 def _stages(dataset: Any) -> Iterator[Any]:
     """The pipelines of which a tf.data pipeline is made, from itself to its sources."""
-    if dataset not in _kept:
-        yield dataset
-        for source in pipeline_inputs(dataset):
-            yield from _stages(source)
+    yield dataset
+    for source in pipeline_inputs(dataset):
+        yield from _stages(source)

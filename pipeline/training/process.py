@@ -20,11 +20,12 @@ from pipeline.text import counted
 _LATER = frozenset({"keras.wrappers", "matplotlib.pyplot"})
 """What Keras imports of scikit-learn and Matplotlib, and no trial needs: a third of the time of its import."""
 
+_BACKEND = "Models are trained with TensorFlow: leave KERAS_BACKEND and `backend` in keras.json out, or set tensorflow."
+
 _set_up_for: Resources | None = None
 
 
 def import_keras() -> None:
-    """Import Keras and TensorFlow, unless they are imported already."""
     refuse_other_keras()
     if "keras" not in sys.modules:
         sys.meta_path.insert(0, _LazyFinder)
@@ -32,16 +33,13 @@ def import_keras() -> None:
             with garbage_collection_off():
                 import keras
         except ModuleNotFoundError as error:
-            if found := other_backend(error):
-                raise ModelError(f"Keras {BACKEND}. Found: {found}.") from error
-            raise
+            raise ModelError(f"Keras cannot be imported: {error}. {_BACKEND}") from error
         finally:
             sys.meta_path.remove(_LazyFinder)
     import keras
 
     if (backend := keras.backend.backend()) != "tensorflow":
-        raise ModelError(f"Keras {BACKEND}. Found: {backend}.")
-    refuse_other_keras()
+        raise ModelError(f"Keras uses the backend {backend}. {_BACKEND}")
 
 
 @contextmanager
@@ -57,8 +55,6 @@ def garbage_collection_off() -> Iterator[None]:
 
 
 class _LazyFinder:
-    """Finds modules that are imported at their first use."""
-
     @staticmethod
     def find_spec(name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         spec = PathFinder.find_spec(name, path, target) if name in _LATER else None
@@ -145,53 +141,9 @@ def _card_bytes(index: int) -> int:
     return int(size.value)
 
 
-BACKEND = (
-    "must use the backend tensorflow, which trains the models: remove KERAS_BACKEND from the environment and from the "
-    "program, or set it to tensorflow; the file keras.json may set `backend` too"
-)
-"""What Keras must use, and how to set it; follows a subject."""
-
-KERAS_2 = "tf_keras"
-"""The package of Keras 2."""
-
-OTHER_KERAS = (
-    "tunepipe trains models of Keras 3: import keras or tensorflow.keras, and use its names; "
-    "keras.io/guides/migrating_to_keras_3 lists what Keras 2 has instead"
-)
-"""What to do about code for Keras 2, as a sentence without its end."""
-
-_LEGACY = "Keras must be version 3. Remove TF_USE_LEGACY_KERAS from the environment and from the program."
-_EAGER = "TensorFlow must execute eagerly. Remove tf.compat.v1.disable_eager_execution() and disable_v2_behavior()."
-
-
 def refuse_other_keras() -> None:
-    """Refuse Keras 2, which TensorFlow imports as tf.keras on request, and the graphs of TensorFlow 1."""
+    """Refuse an environment that asks for Keras 2, or for another backend than TensorFlow."""
     if os.environ.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true"):
-        raise ModelError(_LEGACY)
-    tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is not None and not tensorflow.compat.v1.executing_eagerly_outside_functions():
-        raise ModelError(_EAGER)
-
-
-def refuse_other_backend() -> None:
-    """Refuse a backend that code chooses after Keras is imported: Keras would train with TensorFlow nevertheless."""
+        raise ModelError("Keras must be version 3. Remove TF_USE_LEGACY_KERAS from the environment and the program.")
     if (chosen := os.environ.get("KERAS_BACKEND")) not in (None, "", "tensorflow"):
-        raise ModelError(f"Keras {BACKEND}. Found: {chosen}.")
-
-
-def other_backend(error: BaseException) -> str | None:
-    """The backend that Keras is set to where it cannot be imported because that is not installed; None otherwise."""
-    if isinstance(error, ModuleNotFoundError) and error.name in ("jax", "torch", "openvino"):
-        chosen = os.environ.get("KERAS_BACKEND")
-        if chosen == error.name or (chosen is None and _raised_in_keras(error)):
-            return error.name
-    return None
-
-
-def _raised_in_keras(error: BaseException) -> bool:
-    trace = error.__traceback__
-    names = set()
-    while trace is not None:
-        names.add(trace.tb_frame.f_globals.get("__name__", ""))
-        trace = trace.tb_next
-    return any(name.startswith("keras.src.backend") for name in names)
+        raise ModelError(f"KERAS_BACKEND is {chosen}. {_BACKEND}")

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets import (
-    FREE_DISK_BYTES,
     TF_DATA,
     ConfigReads,
     RecordedConfig,
-    SharedPart,
     batches_of,
     is_endless,
     kind_of,
@@ -32,9 +30,10 @@ if TYPE_CHECKING:
 def shared_cache(name: str) -> Callable[[Any], Any]:
     """Let the trials of a node share a part of a tf.data pipeline: `dataset.map(decode).apply(shared_cache("train"))`.
 
-    Like `cache()`, but shared: the first trial on a node writes the elements to disk, and other trials wait for them
-    and read them. Each trial computes the steps that follow, such as `shuffle` and augmentation, itself. Outside of a
-    study's trials, and where the disk has no room, the pipeline stays as it is.
+    Like `cache()`, which keeps the elements and the order of the first pass, but shared: the first trial on a node
+    writes the elements to disk, and other trials wait for them and read them. Each trial computes the steps that
+    follow, such as `shuffle` and augmentation, itself. Outside of a study's trials, and where the disk has no room, the
+    pipeline stays as it is.
 
     Args:
         name: A name for the part, which the data function uses once.
@@ -44,11 +43,15 @@ def shared_cache(name: str) -> Callable[[Any], Any]:
 
     Raises:
         DataError: The name is not a text. The function that is returned raises it if the pipeline is no
-            tf.data.Dataset, never ends, or has other elements each time.
+            tf.data.Dataset, or never ends.
     """
     if not isinstance(name, str) or not name:
         raise DataError(f"shared_cache takes a name, such as shared_cache('train'); found {name!r}.")
     return lambda dataset: _cached(name, dataset)
+
+
+FREE_DISK_BYTES = 2**30
+"""Bytes of a node's disk that shared parts of pipelines leave free: other programs need some, too."""
 
 
 @dataclass(slots=True)
@@ -57,11 +60,10 @@ class DataCall:
 
     config: RecordedConfig | None
     caches: SharedFolder | None
-    parts: dict[str, SharedPart] = field(default_factory=dict)
+    parts: list[str] = field(default_factory=list)
 
     @property
     def reads(self) -> ConfigReads:
-        """What the function has read of the config so far."""
         return ConfigReads() if self.config is None else self.config.reads
 
 
@@ -70,7 +72,6 @@ _CALL: ContextVar[DataCall | None] = ContextVar("tunepipe_data_call", default=No
 
 @contextmanager
 def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> Iterator[DataCall]:
-    """Call a data function within the context."""
     call = DataCall(config, caches)
     token = _CALL.set(call)
     try:
@@ -80,30 +81,20 @@ def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> 
 
 
 def _cached(name: str, dataset: "tf.data.Dataset") -> Any:
-    # A job file imports this module where it is read, even by commands that do not train.
-    from pipeline.training.pipelines import changes_because, kept
-
     where = f"shared_cache({name!r})"
     if kind_of(dataset) != TF_DATA:
         raise DataError(f"{where} takes a tf.data.Dataset; found an object of type {type(dataset).__name__}.")
     if is_endless(dataset):
         raise DataError(f"The pipeline before {where} never ends. Put repeat() after it.")
-    if (reason := changes_because(dataset)) is not None:
-        raise DataError(
-            f"The pipeline before {where} has different elements in each epoch, but a cache would keep those of the "
-            f"first: it has {reason}. Put that after shared_cache."
-        )
     if (call := _CALL.get()) is None:
         return dataset
     if name in call.parts:
         raise DataError(f"The data function uses {where} twice. Each part that is shared needs a name of its own.")
-    count = batches_of(dataset)
-    part = call.parts[name] = SharedPart(name, str(dataset.element_spec), count, _bytes(dataset.element_spec, count))
+    call.parts.append(name)
     if call.caches is None:
-        # The trials will read it from a cache.
-        return kept(dataset.take(-1))
+        return dataset
     values = sorted((name, key_of(value)) for name, value in call.reads.values.items())
-    content = repr((part, values, sorted(call.reads.absent)))
+    content = repr((name, str(dataset.element_spec), batches_of(dataset), values, sorted(call.reads.absent)))
     try:
         folder = call.caches.path / hashlib.sha256(content.encode()).hexdigest()[:16]
         folder.mkdir(exist_ok=True)
@@ -119,7 +110,7 @@ def _cached(name: str, dataset: "tf.data.Dataset") -> Any:
             f"tunepipe: The cache {name!r} is not shared, and each trial computes its elements in each epoch: {reason}."
         )
         return dataset
-    return kept(dataset.cache(str(folder / "elements" / "cache")))
+    return dataset.cache(str(folder / "elements" / "cache"))
 
 
 def _write(name: str, dataset: "tf.data.Dataset", folder: Path, call: DataCall) -> bool:
@@ -155,16 +146,3 @@ def _write(name: str, dataset: "tf.data.Dataset", folder: Path, call: DataCall) 
         )
     writing.rename(folder / "elements")
     return True
-
-
-def _bytes(spec: Any, count: int | None) -> int | None:
-    """Size of all elements; None if shapes or their number are not known."""
-    import tensorflow as tf
-
-    parts = tf.nest.flatten(spec)
-    fixed = all(isinstance(part, tf.TensorSpec) for part in parts) and all(
-        part.shape.is_fully_defined() and part.dtype != tf.string for part in parts
-    )
-    if count is None or not fixed:
-        return None
-    return int(count) * sum(int(part.shape.num_elements()) * int(part.dtype.size) for part in parts)

@@ -17,7 +17,6 @@ _NUMBER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|(?>[0-9]+)(?!
 
 
 def variables_of(model: Any) -> list[Any]:
-    """A model's variables in their order, seed generators' included, then the optimiser's."""
     return [*model.variables, *model.optimizer.variables]
 
 
@@ -39,7 +38,6 @@ def value_of(variable: Any) -> Any:
 
 
 def save_variables(variables: Sequence[Any]) -> list[np.ndarray]:
-    """Copy the value of each variable."""
     return [np.array(value_of(variable).numpy()) for variable in variables]
 
 
@@ -66,11 +64,9 @@ def load_variables(
     here = describe(variables)
     if len(here) != len(saved):
         _differ(f"{len(saved)} variables were saved, {len(here)} are needed")
-    paths = {entry["path"] for entry in here}
     for ours, theirs in zip(here, saved, strict=True):
-        # A model function may number or date its names; the name of another variable is another architecture's.
-        renamed = theirs["path"] not in paths and without_numbers(ours["path"]) == without_numbers(theirs["path"])
-        if ours != (theirs | {"path": ours["path"]} if renamed else theirs):
+        # A model function may number or date its names.
+        if ours != {**theirs, "path": ours["path"]} or without_numbers(ours["path"]) != without_numbers(theirs["path"]):
             saved_one, needed = (
                 f"{entry['path']} {tuple(entry['shape'])} {entry['dtype']}" for entry in (theirs, ours)
             )
@@ -83,12 +79,6 @@ def load_variables(
 def without_numbers(path: str) -> str:
     """A variable's path with # for the numbers in it, which may differ where the same code made it."""
     return _NUMBER.sub("#", path)
-
-
-def architecture(model: Any) -> list[dict[str, Any]]:
-    """The variables of a compiled model that has not trained yet: weights that fit it have the same."""
-    model.optimizer.build(model.trainable_variables)
-    return [{**entry, "path": without_numbers(entry["path"])} for entry in describe(variables_of(model))]
 
 
 def _differ(how: str) -> None:
@@ -116,7 +106,6 @@ def updating_optimizer(model: keras.Model) -> Any:
 
 
 def updates_of(optimizer: Any) -> int:
-    """How often an optimiser has updated weights."""
     return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 

@@ -150,7 +150,6 @@ class FloatAttribute:
 
     @property
     def value(self) -> float:
-        """The number."""
         held = vars(self.owner)[self.attribute]
         return float.__add__(held, 0.0) if isinstance(held, SymbolicFloat) else float(held)
 
@@ -167,7 +166,6 @@ class FloatAttribute:
         self.escaped = False
 
     def assign(self, value: float) -> None:
-        """Set the variable and the attribute."""
         self.variable.assign(value)
         self._hold(value)
 
@@ -179,7 +177,6 @@ class FloatAttribute:
 
 
 def float_attributes(model: keras.Model) -> list[FloatAttribute]:
-    """All numbers of a model that a trace may read from variables."""
     return [*_of_layers(model), *_of_optimizer(model.optimizer)]
 
 

@@ -133,7 +133,6 @@ def _compilation(model: keras.Model) -> list[Any]:
 
 
 def _argument(value: Any) -> Any:
-    """A loss, a metric, or a nest of them."""
     if isinstance(value, dict):
         return {str(name): _argument(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

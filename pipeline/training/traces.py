@@ -93,8 +93,6 @@ def _present(logs: Any) -> list[Any]:
 
 
 class Trace:
-    """A model with its compiled epochs."""
-
     def __init__(
         self, model: keras.Model, data: DeviceData, batch_size: int, places: list[FloatAttribute], free: Set[str]
     ) -> None:
@@ -122,9 +120,7 @@ class Trace:
         }
         read = [place for place in places if place.path in free and not place.escaped]
         self.free = {place.path: place for place in read if id(place.variable) in captured}
-        # Asking for a number that no graph reads changes nothing.
-        self._unread = {place.path for place in read if id(place.variable) not in captured}
-        self._asked = free - self._unread
+        self._asked = free
         self.fixed = {place.path: place.value for place in places if place.path not in self.free}
         known = [*variables_of(model), *model.metrics_variables]
         known += [variable for metric in model.metrics for variable in metric.variables]
@@ -137,12 +133,10 @@ class Trace:
 
     @property
     def bytes(self) -> int:
-        """Size of all variables."""
         return sum(int(np.prod(variable.shape)) * 4 for variable in variables_of(self.model))
 
     @property
     def in_use(self) -> bool:
-        """Whether a trial that is not closed uses it."""
         return self._owner is not None and self._owner() is not None
 
     def lend(self, owner: Any) -> None:
@@ -150,13 +144,11 @@ class Trace:
         self._owner = weakref.ref(owner)
 
     def give_back(self) -> None:
-        """Release the trace for the next trainer."""
         self._owner = None
 
     def serves(self, numbers: dict[str, float], free: Set[str]) -> bool:
         """Whether this graph is also that of a model with other numbers."""
-        same_graph = free - self._unread == self._asked
-        return same_graph and all(numbers.get(path) == value for path, value in self.fixed.items())
+        return free == self._asked and all(numbers.get(path) == value for path, value in self.fixed.items())
 
     def take_over(self, model: keras.Model, places: list[FloatAttribute]) -> None:
         """Start again with the initial weights, the learning rate and the numbers of a new model."""
@@ -173,8 +165,6 @@ class Trace:
 
 
 class Traces:
-    """The newest traces of this process."""
-
     def __init__(self, parts: int = 1) -> None:
         self._max_traces = parts * _CACHED_TRACES
         self._kept: OrderedDict[int, Trace] = OrderedDict()

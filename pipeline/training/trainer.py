@@ -1,7 +1,7 @@
 """One trial of a Keras model: build → run epochs → evaluate → save and load."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,14 +11,13 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import TuneJob
-from pipeline.text import listed
 from pipeline.training.arrays import order_of
 from pipeline.training.base import EpochResult, FitArguments, JobNotes, batch_size_of
-from pipeline.training.build import Phases, build_callbacks
+from pipeline.training.build import Phases
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import compilation_of, learning_rate_of
-from pipeline.training.metrics import ALLOWED, NotNumeric, as_number, shown
+from pipeline.training.metrics import ALLOWED, NotNumeric, as_number
 from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.state import (
     describe,
@@ -43,6 +42,7 @@ class Trainer:
         *,
         rows: int,
         steps: int | None,
+        callbacks: Sequence[keras.callbacks.Callback],
         fit: FitArguments,
         seed: int,
         started: float,
@@ -51,13 +51,7 @@ class Trainer:
     ) -> None:
         self.model, self.fit, self.trained_with = model, fit, trained_with
         self.batch_size, self.rows, self.seed = batch_size_of(job, config), rows, seed
-        self.callbacks = Callbacks(
-            build_callbacks(job, config, seed=seed),
-            model,
-            epochs=job.budget.epochs,
-            steps=fit.steps_per_epoch or steps,
-            validates=fit.validates,
-        )
+        self.callbacks = Callbacks(callbacks, model, epochs=job.budget.epochs, steps=fit.steps_per_epoch or steps)
         self._closed = False
         self.notes = JobNotes()
         """Where facts about the job are printed once; those of a `TrainerFactory` serve all its trials."""
@@ -71,11 +65,9 @@ class Trainer:
 
     @property
     def model_epoch(self) -> int:
-        """Age of the weights in epochs; 0 before the first."""
         return self._model_epoch
 
     def run_epoch(self) -> EpochResult:
-        """Train one epoch and evaluate on the validation split."""
         seconds_build, self._seconds_build = self._seconds_build, 0.0
         while self._phases.due(len(self._begun), self._model_epoch, ended=self._phase_ended):
             # After a resume, too, they are called at the end of the phase, as they would have been.
@@ -85,13 +77,13 @@ class Trainer:
         index = self._model_epoch
         # What the user's own code draws is then the same after a resume.
         seed_generators(self.seed, f"epoch {index}")
-        try:
-            self.callbacks.begin()
-            logs, seconds_train, seconds_evaluate = self._epoch(index)
-        except Exception as error:
-            self._refuse_compilation(error)
-            raise
-        self._refuse_compilation()
+        self.callbacks.begin()
+        logs, seconds_train, seconds_evaluate = self._epoch(index)
+        if compilation_of(self.model) is not self._compilation:
+            raise ModelError(
+                "A callback compiled the model during training, which fails in Keras' fit, too. Move its code into a "
+                "function prepare(model, config), and set phases=[Phase(at=EPOCHS, prepare=prepare)] in the job."
+            )
         self._model_epoch += 1
         metrics = self._numbers({name: value for name, value in logs.items() if name != "learning_rate"})
         self._phase_ended = self.callbacks.stopped
@@ -113,7 +105,6 @@ class Trainer:
         )
 
     def validate(self) -> Mapping[str, float]:
-        """Metrics of the validation split now, by their names with `val_`; callbacks are not called."""
         return self._numbers({f"val_{name}": value for name, value in self._validation_metrics().items()})
 
     def save(self) -> Checkpoint:
@@ -135,7 +126,6 @@ class Trainer:
         return Checkpoint(header, [*save_variables(variables), *arrays, *outside.values()])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state."""
         header, arrays = checkpoint.header, checkpoint.arrays
         self._load_phases(header["phases"])
         self._prepare_to_load(int(header["model_epoch"]))
@@ -151,16 +141,11 @@ class Trainer:
         load_variables(variables, arrays[: len(saved)], saved, keep=own)
         self.callbacks.restore(header["callbacks"], arrays[len(saved) :])
         values = dict(zip(outside, arrays[len(arrays) - len(outside) :], strict=True))
-        if absent := self._persistent.restore(values):
-            self.notes.print_once(
-                f"a checkpoint has values of variables outside of the model that are not found: {listed(absent)}. They "
-                "begin with their first values, so the trial may continue with different values."
-            )
+        self._persistent.restore(values)
         self._model_epoch = int(header["model_epoch"])
         self._phase_ended = bool(header["phase_ended"])
 
     def close(self) -> None:
-        """End training: call on_train_end of each callback once."""
         if not self._closed:
             self._closed = True
             self._end_fit()
@@ -178,16 +163,14 @@ class Trainer:
             except NotNumeric as error:
                 if name == self._objective:
                     raise ModelError(
-                        f"The objective {name!r} is {error}, {shown(value)}, and trials are compared by one number. "
-                        'Compile the model with a metric of one number, such as F1Score(average="macro"), or make '
-                        "another metric the objective (--set objectives.0.metric=NAME)."
+                        f"The objective {name!r} is {error}, and trials are compared by one number. Compile the model "
+                        'with a metric of one number, such as F1Score(average="macro"), or choose another objective.'
                     ) from None
-                left_out = f"the metric {name} is {error}, {shown(value)}, and is not recorded: {ALLOWED}."
+                left_out = f"the metric {name} is {error} and is not recorded: {ALLOWED}."
                 self.notes.print_once(left_out, subject=name)
         return metrics
 
     def _end_fit(self) -> None:
-        """End a call of fit: put averaged weights in place, and call on_train_end of callbacks."""
         if self._model_epoch:
             with self.model.distribute_strategy.scope():
                 self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
@@ -213,14 +196,6 @@ class Trainer:
             self._prepare_to_load(start)
             self._model_epoch = start
             self._begin_phase()
-
-    def _refuse_compilation(self, cause: Exception | None = None) -> None:
-        if compilation_of(self.model) is not self._compilation:
-            raise ModelError(
-                "A callback compiled the model during training, which fails in Keras' fit, too. Move its code into a "
-                "function prepare(model, config), and set phases=[Phase(at=EPOCHS, prepare=prepare)] in the job: the "
-                "phase begins after that many epochs."
-            ) from cause
 
     # What the ways of training differ in.
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from pipeline.training.arrays import DeviceData, Fold
     from pipeline.training.build import Phases
     from pipeline.training.trainer import Trainer
-
-_WEIGHTINGS = 8
-"""Class weights whose rows' weights are kept, for each part of the data."""
 
 
 class PreparedData:
@@ -54,12 +50,11 @@ class PreparedData:
         if self.fits and on_device:
             tensors = DeviceData(data)
             self._parts = {fold.number: tensors.part(fold) for fold in (WHOLE, *self.folds)}
-            self._weighted: OrderedDict[Any, DeviceData] = OrderedDict()
+            self._weighted: dict[int, tuple[Any, DeviceData]] = {}
             self.traces = Traces(len(self.folds))
 
     @property
     def bytes(self) -> int:
-        """Size of the arrays."""
         return 0 if self.arrays is None else self.arrays.bytes
 
     @property
@@ -68,31 +63,20 @@ class PreparedData:
         return self._example if self.source is None else self.source.example
 
     @property
-    def batch(self) -> Any:
-        """The specification of a batch of the training."""
-        from pipeline.training.pipelines import batch_spec
-
-        return batch_spec(self.dataset.train) if self.source is None else self.source.batch
-
-    @property
     def dataset(self) -> Dataset:
-        """The data set, its pipelines unread."""
         if self.source is not None:
             return self.source.fresh()
         assert self.arrays is not None
         return self.arrays
 
     def part(self, fold: "Fold", fit: FitArguments) -> "DeviceData":
-        """The rows of a fold on the device, with class weights; the newest few weightings are kept."""
+        """The rows of a fold on the device, with class weights; the newest ones are kept."""
         if fit.class_weight is None:
             return self._parts[fold.number]
-        key = (fold.number, tuple(sorted(fit.class_weight.items())))
-        if key not in self._weighted:
-            self._weighted[key] = self._parts[fold.number].weighted(fit.class_weight)
-        self._weighted.move_to_end(key)
-        while len(self._weighted) > _WEIGHTINGS * len(self._parts):
-            self._weighted.popitem(last=False)
-        return self._weighted[key]
+        key, kept = sorted(fit.class_weight.items()), self._weighted.get(fold.number)
+        if kept is None or kept[0] != key:
+            kept = self._weighted[fold.number] = key, self._parts[fold.number].weighted(fit.class_weight)
+        return kept[1]
 
 
 class TrainerFactory:
@@ -133,7 +117,6 @@ class TrainerFactory:
         self._folder = Path.cwd()
         self._kept: list[tuple[ConfigReads, PreparedData]] = []
         self._sets_up = False
-        self._shared: PreparedData | None = None
         if takes_config(job.data):
             return
         if data is not None and data.sets_up:
@@ -144,17 +127,15 @@ class TrainerFactory:
             # They were made where nothing is shared, to find mistakes.
             data = None
         # The pipelines of a function are consumed; files are read again from the start.
-        self._shared = self._prepared(data, lambda: self._load() if data is None or callable(job.data) else data)
+        prepared = self._prepared(data, lambda: self._load() if data is None or callable(job.data) else data)
+        self._kept.append((ConfigReads(), prepared))
 
     @property
     def traces(self) -> Any:
-        """The compiled epochs for data that all trials share; None if there are none."""
-        return None if self._shared is None else self._shared.traces
+        """The compiled epochs for the data of the newest trial."""
+        return self._kept[-1][1].traces
 
     def prepared(self, config: Config) -> PreparedData:
-        """The data that a trial trains on, in this process."""
-        if self._shared is not None:
-            return self._shared
         for place, (reads, prepared) in enumerate(self._kept):
             if reads.fits(config):
                 self._kept.append(self._kept.pop(place))
@@ -176,7 +157,6 @@ class TrainerFactory:
         return self.job.function is not None and (checkpoint is None or not has_state(checkpoint))
 
     def learner(self, config: Config, *, seed: int) -> Learner:
-        """A trial that has not begun."""
         if self.job.function is not None:
             return FunctionLearner(self.job.function, config, seed=seed, epochs=self.job.budget.epochs)
         folds = self.prepared(config).folds
@@ -190,9 +170,7 @@ class TrainerFactory:
             from pipeline.training.persistent_objects import refuse_shared_weights
 
             refuse_shared_weights(member.model for member in members)
-        trainer = members[0] if len(members) == 1 else Ensemble(labels, members)
-        self.notes.look_for_shared(members, config)
-        return trainer
+        return members[0] if len(members) == 1 else Ensemble(labels, members)
 
     def whole(self, config: Config, *, seed: int) -> Learner:
         """A model that learns from the whole training part, whatever the folds."""
@@ -201,28 +179,23 @@ class TrainerFactory:
         return self._trainer(config, seed, WHOLE)
 
     def build(self, config: Config, *, seed: int, phases: int = 0) -> Any:
-        """The job's model for a config, compiled and built, with its initial weights."""
         import tensorflow as tf
 
         from pipeline.training.build import build_model
 
         # Before the seed: the data function of a pipeline draws from the generators that the model draws from.
-        prepared = self.prepared(config)
-        example = prepared.example
+        example = self.prepared(config).example
         if self._fresh or self._own_parts:
             # For tf.random in the user's own code. It empties TensorFlow's caches, so Keras' own models do without.
             tf.random.set_seed(seed)
             self._fresh = False
         with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
-            # In the scope of a strategy, its own step cannot be traced by itself.
-            batch = (lambda: prepared.batch) if self._strategy is None else None
-            model = build_model(self.job, config, seed=seed, example=lambda: example, batch=batch)
+            model = build_model(self.job, config, seed=seed, example=lambda: example)
             self._adapt(model)
             self._phases(config, seed).prepare_first(model, phases)
         return model
 
     def dataset(self, config: Config) -> Dataset | None:
-        """The data that a trial trains on, pipelines unread; None for a function objective."""
         return None if self.job.model is None else self.prepared(config).dataset
 
     def directory(self, config: Config) -> Path | None:
@@ -252,52 +225,49 @@ class TrainerFactory:
         adapt_to_resources(model, self.job, self.notes.print_once)
 
     def _trainer(self, config: Config, seed: int, fold: "Fold") -> "Trainer":
+        from pipeline.training.build import build_callbacks
+        from pipeline.training.callbacks import with_batch_hooks
+        from pipeline.training.compiled_trainer import CompiledTrainer
         from pipeline.training.fit_trainer import FitTrainer, reason_for_fit, reason_for_pipelines
 
-        started = time.perf_counter()
-        fit, phases = fit_arguments(self.job, config), self._phases(config, seed)
-        common: dict[str, Any] = {"fit": fit, "phases": phases, "seed": seed, "started": started}
+        started, job = time.perf_counter(), self.job
+        fit, phases = fit_arguments(job, config), self._phases(config, seed)
         prepared = self.prepared(config)
         if prepared.source is not None:
             prepared.source.prepare()
         model = self._built(config, seed)
+        callbacks = build_callbacks(job, config, seed=seed)
+        common: dict[str, Any] = {
+            "callbacks": callbacks,
+            "fit": fit,
+            "phases": phases,
+            "seed": seed,
+            "started": started,
+        }
         reason = reason_for_fit(model)
         if prepared.source is not None:
             data = prepared.source.fresh()
             reason = reason or reason_for_pipelines(data)
-            return FitTrainer(self.job, config, model, data, source=prepared.source, reason=reason, **common)
+            return FitTrainer(job, config, model, data, source=prepared.source, reason=reason, **common)
+        assert prepared.arrays is not None
         if self._strategy is not None:
             reason = "resources.strategy is mirrored"
         elif not prepared.fits:
             reason = f"the data ({size(prepared.bytes)}) are too large to be kept in each worker"
-        if reason is None:
-            return self._compiled_trainer(config, model, prepared, fold, common)
-        self.notes.print_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
-        assert prepared.arrays is not None
-        return FitTrainer(
-            self.job, config, model, prepared.arrays, fold, stream=not prepared.fits, reason=reason, **common
-        )
-
-    def _compiled_trainer(
-        self, config: Config, model: Any, prepared: PreparedData, fold: "Fold", common: dict[str, Any]
-    ) -> "Trainer":
-        """A trainer with compiled epochs; `common` are the arguments that all kinds of trainers take."""
-        from pipeline.training.compiled_trainer import CompiledTrainer
-
-        part, batch_size = prepared.part(fold, common["fit"]), batch_size_of(self.job, config)
+        elif reason is None and (hooked := with_batch_hooks(callbacks)) is not None:
+            reason = f"{hooked} has batch hooks"
+        if reason is not None:
+            self.notes.print_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
+            stream = not prepared.fits
+            return FitTrainer(job, config, model, prepared.arrays, fold, stream=stream, reason=reason, **common)
+        part, batch_size = prepared.part(fold, fit), batch_size_of(job, config)
 
         def own_trace(model: Any) -> Any:
             return prepared.traces.own(model, part, batch_size)
 
-        if self.job.phases:
-            # A phase compiles the model again: its first trace would serve no other trial.
-            trace = own_trace(model)
-        else:
-            trace = prepared.traces.of(model, part, batch_size, list(config.values()))
-        trainer = CompiledTrainer(self.job, config, trace, part, retrace=own_trace, **common)
-        if (callback := trainer.callbacks.batch_hook_callback) is not None:
-            self.notes.print_once(f"each batch is a separate call, which is slower: {callback} has batch hooks.")
-        return trainer
+        # A phase compiles the model again: its first trace would serve no other trial.
+        trace = own_trace(model) if job.phases else prepared.traces.of(model, part, batch_size, list(config.values()))
+        return CompiledTrainer(job, config, trace, part, retrace=own_trace, **common)
 
     def _built(self, config: Config, seed: int) -> Any:
         from pipeline.training.trace_key import has_own_parts

@@ -79,7 +79,7 @@ def test_the_winner_is_exported_and_tested(undisturbed):
     results = load_results(undisturbed)
     assert results.state == "finished"
     assert {path.name for path in (undisturbed / "export").iterdir()} == {
-        "architecture.json", "model.keras", "model.weights.h5", "provenance.json", "winner.json",
+        "model.keras", "model.weights.h5", "provenance.json", "winner.json",
     }  # fmt: skip
     assert set(results.test) == {"test_loss", "test_accuracy"}
     assert results.test["test_accuracy"] > 0.8

@@ -199,7 +199,7 @@ def test_a_winner_on_s3_is_exported(storage, tmp_path):
     tunepipe("run", "digits-quick", *small, "--storage", storage, cwd=tmp_path)
     tunepipe("export", "digits-quick", "--storage", storage, "--to", "best", cwd=tmp_path)
     assert sorted(path.name for path in (tmp_path / "best").iterdir()) == [
-        "architecture.json", "model.keras", "model.weights.h5", "provenance.json", "winner.json",
+        "model.keras", "model.weights.h5", "provenance.json", "winner.json",
     ]  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, load_results, run, trial
-from pipeline.errors import NoTrialSucceeded
 from pipeline.execution.rerun import rerun
 
 
@@ -141,18 +140,6 @@ def test_a_backup_never_changes_a_trial(start, tmp_path, monkeypatch):
     one, other = (load_results(tmp_path / f"{name}/s").epochs["val_loss"] for name in ("one", "other"))
     assert list((tmp_path / "backup").iterdir())
     assert one.to_list() == other.to_list()
-
-
-def test_an_absolute_path_is_named_where_a_callback_fails(start, tmp_path, monkeypatch):
-    """If all trials write one absolute path and one fails, the error advises a relative path."""
-    (tmp_path / "backup").write_text("no folder")
-    monkeypatch.setenv("BACKUP", str(tmp_path / "backup"))
-    notes = []
-    with pytest.raises(NoTrialSucceeded):
-        run(model_job(callbacks=backing_up), storage=tmp_path, note=notes.append)
-    error = "\n".join(notes)
-    assert f"BackupAndRestore writes to {tmp_path / 'backup'}, which all trials share" in error
-    assert "Give it a relative path" in error
 
 
 def test_an_exported_model_has_its_provenance(start, tmp_path):

@@ -104,8 +104,6 @@ def test_functions_with_one_required_parameter_take_the_config() -> None:
                 lambda c: c == {},
                 lambda c: c != {},
                 lambda c: c | {"more": 1},
-                lambda c: list(reversed(c)),
-                lambda c: c.popitem(),
             )
         ),
     ],

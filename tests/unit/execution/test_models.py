@@ -67,7 +67,7 @@ def test_any_trial_s_model_is_exported(tuned_store, losing, tmp_path):
     before = tuned_store.files()
     written = export(tuned_store, tmp_path, trial=losing)
     assert [path.name for path in written] == [
-        "architecture.json", "model.keras", "model.weights.h5", "provenance.json", "trial.json"
+        "model.keras", "model.weights.h5", "provenance.json", "trial.json"
     ]  # fmt: skip
     assert scored(keras.saving.load_model(tmp_path / "model.keras")) == pytest.approx(
         val_loss(tuned_store, losing), rel=1e-5

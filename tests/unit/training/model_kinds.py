@@ -67,16 +67,6 @@ def dense(config: Mapping[str, Any]) -> keras.Model:
     return _compiled(model, optimizers.SGD(0.1, momentum=0.9))
 
 
-class _Joined(layers.Layer):
-    def call(self, inputs: Any) -> Any:
-        return keras.ops.concatenate(inputs, axis=-1)
-
-
-def _joining(config: Mapping[str, Any]) -> keras.Model:
-    model = keras.Sequential([_Joined(), layers.Dense(3, activation="softmax")])
-    return _compiled(model, optimizers.SGD(0.1))
-
-
 def _dict_inputs(config: Mapping[str, Any]) -> keras.Model:
     a, b = keras.Input((6,), name="a"), keras.Input((3,), name="b")
     joined = layers.Concatenate()([layers.Dense(4, kernel_regularizer="l2")(a), layers.Dense(4, activation="tanh")(b)])
@@ -189,22 +179,6 @@ def convolution(config: Mapping[str, Any]) -> keras.Model:
     return _compiled(model, optimizers.Adam(rate, global_clipnorm=1.0))
 
 
-def _noisy(config: Mapping[str, Any]) -> keras.Model:
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            layers.GaussianNoise(0.3),
-            layers.Dense(8),
-            layers.LeakyReLU(0.2),
-            layers.GaussianDropout(0.2),
-            layers.AlphaDropout(0.1),
-            layers.LayerNormalization(),
-            layers.Dense(3, activation="softmax"),
-        ]
-    )
-    return _compiled(model, optimizers.Nadam(0.01))
-
-
 def _recurrent(config: Mapping[str, Any]) -> keras.Model:
     model = keras.Sequential(
         [
@@ -221,18 +195,13 @@ KINDS = {
     "Sequential without Input, momentum": Kind(dense, rows_of_six),
     "dict inputs, L2, clipnorm": Kind(_dict_inputs, named, 11),
     "tuple inputs, L1, centered RMSprop, clipvalue": Kind(_tuple_inputs, pairs),
-    "Sequential whose first layer joins two inputs": Kind(_joining, pairs),
-    "two outputs, losses and metrics, Nesterov": Kind(_two_outputs, two_targets),
-    "two outputs, even batches": Kind(_two_outputs, two_targets, 11),
     "two outputs, weights of each": Kind(_two_outputs, weighted_targets),
     "subclassed, sample weights, Adagrad": Kind(_subclassed, weighted),
     "train_step of its own, Ftrl": Kind(_own_step, rows_of_six, 11),
     "AUC, Adamax, learning rate schedule": Kind(_area, binary),
-    "mixed_float16": Kind(_half("mixed_float16"), rows_of_six),
     "mixed_bfloat16, even batches": Kind(_half("mixed_bfloat16"), rows_of_six, 11),
     "gradient accumulation, AdamW, constraint": Kind(_accumulated, rows_of_six),
     "BatchNormalization, EMA, even batches": Kind(averaged, rows_of_six, 11),
     "augmentation, convolution, BatchNormalization, Dropout": Kind(convolution, images),
-    "noise, GaussianDropout, LayerNormalization, Nadam": Kind(_noisy, rows_of_six, 11),
     "Embedding, LSTM with dropout, Adadelta": Kind(_recurrent, words),
 }

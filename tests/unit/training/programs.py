@@ -98,10 +98,6 @@ def without_targets() -> Dataset:
     return Dataset("inputs", train)
 
 
-def mixed() -> Dataset:
-    return Dataset("mixed", Split(*_rows()), shuffled().validation)
-
-
 def _images(rows: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(rows)
     y = rng.integers(0, 2, rows)
@@ -269,64 +265,6 @@ def gan(config: Mapping[str, Any]) -> keras.Model:
     return model
 
 
-class Contrastive(keras.Model):
-    def __init__(self) -> None:
-        super().__init__()
-        self.augmenter = keras.Sequential([layers.Rescaling(0.5), layers.GaussianNoise(0.2)])
-        self.encoder = keras.Sequential([layers.Dense(8, "relu"), layers.Dense(4)], name="encoder")
-        self.probe = keras.Sequential([layers.Dense(2)], name="probe")
-
-    def compile(self, contrastive_optimizer: Any, probe_optimizer: Any, **arguments: Any) -> None:  # type: ignore[override]
-        super().compile(**arguments)
-        self.contrastive_optimizer, self.probe_optimizer = contrastive_optimizer, probe_optimizer
-        self.contrastive_loss = keras.metrics.Mean(name="c_loss")
-        self.probe_accuracy = keras.metrics.SparseCategoricalAccuracy(name="p_acc")
-
-    @property
-    def metrics(self) -> list[Any]:
-        return [self.contrastive_loss, self.probe_accuracy]
-
-    def train_step(self, data: Any) -> Any:
-        unlabelled, (labelled, labels) = data
-        rows = keras.ops.concatenate((unlabelled, labelled), axis=0)
-        with tf.GradientTape() as tape:
-            one, two = (keras.ops.normalize(self.encoder(self.augmenter(rows, training=True))) for _ in range(2))
-            alike = keras.ops.matmul(one, keras.ops.transpose(two)) / 0.1
-            own = keras.ops.arange(keras.ops.shape(rows)[0])
-            loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(own, alike, from_logits=True))
-        weights = self.encoder.trainable_weights
-        self.contrastive_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        self.contrastive_loss.update_state(loss)
-        with tf.GradientTape() as tape:
-            logits = self.probe(self.encoder(labelled, training=False))
-            loss = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
-        weights = self.probe.trainable_weights
-        self.probe_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        self.probe_accuracy.update_state(labels, logits)
-        return {metric.name: metric.result() for metric in self.metrics}
-
-    def test_step(self, data: Any) -> Any:
-        rows, labels = data
-        self.probe_accuracy.update_state(labels, self.probe(self.encoder(rows)))
-        return {"p_acc": self.probe_accuracy.result()}
-
-
-def half_labelled() -> Dataset:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(64, 6)).astype("float32")
-    y = (x[:, 0] > 0).astype("int64")
-    labelled = tf.data.Dataset.from_tensor_slices((x[:16], y[:16]))
-    unlabelled = tf.data.Dataset.from_tensor_slices(x[16:]).shuffle(48).batch(12)
-    train = tf.data.Dataset.zip((unlabelled, labelled.shuffle(16).batch(4))).prefetch(2)
-    return Dataset("half labelled", train, labelled.batch(8))
-
-
-def contrastive(config: Mapping[str, Any]) -> keras.Model:
-    model = Contrastive()
-    model.compile(contrastive_optimizer=keras.optimizers.Adam(0.01), probe_optimizer=keras.optimizers.Adam(0.02))
-    return model
-
-
 PROGRAMS: dict[str, Program] = {
     "shuffled rows": Program(shuffled, dense),
     "unknown length": Program(shuffled_of_unknown_length, dense),
@@ -339,5 +277,4 @@ PROGRAMS: dict[str, Program] = {
     "generator": Program(generators, dense),
     "VAE": Program(without_targets, vae, "loss"),
     "GAN": Program(without_targets, gan, "g_loss"),
-    "contrastive, parts without Input": Program(half_labelled, contrastive, "val_p_acc"),
 }

@@ -4,8 +4,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,20 @@ from keras import layers
 
 from pipeline import shared_cache
 from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Split
-from pipeline.errors import DataError, ModelError
-from pipeline.space import Config, Uniform
+from pipeline.errors import DataError
+from pipeline.space import Config
 from pipeline.storage.scratch import SharedFolder, close_shared_folders
-from pipeline.study import Fit, Objective, TuneJob
+from pipeline.study import Objective, TuneJob
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.training.arrays import DeviceData, as_batch, first_inputs, folds_of, order_of, span_of
+from pipeline.training.arrays import as_batch, first_inputs, folds_of, order_of, span_of
 from pipeline.training.build import ModelBuilder
-from pipeline.training.data import check_functions, load_data, without_validation
-from pipeline.training.metrics import NotNumeric, as_number, plain_logs
+from pipeline.training.data import load_data, without_validation
+from pipeline.training.metrics import NotNumeric, as_number
 from pipeline.training.shared_cache import in_data_call
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training import training
 from tests.unit.training.model_kinds import dense, rows_of_six
 from tests.unit.training.training import epochs_of, job_of
-
-
-def drawn_by_python_and_numpy() -> Dataset:
-    x = np.random.normal(size=(8, 2)) + random.random()
-    return Dataset("d", Split(x, np.zeros(8)), Split(x, np.zeros(8)))
 
 
 def drawn_by_tensorflow_and_keras() -> Dataset:
@@ -46,8 +39,8 @@ def drawn_by_tensorflow_and_keras() -> Dataset:
     return Dataset("d", Split(x, np.zeros(8)), Split(x, np.zeros(8)))
 
 
-@pytest.mark.parametrize("data", [drawn_by_python_and_numpy, drawn_by_tensorflow_and_keras])
-def test_a_data_function_returns_the_same_each_time(data: Any) -> None:
+def test_a_data_function_returns_the_same_each_time() -> None:
+    data = drawn_by_tensorflow_and_keras
     first: Any = load_data(job_of(dense, data=data))
     random.random()
     second: Any = load_data(job_of(dense, data=data))
@@ -81,20 +74,6 @@ def test_an_objective_of_validation_needs_a_validation_split() -> None:
         load_data(job)
     job = job.replaced({"objectives": [Objective("loss", "min")]})
     assert "compared by loss" in (without_validation(job, load_data(job)) or "")
-
-
-def no_weights(config: Config) -> Any:
-    return config["lr"]
-
-
-def misspelt(config: Config) -> Any:
-    return {0: config["weigth"]}
-
-
-@pytest.mark.parametrize(("function", "why"), [(no_weights, "no_weights"), (misspelt, "KeyError.*in misspelt")])
-def test_functions_of_fit_are_called_before_anything_starts(function: Any, why: str) -> None:
-    with pytest.raises(ModelError, match=why):
-        check_functions(job_of(dense, space={"lr": Uniform(0.1, 0.9)}, fit=Fit(class_weight=function)))
 
 
 # What a data function sets up outside of itself.
@@ -303,25 +282,6 @@ def test_a_parameter_that_is_read_too_late_is_named(caches: SharedFolder) -> Non
         call(caches, make, config)
 
 
-@pytest.mark.parametrize(
-    ("make", "why"),
-    [
-        (lambda: rows().shuffle(8), "shuffle"),
-        (lambda: rows().map(lambda x: x + tf.random.uniform((), maxval=3, dtype=tf.int64)), "random numbers"),
-        (lambda: rows().map(lambda x: x, num_parallel_calls=2, deterministic=False), "deterministic=False"),
-        (lambda: tf.data.Dataset.random().take(3), "random numbers"),
-        (lambda: rows().repeat(), "never ends"),
-        (lambda: np.ones(3), "ndarray"),
-    ],
-)
-def test_pipelines_that_a_cache_would_change_are_refused(make: Callable[[], Any], why: str) -> None:
-    with pytest.raises(DataError, match=why):
-        shared_cache("train")(make())
-    for name in ("", 3):
-        with pytest.raises(DataError, match="takes a name"):
-            shared_cache(name)  # type: ignore[arg-type]
-
-
 def test_outside_of_trials_a_pipeline_stays_as_it_is_and_a_name_is_used_once() -> None:
     made = rows()
     assert made.apply(shared_cache("train")) is made
@@ -339,38 +299,12 @@ def test_a_full_disk_leaves_each_trial_its_own(
     assert sum(path.stat().st_size for path in caches.path.rglob("*") if path.is_file()) < 1000
 
 
-HANGING_WRITER = """
-import threading
-import tensorflow as tf
-from pipeline import shared_cache
-from pipeline.storage.scratch import SharedFolder
-from pipeline.training.shared_cache import in_data_call
-
-def hanging(x):
-    if x == 5:
-        print("hangs", flush=True)
-        threading.Event().wait()
-    return x
-
-with in_data_call(None, SharedFolder(lambda: "study")):
-    rows = tf.data.Dataset.range(8).map(lambda x: tf.ensure_shape(tf.numpy_function(hanging, [x], tf.int64), ()))
-    rows.apply(shared_cache("train"))
-"""
-
-
-def test_a_killed_writer_is_replaced_by_one_that_waits(caches: SharedFolder) -> None:
-    assert caches.path.is_dir()
-    writer = subprocess.Popen([sys.executable, "-c", HANGING_WRITER], stdout=subprocess.PIPE, text=True)
-    with ThreadPoolExecutor(1) as trials:
-        try:
-            assert writer.stdout is not None
-            assert "hangs\n" in iter(writer.stdout.readline, "")
-            waiting = trials.submit(lambda: numbers(call(caches, lambda: rows().apply(shared_cache("train")))))
-            assert MADE == []
-        finally:
-            writer.kill()
-            writer.communicate()
-    assert waiting.result() == MADE == list(range(8))
+def test_what_a_killed_writer_has_left_is_replaced(caches: SharedFolder) -> None:
+    call(caches, lambda: rows().apply(shared_cache("train")))
+    (elements,) = caches.path.glob("*/elements")
+    elements.rename(elements.parent / "writing")
+    MADE.clear()
+    assert numbers(call(caches, lambda: rows().apply(shared_cache("train")))) == MADE == list(range(8))
 
 
 def test_a_job_file_that_imports_shared_cache_loads_no_tensorflow() -> None:
@@ -416,17 +350,6 @@ def test_orders_come_from_seed_and_epoch_and_epochs_continue_where_others_ended(
     assert span_of(2, 6, None) == (2, 0, 6)
 
 
-def test_parts_and_weightings_of_rows_share_the_tensors() -> None:
-    data = DeviceData(replace(rows_of_six(), test=None))
-    fold = folds_of(rows_of_six().train, 2, seed=0)[0]
-    part, weighted = data.part(fold), data.weighted({0: 2.0})
-    assert part.train is data.train
-    assert (part.train_rows, part.validation_rows) == (22, 22)
-    assert part.ordered(np.array([0, 1])).numpy().tolist() == fold.train[:2].tolist()  # type: ignore[index]
-    assert weighted.train[0] is data.train[0]
-    assert set(weighted.train[2].numpy()) == {1.0, 2.0}
-
-
 # Numbers.
 
 
@@ -434,16 +357,9 @@ def test_parts_and_weightings_of_rows_share_the_tensors() -> None:
 def test_any_real_number_is_a_metric(value: Any) -> None:
     assert as_number(value) == float(np.asarray(value).item() if not hasattr(value, "numpy") else 3)
     assert as_number(10**400) == np.inf
-    assert np.isnan(as_number(np.ma.masked))
 
 
 @pytest.mark.parametrize("value", [None, "3", b"3", 1j, [3], np.zeros(2), tf.zeros((2, 2)), object()])
 def test_what_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(NotNumeric):
         as_number(value)
-
-
-def test_logs_are_flat_sorted_and_plain() -> None:
-    logs = plain_logs({"b": tf.constant(1.5), "a": {"c": 2}, "d": tf.constant([1.0, 2.0]), "e": "text"})
-    assert list(logs) == ["c", "b", "d", "e"]
-    assert (logs["b"], logs["c"], logs["e"], type(logs["b"])) == (1.5, 2.0, "text", float)

@@ -1,6 +1,6 @@
 """A trial has the metrics and the weights of Keras' own fit, to the last digit, whichever way it trains."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,10 @@ import tensorflow as tf
 from keras import callbacks, layers, optimizers
 
 from pipeline.datasets import Dataset, Split
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.study import Budget, Fit, Objective, Resources
-from pipeline.training.arrays import class_weights_of
-from pipeline.training.base import fit_arguments
 from pipeline.training.compiled_trainer import CompiledTrainer
-from pipeline.training.data import load_data
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six, two_targets, weighted
@@ -66,11 +63,6 @@ def own_function(config: Config) -> keras.Model:
     return model
 
 
-def own_strategy(config: Config) -> keras.Model:
-    with tf.distribute.MirroredStrategy().scope():
-        return averaged(config)
-
-
 @pytest.mark.parametrize(
     ("build", "fields", "memory", "why"),
     [
@@ -78,7 +70,6 @@ def own_strategy(config: Config) -> keras.Model:
         pytest.param(own_function, {}, None, "make_train_function", id="own function"),
         pytest.param(dense, {}, 100.0, "too large", id="too large"),
         pytest.param(averaged, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored"),
-        pytest.param(own_strategy, {}, None, "tf.distribute strategy", id="own strategy", marks=LONG),
     ],
 )
 def test_what_cannot_be_compiled_goes_through_fit(
@@ -249,39 +240,18 @@ def test_validation_that_is_not_due_can_be_asked_for() -> None:
     assert [{**learner.run_epoch().metrics, **learner.validate()} for _ in range(2)] == expected
 
 
-def test_class_weights_are_those_of_keras() -> None:
-    numbers, weights = np.array([0, 2, 1, 2]), {0: 0.5, 2: 3.0}
-    for targets in (numbers, numbers[:, None], np.eye(3)[numbers]):
-        assert class_weights_of(targets, weights).tolist() == [0.5, 3.0, 1.0, 3.0]
-
-
-def wrong(config: Config) -> int:
-    return -1
-
-
-def test_a_function_that_returns_nonsense_is_named() -> None:
-    with pytest.raises(ModelError, match=r"fit\.steps_per_epoch: wrong\(config\) returned -1"):
-        fit_arguments(job_of(dense, fit=Fit(steps_per_epoch=wrong)), {"x": 1})
-
-
-def endless() -> Iterator[Any]:
-    while True:
-        yield np.zeros((4, 6)), np.zeros(4)
-
-
 ROWS = tf.data.Dataset.from_tensor_slices((np.zeros((4, 6)), np.zeros(4))).batch(2)
 
 
 @pytest.mark.parametrize(
     ("data", "fit", "why"),
     [
-        (lambda: Dataset("d", ROWS.repeat(), ROWS), Fit(), r"train split .* is endless.*steps_per_epoch"),
-        (lambda: Dataset("d", ROWS, ROWS.repeat()), Fit(), r"validation split .* is endless.*validation_steps"),
-        (weighted, Fit(class_weight={0: 1.0}), "has weights"),
-        (lambda: Dataset("d", ROWS.map(lambda x, _: (x,)), ROWS), Fit(class_weight={0: 1.0}), "no targets"),
-        (two_targets, Fit(class_weight={0: 1.0}), "several targets"),
+        (Dataset("d", ROWS.repeat(), ROWS), Fit(), "endless.*steps_per_epoch"),
+        (Dataset("d", ROWS, ROWS.repeat()), Fit(), "endless.*validation_steps"),
+        (weighted(), Fit(class_weight={0: 1.0}), "class_weight"),
+        (two_targets(), Fit(class_weight={0: 1.0}), "class_weight"),
     ],
 )
-def test_data_that_do_not_fit_are_refused_before_training(data: Any, fit: Fit, why: str) -> None:
+def test_data_that_do_not_fit_are_refused(data: Dataset, fit: Fit, why: str) -> None:
     with pytest.raises(DataError, match=why):
-        load_data(job_of(dense, data=data, fit=fit))
+        TrainerFactory(job_of(dense, data=lambda: data, fit=fit), data).learner({}, seed=SEED)

@@ -21,13 +21,13 @@ from pipeline.space import Config
 from pipeline.storage import pack, unpack
 from pipeline.study import Fit, Objective, Phase, TuneJob
 from pipeline.training.arrays import as_batch, folds_of
-from pipeline.training.base import EpochResult, TrainingEnded
-from pipeline.training.ensemble import Ensemble, first_of, labels_of, seed_of
+from pipeline.training.base import TrainingEnded
+from pipeline.training.ensemble import first_of, seed_of
 from pipeline.training.export import rebuilt
 from pipeline.training.state import without_numbers
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six, weighted
-from tests.unit.training.programs import gan, vae
+from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six
+from tests.unit.training.programs import gan
 from tests.unit.training.training import SEED, epochs_of, fitted, job_of, read_back, resumes_exactly, same, weights_of
 
 LONG = pytest.mark.long
@@ -76,15 +76,11 @@ def inputs_alone() -> Dataset:
     ("build", "data", "fields", "memory"),
     [
         pytest.param(SCHEDULED.build, SCHEDULED.data, {}, None, id="schedule"),
-        pytest.param(averaged, rows_of_six, {"batch_size": 11}, None, id="averages"),
         pytest.param(averaged, rows_of_six, {}, 100.0, id="averages, fit"),
         pytest.param(drawing, rows_of_six, {}, None, id="keras.random"),
         pytest.param(stateful, rows_of_six, {"batch_size": 4}, None, id="states"),
-        pytest.param(vae, inputs_alone, {"objectives": [Objective("loss", "min")]}, None, id="VAE"),
         pytest.param(gan, inputs_alone, {"objectives": [Objective("g_loss", "min")]}, None, id="GAN"),
         pytest.param(dense, rows_of_six, {"fit": Fit(steps_per_epoch=4)}, None, id="part of a pass"),
-        pytest.param(dense, rows_of_six, {"fit": Fit(steps_per_epoch=4)}, 100.0, id="part of a pass, fit", marks=LONG),
-        pytest.param(dense, weighted, {"folds": 2, "repeats": 2}, None, id="folds and repeats", marks=LONG),
     ],
 )  # fmt: skip
 def test_a_resumed_trial_ends_with_the_digits_of_an_uninterrupted_one(
@@ -332,16 +328,15 @@ class Beginning(callbacks.Callback):
         logs["number"] = self.number
 
 
-@pytest.mark.parametrize("memory", [None, pytest.param(100.0, marks=LONG)], ids=["compiled", "fit"])
 @pytest.mark.parametrize("kind", [MinimalLoss, Beginning])
-def test_a_users_callback_continues_with_what_it_has_changed(kind: Any, memory: float | None) -> None:
+def test_a_users_callback_continues_with_what_it_has_changed(kind: Any) -> None:
     made = []
 
     def build(config: Config) -> list[Any]:
         made.append(kind())
         return [made[-1]]
 
-    resumes_exactly(TrainerFactory(job_of(full, callbacks=build), rows_of_six(), memory=memory), {"lr": 0.3})
+    resumes_exactly(TrainerFactory(job_of(full, callbacks=build), rows_of_six()), {"lr": 0.3})
     if kind is MinimalLoss:
         assert [epoch for epoch, _ in made[-1].seen] == list(range(4))
 
@@ -375,37 +370,6 @@ def test_a_log_continues_when_a_trial_is_resumed(tmp_path: Path) -> None:
     second.run_epoch()
     second.close()
     assert [line[0] for line in (tmp_path / "log.csv").read_text().splitlines()] == ["e", "0", "1", "2"]
-
-
-@pytest.mark.parametrize(
-    "callback",
-    [callbacks.EarlyStopping("val_acc"), callbacks.ModelCheckpoint("n.keras", "val_acc", save_best_only=True)],
-)
-def test_a_metric_that_is_not_there_cannot_be_monitored(callback: Any) -> None:
-    learner = TrainerFactory(job_of(dense, callbacks=lambda _: [callback]), rows_of_six()).learner({}, seed=0)
-    with pytest.raises(ModelError, match=r"monitors 'val_acc'.*Did you mean val_accuracy"):
-        learner.run_epoch()
-
-
-def test_the_end_is_called_once_after_any_error() -> None:
-    calls: list[str] = []
-
-    class Failing(callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            raise RuntimeError("mine")
-
-        def on_train_end(self, logs: Any = None) -> None:
-            calls.append("end")
-
-    factory = TrainerFactory(job_of(dense, callbacks=lambda _: [Failing()]), rows_of_six())
-    factory.learner({}, seed=SEED).close()
-    assert calls == []
-    learner = factory.learner({}, seed=SEED)
-    with pytest.raises(RuntimeError, match="mine"):
-        learner.run_epoch()
-    learner.close()
-    learner.close()
-    assert calls == ["end"]
 
 
 # Phases.
@@ -443,11 +407,11 @@ def pipelines() -> Dataset:
     return Dataset("rows", train.shuffle(44).batch(8), validation.batch(8))
 
 
-@pytest.mark.parametrize("kind", ["compiled", pytest.param("fit", marks=LONG), "pipeline"])
+@pytest.mark.parametrize("kind", ["compiled", "pipeline"])
 def test_phases_are_calls_of_fit_and_resume_exactly(kind: str) -> None:
     job = tuned(**({"data": pipelines} if kind == "pipeline" else {}))
     data = None if kind == "pipeline" else rows_of_six()
-    factory = TrainerFactory(job, data, memory=100.0 if kind == "fit" else None)
+    factory = TrainerFactory(job, data)
     whole: Any = factory.learner({}, seed=SEED)
     results, states = [], []
     for _ in range(4):
@@ -458,7 +422,7 @@ def test_phases_are_calls_of_fit_and_resume_exactly(kind: str) -> None:
     _, history = fitted(job_of(frozen, **({"data": pipelines} if data is None else {})), data, epochs=AT)
     assert [result.metrics["loss"] for result in results[:AT]] == pytest.approx(history["loss"], rel=1e-6)
     for trained in (1, 2, 3):
-        resumed: Any = TrainerFactory(job, data, memory=100.0 if kind == "fit" else None).learner({}, seed=SEED)
+        resumed: Any = TrainerFactory(job, data).learner({}, seed=SEED)
         resumed.load(read_back(states[trained - 1]))
         assert epochs_of(resumed, 4 - trained) == [dict(result.metrics) for result in results[trained:]]
     assert same(weights_of(resumed.model), weights_of(whole.model))
@@ -507,15 +471,14 @@ def test_a_phase_that_leaves_no_model_to_train_is_named(prepare: Any, why: str) 
         learner.run_epoch()
 
 
-@pytest.mark.parametrize(("hook", "memory"), [("on_epoch_end", None), ("on_epoch_begin", 100.0)])
-def test_a_callback_that_compiles_is_pointed_to_phases(hook: str, memory: float | None) -> None:
+def test_a_callback_that_compiles_is_pointed_to_phases() -> None:
     class Compiles(callbacks.Callback):
         def __init__(self) -> None:
             super().__init__()
-            setattr(self, hook, lambda *_: self.model.compile("sgd", "sparse_categorical_crossentropy"))
+            self.on_epoch_end = lambda *_: self.model.compile("sgd", "sparse_categorical_crossentropy")
 
     job = job_of(dense, callbacks=lambda _: [Compiles()])
-    learner: Any = TrainerFactory(job, rows_of_six(), memory=memory).learner({}, seed=SEED)
+    learner: Any = TrainerFactory(job, rows_of_six()).learner({}, seed=SEED)
     with pytest.raises(ModelError, match=r"phases=\[Phase"):
         learner.run_epoch()
 
@@ -525,14 +488,6 @@ def test_a_callback_that_compiles_is_pointed_to_phases(hook: str, memory: float 
 
 def plateaus(config: Config) -> list[Any]:
     return [callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1, min_delta=0.01)]
-
-
-def test_models_of_a_trial_have_names_and_seeds_of_their_own() -> None:
-    assert labels_of(1, 1) == [""]
-    assert labels_of(3, 1) == ["fold1", "fold2", "fold3"]
-    assert labels_of(2, 2) == ["fold1_repeat1", "fold2_repeat1", "fold1_repeat2", "fold2_repeat2"]
-    seeds = [seed_of(seed, place) for seed in (0, 1) for place in range(20)]
-    assert (seeds[0], seeds[20], len(set(seeds))) == (0, 1, 40)
 
 
 def test_a_fold_is_trained_as_if_it_were_all() -> None:
@@ -594,27 +549,6 @@ def test_a_fold_that_stops_keeps_its_last_metrics_which_are_validated() -> None:
     again = factory.learner({}, seed=SEED)
     again.load(state)
     assert again.run_epoch().metrics == results[3].metrics
-
-
-def test_the_whole_training_split_is_available_for_the_winner() -> None:
-    whole = TrainerFactory(job_of(full, folds=2), rows_of_six()).whole({}, seed=SEED)
-    single = TrainerFactory(job_of(full), rows_of_six()).learner({}, seed=SEED)
-    assert whole.run_epoch().metrics == single.run_epoch().metrics
-
-
-def test_a_loss_of_one_fold_that_is_not_finite_makes_the_mean_so() -> None:
-    class Stub:
-        model_epoch, trained_with = 1, None
-
-        def __init__(self, loss: float) -> None:
-            self.loss = loss
-
-        def run_epoch(self) -> EpochResult:
-            return EpochResult({"loss": self.loss}, 0.1, 0.0, 1.0, 2.0, last=math.isnan(self.loss))
-
-    joined = Ensemble(["fold1", "fold2"], [Stub(1.0), Stub(math.nan)]).run_epoch()  # type: ignore[list-item]
-    assert math.isnan(joined.metrics["loss"])
-    assert (joined.metrics["loss_fold1"], joined.seconds_train, joined.learning_rate) == (1.0, 2.0, 0.1)
 
 
 if __name__ == "__main__":

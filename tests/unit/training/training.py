@@ -15,7 +15,6 @@ from pipeline.training.build import build_callbacks
 from pipeline.training.data import load_data
 from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import ordered_sums
-from pipeline.training.pipelines import opened
 from pipeline.training.trainer_factory import TrainerFactory
 
 SEED = 3
@@ -82,7 +81,8 @@ def fitted(
     """
     config = config or {}
     model = TrainerFactory(job, data, memory=1e9).build(config, seed=SEED)
-    loaded = opened(data or load_data(job), job.batch_size, SEED)
+    loaded = data or load_data(job)
+    assert loaded is not None
     train: Any = loaded.train
     if isinstance(train, Split):
         train = Rows(as_batch(train), train.rows, job.batch_size, shuffle=job.fit.shuffle)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from pipeline import Budget, Choice, Dataset, Objective, Phase, Split, TuneJob, Uniform
-from pipeline.datasets import SharedPart
 from pipeline.execution.driver.start_notes import data_notes, fixed_lists, start_notes
 from tests.unit.execution.recorded_curves import steps
 
@@ -118,6 +117,6 @@ def test_parts_that_trials_share_are_noted() -> None:
     """Parts of pipelines that the trials of a node share are noted by name."""
     x = np.zeros((4, 2), "float32")
     data = Dataset("rows", Split(x, x), Split(x, x))
-    object.__setattr__(data, "shared", (SharedPart("train", "float32", 4, 32),))
+    object.__setattr__(data, "shared", ("train",))
     (note,) = data_notes(model_job(), data, {})
-    assert note.startswith("The trials of a node share train (32 bytes): one of them writes it")
+    assert note.startswith("The trials of a node share train: one of them writes it")
