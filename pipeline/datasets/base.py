@@ -75,17 +75,6 @@ class Split:
         """Inputs, then targets and weights if there are any, as the tuple that a Split stands for."""
         return (part for part in (self.x, self.y, self.weight) if part is not None)
 
-    def __getitem__(self, index: int) -> Any:
-        """Inputs (0), targets (1) or weights (2).
-
-        Args:
-            index: Which of them.
-
-        Raises:
-            IndexError: The split has fewer.
-        """
-        return tuple(self)[index]
-
     @property
     def rows(self) -> int:
         return len(leaves(self.x)[0])

@@ -55,7 +55,6 @@ def test_a_split_unpacks_as_its_tuple() -> None:
     x, y = Dataset(train=(X, Y)).train
     assert (x.shape, y.shape) == (X.shape, Y.shape)
     assert len(list(Split(X))) == 1
-    assert Split(X, Y, np.full(4, 2.0))[2].tolist() == [2.0] * 4
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,6 @@ weighted = data_of(lambda draw, n: (_numbers(draw, n, 6), _labels(draw, n), draw
 binary = data_of(lambda draw, n: (_numbers(draw, n, 6), draw.integers(0, 2, (n, 1)).astype(np.float32)))
 images = data_of(lambda draw, n: (_numbers(draw, n, 6, 6, 2), _labels(draw, n)))
 words = data_of(lambda draw, n: (draw.integers(0, 20, (n, 3)).astype(np.int32), _labels(draw, n)))
-pairs = data_of(lambda draw, n: ((_numbers(draw, n, 6), _numbers(draw, n, 3)), _labels(draw, n)))
 named = data_of(lambda draw, n: ({"a": _numbers(draw, n, 6), "b": _numbers(draw, n, 3)}, _labels(draw, n)))
 weighted_targets = data_of(
     lambda draw, n: (
@@ -72,13 +71,6 @@ def _dict_inputs(config: Mapping[str, Any]) -> keras.Model:
     joined = layers.Concatenate()([layers.Dense(4, kernel_regularizer="l2")(a), layers.Dense(4, activation="tanh")(b)])
     model = keras.Model({"a": a, "b": b}, layers.Dense(3, activation="softmax")(joined))
     return _compiled(model, optimizers.Adam(0.01, clipnorm=0.5))
-
-
-def _tuple_inputs(config: Mapping[str, Any]) -> keras.Model:
-    a, b = keras.Input((6,)), keras.Input((3,))
-    joined = layers.Concatenate()([layers.Dense(4, bias_regularizer=keras.regularizers.L1(0.01))(a), b])
-    model = keras.Model((a, b), layers.Dense(3, activation="softmax")(joined))
-    return _compiled(model, optimizers.RMSprop(0.01, rho=0.8, momentum=0.1, centered=True, clipvalue=0.1))
 
 
 def _two_outputs(config: Mapping[str, Any]) -> keras.Model:
@@ -134,20 +126,6 @@ def _area(config: Mapping[str, Any]) -> keras.Model:
     return _compiled(model, optimizers.Adamax(rate), loss="binary_crossentropy", metrics=metrics)
 
 
-def _half(policy: str) -> Callable[[Mapping[str, Any]], keras.Model]:
-    def build(config: Mapping[str, Any]) -> keras.Model:
-        keras.config.set_dtype_policy(policy)
-        try:
-            model = keras.Sequential(
-                [keras.Input((6,)), layers.Dense(8, "relu"), layers.Dense(3, "softmax", dtype="float32")]
-            )
-            return _compiled(model, optimizers.Adam(0.01))
-        finally:
-            keras.config.set_dtype_policy("float32")
-
-    return build
-
-
 def _accumulated(config: Mapping[str, Any]) -> keras.Model:
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(8, kernel_constraint="max_norm"), layers.Dense(3, "softmax")]
@@ -194,12 +172,10 @@ def _recurrent(config: Mapping[str, Any]) -> keras.Model:
 KINDS = {
     "Sequential without Input, momentum": Kind(dense, rows_of_six),
     "dict inputs, L2, clipnorm": Kind(_dict_inputs, named, 11),
-    "tuple inputs, L1, centered RMSprop, clipvalue": Kind(_tuple_inputs, pairs),
     "two outputs, weights of each": Kind(_two_outputs, weighted_targets),
     "subclassed, sample weights, Adagrad": Kind(_subclassed, weighted),
     "train_step of its own, Ftrl": Kind(_own_step, rows_of_six, 11),
     "AUC, Adamax, learning rate schedule": Kind(_area, binary),
-    "mixed_bfloat16, even batches": Kind(_half("mixed_bfloat16"), rows_of_six, 11),
     "gradient accumulation, AdamW, constraint": Kind(_accumulated, rows_of_six),
     "BatchNormalization, EMA, even batches": Kind(averaged, rows_of_six, 11),
     "augmentation, convolution, BatchNormalization, Dropout": Kind(convolution, images),

@@ -74,10 +74,6 @@ class ShuffledRows(Rows):
         self._x, self._y = self._x[order], self._y[order]
 
 
-def py_dataset() -> Dataset:
-    return Dataset("py", Rows(0, ROWS), Rows(1, VALIDATION))
-
-
 def shuffled_py_dataset() -> Dataset:
     return Dataset("py", ShuffledRows(0, ROWS), Rows(1, VALIDATION))
 
@@ -124,12 +120,6 @@ def augmented_images() -> Dataset:
     return Dataset("images", train, tf.data.Dataset.from_tensor_slices(_images(VALIDATION)).batch(8))
 
 
-def noisy_images() -> Dataset:
-    train = tf.data.Dataset.from_tensor_slices(_images(ROWS)).cache().shuffle(ROWS).batch(8)
-    train = train.map(lambda x, y: (x + tf.random.normal(tf.shape(x), stddev=0.3), y))
-    return Dataset("noisy", train, tf.data.Dataset.from_tensor_slices(_images(VALIDATION)).batch(8))
-
-
 _WORDS = ["red", "green", "blue", "good", "bad", "day", "night", "sun"]
 
 
@@ -150,44 +140,6 @@ def reading(config: Mapping[str, Any]) -> keras.Model:
     y = layers.GlobalAveragePooling1D()(layers.Embedding(10, 4)(vectorize(x)))
     model = keras.Model(x, layers.Dense(1, "sigmoid")(y))
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-    return model
-
-
-def ragged_words() -> Dataset:
-    lookup = layers.StringLookup(vocabulary=_WORDS)
-
-    def numbers(x: Any, y: Any) -> Any:
-        return lookup(tf.strings.split(x)).to_tensor(shape=[None, 6]), y
-
-    train = tf.data.Dataset.from_tensor_slices(_texts(ROWS)).shuffle(ROWS).batch(8)
-    validation = tf.data.Dataset.from_tensor_slices(_texts(VALIDATION)).batch(8)
-    return Dataset("ragged", train.map(numbers), validation.map(numbers))
-
-
-def embedding(config: Mapping[str, Any]) -> keras.Model:
-    x = keras.Input((6,), dtype="int64")
-    model = keras.Model(x, layers.Dense(1, "sigmoid")(layers.LSTM(3)(layers.Embedding(10, 4)(x))))
-    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-    return model
-
-
-class Autoencoder(keras.Model):
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder, self.decoder = layers.Dense(2, "relu"), layers.Dense(6)
-
-    def call(self, x: Any) -> Any:
-        return self.decoder(self.encoder(x))
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        return keras.ops.mean(keras.ops.square(x - y_pred))
-
-
-def autoencoder(config: Mapping[str, Any]) -> keras.Model:
-    model = Autoencoder()
-    model.compile("adam")
     return model
 
 
@@ -270,9 +222,6 @@ PROGRAMS: dict[str, Program] = {
     "unknown length": Program(shuffled_of_unknown_length, dense),
     "repeated": Program(repeated, dense),
     "augmented images": Program(augmented_images, convolutional),
-    "noisy images": Program(noisy_images, convolutional),
-    "ragged words": Program(ragged_words, embedding),
-    "PyDataset": Program(py_dataset, dense),
     "PyDataset with state": Program(shuffled_py_dataset, dense),
     "generator": Program(generators, dense),
     "VAE": Program(without_targets, vae, "loss"),

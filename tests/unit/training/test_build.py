@@ -162,8 +162,6 @@ def test_callbacks_write_into_the_folder_of_the_trial(tmp_path: Path) -> None:
 # Objects that are made outside of the model function.
 
 NOISE = keras.Sequential([layers.GaussianNoise(0.5), layers.Dropout(0.2)])
-BODY = layers.Dense(5, activation="relu", kernel_initializer=keras.initializers.HeNormal())
-BACKBONE: Any = None
 BASE = keras.Sequential([keras.Input((6,)), layers.Dense(5, name="first"), layers.Dense(4)], name="base")
 BASE.trainable = False
 BASE.layers[1].trainable = True
@@ -172,13 +170,6 @@ BASE.layers[1].trainable = True
 @cache
 def kept_body() -> layers.Layer:
     return layers.Dense(5)
-
-
-def backbone() -> layers.Layer:
-    global BACKBONE
-    if BACKBONE is None:
-        BACKBONE = layers.Dense(5)
-    return BACKBONE
 
 
 def compiled(*parts: Any, model: Any = None) -> keras.Model:
@@ -194,9 +185,7 @@ def enclosed() -> Callable[[], keras.Model]:
 
 MODELS: Mapping[str, Callable[[], keras.Model]] = {
     "augmentation": lambda: compiled(NOISE),
-    "body": lambda: compiled(BODY),
     "cached": lambda: compiled(kept_body()),
-    "global": lambda: compiled(backbone()),
     "closure": enclosed(),
 }
 

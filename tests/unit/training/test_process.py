@@ -238,18 +238,11 @@ def test_weights_that_are_nan_or_of_low_rank_are_exported(tmp_path: Path) -> Non
     export(plain, tmp_path, example=rows)
 
 
-@pytest.mark.parametrize("what", ["weights", "predictions"])
-def test_a_form_that_differs_is_refused(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_form_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
-
-    def other(*args: Any, **options: Any) -> keras.Model:
-        found = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax" if what == "weights" else "tanh")])
-        if what == "predictions":
-            found.set_weights(model.get_weights())
-        return found
-
-    monkeypatch.setattr(export_module.keras.saving, "load_model", other)
-    with pytest.raises(ModelError, match="weights differ" if what == "weights" else "predicts"):
+    other = keras.Sequential([keras.Input((6,)), layers.Dense(3, "tanh")])
+    monkeypatch.setattr(export_module.keras.saving, "load_model", lambda *_, **__: other)
+    with pytest.raises(ModelError, match="predicts"):
         export(model, tmp_path, example=rows_of_six().train.x)
 
 
