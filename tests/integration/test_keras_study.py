@@ -75,7 +75,7 @@ def undisturbed(tmp_path_factory) -> Path:
 
 
 def test_the_winner_is_exported_and_tested(undisturbed):
-    """The study has three forms of the winner's model, and its test metrics are in the results."""
+    """The study has two forms of the winner's model, and its test metrics are in the results."""
     results = load_results(undisturbed)
     assert results.state == "finished"
     assert {path.name for path in (undisturbed / "export").iterdir()} == {
