@@ -135,7 +135,7 @@ def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["Sequential without Input, momentum", "two outputs, losses and metrics, Nesterov"])
+@pytest.mark.parametrize("kind", ["Sequential without Input, momentum", "AUC, Adamax, learning rate schedule"])
 def test_a_winner_has_the_weights_of_its_best_epoch(kind: str, tmp_path: Path) -> None:
     data = KINDS[kind].data()
     # The validation rows as test rows, so that the score is known.
