@@ -294,7 +294,7 @@ def itself() -> Any:
     ("state", "message"),
     [
         ({"a": {"b": object()}}, r"\['a'\]\['b'\]"),
-        ([{1, object}], r"\[0\]\[0\]"),
+        ([{1, object}], r"\[0\]\[1\]"),
         (np.array([None]), "ndarray"),
         ({(1, 2): 3}, r"key \(1, 2\)"),
         (Path("/nowhere/at/all"), "/nowhere/at/all"),
