@@ -29,7 +29,7 @@ from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import ResourcesUnmet, StorageError, TunepipeError, UsageError, UserError
-from pipeline.execution.capacity import local_capacity, local_workers, unused_gpus
+from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
 from pipeline.execution.driver.earlier_studies import warm_started
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import pack, unpack
@@ -189,10 +189,11 @@ def _found(
         yield Finding("study", "ok", f"{job.name!r} is new")
     (cpus, gpus), need = local_capacity(), job.resources
     try:
-        workers = 1 if need.workers == 0 else local_workers(job, cpus, gpus)
+        fits = default_workers(job, cpus, gpus)
     except ResourcesUnmet as error:
         yield Finding("resources", "error", str(error))
         return
+    workers = 1 if need.workers == 0 else min(need.workers or fits, fits, trials_in_all(job))
     text = f"{counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}: {counted(workers, 'trial')} in parallel, each with "
     text += f"{counted(need.cpus, 'CPU')} and {counted(need.gpus, 'GPU')}"
     unused = unused_gpus(job, gpus)
@@ -213,21 +214,25 @@ def _found(
         save_study(store, job, snapshot=snapshot)
         if content is not None:
             store.write(JOB, content)
-        with closing(published(store.uri, json.dumps(folders), seconds=seconds)) as facts:
-            for kind, value in facts:
-                if kind == "measured":
-                    yield (estimate := _estimate(job, workers, value))
-                    yield from _size_findings(job, estimate, storage if usable else None)
-                    continue
-                yield Finding(**{"name": next(name for name in left if name != "study"), **value})
-    # The process ends without leaving its shared caches.
-    remove_unused()
+        try:
+            with closing(published(store.uri, json.dumps(folders), seconds=seconds)) as facts:
+                for kind, value in facts:
+                    if kind == "measured":
+                        yield (estimate := _estimate(job, workers, value))
+                        yield from _size_findings(job, estimate, storage if usable else None)
+                    else:
+                        yield Finding(**{"name": next(name for name in left if name != "study"), **value})
+        finally:
+            # The process ends without leaving its shared caches.
+            remove_unused()
 
 
 def published(*arguments: str, seconds: float) -> Generator[tuple[str, Any], None, None]:
     """What `serve` publishes in its own process, and at the end why it ended too early."""
     late = threading.Event()
-    paths = [_HOME, *filter(None, [os.environ.get("PYTHONPATH")])]
+    # An installed tunepipe is found without it.
+    own = [] if "site-packages" in _HOME else [_HOME]
+    paths = [*own, *filter(None, [os.environ.get("PYTHONPATH")])]
     with (
         TemporaryFile() as printed,
         subprocess.Popen(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
@@ -48,17 +49,15 @@ class TrialFolder:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._trial_id, self._most, self._check = store, trial_id, most, check
-        self._open = ExitStack()
         self._stored: dict[str, tuple[int, int]] = {}
         """Files that the storage has: their size and their time here."""
         within = store.writable_path(layout.files(trial_id)) if kept else None
         self._copied = kept and within is None
-        with self._open as opened:
+        with ExitStack() as opened:
             with self._local_errors("create the working folder"):
                 self.folder = within or opened.enter_context(scratch("trial"))
-                self.create_again()
-            if self._copied and not new:
-                with self._local_errors("download the files"):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if self._copied and not new:
                     self._download()
             self._open = opened.pop_all()
 
@@ -82,8 +81,7 @@ class TrialFolder:
 
     def keep(self) -> None:
         """Delete files that exceed the limit, and upload changed files where the folder is a copy."""
-        if excess := self._excess():
-            self._drop(excess)
+        self._drop_excess()
         if not self._copied:
             return
         here = {path.relative_to(self.folder).as_posix(): (count, moment) for path, count, moment in self._files()}
@@ -139,27 +137,25 @@ class TrialFolder:
             with suppress(FileNotFoundError):
                 yield path, count, path.stat().st_mtime_ns
 
-    def _excess(self) -> dict[Path, int]:
-        """The files that exceed the limit, with their bytes: one that exceeds it by itself, then the oldest ones."""
+    def _drop_excess(self) -> None:
+        """Delete and record files beyond the limit: those that exceed it by themselves, then the oldest ones."""
         files = sorted(self._files(), key=lambda file: (file[1] <= self._most, file[2], file[0]))
-        total, excess = sum(count for _, count, _ in files), {}
+        total, dropped = sum(count for _, count, _ in files), list[dict[str, Any]]()
         for path, count, _ in files:
             if total <= self._most:
                 break
-            excess[path] = count
             total -= count
-        return excess
-
-    def _drop(self, excess: dict[Path, int]) -> None:
+            dropped.append({"path": path.relative_to(self.folder).as_posix(), "bytes": count})
+        if not dropped:
+            return
         self._check()
-        dropped = [{"path": path.relative_to(self.folder).as_posix(), "bytes": excess[path]} for path in excess]
-        for path in excess:
-            with self._local_errors("delete files"):
-                path.unlink(missing_ok=True)
+        with self._local_errors("delete files"):
+            for file in dropped:
+                (self.folder / file["path"]).unlink(missing_ok=True)
         listed = ", ".join(f"{file['path']} ({file['bytes']:,} bytes)" for file in dropped)
         print(
-            f"tunepipe: The trial's files exceed resources.files_gigabytes ({size(self._most)}). Deleted: "
-            f"{listed}. Raise the limit with --set resources.files_gigabytes=X, or write fewer."
+            f"tunepipe: The trial's files exceed resources.files_gigabytes ({size(self._most)}). Deleted: {listed}. "
+            "Raise the limit with --set resources.files_gigabytes=X, or write fewer."
         )
         record, before = layout.dropped_files_list(self._trial_id), []
         with suppress(FileNotFoundError, StorageError):
