@@ -49,10 +49,10 @@ def test_given_fields_count_more_than_those_of_the_program(program: Program) -> 
     assert (job.name, job.budget.trials, job.seed, job.searcher.kind) == ("own", 2, 5, "sobol")
 
 
-@pytest.mark.parametrize("name", ["op_quad.py", "rt_class.py", "kt_value.py"])
+@pytest.mark.parametrize("name", ["rt_class.py", "kt_value.py"])
 def test_a_study_is_resumed_without_the_program(name: str, program: Program, tmp_path: Path) -> None:
     path, storage = program(name), str(tmp_path / "studies")
-    library = {"op": "optuna", "rt": "ray-tune", "kt": "keras-tuner"}[name[:2]]
+    library = {"rt": "ray-tune", "kt": "keras-tuner"}[name[:2]]
     words = ["--from", library, "--storage", storage, "--trials", "2", "--workers", "0", "--name", "s"]
     done = command("run", path, *words)
     assert done.exit_code == 0, done.output

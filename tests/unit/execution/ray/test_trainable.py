@@ -78,41 +78,6 @@ def test_processes_that_a_trial_starts_heed_sigterm() -> None:
         assert started.wait(timeout=60) == -signal.SIGTERM
 
 
-@pytest.mark.parametrize(("reserves_memory", "workers"), [(False, 20), (True, 7)])
-def test_workers_of_a_node_are_those_that_ray_starts(
-    monkeypatch: pytest.MonkeyPatch, made: TrialTrainable, tmp_path: Path, reserves_memory: bool, workers: int
-) -> None:
-    node = SimpleNamespace(get_node_id=lambda: "n")
-    nodes = [{"NodeID": "n", "Resources": {"CPU": 2.0, "memory": 5.9e9}}]
-    monkeypatch.setattr(trainable, "ray", SimpleNamespace(get_runtime_context=lambda: node, nodes=lambda: nodes))
-    sharing: list[int] = []
-
-    class Recorder:
-        """A worker that trains nothing."""
-
-        def __init__(self, *_: Any, workers_here: int, **__: Any) -> None:
-            sharing.append(workers_here)
-
-        def begin(self, _: Assignment) -> None:
-            """Do nothing."""
-
-    monkeypatch.setattr(trainable, "Worker", Recorder)
-    small = Resources(cpus=0.1, memory_gigabytes=0.75)
-    _set_up(made, Store(tmp_path / "small"), small, workers=100, reserves_memory=reserves_memory)
-    assert sharing == [workers]
-
-
-def test_another_machine_uses_the_folder_that_ray_gave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "working_dir").mkdir()
-    monkeypatch.delenv("TUNE_ORIG_WORKING_DIR", raising=False)
-    trainable.work_in("/nowhere")
-    assert Path.cwd() == tmp_path
-    monkeypatch.setenv("TUNE_ORIG_WORKING_DIR", str(tmp_path / "working_dir"))
-    trainable.work_in("/nowhere")
-    assert Path.cwd() == tmp_path / "working_dir"
-
-
 def _config(trial_id: str) -> dict[str, str]:
     return {ASSIGNMENT: Assignment(trial_id, {"x": 0.5}, 0).to_json()}
 
