@@ -27,14 +27,14 @@ _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "
 _NAMES = 9
 
 
-@with_job_options
+@with_job_options()
 def check(
     job: JobName,
     *,
     options: JobOptions,
     storage: Storage = STORAGE,
     wait: Annotated[
-        float, typer.Option(min=1, help="Maximum seconds for loading the data and training the first epochs.")
+        float, typer.Option(min=1, metavar="SECONDS", help="Limit for loading the data and training first epochs.")
     ] = 120,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +58,7 @@ def check(
         raise Interrupted("The check was interrupted. It left no files behind.") from None
     if as_json:
         print_object({"job": checked.name, "findings": [asdict(each) for each in found], "estimate": estimate})
-    words = [job, *(["--from", options.from_] if options.from_ else [])]
+    words = [job, *(["--from", options.given["from_"]] if "from_" in options.given else [])]
     console.print(f"\n{_verdict(found, shlex.join(words))}", markup=False)
     if any(finding.level == "error" for finding in found):
         raise typer.Exit(2)

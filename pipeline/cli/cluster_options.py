@@ -1,13 +1,13 @@
 """The options that name a cluster, the cluster that they name, and the output of a study that runs there."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.cli.console import note, print_bytes, print_output
-from pipeline.errors import Interrupted, UsageError
-from pipeline.text import by_count
+from pipeline.cli.console import note, print_output
+from pipeline.cli.options import option, switch
+from pipeline.errors import ClusterError, Interrupted, UsageError, UserError
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi
@@ -15,38 +15,40 @@ if TYPE_CHECKING:
     from pipeline.cluster.submissions import Submission
 
 
+def for_kubernetes(text: str, metavar: str = "NAME", *, default: str = "") -> Any:
+    """An option that has an effect with --kubernetes only."""
+    shown = f" Default: {default}." if default else ""
+    return option(f"With --kubernetes: {text}.{shown}", metavar)
+
+
 Dashboard = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "Dashboard of a Ray cluster, not the address HOST:6379 that `run` joins.",
+        "http://HOST:8265",
         "--address",
-        help="Dashboard of a Ray cluster: http://HOST:8265, not the address HOST:6379 that `run` joins.",
         envvar="RAY_API_SERVER_ADDRESS",
-        show_default=False,
         show_envvar=True,
     ),
 ]
-Context = Annotated[
-    str | None,
-    typer.Option(help="With --kubernetes: context of the kubeconfig. Default: the current one.", show_default=False),
-]
-Namespace = Annotated[str, typer.Option(help="With --kubernetes: namespace of the RayJobs.")]
+RayJobs = Annotated[bool, switch("--kubernetes", "Use RayJobs in a Kubernetes cluster.")]
+Context = Annotated[str | None, for_kubernetes("context of the kubeconfig", default="the current one")]
 NAMESPACE = "tunepipe"
-"""The default of that option, which is the namespace of the overlays."""
-
-RayJobs = Annotated[bool, typer.Option("--kubernetes", help="Use the RayJobs in a Kubernetes cluster.")]
+"""The namespace of the overlays."""
+Namespace = Annotated[str, for_kubernetes("namespace of the RayJobs", default=NAMESPACE)]
 ResultsFolder = Annotated[
-    Path, typer.Option("--to", help="With --kubernetes: folder for the results from the cluster's volume.")
+    Path, for_kubernetes("folder for the results from the cluster's volume", "FOLDER", default="studies")
 ]
 _FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "queue", "priority", "wait_pods", "to", "dry_run")
 
 
-def refuse_other_options(asked: typer.Context, *, kubernetes: bool, nothing: str) -> None:
+def refuse_other_options(asked: typer.Context, *, kubernetes: bool) -> None:
     """Refuse options for the other kind of cluster, which would have no effect."""
     wrong = ("address",) if kubernetes else _FOR_KUBERNETES
-    if given := [name for name in wrong if given_on_command_line(asked, name)]:
-        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        kind = "without --kubernetes" if kubernetes else "with --kubernetes"
-        raise UsageError(f"{options} {by_count(len(given), 'goes', 'go')} {kind} only. {nothing}")
+    if given := [f"--{name.replace('_', '-')}" for name in wrong if given_on_command_line(asked, name)]:
+        raise UsageError(
+            f"These options have an effect only {'without' if kubernetes else 'with'} --kubernetes: {', '.join(given)}."
+        )
 
 
 def given_on_command_line(asked: typer.Context, name: str) -> bool:
@@ -72,21 +74,6 @@ def cluster_of(address: str | None, kubernetes: bool, context: str | None, names
     return RayJobs(context, namespace)
 
 
-def already_running(study: str, found: "Submission") -> str:
-    """The sentence that a submission has attached to a study, and whose it is."""
-    by = f", submitted by {found.submitter}" if found.submitter else ""
-    at = f" at {found.started.astimezone():%Y-%m-%d %H:%M}" if by and found.started else ""
-    return f"The study {study!r} is already running as {found.name}{by}{at}, with the options of that run."
-
-
-def print_log(log: str, *, raw: bool = False, err: bool = False) -> None:
-    """Print what a study's driver has printed."""
-    if raw:
-        print_bytes(log.encode(errors="surrogatepass"), err=err)
-    else:
-        print_output(log, err=err)
-
-
 def how_to_follow(cluster: "JobsApi | Server", name: str) -> str:
     """How to follow and to stop a submission whose output is not printed."""
     return (
@@ -96,13 +83,51 @@ def how_to_follow(cluster: "JobsApi | Server", name: str) -> str:
 
 
 def follow_to_end(
-    cluster: "JobsApi | Server", name: str, *, to_stderr: bool = False, raw: bool = False, **waits: float
-) -> int:
-    """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues."""
+    cluster: "JobsApi | Server", found: "Submission", *, raw: bool = False, err: bool = False, to: Path | None = None,
+    created: bool = False, **waits: float,
+) -> int:  # fmt: skip
+    """Print the output of a study's driver until it ends, and copy results from a volume to a folder.
+
+    Ctrl-C stops printing; the study continues. A RayJob that can never start is deleted if this call has created it.
+    """
     try:
-        for text in cluster.follow(name, **waits):
-            print_log(text, raw=raw, err=to_stderr)
-        return cluster.exit_code(name)
+        for text in cluster.follow(found.name, **waits):
+            print_output(text, raw=raw, err=err)
+        code = cluster.exit_code(found.name)
     except KeyboardInterrupt:
-        note(f"\n{how_to_follow(cluster, name)}")
+        note(f"\n{how_to_follow(cluster, found.name)}")
         return Interrupted.exit_code
+    except ClusterError as error:
+        from pipeline.cluster.rayjobs import NeverStarts, RayJobs
+
+        if not (isinstance(cluster, RayJobs) and isinstance(error, NeverStarts)):
+            raise
+        if not created:
+            raise ClusterError(f"{error} {cluster.kept(cluster.job(found.name))}") from None
+        cluster.stop(found.name)
+        raise ClusterError(f"{error} The RayJob {found.name} was deleted.") from None
+    # A mistake of the user left nothing new; often there is no study at all.
+    if to is not None and code != UserError.exit_code:
+        from pipeline.cluster.download import download_results
+        from pipeline.cluster.rayjobs import RayJobs
+
+        assert isinstance(cluster, RayJobs)
+        _say_copied(download_results(cluster, cluster.job(found.name), found.study, found.storage, to))
+    return code
+
+
+def copied_study(
+    name: str, to: Path, context: str | None, namespace: str, *, storage: str | None, overlay: str | None
+) -> tuple[str, str]:
+    """A study of a RayJob in a storage that this machine can read; a study on a volume is copied first."""
+    from pipeline.cluster.download import readable_study
+    from pipeline.cluster.rayjobs import RayJobs
+
+    where, study = readable_study(RayJobs(context, namespace), name, to, storage=storage, overlay=overlay)
+    _say_copied(to / study if where == str(to) else None)
+    return where, study
+
+
+def _say_copied(folder: Path | None) -> None:
+    if folder is not None:
+        note(f"The study without its checkpoints was copied to {folder}.")

@@ -21,6 +21,7 @@ from pipeline.cli.submit import status, submit
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(list_jobs)

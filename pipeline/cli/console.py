@@ -5,12 +5,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import IO, Any, BinaryIO, NoReturn
 
 import typer
-from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
@@ -18,8 +17,6 @@ from pipeline.text import sanitize, sanitize_output
 
 _UNBOUNDED = 100_000
 """The width of a pipe or file: nothing is wrapped or left out."""
-
-_WORD = re.compile(r" *(?:[^ `]*`[^`]+`[^ ]*|[^ ]+)| +$")
 
 
 class _Console(Console):
@@ -35,29 +32,8 @@ class _Sanitized:
         self._inner = inner
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        segments = console.render(self._inner, options)
-        for segment in segments if console.is_terminal else _unpadded(segments):
+        for segment in console.render(self._inner, options):
             yield segment if segment.control else Segment(sanitize(segment.text), segment.style)
-
-
-def _unpadded(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """Segments without the spaces at the ends of lines, with which rich fills its tables."""
-    held: list[Segment] = []
-    for segment in segments:
-        if segment.control or not segment.text.strip(" "):
-            held.append(segment)
-            continue
-        if segment.text.startswith("\n"):
-            held = [each for each in held if each.control]
-        yield from held
-        held = []
-        lines = segment.text.split("\n")
-        text = "\n".join([*(line.rstrip(" ") for line in lines[:-1]), lines[-1]])
-        kept = text.rstrip(" ")
-        yield Segment(kept, segment.style)
-        if kept != text:
-            held = [Segment(text[len(kept) :], segment.style)]
-    yield from held
 
 
 class _SanitizingHook(RenderHook):
@@ -65,12 +41,28 @@ class _SanitizingHook(RenderHook):
         return [_Sanitized(each) for each in renderables]
 
 
+class _Unpadded:
+    """A text file without the spaces at the ends of lines, with which rich fills its tables."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        return self._file.write(re.sub(" +(?=\n)", "", text))
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
 def command_console(*, err: bool = False) -> Console:
     """A console on standard output."""
     # The current stream: while Ray runs, stdout is redirected into a log.
-    console = _Console(file=sys.stderr if err else sys.stdout, highlight=False)
+    stream = sys.stderr if err else sys.stdout
+    console = _Console(file=stream, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
+        if stream is not None:
+            console.file = _Unpadded(stream)  # type: ignore[assignment]
     console.push_render_hook(_SanitizingHook())
     return console
 
@@ -95,41 +87,13 @@ class SanitizingFile:
 
 
 def print_text(text: str, *, err: bool = False) -> None:
-    """Print sanitized text; a terminal as standard error gets lines that break between words."""
-    shown = sanitize(text)
-    if err and (console := command_console(err=True)).is_terminal:
-        shown = wrapped(shown, console.width)
-    typer.echo(shown, err=err)
+    """Print sanitized text."""
+    typer.echo(sanitize(text), err=err)
 
 
 def note(message: str) -> None:
     """Print a message to standard error, apart from the command's own output."""
     print_text(message, err=True)
-
-
-def wrapped(text: str, width: int, *, used: int = 0) -> str:
-    """Text whose lines break between words, and within a command in backticks only if it is longer than a line."""
-    lines = []
-    for number, line in enumerate(text.split("\n")):
-        left = width - (0 if number else used)
-        if line.startswith(" "):
-            lines.append(line)
-            continue
-        shown = ""
-        for word in _words(line, width):
-            if shown and cell_len(shown + word) > left:
-                lines.append(shown)
-                shown, left = word.lstrip(" "), width
-            else:
-                shown += word
-        lines.append(shown)
-    return "\n".join(lines)
-
-
-def _words(line: str, width: int) -> Iterator[str]:
-    """Words with the spaces before them; a command in backticks is one where it fits on a line."""
-    for word in _WORD.findall(line):
-        yield from [word] if cell_len(word.strip(" ")) <= width else re.findall(r" *[^ ]+| +$", word)
 
 
 def print_object(value: Any) -> None:
@@ -140,17 +104,14 @@ def print_object(value: Any) -> None:
 def print_path(path: str | Path, *, err: bool = False) -> None:
     """Print a path: unchanged for another program, sanitized on a terminal."""
     stream = sys.stderr if err else sys.stdout
-    if stream is not None and stream.isatty():
-        typer.echo(sanitize(str(path)), err=err)
+    shown = stream is not None and stream.isatty()
+    typer.echo(sanitize(str(path)) if shown else os.fsencode(path), err=err)
+
+
+def print_output(output: bytes | str, *, raw: bool = False, err: bool = False) -> None:
+    """Print the output of a program: sanitized except for colours and progress bars, or its bytes unchanged."""
+    if raw:
+        content: Any = output if isinstance(output, bytes) else output.encode(errors="surrogatepass")
     else:
-        typer.echo(os.fsencode(path), err=err)
-
-
-def print_output(text: str, *, err: bool = False) -> None:
-    """Print the output of a program, sanitized except for colours and progress bars."""
-    typer.echo(sanitize_output(text), nl=False, err=err)
-
-
-def print_bytes(content: bytes, *, err: bool = False) -> None:
-    """Print bytes unchanged."""
+        content = sanitize_output(output if isinstance(output, str) else output.decode(errors="replace"))
     typer.echo(content, nl=False, err=err)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.console import note, print_text
-from pipeline.cli.job_options import assignments
-from pipeline.cli.options import STORAGE, Seconds, Storage, Study, TotalEpochs, Trials, study_store, trial_id
+from pipeline.cli.job_options import JobOptions, assignments, with_job_options
+from pipeline.cli.options import STORAGE, Storage, Study, option, study_store, trial_id
 from pipeline.errors import Interrupted, InvalidJob, UsageError
 from pipeline.study.studies import as_argument
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.storage import Store
 
 
-Reason = Annotated[str, typer.Option(help="Why; recorded in the table decisions.", show_default=False)]
+Reason = Annotated[str, option("Why; recorded in the table decisions.", "TEXT")]
 
 
 def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
@@ -58,19 +58,13 @@ def enqueue(
     _carry_out(store, Enqueue(config=config, reason=reason))
 
 
-def budget(
-    study: Study,
-    trials: Trials = None,
-    total_epochs: TotalEpochs = None,
-    seconds: Seconds = None,
-    storage: Storage = STORAGE,
-    reason: Reason = "",
-) -> None:
+@with_job_options("trials", "total_epochs", "seconds")
+def budget(study: Study, *, options: JobOptions, storage: Storage = STORAGE, reason: Reason = "") -> None:
     """Change the budget of a running study; for a study that has ended, use `resume` with the same options."""
     from pipeline.engine.commands import ChangeBudget
     from pipeline.execution.commands import running_session
 
-    if trials is None and total_epochs is None and seconds is None:
+    if not options.given:
         raise UsageError("Nothing to change: give --trials, --total-epochs or --seconds.")
     store = study_store(study, storage)
     if running_session(store) is None:
@@ -78,7 +72,8 @@ def budget(
             f"The study in {store.uri} is not running. `tunepipe resume {as_argument(store.uri)}` with the same "
             "options resumes it with another budget."
         )
-    _carry_out(store, ChangeBudget(trials=trials, total_epochs=total_epochs, seconds=seconds, reason=reason))
+    trials, epochs, seconds = (options.given.get(name) for name in ("trials", "total_epochs", "seconds"))
+    _carry_out(store, ChangeBudget(trials=trials, total_epochs=epochs, seconds=seconds, reason=reason))
 
 
 def stop_trial(study: str, storage: str, trial: str, reason: str) -> None:
@@ -108,44 +103,14 @@ def _carry_out(store: "Store", command: "Command") -> None:
     """Send a command to the study's driver, and print its outcome."""
     from pipeline.execution.commands import running_session, send, wait_for_outcome
 
-    if running_session(store) is None:
-        send(store, command)
-        print_text(f"The study in {store.uri} is not running: {_resume(store)} executes the command.")
+    later = f"`tunepipe resume {as_argument(store.uri)}`, with a larger budget if the study has finished, executes it"
+    runs, name = running_session(store) is not None, send(store, command)
+    if not runs:
+        print_text(f"The study in {store.uri} is not running. The command is recorded: {later}.")
         return
-    name = send(store, command)
     try:
         outcome = wait_for_outcome(store, name)
     except KeyboardInterrupt:
         note("\nThe command is recorded. The study's driver executes it at its next report.")
         raise typer.Exit(Interrupted.exit_code) from None
-    print_text(outcome or f"The study ended before it executed the command; {_resume(store)} executes it.")
-
-
-def _resume(store: "Store") -> str:
-    """How a study that does not run continues, in words: one that has finished needs a larger budget."""
-    from pipeline.engine.limits import options_to_continue
-    from pipeline.engine.saved_state import saved_state
-    from pipeline.engine.trial import Incumbent
-    from pipeline.results.tables.load import read_study
-    from pipeline.storage.sessions import read_sessions
-    from pipeline.study import TuneJob
-
-    resume, sessions = f"tunepipe resume {as_argument(store.uri)}", read_sessions(store, only_last=True, resume=True)
-    if not sessions or sessions[-1]["state"] != "finished":
-        return f"`{resume}`"
-    job, last = TuneJob.from_json(read_study(store)["job"], load=False), sessions[-1]
-    try:
-        trials = saved_state(last["resume"]).trials
-    except ValueError:
-        # A resume refuses such a state, and says so.
-        trials = []
-    incumbent = Incumbent(job.objectives)
-    incumbent.reconsider(trials)
-    options = options_to_continue(
-        job,
-        drawn=len(trials) or job.budget.trials,
-        seconds=last["seconds"],
-        epochs=sum(trial.epoch for trial in trials),
-        best=None if incumbent.best is None else incumbent.best.best,
-    )
-    return f"`{resume}` with a larger budget, such as {' '.join(options)},"
+    print_text(outcome or f"The study ended before it executed the command: {later}.")

@@ -29,8 +29,7 @@ def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> 
 
 def compare(
     studies: Annotated[
-        list[str],
-        study_argument("Two or more studies: names in --storage, or paths or URIs of their folders."),
+        list[str], study_argument("Two or more studies: names in --storage, or paths or URIs of their folders.")
     ],
     storage: Storage = STORAGE,
     output: Annotated[Path | None, file_option("Also write a page (.html) or a picture (.png, .svg, .pdf).")] = None,

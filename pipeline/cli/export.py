@@ -4,10 +4,8 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from pipeline.cli.console import note, print_path, print_text
-from pipeline.cli.options import STORAGE, Storage, Study, study_store, trial_id
+from pipeline.cli.options import STORAGE, Storage, Study, option, study_store, switch, trial_id
 from pipeline.errors import UsageError
 from pipeline.text import by_count, counted
 
@@ -15,41 +13,26 @@ from pipeline.text import by_count, counted
 def export(
     study: Study,
     to: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the model of the best trial into this folder, created if missing.",
-            show_default=False,
-        ),
+        Path | None, option("Write the model of the best trial into this folder, created if missing.")
     ] = None,
-    trial: Annotated[
-        str | None, typer.Option(help="With --to: write the model of this trial (id or number).", show_default=False)
-    ] = None,
+    trial: Annotated[str | None, option("With --to: write the model of this trial (id or number).")] = None,
     top: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="With --to: write the models of this many best trials, each into a folder.", show_default=False
-        ),
+        int | None, option("With --to: write the models of this many best trials, each into a folder.", min=1)
     ] = None,
     saved_model: Annotated[
-        bool, typer.Option("--saved-model", help="With --to: write a SavedModel for TensorFlow Serving, too.")
+        bool, switch("--saved-model", "With --to: write a SavedModel for TensorFlow Serving, too.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="With --to: replace the files of an earlier export.")
-    ] = False,
+    overwrite: Annotated[bool, switch("--overwrite", "With --to: replace the files of an earlier export.")] = False,
     tensorboard: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the metrics and hyperparameters of every trial as TensorBoard logs into this folder.",
-            show_default=False,
-        ),
+        option("Write the metrics and hyperparameters of every trial as TensorBoard logs into this folder."),
     ] = None,
     mlflow: Annotated[
         str | None,
-        typer.Option(
-            help="Write a run for the study, with a child run for each trial, to this tracking URI of MLflow, or to a "
+        option(
+            "Write a run for the study, with a child run for each trial, to this tracking URI of MLflow, or to a "
             "new database in this folder.",
-            metavar="URI|FOLDER",
-            show_default=False,
+            "URI|FOLDER",
         ),
     ] = None,
     storage: Storage = STORAGE,

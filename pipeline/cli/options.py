@@ -1,7 +1,8 @@
 """Options and arguments that commands share, and what the shell completes."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
@@ -39,25 +40,18 @@ def studies_and_paths(ctx: typer.Context, incomplete: str) -> list[str]:
     return [name for name in known if name.startswith(incomplete) and name not in taken] + _paths(incomplete, None)
 
 
-def scheduler_names(incomplete: str) -> list[str]:
-    """The schedulers whose names start with the typed text."""
-    from pipeline.schedulers import SCHEDULERS
+def _names_of(module: str, table: str, *more: str) -> Callable[[str], list[str]]:
+    """A completion of the names in a table of a module, which is imported when it is needed."""
 
-    return [name for name in SCHEDULERS if name.startswith(incomplete)]
+    def names(incomplete: str) -> list[str]:
+        return [name for name in (*more, *getattr(import_module(module), table)) if name.startswith(incomplete)]
 
-
-def searcher_names(incomplete: str) -> list[str]:
-    """The searchers whose names start with the typed text."""
-    from pipeline.searchers import SEARCHERS
-
-    return [name for name in SEARCHERS if name.startswith(incomplete)]
+    return names
 
 
-def format_names(incomplete: str) -> list[str]:
-    """The formats of tables whose names start with the typed text."""
-    from pipeline.results.views.table_formats import FORMATS
-
-    return [name for name in ("table", *FORMATS) if name.startswith(incomplete)]
+scheduler_names = _names_of("pipeline.schedulers", "SCHEDULERS")
+searcher_names = _names_of("pipeline.searchers", "SEARCHERS")
+format_names = _names_of("pipeline.results.views.table_formats", "FORMATS", "table")
 
 
 def _paths(incomplete: str, files: str | None) -> list[str]:
@@ -78,6 +72,16 @@ def _paths(incomplete: str, files: str | None) -> list[str]:
         return []
 
 
+def option(text: str, metavar: str = "", *flags: str, **settings: Any) -> Any:
+    """An option whose help names its default."""
+    return typer.Option(*flags, help=text, metavar=metavar or None, show_default=False, **settings)
+
+
+def switch(flag: str, text: str, *flags: str) -> Any:
+    """An option without a value."""
+    return typer.Option(flag, *flags, help=text)
+
+
 STORAGE = DEFAULT_STORAGE
 """The default storage."""
 
@@ -85,11 +89,12 @@ Storage = Annotated[
     str,
     typer.Option(
         help="Storage of studies: a folder or a URI (s3://…, gs://…, abfs://…).",
+        metavar="URI",
         envvar=STORAGE_VARIABLE,
         show_envvar=True,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; everything else goes to stderr.")]
+Json = Annotated[bool, switch("--json", "Print one JSON object; everything else goes to stderr.")]
 JobName = Annotated[
     str,
     typer.Argument(
@@ -99,57 +104,33 @@ JobName = Annotated[
         autocompletion=job_names,
     ),
 ]
-Trials = Annotated[int | None, typer.Option(help="Number of trials.", show_default=False)]
-Epochs = Annotated[int | None, typer.Option(help="Maximum epochs of a trial.", show_default=False)]
-TotalEpochs = Annotated[
-    int | None, typer.Option(help="Maximum epochs of the study, over all trials.", show_default=False)
-]
-Seconds = Annotated[float | None, typer.Option(help="Maximum seconds of the study.", show_default=False)]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        help="Number of parallel trials; 0 trains in this process, for debugging (not with `submit`).",
-        show_default=False,
-    ),
-]
 Address = Annotated[
     str | None,
-    typer.Option(
-        help="Ray cluster to join: HOST:6379, or `auto` for a running cluster on this machine. Default: for `run` and "
-        "`resume` the cluster in the variable RAY_ADDRESS; without it, tunepipe starts Ray on this machine.",
-        show_default=False,
+    option(
+        "Ray cluster to join, or `auto` for a running one on this machine. Default: that of RAY_ADDRESS, or one "
+        "that tunepipe starts here.",
+        "HOST:6379",
     ),
 ]
 """An address of Ray itself, not of its dashboard (`cluster_options.Dashboard`)."""
 
-Fields = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="Set any field of the job, for example space.lr=0.1."),
-]
-Seed = Annotated[int | None, typer.Option(help="Seed of configs, initial weights and shuffling.", show_default=False)]
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Resume the study if it exists; its budget and resources are kept."),
-]
+Resume = Annotated[bool, switch("--resume", "Resume the study if it exists; its budget and resources are kept.")]
 AcceptChanges = Annotated[
-    bool, typer.Option("--accept-changes", help="Resume even if the job's code, data or domains have changed.")
+    bool, switch("--accept-changes", "Resume even if the job's code, data or domains have changed.")
 ]
 TakeOver = Annotated[
     bool,
-    typer.Option(
-        "--take-over",
-        help="Resume even if the driver of the last session may still run, or if its session file is damaged. A driver "
-        "that still runs stops writing and ends.",
+    switch(
+        "--take-over", "Resume even if the driver of the last session may still run, which then stops writing and ends."
     ),
 ]
 
 Logs = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        "Log each epoch to MLflow or TensorBoard while the study runs. May be repeated.",
+        "mlflow=URI|tensorboard=FOLDER",
         "--log",
-        metavar="mlflow=URI|tensorboard=FOLDER",
-        help="Log each epoch to MLflow or TensorBoard while the study runs. Repeat the option to log to both.",
-        show_default=False,
     ),
 ]
 

@@ -15,11 +15,13 @@ from pipeline.cli.cluster_options import (
     Namespace,
     RayJobs,
     ResultsFolder,
+    copied_study,
+    for_kubernetes,
     given_on_command_line,
     refuse_other_options,
 )
 from pipeline.cli.console import command_console, print_object, print_text
-from pipeline.cli.options import STORAGE, Json, Storage, labelled, study_argument, study_store, trial_id
+from pipeline.cli.options import STORAGE, Json, Storage, labelled, option, study_argument, study_store, switch, trial_id
 from pipeline.cli.table_output import Format, Output, format_of, output_table
 from pipeline.errors import Interrupted, UsageError
 from pipeline.study.studies import as_argument
@@ -47,76 +49,49 @@ def results(
         ),
     ],
     storage: Storage = STORAGE,
-    top: Annotated[
-        int | None, typer.Option(min=1, help="Number of trials to show. Default: 10 on a terminal.", show_default=False)
-    ] = None,
+    top: Annotated[int | None, option("Number of trials. Default: 10 on a terminal.", "N", min=1)] = None,
+    trial: Annotated[str | None, option("Show one trial (id or number): epochs, decisions, error.", "TRIAL")] = None,
     where: Annotated[
-        str | None,
-        typer.Option(
-            help="SQL condition, for example \"config_lr > 0.01 and state = 'completed'\".", show_default=False
-        ),
+        str | None, option("Condition, for example \"config_lr > 0.01 and state = 'completed'\".", "SQL")
     ] = None,
     columns: Annotated[
-        str | None,
-        typer.Option(help="Columns of the table trials, for example trial_id,objective.", show_default=False),
+        str | None, option("Columns of the table trials, for example trial_id,objective.", "NAMES")
     ] = None,
     sort: Annotated[
-        str | None,
-        typer.Option(help="Columns to sort by, for example state,-seconds; - means descending.", show_default=False),
+        str | None, option("Columns to sort by, for example state,-seconds; - means descending.", "NAMES")
     ] = None,
-    front: Annotated[
-        bool,
-        typer.Option("--front", help="With several objectives: only trials on the Pareto front."),
-    ] = False,
+    front: Annotated[bool, switch("--front", "With several objectives: only trials on the Pareto front.")] = False,
     format: Format = None,
     output: Output = None,
-    trial: Annotated[
-        str | None,
-        typer.Option(help="Show one trial, by id or number: its epochs, decisions and error.", show_default=False),
-    ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Update the table until the studies end.")] = False,
+    watch: Annotated[bool, switch("--watch", "Update the table until the studies end.")] = False,
+    as_json: Json = False,
     kubernetes: RayJobs = False,
     context: Context = None,
     namespace: Namespace = NAMESPACE,
     overlay: Annotated[
         str | None,
-        typer.Option(
-            help="With --kubernetes and --storage: the overlay whose pods mount the storage, for a study without a "
-            "RayJob.",
-            show_default=False,
-        ),
+        for_kubernetes("the overlay whose pods mount the storage, for a study without a RayJob (with --storage)"),
     ] = None,
     to: ResultsFolder = Path("studies"),
-    as_json: Json = False,
 ) -> None:
     """Show the leaderboard of one or more studies, selected trials, or one trial; even while studies run."""
     shape = format_of(format, output)
     sorted_by, shown = _names(sort, "--sort", "state,-seconds"), _names(columns, "--columns", "trial_id,objective")
     chosen = shape != "table" or bool(where is not None or sorted_by or shown or front)
-    apart = [
-        name
-        for name, given in {
-            "--trial": trial is not None, "--json": as_json, "--watch": watch,
-            "--where, --columns, --sort, --front, --format and --output": chosen,
-        }.items()
-        if given
-    ]  # fmt: skip
-    if len(apart) > 1 and apart != ["--trial", "--json"]:
+    ways = {
+        "--trial": trial is not None, "--json": as_json, "--watch": watch, "--top": top is not None,
+        "--where, --columns, --sort, --front, --format and --output": chosen,
+    }  # fmt: skip
+    apart = [name for name, given in ways.items() if given]
+    if len(apart) - (not ways["--trial"] and ways["--top"]) > 1 and apart != ["--trial", "--json"]:
         raise UsageError(
             f"{' and '.join(apart)} cannot be combined. --json prints the whole study, or with --trial one trial; "
             "--format json prints the selected rows."
         )
-    if top is not None and trial is not None:
-        raise UsageError("--top and --trial cannot be combined: --top shows the best trials, --trial shows one trial.")
-    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was read.")
+    refuse_other_options(asked, kubernetes=kubernetes)
     if kubernetes:
-        from pipeline.cli.rayjobs import copied_study
-
         if watch:
-            raise UsageError(
-                f"--watch does not work with --kubernetes. To follow the study: `tunepipe logs {studies[0]} --follow "
-                "--kubernetes`."
-            )
+            raise UsageError(f"--watch follows no cluster: `tunepipe logs {studies[0]} --follow --kubernetes` does.")
         place = storage if given_on_command_line(asked, "storage") else None
         found = [copied_study(study, to, context, namespace, storage=place, overlay=overlay) for study in studies]
         stores = [(study, study_store(study, copied)) for copied, study in found]
@@ -133,21 +108,17 @@ def results(
     else:
         loaded = labelled(stores)
         _show(loaded, top, as_json=as_json)
-        if not as_json and not kubernetes:
-            for label, each in loaded.items():
-                if each.state == "interrupted":
-                    name = f"{label}: " if len(loaded) > 1 else ""
-                    print_text(f"\n{name}`tunepipe resume {as_argument(each.location)}` continues it.")
+        for label, each in loaded.items():
+            if each.state == "interrupted" and not as_json and not kubernetes:
+                name = f"{label}: " if len(loaded) > 1 else ""
+                print_text(f"\n{name}`tunepipe resume {as_argument(each.location)}` continues it.")
 
 
 def _names(text: str | None, option: str, example: str) -> list[str]:
     """The columns of an option."""
     columns = [name.strip() for name in (text or "").split(",") if name.strip()]
     if text is not None and not columns:
-        raise UsageError(
-            f"{option} must name columns of the table trials, for example {example}; found {text!r:.100}. "
-            f"docs/tables.md lists them; without {option} the leaderboard is shown."
-        )
+        raise UsageError(f"{option} must name columns of the table trials, for example {example}; found {text!r:.100}.")
     return columns
 
 
@@ -165,17 +136,16 @@ def _show(studies: "Mapping[str, Results]", top: int | None, *, as_json: bool) -
         objects = [results_object(results, top) for results in studies.values()]
         print_object(objects[0] if len(objects) == 1 else {"studies": objects})
         return
-    console = command_console()
+    console, alone = command_console(), len(studies) == 1
     console.print(_board(studies, top or _TOP))
     for label, results in studies.items():
-        lines = {name: text for name, text in summary(results).items() if name in _BELOW}
-        if len(studies) > 1:
-            failed = failures_table(results)
-            lines = {name: text for name, text in lines.items() if name == "test split"}
-            lines |= {"failed": failed.note} if failed.rows else {}
-        _print_lines(console, lines, "" if len(studies) == 1 else label)
-    if len(studies) == 1:
-        print_failures(next(iter(studies.values())), console)
+        kept = _BELOW if alone else ("test split",)
+        lines = {name: text for name, text in summary(results).items() if name in kept}
+        if not alone and (failed := failures_table(results)).rows:
+            lines["failed"] = failed.note
+        _print_lines(console, lines, "" if alone else label)
+        if alone:
+            print_failures(results, console)
 
 
 def _print_lines(console: Console, lines: Mapping[str, str], title: str = "") -> None:
@@ -186,12 +156,16 @@ def _print_lines(console: Console, lines: Mapping[str, str], title: str = "") ->
         console.print(pairs(list(lines.items())))
 
 
-def print_failures(results: "Results", console: Console | None = None) -> None:
+def print_failures(results: "Results", console: Console) -> None:
     """Print why trials failed, by cause: the number, the error, the line in the user's code, and the trials."""
     from pipeline.results.views.study import failures_table
 
     if (table := failures_table(results)).rows:
-        (console or command_console()).print(Group(Text(), table))
+        console.print(Group(Text(), table))
+
+
+def _count(studies: "Mapping[str, Results]") -> int:
+    return sum(results.table("trials").num_rows for results in studies.values())
 
 
 def _board(studies: "Mapping[str, Results]", top: int) -> Group:
@@ -202,16 +176,20 @@ def _board(studies: "Mapping[str, Results]", top: int) -> Group:
         Text.assemble((sanitize(label), "bold"), sanitize(summary_line(results).removeprefix(results.name)))
         for label, results in studies.items()
     ]
-    trials, order, note = sum(results.table("trials").num_rows for results in studies.values()), None, ""
+    order, note = None, ""
     if len(studies) > 1:
         table, _, note = _selected(studies, None, [], ["study", "trial_id"], top, {})
-        order = list(zip(table["study"].to_pylist(), table["trial_id"].to_pylist(), strict=True))
+        order = _pairs(table)
     board = leaderboard(studies, top=top, trials=order)
-    if trials:
+    if _count(studies):
         parts += [Text(), board]
-    if (left := trials - len(board.rows)) > 0:
+    if (left := _count(studies) - len(board.rows)) > 0:
         parts.append(Text(f"… and {left:,} more; --top shows them.", style="dim"))
     return Group(*parts, *([Text(sanitize(f"\n{note}"))] if note else []))
+
+
+def _pairs(table: "pa.Table") -> list[tuple[str, str]]:
+    return list(zip(table["study"].to_pylist(), table["trial_id"].to_pylist(), strict=True))
 
 
 def _selected(
@@ -264,21 +242,17 @@ def _show_rows(
 
     only = {label: [point.trial_id for point in pareto_front(each)] for label, each in studies.items() if front}
     limit, board = top or (_TOP if shape == "table" else None), shape == "table" and not columns
-    chosen = ["study", "trial_id"] if board else columns
-    table, matching, note = _selected(studies, where, sort, chosen, limit, only)
-    if board:
-        console, names = command_console(), table["study"].to_pylist()
-        labels = names if len(studies) > 1 else [*studies] * len(names)
-        if names:
-            trials = list(zip(labels, table["trial_id"].to_pylist(), strict=True))
-            console.print(leaderboard(studies, trials=trials))
-        else:
-            count = sum(results.table("trials").num_rows for results in studies.values())
-            console.print(f"None of {count} trials matches.")
-        if matching > len(names):
-            console.print(f"… and {matching - len(names)} more; --top shows them.", style="dim")
-    else:
+    table, matching, note = _selected(studies, where, sort, ["study", "trial_id"] if board else columns, limit, only)
+    if not board:
         output_table(Answer.of(table), shape, output, of=matching)
+    elif matching:
+        console, (label, *others) = command_console(), studies
+        trials = _pairs(table) if others else [(label, trial) for trial in table["trial_id"].to_pylist()]
+        console.print(leaderboard(studies, trials=trials))
+        if matching > len(trials):
+            console.print(f"… and {matching - len(trials)} more; --top shows them.", style="dim")
+    else:
+        print_text(f"None of {_count(studies)} trials matches.")
     if note:
         # A file or a pipe gets the table alone.
         print_text(note if shape != "table" else f"\n{note}", err=shape != "table")
@@ -312,13 +286,11 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     from pipeline.results.views.trial import files_of, trial_lines, trial_object, trial_tables
 
     results = load_results(store.uri)
-    error = trial_row(results, wanted)["error"]
-    files = files_of(store, wanted)
+    error, files = trial_row(results, wanted)["error"], files_of(store, wanted)
     if as_json:
         print_object(trial_object(results, wanted, files))
         return
-    console = command_console()
-    lines = trial_lines(results, wanted)
+    console, lines = command_console(), trial_lines(results, wanted)
     console.print(Text(sanitize(f"{results.name}  trial {lines.pop('trial')}"), style="bold"))
     _print_lines(console, lines)
     for table in trial_tables(results, wanted, files):

@@ -6,29 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.console import command_console, note, print_object
-from pipeline.cli.job_options import changes_of, job_of, limits
-from pipeline.cli.options import (
-    STORAGE,
-    Epochs,
-    Fields,
-    JobName,
-    Json,
-    Seconds,
-    Seed,
-    Storage,
-    TotalEpochs,
-    Trials,
-    study_store,
-)
+from pipeline.cli.job_options import JobOptions, with_job_options
+from pipeline.cli.options import STORAGE, JobName, Json, Storage, option, study_store
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from pipeline.simulation.curves import CurveSource
-    from pipeline.simulation.forecast import Forecast
     from pipeline.study import TuneJob
-    from pipeline.study.earlier_trials import EarlierTrials
 
 
 _SYNTHETIC = "synthetic"
@@ -37,62 +23,73 @@ _DIGITS = 9
 """The maximum number of digits of a number of workers."""
 
 
-def _amount(text: str) -> Any:
+def _amount(text: str, metavar: str) -> Any:
     """An option for a number from zero, with this help."""
-    return typer.Option(min=0.0, max=_MAX_AMOUNT, help=text, show_default=False)
+    return option(text, metavar, min=0.0, max=_MAX_AMOUNT)
 
 
+def _names(text: str) -> Any:
+    return option(f"{text} Default: the job's own.", "NAMES")
+
+
+@with_job_options("trials", "epochs", "total_epochs", "seconds", "seed", "set_")
 def simulate(
     job: JobName,
-    scheduler: Annotated[
-        str | None, typer.Option(help="One or more, for example asha,median,fifo. Default: the job's own.")
-    ] = None,
-    search: Annotated[
-        str | None, typer.Option(help="One or more, for example random,tpe. Default: the job's own.")
-    ] = None,
-    workers: Annotated[str, typer.Option(help="Number of parallel trials: one or more numbers.")] = "1,2,4,8",
+    *,
+    scheduler: Annotated[str | None, _names("One or more, for example asha,median,fifo.")] = None,
+    search: Annotated[str | None, _names("One or more, for example random,tpe.")] = None,
+    workers: Annotated[
+        str, typer.Option(help="Number of parallel trials: one or more numbers.", metavar="NUMBERS")
+    ] = "1,2,4,8",
     curves: Annotated[
         str,
         typer.Option(metavar="synthetic|STUDY", help="Learning curves: synthetic ones, or those of a recorded study."),
     ] = _SYNTHETIC,
-    seconds_per_epoch: Annotated[float | None, _amount("Seconds of an epoch. Default: 1, or as recorded.")] = None,
-    seconds_per_start: Annotated[
-        float | None, _amount("Seconds to start or continue a trial. Default: 0, or as recorded.")
+    options: JobOptions,
+    seconds_per_epoch: Annotated[
+        float | None, _amount("Seconds of an epoch. Default: 1, or as recorded.", "SECONDS")
     ] = None,
-    price: Annotated[float | None, _amount("Cost of a worker per hour.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, max=1000, help="Number of simulations, each with the next seed.")] = 1,
-    trials: Trials = None,
-    epochs: Epochs = None,
-    total_epochs: TotalEpochs = None,
-    seconds: Seconds = None,
-    seed: Seed = None,
-    set_: Fields = None,
+    seconds_per_start: Annotated[
+        float | None, _amount("Seconds to start or continue a trial. Default: 0, or as recorded.", "SECONDS")
+    ] = None,
+    price: Annotated[float | None, _amount("Cost of a worker per hour.", "COST")] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="Number of simulations, each with the next seed.")
+    ] = 1,
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
     """Predict time, epochs, cost and best value of a study from learning curves, without training."""
-    from pipeline.simulation.forecast import forecast_object, forecast_view
+    from rich.progress import track
+
+    from pipeline.execution.driver.earlier_studies import learned_from, learning_in_words, with_starts
+    from pipeline.simulation.forecast import forecast, forecast_object, forecast_view
+    from pipeline.study.trial_configs import fewer_trials
 
     counts = _numbers(workers)
-    given = {**limits(trials, epochs, total_epochs, seconds, None), "seed": seed}
-    tuned = job_of(job, changes_of(given, set_), storage, resume=False)
+    tuned = options.job(job, storage, resume=False)
     if tuned.start_from is not None:
-        from pipeline.execution.driver.earlier_studies import with_starts
-
         tuned = with_starts(tuned, storage, note)
-    jobs = [
-        tuned.replaced(changes_of({"scheduler": named, "searcher": other}, None))
+    kinds = [
+        {"scheduler": named, "searcher": other}
         for named in _words("--scheduler", scheduler)
         for other in _words("--search", search)
     ]
-    from pipeline.execution.driver.earlier_studies import learned_from, learning_in_words
-
+    jobs = [tuned.replaced({field: name for field, name in each.items() if name is not None}) for each in kinds]
     if earlier := learned_from(tuned, storage):
         note(learning_in_words(tuned, earlier))
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
     about = source(jobs[0]).description()
-    _note_fewer_trials(tuned)
-    forecasts = _forecasts(jobs, counts, source, repeats, earlier)
+    if (fewer := fewer_trials(tuned)) is not None:
+        note(fewer)
+    # The bar is on stderr: stdout holds the forecasts alone.
+    forecasts = list(
+        track(
+            forecast(jobs, counts, source, repeats=repeats, earlier=earlier), "Simulating",
+            total=len(jobs) * len(counts), console=command_console(err=True), transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+    )  # fmt: skip
     if as_json:
         print_object(forecast_object(forecasts, about, price=price))
     else:
@@ -116,40 +113,6 @@ def _source(
     return lambda job: RecordedCurves(
         results, job, seconds_per_epoch=seconds_per_epoch, seconds_per_start=seconds_per_start
     )
-
-
-def _forecasts(
-    jobs: "list[TuneJob]",
-    counts: list[int],
-    source: "Callable[[TuneJob], CurveSource]",
-    repeats: int,
-    earlier: "Sequence[EarlierTrials]",
-) -> "list[Forecast]":
-    """All simulations, with progress on a terminal."""
-    from rich.progress import track
-
-    from pipeline.simulation.forecast import forecast
-
-    shown = command_console(err=True)
-    forecasts = forecast(jobs, counts, source, repeats=repeats, earlier=earlier)
-    # The bar is on stderr: stdout holds the forecasts alone.
-    return list(
-        track(
-            forecasts,
-            "Simulating",
-            total=len(jobs) * len(counts),
-            console=shown,
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
-    )
-
-
-def _note_fewer_trials(job: "TuneJob") -> None:
-    from pipeline.study.trial_configs import fewer_trials
-
-    if (less := fewer_trials(job)) is not None:
-        note(less)
 
 
 def _words(option: str, text: str | None) -> list[Any]:

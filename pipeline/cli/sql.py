@@ -1,21 +1,17 @@
 """`tunepipe sql`: SQL over the tables of one or more studies."""
 
-import re
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import STORAGE, Storage, results_of, study_argument
+from pipeline.cli.options import STORAGE, Storage, option, results_of, study_argument
 from pipeline.cli.table_output import MAX_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
-
-_EXAMPLE = "select trial_id, objective from trials order by objective"
 
 
 def sql(
     studies: Annotated[
-        list[str] | None,
-        study_argument("Studies: names in --storage, or paths or URIs of their folders.", "STUDY..."),
+        list[str] | None, study_argument("Studies: names in --storage, or paths or URIs of their folders.", "STUDY...")
     ] = None,
     *,
     query: Annotated[
@@ -28,16 +24,10 @@ def sql(
     ],
     storage: Storage = STORAGE,
     limit: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help=f"Maximum number of rows. Default: {MAX_ROWS} as a table, all in other formats.",
-            show_default=False,
-        ),
+        int | None, option(f"Maximum number of rows. Default: {MAX_ROWS} as a table, all in other formats.", "N", min=1)
     ] = None,
     seconds: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="End the query after this many seconds. Default: no limit.", show_default=False),
+        float | None, option("End the query after this many. Default: no limit.", "SECONDS", min=0.0)
     ] = None,
     format: Format = None,
     output: Output = None,
@@ -46,17 +36,10 @@ def sql(
     from pipeline.results.tables.sql import stream_answer
 
     if not studies:
-        raise _one_word(query)
+        raise UsageError(
+            f"Name studies and then one SELECT; found only {query!r:.100}. For example: `tunepipe sql STUDY "
+            '"select trial_id, objective from trials order by objective"`.'
+        )
     shape = format_of(format, output)
     with stream_answer(results_of(studies, storage), query, seconds) as answer:
         output_table(answer, shape, output, limit=limit)
-
-
-def _one_word(word: str) -> UsageError:
-    """The error for a missing study or a missing query."""
-    if re.match(r"\s*(select|with|from|values)\b", word, re.IGNORECASE):
-        return UsageError(
-            f'The study is missing: name it before the SQL, for example `tunepipe sql STUDY "{_EXAMPLE}"`. '
-            "`tunepipe studies` lists the studies."
-        )
-    return UsageError(f'The SQL is missing: write it after the study, for example `tunepipe sql {word} "{_EXAMPLE}"`.')

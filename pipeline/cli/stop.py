@@ -16,7 +16,7 @@ from pipeline.cli.cluster_options import (
 )
 from pipeline.cli.console import note, print_text
 from pipeline.cli.control import Reason, stop_trial
-from pipeline.cli.options import STORAGE, Storage, study_argument, study_store
+from pipeline.cli.options import STORAGE, Storage, option, study_argument, study_store
 from pipeline.errors import Interrupted, JobNotFound, UsageError, UserError
 from pipeline.study.studies import as_argument, called
 
@@ -26,39 +26,34 @@ def stop(
     study: Annotated[
         str,
         study_argument(
-            "A study: its name in --storage, or the path or URI of its folder. With --address a submission, "
-            "as `tunepipe status` lists it, or its study; with --kubernetes a RayJob or its study.",
+            "A study: its name in --storage, or the path or URI of its folder. With --address or --kubernetes a "
+            "submission, as `tunepipe status` lists it, or its study.",
             "STUDY|SUBMISSION",
         ),
     ],
     storage: Storage = STORAGE,
+    trial: Annotated[str | None, option("Stop only this trial of the study (id or number).", "TRIAL")] = None,
+    reason: Reason = "",
     address: Dashboard = None,
     kubernetes: RayJobs = False,
     context: Context = None,
     namespace: Namespace = NAMESPACE,
-    trial: Annotated[
-        str | None, typer.Option(help="Stop only this trial of the study, by its id or number.", show_default=False)
-    ] = None,
-    reason: Reason = "",
 ) -> None:
     """Stop a study on this machine or on a cluster, or one of its trials. `resume` or `submit` continues a study."""
-    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was stopped.")
+    refuse_other_options(asked, kubernetes=kubernetes)
+    on_address = address is not None and given_on_command_line(asked, "address")
     if trial is not None:
-        if kubernetes or given_on_command_line(asked, "address"):
+        if kubernetes or on_address:
             raise UsageError("--trial stops a trial of a study in a storage: name the storage with --storage.")
         stop_trial(study, storage, trial, reason)
-        return
-    if reason:
+    elif reason:
         raise UsageError("--reason needs --trial: it becomes the reason in the table decisions.")
-    on_address = address is not None and (given_on_command_line(asked, "address") or not _is_running(study, storage))
-    if kubernetes or on_address:
+    elif kubernetes or on_address or (address is not None and not _is_running(study, storage)):
         cluster = cluster_of(address, kubernetes, context, namespace)
         found = cluster.find(study, storage if given_on_command_line(asked, "storage") else None)
-        if found.has_ended and not kubernetes:
-            print_text(f"{found.name} has already ended: {found.state.lower()}.")
-            return
-        cluster.stop(found.name)
-        state = "had already ended" if found.has_ended else "was stopped"
+        if kubernetes or not found.has_ended:
+            cluster.stop(found.name)
+        state = f"had already ended ({found.state.lower()})" if found.has_ended else "was stopped"
         deleted = " and was deleted" if kubernetes else ""
         print_text(f"{found.name} {state}{deleted}. `tunepipe submit` continues its study.")
     else:
@@ -85,14 +80,15 @@ def _stop_here(study: str, storage: str) -> None:
         raise JobNotFound(
             f"{error} A study on a cluster is stopped with --address http://HOST:8265 or with --kubernetes."
         ) from None
+    name, resume = called(store.uri), f"tunepipe resume {as_argument(store.uri)}"
     session = request_stop(store)
     if session is None:
         state = state_in(store, read_sessions(store, only_last=True))
-        print_text(f"The study {called(store.uri)!r} is not running: it is {state}.")
+        print_text(f"The study {name!r} is not running: it is {state}.")
         return
     note(
         f"Session {session['number']} was asked to end: {describe_driver(session)}. Waiting for the end of the "
-        f"current epochs. If it hangs, `tunepipe resume {as_argument(store.uri)} --take-over` continues without it."
+        f"current epochs. If it hangs, `{resume} --take-over` continues without it."
     )
     try:
         state = wait_for_end(store, session)
@@ -100,7 +96,6 @@ def _stop_here(study: str, storage: str) -> None:
         note("\nThe request remains, and the study will end.")
         raise typer.Exit(Interrupted.exit_code) from None
     if state == "waiting":
-        print_text(f"The study {called(store.uri)!r} ended before its first epoch and was removed.")
-        return
-    further = f" `tunepipe resume {as_argument(store.uri)}` continues it." if state == "interrupted" else ""
-    print_text(f"The study {called(store.uri)!r} is {state}.{further}")
+        print_text(f"The study {name!r} ended before its first epoch and was removed.")
+    else:
+        print_text(f"The study {name!r} is {state}.{f' `{resume}` continues it.' if state == 'interrupted' else ''}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import command_console, note, print_object, print_path, print_text
-from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store
+from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store, switch
 from pipeline.cli.table_output import file_option, save
 from pipeline.errors import UsageError
 from pipeline.study.studies import STORAGE_VARIABLE
@@ -109,9 +109,7 @@ def serve(
         str, typer.Option(help="Address to listen on; any address except loopback needs a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8484,
-    control: Annotated[
-        bool, typer.Option("--control", help="Allow the page to pause, stop and change studies.")
-    ] = False,
+    control: Annotated[bool, switch("--control", "Allow the page to pause, stop and change studies.")] = False,
 ) -> None:
     """Show studies on a live page: curves, tables, trials, comparisons, even while they run."""
     from pipeline.page.server import serve as serve_page
@@ -129,7 +127,7 @@ def serve(
 def delete(
     study: Study,
     storage: Storage = STORAGE,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    yes: Annotated[bool, switch("--yes", "Delete without asking.")] = False,
 ) -> None:
     """Delete a study: tables, checkpoints, logs, export and report. Asks first; refuses while the study runs."""
     from pipeline.execution.deletion import check_deletable, delete as delete_study

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,19 +15,19 @@ from pipeline.cli.cluster_options import (
     Namespace,
     RayJobs,
     ResultsFolder,
-    already_running,
     api_of,
     cluster_of,
     follow_to_end,
+    for_kubernetes,
     given_on_command_line,
     how_to_follow,
     refuse_other_options,
 )
 from pipeline.cli.console import command_console, note, print_object, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
-from pipeline.cli.options import AcceptChanges, JobName, Json, Storage
+from pipeline.cli.options import AcceptChanges, JobName, Json, Storage, switch
 from pipeline.errors import Fault, InvalidJob, UsageError, UserError
-from pipeline.text import by_count, rough_duration
+from pipeline.text import rough_duration
 
 if TYPE_CHECKING:
     from pipeline.cluster.rayjob import Manifests
@@ -36,160 +35,124 @@ if TYPE_CHECKING:
     from pipeline.study import TuneJob
 
 
-_CLASS = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?"
-_ALLOWED = {
-    "--namespace": (
-        "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
-        "must be lower-case letters, digits and '-', at most 63 of them",
-    ),
-    "--image": (r"\S+", "must be an image's name, as in tunepipe-cpu:0.1.0"),
-    "--priority": (_CLASS, "must be the name of a WorkloadPriorityClass, as in tunepipe-low"),
-    "--queue": (_CLASS, "must be the name of a LocalQueue, as in team-a"),
+_NAME, _ALLOWED = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", "must be at most 63 lower-case letters, digits, '-' and '.'"
+_TEXTS = {
+    "namespace": ("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "must be at most 63 lower-case letters, digits and '-'"),
+    "image": (r"\S+", "must be an image's name, as in tunepipe-cpu:0.1.0"),
+    "queue": (_NAME, _ALLOWED),
+    "priority": (_NAME, _ALLOWED),
 }
+"""Values that Kubernetes refuses, and what it allows."""
 
 
-@with_job_options
+@with_job_options()
 def submit(
     asked: typer.Context,
     job: JobName,
-    storage: Storage,
     *,
     options: JobOptions,
-    accept_changes: AcceptChanges = False,
+    storage: Storage,
     address: Dashboard = None,
-    kubernetes: Annotated[
-        bool, typer.Option("--kubernetes", help="Run the study as a RayJob in a Kubernetes cluster.")
+    detach: Annotated[
+        bool, switch("--detach", "Return after the submission instead of printing the study's output.")
     ] = False,
+    kubernetes: RayJobs = False,
     context: Context = None,
-    namespace: Annotated[
-        str | None, typer.Option(help="With --kubernetes: namespace. Default: the overlay's.", show_default=False)
-    ] = None,
-    image: Annotated[
-        str | None, typer.Option(help="With --kubernetes: container image. Default: the overlay's.", show_default=False)
-    ] = None,
-    gpus_per_trial: Annotated[float | None, typer.Option(help="The same as --gpus.", show_default=False)] = None,
+    namespace: Annotated[str | None, for_kubernetes("namespace", default="the overlay's")] = None,
+    image: Annotated[str | None, for_kubernetes("container image", default="the overlay's")] = None,
     overlay: Annotated[
-        str, typer.Option(help="With --kubernetes: local-cpu, dev, prod-gpu or the path of another overlay.")
+        str, for_kubernetes("local-cpu, dev, prod-gpu or the path of another overlay", default="prod-gpu")
     ] = "prod-gpu",
-    queue: Annotated[
-        str | None, typer.Option(help="With Kueue: a LocalQueue. Default: the overlay's.", show_default=False)
-    ] = None,
-    priority: Annotated[
-        str | None,
-        typer.Option(help="With Kueue: a WorkloadPriorityClass. Default: the overlay's.", show_default=False),
-    ] = None,
+    queue: Annotated[str | None, for_kubernetes("a LocalQueue of Kueue", default="the overlay's")] = None,
+    priority: Annotated[str | None, for_kubernetes("a WorkloadPriorityClass of Kueue", default="the overlay's")] = None,
     wait_pods: Annotated[
-        float, typer.Option(help="With --kubernetes: seconds to wait for a node, a quota or an image.")
+        float, for_kubernetes("seconds to wait for a node, a quota or an image", "SECONDS", default="900")
     ] = 900.0,
     to: ResultsFolder = Path("studies"),
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --kubernetes: print the YAML without applying it.")
-    ] = False,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Return after the submission instead of printing the study's output.")
-    ] = False,
+    dry_run: Annotated[bool, switch("--dry-run", "With --kubernetes: print the YAML without applying it.")] = False,
+    accept_changes: AcceptChanges = False,
     as_json: Json = False,
 ) -> None:
     """Run or resume a study on a cluster and print its output. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
     from pipeline.execution.driver.earlier_studies import warm_started
 
-    refuse_other_options(asked, kubernetes=kubernetes, nothing="Nothing was submitted.")
-    ignored = [f"--{name.replace('_', '-')}" for name in ("wait_pods", "to") if given_on_command_line(asked, name)]
-    if detach and ignored:
-        have = by_count(len(ignored), "has", "have")
-        raise UsageError(f"{' and '.join(ignored)} {have} no effect with --detach, which does not wait for the study.")
-    if options.workers == 0:
-        raise UsageError(
-            "--workers 0 trains in the driver, which has no resources for it on a cluster: use at least 1."
-        )
-    named = {"--namespace": namespace, "--image": image, "--priority": priority, "--queue": queue}
+    refuse_other_options(asked, kubernetes=kubernetes)
+    if ignored := [name for name in ("wait_pods", "to") if detach and given_on_command_line(asked, name)]:
+        raise UsageError(f"--detach does not wait for the study: leave out --{ignored[0].replace('_', '-')}.")
+    if options.given.get("workers") == 0:
+        raise UsageError("--workers 0 trains in the driver, which has no resources for it on a cluster: use 1 or more.")
+    given = {"namespace": namespace, "image": image, "queue": queue, "priority": priority}
     faults = [
-        Fault(option, value, _ALLOWED[option][1])
-        for option, value in named.items()
-        if value is not None and not re.fullmatch(_ALLOWED[option][0], value)
+        Fault(f"--{name}", value, _TEXTS[name][1])
+        for name, value in given.items()
+        if value is not None and not re.fullmatch(_TEXTS[name][0], value)
     ]
     if not (math.isfinite(wait_pods) and wait_pods >= 0):
         faults.append(Fault("--wait-pods", wait_pods, "must be a number of seconds, 0 or more"))
     if faults:
         raise InvalidJob("the command line", faults)
-    if gpus_per_trial is not None:
-        options = replace(options, set_=[*(options.set_ or []), f"resources.gpus={gpus_per_trial:g}"])
     storage = shared_storage(storage)
     # A mistake is reported here, not by the cluster.
     tuned = options.job(job, storage, resume=False)
     warm_started(tuned, storage, note)
-    arguments = options.arguments(storage)
-    arguments += ["--accept-changes"] if accept_changes else []
-    if not kubernetes:
-        api = api_of(address)
-        found, attached = api.submit(job, tuned.name, storage, arguments, Path.cwd())
-        note(
-            already_running(tuned.name, found)
-            if attached
-            else f"The study {tuned.name!r} was submitted as {found.name}."
-        )
-        code = 0 if detach else follow_to_end(api, found.name, to_stderr=as_json)
-        if as_json:
-            print_object(_as_object(api.submission(found.name)))
-        raise typer.Exit(code)
-    from pipeline.cluster.rayjob import study_manifests
+    arguments = [*options.arguments, *(["--accept-changes"] if accept_changes else [])]
+    if kubernetes:
+        from pipeline.cluster.rayjob import study_manifests
+        from pipeline.cluster.rayjobs import RayJobs as Server, waiting_time
 
-    tuned = _as_resumed(tuned, storage, options.changes(storage))
+        tuned = _as_resumed(tuned, storage, options.changes)
 
-    def manifests_of(number: int) -> "Manifests":
-        return study_manifests(
-            tuned, job, overlay, storage, arguments,
-            number=number, namespace=namespace, image=image, queue=queue, priority=priority,
-        )  # fmt: skip
+        def manifests_of(number: int) -> "Manifests":
+            return study_manifests(tuned, job, overlay, storage, arguments, number=number, **given)
 
-    manifests = manifests_of(1)
+        manifests = manifests_of(1)
+        _print_plan(manifests)
+        if dry_run:
+            items = [each for each in (manifests.file, manifests.job) if each]
+            together = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+            typer.echo(together if as_json else str(manifests), nl=as_json)
+            return
+        cluster: Any = Server(context, manifests.job["metadata"]["namespace"])
+        found, attached = cluster.submit(tuned.name, storage, manifests_of)
+        following: dict[str, Any] = {"to": to, "created": not attached, "wait_pods": wait_pods}
+    else:
+        cluster, following = api_of(address), {}
+        found, attached = cluster.submit(job, tuned.name, storage, arguments, Path.cwd())
+    note(_submitted(found, attached=attached, where=cluster.where))
+    code = None
+    if not detach:
+        code = follow_to_end(cluster, found, err=as_json, **following)
+    elif kubernetes:
+        note(how_to_follow(cluster, found.name))
+        if not attached:
+            kept = rough_duration(manifests.job["spec"].get("ttlSecondsAfterFinished", 0))
+            note(
+                f"If it cannot start, it waits {waiting_time(manifests.job)}: `tunepipe status {found.name} "
+                f"{cluster.options}` prints what it waits for. Its Ray cluster is deleted {kept} after the study's "
+                "end; the RayJob stays until `tunepipe stop`, or a `tunepipe submit` a week later, deletes it."
+            )
+    if as_json:
+        print_object({**_as_object(found if detach else cluster.find(found.name)), "exit_code": code})
+    raise typer.Exit(code or 0)
+
+
+def _submitted(found: "Submission", *, attached: bool, where: str) -> str:
+    """The sentence that a study was submitted, or that a submission has attached to it, and whose it is."""
+    if not attached:
+        return f"The study {found.study!r} was submitted as {found.name} {where}."
+    by = f", submitted by {found.submitter}" if found.submitter else ""
+    at = f" at {found.started.astimezone():%Y-%m-%d %H:%M}" if by and found.started else ""
+    return f"The study {found.study!r} is already running as {found.name}{by}{at}, with the options of that run."
+
+
+def _print_plan(manifests: "Manifests") -> None:
     note(str(manifests.plan))
     snapshot = manifests.snapshot
     if len(snapshot.files) > 1:
         note(f"Uploaded with the job: {snapshot}.")
     if snapshot.left_out:
         note(f"Not uploaded, because of their size: {snapshot.not_copied}. Put what the job needs into the image.")
-    if dry_run:
-        objects = [each for each in (manifests.file, manifests.job) if each]
-        together = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-        typer.echo(together if as_json else str(manifests), nl=as_json)
-        return
-    raise typer.Exit(_submit_rayjob(tuned, storage, manifests_of, manifests, context, wait_pods, to, detach, as_json))
-
-
-def _submit_rayjob(
-    tuned: "TuneJob", storage: str, manifests_of: Any, manifests: "Manifests", context: str | None, wait_pods: float,
-    to: Path, detach: bool, as_json: bool,
-) -> int:  # fmt: skip
-    """Create a study's RayJob, or find it, and follow it."""
-    from pipeline.cli.rayjobs import follow_rayjob
-    from pipeline.cluster.rayjobs import RayJobs, waiting_time
-
-    namespace = manifests.job["metadata"]["namespace"]
-    server = RayJobs(context, namespace)
-    found, attached = server.submit(tuned.name, storage, manifests_of)
-    name, code = found.name, None
-    if attached:
-        note(already_running(tuned.name, found))
-    else:
-        note(f"The study {tuned.name!r} was submitted as RayJob {name} in namespace {namespace}.")
-    if detach:
-        note(how_to_follow(server, name))
-        if not attached:
-            seconds = manifests.job["spec"].get("ttlSecondsAfterFinished", 0)
-            when = f"{rough_duration(seconds)} after" if seconds else "at"
-            note(
-                f"If it cannot start, it waits {waiting_time(manifests.job)}: `tunepipe status {name} "
-                f"{server.options}` prints what it waits for. Its Ray cluster is deleted {when} the study's end; the "
-                "RayJob stays until `tunepipe stop` or a later `tunepipe submit` deletes it."
-            )
-    else:
-        code = follow_rayjob(server, found, to, created=not attached, to_stderr=as_json, wait_pods=wait_pods)
-    if as_json:
-        result = {"submission": name, "study": tuned.name, "storage": storage, "namespace": namespace}
-        print_object({**result, "exit_code": code})
-    return code or 0
 
 
 def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "TuneJob":
@@ -230,7 +193,7 @@ def status(
     """List the submissions of a cluster, newest last, and why RayJobs wait."""
     from pipeline.results.views.table import Column, Table
 
-    refuse_other_options(asked, kubernetes=kubernetes, nothing="No cluster was contacted.")
+    refuse_other_options(asked, kubernetes=kubernetes)
     cluster = cluster_of(address, kubernetes, context, namespace)
     submissions = cluster.submissions(submission)
     if as_json:
@@ -251,9 +214,7 @@ def status(
     command_console().print(Table("", columns, rows, more="a wider terminal or --json shows them"))
     for each in submissions:
         if kubernetes and each.exit_code is None and each.message:
-            # A command at its end may have the name.
-            named = each.name in each.message.partition("`")[0]
-            print_text(each.message if named else f"{each.name}: {each.message}")
+            print_text(f"{each.name}: {each.message}")
 
 
 def _as_object(submission: "Submission") -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Output of tables and files: their options, the terminal, standard output."""
 
-import os
 import shutil
 import sys
 import uuid
@@ -9,10 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
-import typer
-
 from pipeline.cli.console import SanitizingFile, command_console, print_path
-from pipeline.cli.options import format_names
+from pipeline.cli.options import format_names, option
 from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -26,27 +23,24 @@ def writable(output: Path | None) -> Path | None:
     """The callback of an option that names a file to write: it is refused before any work is done for it."""
     from pipeline.study.contents import check_output_file
 
-    if output is None:
-        return None
-    check_output_file(output)
-    if not output.parent.is_dir():
-        raise StorageError(
-            f"Cannot write {output}: there is no folder {output.parent}. Create it, or name a file in another folder."
-        )
+    if output is not None:
+        check_output_file(output)
+        if not output.parent.is_dir():
+            raise StorageError(f"Cannot write {output}: there is no folder {output.parent}. Create it first.")
     return output
 
 
 def file_option(text: str) -> Any:
     """An option that names a file to write."""
-    return typer.Option(help=text, show_default=False, callback=writable)
+    return option(text, "FILE", callback=writable)
 
 
 Format = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "table, csv, json, markdown, or parquet with --output. Default: from the suffix of --output.",
+        "NAME",
         "--format",
-        help="table, csv, json, markdown, or parquet with --output. Default: from the suffix of --output.",
-        show_default=False,
         autocompletion=format_names,
     ),
 ]
@@ -55,10 +49,8 @@ Output = Annotated[Path | None, file_option("File to write instead of printing."
 
 def form_of(option: str, file: Path | None, forms: Sequence[str]) -> str:
     """The form of a page or a picture, by the suffix of its file."""
-    if file is None:
-        return ""
-    form = file.suffix.lower().removeprefix(".")
-    if form not in forms:
+    form = "" if file is None else file.suffix.lower().removeprefix(".")
+    if file is not None and form not in forms:
         raise UsageError(f"{option} must end in one of {', '.join(f'.{each}' for each in forms)}; found {file}.")
     return form
 
@@ -69,20 +61,16 @@ def format_of(named: str | None, output: Path | None) -> str:
         return "table"
     from pipeline.results.views.table_formats import FORMATS, SUFFIXES
 
-    if named is not None and named not in (known := ["table", *FORMATS]):
-        raise UsageError(f"--format must be one of {', '.join(known)}; found {named!r:.100}.")
-    if output is None and named == "parquet":
-        raise UsageError("--format parquet cannot be printed. Name a file with --output.")
-    if output is not None and named == "table":
-        raise UsageError(f"--format table is for the terminal only; formats of files are {', '.join(FORMATS)}.")
-    if named is None and output is not None:
-        if output.suffix.lower() not in SUFFIXES:
-            raise UsageError(
-                f"{output} has no suffix of a known format. Use --format with one of {', '.join(FORMATS)}, or a name "
-                f"that ends in {', '.join(SUFFIXES)}."
-            )
-        return SUFFIXES[output.suffix.lower()]
-    return named or "table"
+    suffix = "" if output is None else output.suffix.lower()
+    shape = named or SUFFIXES.get(suffix, "")
+    allowed = ["table", *(name for name in FORMATS if name != "parquet")] if output is None else list(FORMATS)
+    if shape not in allowed:
+        where = "printed" if output is None else f"written to {output}"
+        raise UsageError(
+            f"A table can be {where} as {', '.join(allowed)}; found {shape or suffix or 'no suffix'!r:.100}. --format "
+            "names one of them; parquet needs --output."
+        )
+    return shape
 
 
 def output_table(
@@ -124,10 +112,8 @@ def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) 
 def _open_output(output: Path) -> Iterator[BinaryIO]:
     """An open file: an existing one is replaced when the new one is whole, and is as it was if writing fails."""
     writable(output)
-    # Neither a device, a pipe nor /dev/stdout is replaced; nor a file where it or its folder is read-only.
-    may_write = all(os.access(path, os.W_OK) for path in (output, output.parent))
-    in_place = output.exists() and not (output.is_file() and not output.is_symlink() and may_write)
-    # File systems allow names of 255 bytes.
+    # Neither a device, a pipe nor /dev/stdout is replaced. File systems allow names of 255 bytes.
+    in_place = output.exists() and not (output.is_file() and not output.is_symlink())
     place = output if in_place else output.with_name(f".{output.name[:60]}-{uuid.uuid4().hex[:8]}")
     try:
         with place.open("wb") as file:
@@ -135,12 +121,7 @@ def _open_output(output: Path) -> Iterator[BinaryIO]:
         if not in_place:
             if output.exists():
                 shutil.copymode(output, place)
-            try:
-                place.replace(output)
-            except OSError:
-                # A file that is mounted by itself, as in a container, can only be written.
-                shutil.copyfile(place, output)
-                place.unlink()
+            place.replace(output)
     except BaseException as error:
         if not in_place:
             place.unlink(missing_ok=True)

@@ -70,8 +70,9 @@ def test_a_killed_study_of_lists_continues(tmp_path: Path) -> None:
     assert len(configs) == 18
     assert all('"fixed": [1, {"deep": null}]' in config for config in configs)
     again = tunepipe(
-        *command, "--name", "next", "--start-from", "lists", "--top", "2", "--search", "random", "--trials", "2"
-    )
+        *command, "--name", "next", "--start-from", "lists", "--set", "start_from.top=2", "--search", "random",
+        "--trials", "2",
+    )  # fmt: skip
     assert again.code == 0, again.errors
     assert {tuple(start["layers"]) for start in load_results(tmp_path / "next").job["start_with"]} == {(64, 32)}
     rerun = tunepipe("rerun", "lists", "0000", "--storage", str(tmp_path))

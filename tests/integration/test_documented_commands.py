@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.job_options import changes_of
+from pipeline.cli.job_options import assignments
 from scripts.documentation.command_line import unreadable
 from scripts.documentation.folder import ROOT, Done, Folder
 from scripts.documentation.markdown import Command, SourceFile, steps
@@ -132,7 +132,7 @@ def test_the_fields_of_an_example_change_the_job_of_the_page(command, tmp_path):
     fields = [value for option, value in pairwise(words) if option == "--set"]
     job = find(str(tmp_path / "my_job.py"))
     assert fields
-    assert job.replaced(changes_of({}, fields)) != job
+    assert job.replaced(assignments(fields)) != job
 
 
 def _of_another_job() -> Iterator[object]:

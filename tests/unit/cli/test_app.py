@@ -1,4 +1,4 @@
-"""The command: its groups, and the one place that prints an error."""
+"""The command: its groups, what it refuses, and the one place that prints an error."""
 
 import errno
 import subprocess
@@ -30,79 +30,47 @@ def ended_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException | int |
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("outcome", "code", "message"),
     [
-        (StorageError("The disk is full."), 2),
-        (NoTrialSucceeded("None did."), 3),
-        (Interrupted("It was interrupted."), 130),
-        (DamagedFile("It is damaged."), 1),
+        (StorageError("The disk is full."), 2, "tunepipe: The disk is full.\n"),
+        (NoTrialSucceeded("None did."), 3, "tunepipe: None did.\n"),
+        (Interrupted("It was interrupted."), 130, "tunepipe: It was interrupted.\n"),
+        (KeyboardInterrupt(), 130, "tunepipe: Interrupted.\n"),
+        (DamagedFile("It is damaged."), 1, "tunepipe: It is damaged.\n"),
+        # It cannot change the terminal, and is no markup.
+        (StorageError("\x1b[2J[bold]x"), 2, "tunepipe: \\x1b[2J[bold]x\n"),
+        (3, 3, ""),
+        (None, 0, ""),
     ],
 )
-def test_an_error_is_a_sentence_on_stderr(
-    ended_by: Callable[[Any], CommandResult], error: Exception, code: int
+def test_a_command_ends_with_its_code_and_a_sentence_on_stderr(
+    ended_by: Callable[[Any], CommandResult], outcome: Any, code: int, message: str
 ) -> None:
-    """An error ends the command with the exit code of its kind, and stdout stays empty."""
-    assert ended_by(error) == CommandResult(code, "", f"tunepipe: {error}\n")
-
-
-def test_ctrl_c_is_exit_code_130(ended_by: Callable[[Any], CommandResult]) -> None:
-    """Ctrl-C ends a command with exit code 130 and without a traceback."""
-    printed = ended_by(KeyboardInterrupt())
-    assert (printed.code, printed.errors) == (130, "tunepipe: Interrupted.\n")
-
-
-def test_an_exit_code_that_a_command_returns_is_the_commands(ended_by: Callable[[Any], CommandResult]) -> None:
-    """The exit code that a command returns, such as that of a study on a cluster, is the process's exit code."""
-    assert ended_by(3) == CommandResult(3, "", "")
-    assert ended_by(None) == CommandResult(0, "", "")
+    assert ended_by(outcome) == CommandResult(code, "", message)
 
 
 def test_a_bug_is_not_hidden(ended_by: Callable[[Any], CommandResult]) -> None:
-    """An error that is a bug of tunepipe is raised and not turned into a message."""
     with pytest.raises(ZeroDivisionError):
         ended_by(ZeroDivisionError())
-
-
-def test_an_error_cannot_change_the_terminal(ended_by: Callable[[Any], CommandResult]) -> None:
-    """A command's error message is sanitized, and brackets in it are not interpreted as markup."""
-    assert ended_by(StorageError("\x1b[2J[bold]x")).errors == "tunepipe: \\x1b[2J[bold]x\n"
 
 
 def test_a_closed_pipe_ends_the_command_without_a_message(
     ended_by: Callable[[Any], CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A closed pipe, as after `| head -1`, ends the command with SIGPIPE's exit code and without a message."""
+    """As after `| head -1`, with SIGPIPE's exit code."""
     dropped: list[bool] = []
     monkeypatch.setattr("pipeline.cli.process.forget_output", lambda: dropped.append(True))
     assert ended_by(OutputLost(errno.EPIPE, "Broken pipe")) == CommandResult(141, "", "")
     assert dropped == [True]
 
 
-def test_the_version_is_printed() -> None:
-    """--version prints only the version and ends the command."""
-    printed = tunepipe("--version")
-    assert printed.code == 0
-    assert printed.output.startswith("tunepipe ")
-    assert printed.output.count("\n") == 1
-
-
-def test_no_command_at_all_shows_the_help() -> None:
-    """Without a command, `tunepipe` prints its help and no error, and exits with 2."""
-    printed = tunepipe()
-    assert printed.code == 2
-    assert "Usage: tunepipe" in printed.output + printed.errors
-    assert "tunepipe: " not in printed.errors
-
-
 def test_every_command_has_a_description() -> None:
-    """The help of `tunepipe` describes every command in a sentence."""
     for command in app.registered_commands:
         assert command.callback is not None
         assert (command.callback.__doc__ or "").strip().split("\n")[0].endswith((".", ":"))
 
 
 def test_ctrl_c_while_a_command_is_loaded_is_no_traceback() -> None:
-    """Ctrl-C while the command's modules are imported ends it with exit code 130 and without a traceback."""
     code = """
 import sys
 
@@ -118,3 +86,45 @@ start()
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "reported"),
+    [
+        (["run", "--trals", "3"], ["--trals", "--trials", "`tunepipe run --help`"]),
+        (["rusults", "x"], ["'rusults'", "Did you mean 'results'?", "`tunepipe --help`"]),
+        (["--nope"], ["--nope"]),
+        (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "`tunepipe run --help`"]),
+        (["logs", "x"], ["tunepipe logs x --trial T", "--address http://HOST:8265"]),
+        (["submit", "beale"], ["'--storage'", "`tunepipe submit --help`"]),
+        (["run", "beale", "--trials", "abc"], ["'--trials'", "integer"]),
+        (["results", "x", "--top", "0"], ["'--top'", "1"]),
+        (["explain", "a", "b"], ["extra argument", "(b)"]),
+        (["run", "beale", "--trials"], ["'--trials' requires an argument", "--help"]),
+        (["rerun", "again"], ["'TRIAL'"]),
+    ],
+)
+def test_a_command_line_that_cannot_be_read(words: list[str], reported: list[str]) -> None:
+    printed = tunepipe(*words)
+    assert (printed.code, printed.output) == (2, "")
+    assert printed.errors.startswith("tunepipe: ")
+    assert all(part in printed.errors for part in reported), printed.errors
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "-h"], ["--version"]])
+def test_help_and_version_are_printed(words: list[str]) -> None:
+    printed = tunepipe(*words)
+    assert (printed.code, printed.errors) == (0, "")
+    assert printed.output.startswith("tunepipe " if "--version" in words else "Usage: tunepipe")
+
+
+def test_no_command_at_all_shows_the_help() -> None:
+    printed = tunepipe()
+    assert printed.code == 2
+    assert "Usage: tunepipe" in printed.errors
+
+
+@pytest.mark.parametrize("command", [each.name for each in app.registered_commands if each.name != "submit"])
+def test_help_fits_a_screen(command: str) -> None:
+    """In 100 columns; `submit` has two kinds of clusters."""
+    assert tunepipe(command, "--help").output.count("\n") <= 55

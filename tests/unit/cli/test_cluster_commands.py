@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 import tune_jobs
-from pipeline.cli.cluster_options import follow_to_end
 from pipeline.cluster import download, overlays
 from pipeline.storage import Store
 from pipeline.study.files import save_study
@@ -69,16 +68,16 @@ def beale(api_server: ApiServer) -> ApiServer:
         (["submit", "bale", "--storage", "/studies", "--address", "http://x"], "Did you mean 'beale'?"),
         ([*ON_RAY, "--trials", "0"], "budget.trials"),
         ([*ON_RAY, "--start-from", "x"], "no study 'x'"),
-        ([*ON_RAY, "--workers", "0"], "use at least 1"),
-        ([*ON_RAY, "--dry-run"], "--dry-run goes with --kubernetes only. Nothing was submitted."),
-        ([*ON_RAY, "--image", "i", "--overlay", "dev"], "--image and --overlay go with --kubernetes only"),
-        ([*ON_RAY, "--kubernetes"], "--address goes without --kubernetes only. Nothing was submitted."),
-        ([*ON_KUBERNETES, "--detach", "--to", "x"], "--to has no effect with --detach"),
+        ([*ON_RAY, "--workers", "0"], "use 1 or more"),
+        ([*ON_RAY, "--dry-run"], "only with --kubernetes: --dry-run"),
+        ([*ON_RAY, "--image", "i", "--overlay", "dev"], "only with --kubernetes: --image, --overlay"),
+        ([*ON_RAY, "--kubernetes"], "only without --kubernetes: --address"),
+        ([*ON_KUBERNETES, "--detach", "--to", "x"], "leave out --to"),
         ([*ON_KUBERNETES, "--dry-run", "--priority", "tunepipe-low"], "has no queue"),
-        (["stop", "x", "--context", "c"], "--context goes with --kubernetes only. Nothing was stopped."),
+        (["stop", "x", "--context", "c"], "only with --kubernetes: --context"),
         (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
         (["stop", "x", "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
-        (["logs", "x", "--trial", "1", "--context", "c"], "--context goes with --kubernetes only"),
+        (["logs", "x", "--trial", "1", "--context", "c"], "only with --kubernetes: --context"),
         (["logs", "x", "--trial", "0", "--kubernetes"], "`tunepipe results x --kubernetes`"),
         (["status"], "RAY_API_SERVER_ADDRESS"),
     ],
@@ -100,7 +99,7 @@ def test_mistakes_are_reported_before_a_cluster_is_asked(
         (["--namespace", "a" * 64], ["--namespace"]),
         (["--image", "a b"], ["--image"]),
         (["--wait-pods", "nan"], ["--wait-pods"]),
-        (["--queue", "Team A", "--priority", "Much"], ["--priority", "--queue"]),
+        (["--queue", "Team A", "--priority", "Much"], ["--queue", "--priority"]),
         (["--namespace", "", "--image", "", "--wait-pods", "-1"], ["--namespace", "--image", "--wait-pods"]),
     ],
 )
@@ -115,25 +114,16 @@ def test_the_address_in_the_environment_does_not_forbid_kubernetes(monkeypatch: 
     assert tunepipe(*SUBMIT, "--dry-run").code == 0
 
 
-class Interrupted:
-    """A cluster whose submission prints a line, and whose user then presses Ctrl-C."""
-
-    options = "--address http://x:8265"
-
-    def follow(self, name: str) -> Iterator[str]:
+def test_ctrl_c_ends_the_output_and_not_the_study(beale: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def follow(*_: Any, **__: Any) -> Iterator[str]:
         yield "epoch 1\n"
         raise KeyboardInterrupt
 
-
-@pytest.mark.parametrize("raw", [True, False])
-def test_ctrl_c_ends_the_output_and_not_the_study(capfd: pytest.CaptureFixture[str], raw: bool) -> None:
-    cluster: Any = Interrupted()
-    assert follow_to_end(cluster, "s-1", raw=raw, to_stderr=True) == 130
-    printed = capfd.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith("epoch 1\n")
-    for command in ("tunepipe logs s-1 --follow", "tunepipe stop s-1"):
-        assert f"`{command} --address http://x:8265`" in " ".join(printed.err.split())
+    monkeypatch.setattr("pipeline.cluster.rayjobs.RayJobs.follow", follow)
+    printed = tunepipe("logs", "beale", "--follow", "--kubernetes")
+    assert (printed.code, printed.output) == (130, "epoch 1\n")
+    for command in ("tunepipe logs beale-1 --follow", "tunepipe stop beale-1"):
+        assert f"`{command} --kubernetes --namespace tunepipe`" in printed.errors
 
 
 def test_a_dry_run_prints_the_manifests_and_the_plan_beside_them() -> None:
@@ -141,7 +131,7 @@ def test_a_dry_run_prints_the_manifests_and_the_plan_beside_them() -> None:
     printed = tunepipe(*ON_KUBERNETES, *words)
     (job,) = yaml.safe_load_all(printed.output)
     assert (printed.code, job["metadata"]["name"]) == (0, "mine-1")
-    assert "--name mine --set searcher=sobol --set resources.gpus=0.5 --workers 32" in job["spec"]["entrypoint"]
+    assert "--gpus 0.5 --name mine --set searcher=sobol --workers 32" in job["spec"]["entrypoint"]
     assert "autoscaling up to 16 GPUs" in printed.errors
     assert json.loads(tunepipe(*ON_KUBERNETES, *words, "--json").output)["items"] == [job]
 
@@ -190,7 +180,7 @@ def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> 
     printed = tunepipe("submit", "beale", "--kubernetes", "--storage", "s3://b", "--overlay", "local-cpu")
     assert printed.code == 3, printed.errors
     assert "a line of the driver\n" in printed.output
-    assert "RayJob beale-1 in namespace tunepipe" in printed.errors
+    assert "submitted as beale-1 in namespace 'tunepipe'" in printed.errors
     ((path, applied),) = api_server.posted
     assert path.startswith(RAYJOBS)
     assert applied["metadata"]["name"] == "beale-1"
@@ -198,8 +188,10 @@ def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> 
 
 def test_a_submission_that_is_not_followed_says_how_to_follow_it(api_server: ApiServer) -> None:
     printed = tunepipe(*SUBMIT, "--detach", "--json")
-    names = {"submission": "beale-1", "study": "beale", "storage": "/studies", "namespace": "tunepipe"}
-    assert json.loads(printed.output) == {**names, "exit_code": None}
+    found = json.loads(printed.output)
+    assert [found[name] for name in ("submission", "study", "storage", "exit_code")] == [
+        "beale-1", "beale", "/studies", None,
+    ]  # fmt: skip
     said = " ".join(printed.errors.split())
     assert "`tunepipe stop beale-1 --kubernetes --namespace tunepipe` stops it" in said
     assert "If it cannot start, it waits for up to 14.0 days: `tunepipe status beale-1" in said

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 import pipeline.cli
-from pipeline.cli.console import SanitizingFile, command_console, print_output, print_text, wrapped
+from pipeline.cli.console import SanitizingFile, command_console, print_output, print_text
 from pipeline.results.views.table import Column, Table
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\u202ex"
@@ -45,34 +45,6 @@ def test_a_pipe_gets_lines_without_padding(monkeypatch: pytest.MonkeyPatch, caps
     assert [line for line in lines if line != line.rstrip()] == []
     assert lines[2] == "  2"
     assert lines[1].endswith("long end")
-
-
-def test_a_message_breaks_between_words() -> None:
-    text = "The study in /a/b is interrupted. Go on with `tunepipe resume NAME --take-over`. It waits."
-    for width in range(36, 100):
-        lines = wrapped(text, width, used=10).split("\n")
-        assert " ".join(lines) == text
-        assert len(lines[0]) <= width - 10
-        assert all(len(line) <= width for line in lines)
-        assert any("`tunepipe resume NAME --take-over`" in line for line in lines)
-
-
-def test_words_longer_than_a_line_stay_whole() -> None:
-    path = "/folder" * 9
-    assert wrapped(f"In {path} it is.\n  File a b c d e f g h", 20) == f"In\n{path}\nit is.\n  File a b c d e f g h"
-    assert wrapped("Use `tunepipe resume study --name x`.", 20) == "Use `tunepipe resume\nstudy --name x`."
-
-
-def test_only_a_terminal_gets_broken_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    text = "word " * 30 + "end"
-    for terminal in (True, False):
-        monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.setenv("COLUMNS", "40")
-        print_text(text, err=True)
-        lines = capsys.readouterr().err.splitlines()
-        assert " ".join(lines) == text
-        assert (max(map(len, lines)) <= 40) == terminal
 
 
 def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,66 +1,77 @@
-"""The options of a job, which several commands share."""
+"""The options that change a job, which several commands share."""
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.cli.commands import app
-from pipeline.cli.job_options import JobOptions, Scheduler, Search
-from pipeline.errors import UsageError
+from pipeline.cli.job_options import JOB_OPTIONS, JobOptions, assignments, job_of
+from pipeline.errors import InvalidJob
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
+from tests.hostile.command import tunepipe
+from tests.unit.results.studies import Recording, tune_job
 
 
-@pytest.mark.parametrize("command", ["run", "check", "submit"])
-def test_every_command_that_makes_a_study_takes_them(command: str) -> None:
-    """The commands run, check and submit have an option for each field of JobOptions."""
-    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
-    for field in JobOptions.__dataclass_fields__:
-        assert f"--{field.strip('_').replace('_', '-')} " in shown
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("run", set(JOB_OPTIONS)), ("check", set(JOB_OPTIONS)), ("submit", set(JOB_OPTIONS)),
+        ("resume", {"trials", "epochs", "total_epochs", "seconds", "workers", "set_"}),
+        ("budget", {"trials", "total_epochs", "seconds"}),
+    ],
+)  # fmt: skip
+def test_commands_take_the_same_options(command: str, names: set[str]) -> None:
+    shown = tunepipe(command, "--help").output
+    flags = {name: f"--{name.strip('_').replace('_', '-')}" for name in JOB_OPTIONS}
+    assert {name for name, flag in flags.items() if re.search(rf"^ *{flag}\b[ ,]", shown, re.MULTILINE)} == names
+    if command == "run":
+        first = re.findall(r"^  (--[a-z-]+)", shown, re.MULTILINE)[:10]
+        assert first == ["--trials", "--epochs", "--scheduler", "--search", "--workers", "--gpus", "--seed", "--name",
+                         "--set", "--storage"]  # fmt: skip
 
 
-def test_options_converted_to_arguments_are_equal(tmp_path) -> None:
-    """Options of a job are converted to command-line arguments and to changes of the job's fields."""
-    options = JobOptions(
-        trials=3,
-        gpus=0.5,
-        seed=0,
-        search="grid",
-        start_from=str(tmp_path / "a"),
-        top=2,
-        learn_from=[str(tmp_path / "b"), str(tmp_path / "c")],
-        set_=["space.lr=1"],
-    )
-    assert options.arguments("s3://bucket") == [
-        *("--trials", "3", "--search", "grid", "--gpus", "0.5", "--seed", "0"),
-        *("--start-from", str(tmp_path / "a"), "--top", "2"),
-        *("--learn-from", str(tmp_path / "b"), "--learn-from", str(tmp_path / "c"), "--set", "space.lr=1"),
+def test_options_are_changes_of_a_job_and_arguments_of_another_command() -> None:
+    options = JobOptions({
+        "trials": 3, "search": "grid", "gpus": 0.5, "seed": 0, "total_epochs": 9, "start_from": "/a",
+        "learn_from": ["/b", "/c"], "set_": ["space.lr=1", "budget.trials=5"], "from_": "optuna",
+    })  # fmt: skip
+    assert options.changes == {
+        "budget.trials": 5, "searcher": "grid", "resources.gpus": 0.5, "seed": 0, "budget.total_epochs": 9,
+        "start_from": {"study": "/a"}, "learn_from": ["/b", "/c"], "space.lr": 1,
+    }  # fmt: skip
+    assert options.arguments == [
+        *("--trials", "3", "--search", "grid", "--gpus", "0.5", "--seed", "0", "--total-epochs", "9"),
+        *("--start-from", "/a", "--learn-from", "/b", "--learn-from", "/c", "--set", "space.lr=1"),
+        *("--set", "budget.trials=5", "--from", "optuna"),
     ]
-    assert options.changes("s3://bucket") == {
-        "budget.trials": 3,
-        "resources.gpus": 0.5,
-        "searcher": "grid",
-        "seed": 0,
-        "start_from": {"study": str(tmp_path / "a"), "top": 2},
-        "learn_from": [str(tmp_path / "b"), str(tmp_path / "c")],
-        "space.lr": 1,
-    }
-    beside = JobOptions(start_from="a")
-    assert beside.arguments(str(tmp_path)) == ["--start-from", "a"]
-    assert beside.changes(str(tmp_path)) == {"start_from": {"study": "a"}}
 
 
-def test_top_needs_a_study_to_start_from() -> None:
-    """--top without --start-from is refused."""
-    with pytest.raises(UsageError, match="--start-from STUDY"):
-        JobOptions(top=3).changes("studies")
+@pytest.mark.parametrize(("option", "known"), [("scheduler", SCHEDULERS), ("search", SEARCHERS)])
+def test_the_help_names_every_kind(option: str, known: Mapping[str, Any]) -> None:
+    assert set(known) <= set(re.findall(r"[a-z0-9-]+", JOB_OPTIONS[option][2].help))
 
 
-@pytest.mark.parametrize(("option", "known"), [(Scheduler, SCHEDULERS), (Search, SEARCHERS)])
-def test_the_help_names_every_kind(option: Any, known: Mapping[str, type]) -> None:
-    """The help of --scheduler and of --search names every scheduler and every searcher."""
-    (settings,) = option.__metadata__
-    assert set(known) <= set(re.findall(r"[a-z0-9-]+", settings.help))
+def test_a_value_is_json_if_it_can_be_parsed_and_text_otherwise() -> None:
+    nested = "[" * 100_000
+    pairs = ["space.lr=0.1", "space.layers=[1, 2]", "scheduler=asha", "budget.seconds=null", "x=a=b", f"y={nested}"]
+    assert assignments(pairs) == {
+        "space.lr": 0.1, "space.layers": [1, 2], "scheduler": "asha", "budget.seconds": None, "x": "a=b", "y": nested,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("pair", ["lr", "=1", ""])
+def test_an_assignment_without_field_or_value_is_refused(pair: str) -> None:
+    with pytest.raises(InvalidJob) as refused:
+        assignments([pair], "an option")
+    assert refused.value.faults[0].field == "an option"
+
+
+def test_a_resumed_study_keeps_its_budget_except_for_the_changes(tmp_path: Path) -> None:
+    recorded = tune_job("digits-quick", scheduler="fifo")
+    Recording(tmp_path, recorded)
+    assert job_of("digits-quick", {}, str(tmp_path), resume=False).budget != recorded.budget
+    resumed = job_of("digits-quick", {"budget.trials": 77}, str(tmp_path), resume=True)
+    assert (resumed.budget.trials, resumed.budget.epochs) == (77, recorded.budget.epochs)

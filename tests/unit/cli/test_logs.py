@@ -53,5 +53,5 @@ def test_logs_escape_what_a_terminal_obeys(tmp_path: Path) -> None:
 def test_the_log_of_a_trial_is_not_followed(study: Recording, words: list[str]) -> None:
     """`logs --trial` refuses the options about a driver's output on a cluster, which it would ignore."""
     command = ["logs", study.job.name, "--storage", str(study.root), "--trial", "1", *words]
-    with pytest.raises(UsageError, match=r"--trial prints a trial's log .* cannot be combined"):
+    with pytest.raises(UsageError, match="--trial prints a trial's log"):
         CliRunner().invoke(app, command, catch_exceptions=False)

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline import Budget, Objective, TuneJob, Uniform, run
-from pipeline.cli.app import main
 from pipeline.cli.commands import app
+from tests.hostile.command import tunepipe
 
 OFFSET = {"by": 0.0}
 
@@ -73,47 +73,7 @@ def test_metrics_are_printed_by_their_names(tmp_path: Path, monkeypatch: pytest.
     assert sorted(epoch.split("differs in ")[1].split(", ")) == ["Top 2/acc", "top 2 acc"]
 
 
-def test_an_unknown_trial_is_reported_alone(
-    storage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`rerun` of an unknown trial prints an error and no table header."""
-    monkeypatch.setattr("sys.argv", ["tunepipe", "rerun", "again", "9999", "--storage", str(storage)])
-    with pytest.raises(SystemExit):
-        main()
-    reported = capsys.readouterr()
-    assert reported.out == ""
-    assert "no trial '9999'. Available: 0000, 0001" in reported.err
-
-
-@pytest.mark.parametrize(
-    ("named", "reported"),
-    [
-        (
-            [],
-            [
-                "Name the trial: `tunepipe rerun again TRIAL`",
-                "Available: 0000, 0001",
-                "by its id, 0001, or its number, 1",
-            ],
-        ),
-        (["1", "--trial", "0"], ["Name one trial; found 1 and --trial 0"]),
-        (["--trial", "7"], ["no trial '0007'. Available: 0000, 0001"]),
-    ],
-)
-def test_a_trial_that_is_not_named_is_asked_for(
-    named: list[str], reported: list[str], storage: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    """`rerun` exits with 2 and a remedy if no trial, two trials or an unknown trial are named."""
-    monkeypatch.setattr("sys.argv", ["tunepipe", "rerun", "again", *named, "--storage", str(storage)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    printed = capsys.readouterr().err
-    assert all(part in printed for part in reported), printed
-
-
-def test_the_trial_may_be_an_option_as_of_other_commands(storage: Path) -> None:
-    """`tunepipe rerun` accepts the trial as an argument or as --trial, with the same output."""
-    command = ["rerun", "again", "--storage", str(storage)]
-    by_option = CliRunner().invoke(app, [*command, "--trial", "1"], catch_exceptions=False).stdout
-    assert by_option == CliRunner().invoke(app, [*command, "1"], catch_exceptions=False).stdout
+def test_an_unknown_trial_is_reported_alone(storage: Path) -> None:
+    printed = tunepipe("rerun", "again", "9999", "--storage", str(storage))
+    assert (printed.code, printed.output) == (2, "")
+    assert "no trial '9999'. Available: 0000, 0001" in printed.errors

@@ -45,7 +45,7 @@ def test_top_limits_the_trials_of_the_object(study: Recording) -> None:
 
 
 def test_a_number_of_trials_is_refused_beside_one_trial(study: Recording) -> None:
-    with pytest.raises(UsageError, match="--trial shows one"):
+    with pytest.raises(UsageError, match="--trial and --top cannot be combined"):
         invoke(study, "--trial", "1", "--top", "3")
 
 
