@@ -1,6 +1,7 @@
 """`tunepipe check`: finds errors of a study before it starts."""
 
 import shlex
+from collections import Counter
 from contextlib import closing, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -83,15 +84,10 @@ def _show(console: "Console", finding: "Finding") -> None:
 
 def _verdict(findings: "Sequence[Finding]", job: str) -> str:
     """The last sentence."""
-    errors, warnings, skipped = (
-        sum(finding.level == level for finding in findings) for level in ("error", "warning", "skipped")
-    )
-    kinds = {"error": errors, "warning": warnings}
-    parts = [counted(number, kind) for kind, number in kinds.items() if number]
-    parts += [f"{counted(skipped, 'check')} skipped"] if skipped else []
-    counts = listed(parts)
-    if errors:
-        return f"{counts}. Fix the {by_count(errors, 'error', 'errors')} before `tunepipe run {job}`."
-    if counts:
-        return f"{counts}: `tunepipe run {job}` can start."
-    return f"No error found: `tunepipe run {job}` can start."
+    found = Counter(finding.level for finding in findings)
+    counts = [counted(found[level], level) for level in ("error", "warning") if found[level]]
+    counts += [f"{counted(found['skipped'], 'check')} skipped"] if found["skipped"] else []
+    said = listed(counts) or "No error found"
+    if found["error"]:
+        return f"{said}. Fix the {by_count(found['error'], 'error', 'errors')} before `tunepipe run {job}`."
+    return f"{said}: `tunepipe run {job}` can start."

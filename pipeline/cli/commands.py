@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.check import check
-from pipeline.cli.control import budget, enqueue, pause
+from pipeline.cli.control import budget, enqueue, pause, stop
 from pipeline.cli.explain import compare, explain
 from pipeline.cli.export import export
 from pipeline.cli.logs import logs
@@ -14,7 +14,6 @@ from pipeline.cli.results import results
 from pipeline.cli.run import resume, run
 from pipeline.cli.simulate import simulate
 from pipeline.cli.sql import sql
-from pipeline.cli.stop import stop
 from pipeline.cli.studies import delete, list_jobs, list_studies, report, serve
 from pipeline.cli.submit import status, submit
 

@@ -52,7 +52,6 @@ def check(*arguments: str) -> Result:
     ],
 )
 def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], findings, code, last) -> None:
-    """A check with an error exits with 2 and one with only warnings with 0, and its last line counts the findings."""
     found += findings
     reported = check()
     assert reported.exit_code == code
@@ -60,7 +59,6 @@ def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], finding
 
 
 def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
-    """In a pipe, a check prints for each finding a line with its level, name, text and advice in aligned columns."""
     found += [OK, WARNING, FAULT, Finding("epoch", "skipped", "the data were not loaded")]
     assert check().stdout.splitlines()[:4] == [
         "ok       storage    it can be written",
@@ -71,7 +69,6 @@ def test_a_pipe_gets_a_line_for_each_finding_in_words(found: list[Any]) -> None:
 
 
 def test_json_is_one_object_on_stdout(found: list[Any]) -> None:
-    """With --json, a check prints one object to stdout and its lines to stderr, and exits with the same code."""
     found += [OK, FAULT]
     reported = check("--json")
     printed = json.loads(reported.stdout)
@@ -82,12 +79,10 @@ def test_json_is_one_object_on_stdout(found: list[Any]) -> None:
 
 
 def test_ctrl_c_is_an_interruption(found: list[Any]) -> None:
-    """Ctrl-C ends a check with a sentence and exit code 130, like `run`."""
     found += [OK, KeyboardInterrupt()]
     with pytest.raises(Interrupted, match="left no files behind"):
         check()
 
 
 def test_the_options_of_run_change_the_job(found: list[Any], tmp_path: Path) -> None:
-    """A check applies the options of run: the study's name is that of --name."""
     assert json.loads(check("--json", "--name", "other", "--trials", "3").stdout)["job"] == "other"

@@ -23,7 +23,6 @@ def store(tmp_path: Path) -> Store:
     "words", [["enqueue", STUDY, "lr=0.1", "units=64"], ["stop", STUDY, "--trial", "1"]], ids=["enqueue", "stop"]
 )
 def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words: list[str]) -> None:
-    """Without a live driver, `enqueue` and `stop --trial` store their command, and print what will execute it."""
     printed = tunepipe(*words, "--storage", str(tmp_path))
     assert printed.code == 0
     assert f"`tunepipe resume {store.uri}`, with a larger budget" in printed.output
@@ -44,7 +43,6 @@ def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words
 def test_commands_that_cannot_be_executed_are_refused(
     store: Store, tmp_path: Path, words: list[str], reported: str
 ) -> None:
-    """A command to a study that cannot be executed is refused with a remedy and leaves no file in the study."""
     printed = tunepipe(*words, "--storage", str(tmp_path))
     assert printed.code == 2
     assert reported in printed.errors
@@ -52,7 +50,6 @@ def test_commands_that_cannot_be_executed_are_refused(
 
 
 def test_a_study_that_does_not_run_is_not_paused(store: Store, tmp_path: Path) -> None:
-    """Pausing or continuing a study that does not run has no effect, is reported and is not an error."""
     printed = tunepipe("pause", STUDY, "--storage", str(tmp_path))
     assert printed.code == 0
     assert "nothing to pause" in printed.output

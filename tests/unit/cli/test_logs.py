@@ -18,7 +18,6 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def test_logs_of_an_unknown_trial_are_refused(study: Recording) -> None:
-    """`logs` names the existing trials for an unknown one and reports separately a trial without output."""
     command = ["logs", study.job.name, "--storage", str(study.root), "--trial"]
     with pytest.raises(JobNotFound, match=r"no trial '9999'\. Available: 0000, 0001"):
         CliRunner().invoke(app, [*command, "9999"], catch_exceptions=False)
@@ -29,7 +28,6 @@ def test_logs_of_an_unknown_trial_are_refused(study: Recording) -> None:
 
 
 def test_an_empty_log_is_that_of_a_silent_trial(tmp_path: Path) -> None:
-    """`logs` of a trial with an empty log prints nothing to stdout and a note to stderr, and exits with 0."""
     study = every_domain_study(tmp_path, trials=2)
     study.store.write(layout.log("0000"), "")
     reported = CliRunner().invoke(app, ["logs", study.job.name, "--storage", str(study.root), "--trial", "0"])
@@ -38,7 +36,6 @@ def test_an_empty_log_is_that_of_a_silent_trial(tmp_path: Path) -> None:
 
 
 def test_logs_escape_what_a_terminal_obeys(tmp_path: Path) -> None:
-    """`logs` removes colours and escapes other control sequences, and --raw prints the log unchanged."""
     study = every_domain_study(tmp_path, trials=2)
     printed = "\x1b[32mgreen\x1b[0m\x1b]0;title\x07\x1b]8;;http://x\x1b\\\\link\x1b[2J\n"
     study.store.write(layout.log("0001"), printed)
@@ -51,7 +48,6 @@ def test_logs_escape_what_a_terminal_obeys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["--follow"], ["-f"], ["--address", "http://host:8265"]])
 def test_the_log_of_a_trial_is_not_followed(study: Recording, words: list[str]) -> None:
-    """`logs --trial` refuses the options about a driver's output on a cluster, which it would ignore."""
     command = ["logs", study.job.name, "--storage", str(study.root), "--trial", "1", *words]
     with pytest.raises(UsageError, match="--trial prints a trial's log"):
         CliRunner().invoke(app, command, catch_exceptions=False)

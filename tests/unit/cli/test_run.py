@@ -44,7 +44,6 @@ def _run(*words: str) -> CommandResult:
 
 
 def test_a_study_ends_with_its_results_and_where_they_are(tmp_path: Path) -> None:
-    """`run` ends with the leaderboard, the study's folder and the path of its report."""
     printed = _run()
     assert printed.code == 0
     lines = printed.output.splitlines()
@@ -54,7 +53,6 @@ def test_a_study_ends_with_its_results_and_where_they_are(tmp_path: Path) -> Non
 
 
 def test_a_taken_name_offers_a_resume_and_another_name() -> None:
-    """`run` refuses a taken name, shows a finished study with --resume, and `resume` with more trials continues it."""
     _run()
     taken = _run()
     assert taken.code == 2
@@ -68,14 +66,12 @@ def test_a_taken_name_offers_a_resume_and_another_name() -> None:
 
 
 def test_json_is_one_object_on_stdout() -> None:
-    """`run --json` prints the same object as `results --json`."""
     printed = _run("--json")
     assert json.loads(printed.output)["state"] == "finished"
     assert printed.output == tunepipe("results", "beale", "--json").output
 
 
 def test_if_no_trial_succeeds_the_failures_are_printed(tmp_path: Path) -> None:
-    """If no trial succeeds, run exits with 3 and prints each cause with its location and reason."""
     (tmp_path / "bad.py").write_text(BAD)
     printed = tunepipe("run", "bad.py", "--workers", "0", traceback=True)
     assert printed.code == 3
@@ -85,7 +81,6 @@ def test_if_no_trial_succeeds_the_failures_are_printed(tmp_path: Path) -> None:
 
 
 def test_a_failed_study_points_to_the_check_of_the_same_job(tmp_path: Path) -> None:
-    """If no trial succeeds, `run` names the command that checks the job with the options of the run."""
     (tmp_path / "bad.py").write_text(BAD)
     printed = tunepipe("run", "bad.py", "--workers", "0", "--set", "space.x=0.5", traceback=True)
     assert printed.code == 3
@@ -93,7 +88,6 @@ def test_a_failed_study_points_to_the_check_of_the_same_job(tmp_path: Path) -> N
 
 
 def test_a_data_function_that_raises_shows_its_line(tmp_path: Path) -> None:
-    """An error of a data function exits with 2 and a traceback of the user's frames, without tunepipe's frames."""
     (tmp_path / "rows.py").write_text(DATA)
     printed = tunepipe("run", "rows.py", "--workers", "0", traceback=True)
     assert printed.code == 2
@@ -103,7 +97,6 @@ def test_a_data_function_that_raises_shows_its_line(tmp_path: Path) -> None:
 
 
 def test_a_study_is_logged_while_it_runs(tmp_path: Path) -> None:
-    """`--log tensorboard=FOLDER` writes events of each trial, and an unknown kind of log is refused before training."""
     refused = _run("--log", "wandb=here")
     assert refused.code == 2
     assert "tensorboard=FOLDER" in refused.errors

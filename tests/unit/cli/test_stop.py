@@ -11,7 +11,6 @@ STUDY = "mnist-asha"
 
 
 def test_a_study_that_has_ended_is_not_stopped(tmp_path: Path) -> None:
-    """`stop` leaves a study without a live driver alone and prints its state."""
     asha_study(tmp_path, trials=4)
     printed = tunepipe("stop", STUDY, "--storage", str(tmp_path))
     assert printed.code == 0
@@ -31,7 +30,6 @@ def test_a_study_that_has_ended_is_not_stopped(tmp_path: Path) -> None:
 def test_unknown_studies_and_conflicting_options_are_refused(
     words: list[str], reported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`stop` of an unknown study or with options that exclude each other exits with 2 and a remedy."""
     monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
     refused = tunepipe("stop", "x", "--storage", str(tmp_path), *words)
     assert refused.code == 2

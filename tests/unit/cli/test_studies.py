@@ -1,4 +1,4 @@
-"""`tunepipe studies` lists a storage's studies."""
+"""`tunepipe list`, `studies`, `explain`, `report` and `delete`: what they print, write and refuse."""
 
 import json
 import subprocess
@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+import typer
 
-from pipeline.cli.commands import app
+import tune_jobs
+from tests.hostile.command import tunepipe
 from tests.unit.results.studies import Recording, asha_study, tune_job
 
 
@@ -20,44 +21,82 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def invoke(*arguments: str) -> str:
-    done = CliRunner().invoke(app, ["studies", *arguments], catch_exceptions=False)
-    assert done.exit_code == 0
-    return done.stdout
+def test_the_jobs_are_listed() -> None:
+    job, lines = tune_jobs.find("beale"), tunepipe("list").output.splitlines()
+    assert {line.split()[0] for line in lines[1:] if line.split()} >= set(tune_jobs.names())
+    (beale,) = [line for line in lines if line.split()[:1] == ["beale"]]
+    assert job.scheduler.kind in beale
+    assert f"{job.budget.trials} × {job.budget.epochs}" in beale
+    found = {each["name"]: each for each in json.loads(tunepipe("list", "--json").output)["jobs"]}
+    assert list(found) == tune_jobs.names()
+    assert (found["beale"]["trials"], found["beale"]["epochs"]) == (job.budget.trials, job.budget.epochs)
 
 
-def test_each_study_is_a_line(storage: Path) -> None:
-    head, waits, asha = invoke("--storage", str(storage)).splitlines()
-
+def test_the_studies_of_a_storage_are_listed(storage: Path, tmp_path: Path) -> None:
+    head, waits, asha = tunepipe("studies", "--storage", str(storage)).output.splitlines()
     assert head.split() == ["study", "state", "trials", "epochs", "best", "started"]
     assert waits.split() == ["waits", "waiting", "0", "0", "–", "–"]
     assert asha.split()[:6] == ["mnist-asha", "finished", "24", "64", "val_accuracy", "0.9666"]
+    reported = json.loads(tunepipe("studies", "--storage", str(storage), "--json").output)["studies"]
+    assert [(each["name"], each["trials"]) for each in reported] == [("waits", 0), ("mnist-asha", 24)]
+    assert reported[1]["started"] == "2025-03-14T09:30:00+00:00"
+    assert "tunepipe run JOB" in tunepipe("studies", "--storage", str(tmp_path)).output
+    assert json.loads(tunepipe("studies", "--storage", str(tmp_path), "--json").output) == {"studies": []}
 
 
-def test_json_prints_one_object(storage: Path) -> None:
-    reported = json.loads(invoke("--storage", str(storage), "--json"))
-
-    assert [(study["name"], study["trials"], study["metric"]) for study in reported["studies"]] == [
-        ("waits", 0, "val_accuracy"),
-        ("mnist-asha", 24, "val_accuracy"),
-    ]
-    assert reported["studies"][1]["started"] == "2025-03-14T09:30:00+00:00"
+def test_a_report_is_written_into_the_study_or_elsewhere(storage: Path, tmp_path: Path) -> None:
+    for words, page in (([], storage / "mnist-asha/report.html"), (["--output"], tmp_path / "page.html")):
+        printed = tunepipe("report", "mnist-asha", "--storage", str(storage), *words, *([str(page)] if words else []))
+        assert (printed.code, printed.output) == (0, f"{page}\n")
+        assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
-def test_an_empty_storage_prints_what_to_do(tmp_path: Path) -> None:
-    reported = invoke("--storage", str(tmp_path))
+PROGRAM = """
+import sys
+from pipeline.cli.app import start
+try:
+    start()
+finally:
+    print(sorted({"matplotlib", "pandas", "ray", "tensorflow"} & sys.modules.keys()), file=sys.stderr)
+"""
 
-    assert "tunepipe run JOB" in reported
-    assert "--storage" in reported
-    assert json.loads(invoke("--storage", str(tmp_path), "--json")) == {"studies": []}
+
+@pytest.mark.parametrize("words", [["explain", "mnist-asha"], ["explain", "mnist-asha", "--json"]])
+def test_commands_that_read_load_no_library_that_draws_or_trains(storage: Path, words: list[str]) -> None:
+    command = [sys.executable, "-c", PROGRAM, *words, "--storage", str(storage)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (0, "[]")
+    assert "mnist-asha" in ended.stdout
 
 
-def test_a_list_needs_neither_ray_nor_tensorflow_nor_pictures(storage: Path) -> None:
-    code = (
-        "import sys; from pipeline.cli.commands import app; "
-        "app(['studies', '--storage', sys.argv[1]], standalone_mode=False); "
-        "sys.exit(' '.join({'ray', 'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)) or None)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(storage)], capture_output=True, text=True, timeout=120)
+@pytest.fixture
+def study(tmp_path: Path) -> Recording:
+    return asha_study(tmp_path, trials=2)
 
-    assert done.returncode == 0, done.stderr
+
+def delete(study: Recording, monkeypatch: pytest.MonkeyPatch, *words: str, answer: bool | None = None) -> str:
+    def confirm(*_: object, **__: object) -> bool:
+        if answer is None:
+            raise typer.Abort
+        return answer
+
+    monkeypatch.setattr("typer.confirm", confirm)
+    printed = tunepipe("delete", study.job.name, "--storage", str(study.root), *words)
+    return printed.output if printed.code == 0 else printed.errors
+
+
+def test_nothing_is_deleted_without_consent(study: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Nothing was deleted." in delete(study, monkeypatch, answer=False)
+    assert "--yes deletes without asking" in delete(study, monkeypatch)
+    for number in range(7):
+        study.store.write(f"files/0000/note {number}.txt", "mine")
+    reported = delete(study, monkeypatch, answer=False)
+    assert "including your own: files/0000/note 0.txt" in reported
+    assert "and 2 more." in reported
+    assert study.store.exists("study.json")
+    assert "Deleted" in delete(study, monkeypatch, answer=True)
+    assert not study.store.exists("study.json")
+
+
+def test_yes_asks_nothing(study: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert delete(study, monkeypatch, "--yes") == f"Deleted {study.store.uri}.\n"

@@ -19,12 +19,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("study", ["one", "./studies/one", "studies/one/", "studies/../studies/one", "{}/studies/one"])
 def test_a_name_and_every_kind_of_path_lead_to_the_study(study: str, here: Path) -> None:
-    """A study's name and each kind of path to it lead to the same folder."""
     assert study_store(study.format(here), "studies").local == here / "studies/one"
 
 
 def test_within_a_storage_its_folders_are_studies(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a storage's folder, a study is named by its folder's name, and in the study's folder by a dot."""
     monkeypatch.chdir("studies")
     assert study_store("one", "studies").local == here / "studies/one"
     monkeypatch.chdir("one")
@@ -32,7 +30,6 @@ def test_within_a_storage_its_folders_are_studies(here: Path, monkeypatch: pytes
 
 
 def test_a_path_leads_where_the_system_goes(here: Path) -> None:
-    """A path with `..` behind a link is the folder that the system opens by it, as in --storage."""
     (here / "deep/inner").mkdir(parents=True)
     (here / "link").symlink_to(here / "deep/inner")
     Recording(here / "deep/studies", tune_job("two"))
@@ -42,20 +39,17 @@ def test_a_path_leads_where_the_system_goes(here: Path) -> None:
 
 
 def test_a_study_that_is_a_link_keeps_the_link_s_name(here: Path) -> None:
-    """A study's folder that is a link to another disk is named by the link, even by a path with `..`."""
     (here / "studies/other").symlink_to(here / "studies/one")
     for path in ("studies/other", "studies/../studies/other", f"{here}/studies/other/"):
         assert located(path, "studies") == (str(here / "studies"), "other")
 
 
 def test_a_path_that_cannot_be_used_is_refused(here: Path) -> None:
-    """A path in the home folder of a user who does not exist is refused in a sentence."""
     with pytest.raises(StorageError, match="cannot be used"):
         located("~nobody-of-that-name/studies/one", "studies")
 
 
 def test_the_home_folder_is_a_study_like_any_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path that is only a home folder leads there, and a folder `~` of the current folder is named by `./~`."""
     monkeypatch.setenv("HOME", str(here / "studies/one"))
     assert located("~/", "elsewhere") == (str(here / "studies"), "one")
     assert located("./~/", "elsewhere") == (str(here), "~")
@@ -64,13 +58,11 @@ def test_the_home_folder_is_a_study_like_any_folder(here: Path, monkeypatch: pyt
 
 
 def test_a_study_of_the_storage_precedes_a_folder_of_its_name(here: Path) -> None:
-    """With --storage, a name means the study in that storage, not a local folder of the same name."""
     Recording(here, tune_job("one"))
     assert study_store("one", "studies").local == here / "studies/one"
 
 
 def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
-    """A URI is split at its last slash into storage and study, and keeps its query."""
     assert located("s3://bucket/deep/one?region=x", "studies") == ("s3://bucket/deep?region=x", "one")
     assert located("gs://bucket/one/", "studies") == ("gs://bucket", "one")
 
@@ -85,18 +77,15 @@ def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
     ],
 )
 def test_a_study_that_is_not_there(study: str, reported: str, here: Path) -> None:
-    """An unknown study is refused with the existing studies, a similar name or the command that creates one."""
     with pytest.raises(JobNotFound, match=reported):
         study_store(study, "studies")
 
 
 def test_a_trial_is_called_by_its_number_too() -> None:
-    """A trial's number and its id name the same trial, and other text is passed on unchanged."""
     assert [trial_id(text) for text in ("7", "0007", "x7")] == ["0007", "0007", "x7"]
 
 
 def test_a_name_in_a_uri_may_be_percent_encoded() -> None:
-    """The name of a study's folder in a URI is read as URIs are written, and its storage stays as it is given."""
     assert located("s3://bucket/my%20studies/one%202?region=x", "studies") == (
         "s3://bucket/my%20studies?region=x",
         "one 2",

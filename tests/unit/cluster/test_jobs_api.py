@@ -182,13 +182,6 @@ def test_the_path_of_an_address_is_kept(other):
     assert other.paths == ["/ray/api/jobs/"] * 3
 
 
-def test_a_gateway_that_wants_a_login_is_no_missing_token(other, monkeypatch):
-    other.status = 401
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "t")
-    with pytest.raises(ClusterError, match="refuses the token"):
-        JobsApi(f"http://127.0.0.1:{other.server_port}").submissions()
-
-
 def test_a_proxy_is_not_asked_for_this_machine(jobs_server, monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -216,7 +209,7 @@ def test_tokens_are_found_where_ray_finds_them(jobs_server, monkeypatch, tmp_pat
         JobsApi(jobs_server.address)
 
 
-@pytest.mark.parametrize("token", ["sec\nret", "sécret", "sec\x7fret"])
+@pytest.mark.parametrize("token", ["sec\nret", "sécret"])
 @pytest.mark.parametrize("where", ["variable", "named file", "home"])
 def test_a_token_that_cannot_be_sent_is_refused_without_printing_it(jobs_server, monkeypatch, tmp_path, token, where):
     (tmp_path / ".ray").mkdir()
