@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,19 +64,9 @@ _Point = tuple[str, int, float, datetime]
 """A number of an epoch: name, epoch, value, time."""
 
 
-class Log(Protocol):
-    """Where a study is logged."""
-
-    def update(self, results: Results) -> Any:
-        """Log what is new."""
-
-    def close(self) -> None:
-        """Close what is open."""
-
-
-def logs_of(texts: Sequence[str]) -> dict[str, Log]:
+def logs_of(texts: Sequence[str]) -> dict[str, "MLflowLog | TensorBoardLog"]:
     """The logs that a user has asked for; a relative path is one of the current folder, which a trial may change."""
-    logs: dict[str, Log] = {}
+    logs: dict[str, MLflowLog | TensorBoardLog] = {}
     for text in texts:
         kind, _, place = text.partition("=")
         if kind == "mlflow" and place:
@@ -112,7 +102,7 @@ def log_live(store: Store, texts: Sequence[str], note: Callable[[str], None]) ->
 class _LogThread(threading.Thread):
     """Logs what is new, again and again, and once more at the end."""
 
-    def __init__(self, store: Store, text: str, log: Log, note: Callable[[str], None], ended: threading.Event) -> None:
+    def __init__(self, store: Store, text: str, log: Any, note: Callable[[str], None], ended: threading.Event) -> None:
         super().__init__(name=text, daemon=True)
         self._store, self._log, self._note, self._ended = store, log, note, ended
         self._noted, self._mark, self.patience = False, "", _END_SECONDS

@@ -40,17 +40,13 @@ def trials_to_learn_from(results: Results, job: TuneJob, study: str) -> EarlierT
             seen.setdefault(name, set()).add(key_of({name: value}))
         inside.append(Observation(config, one.state, one.loss, one.curve, one.trial_id, one.ended))
     theirs = {name for one in tried for name in one.config}
-    faults = {
-        "in which a trial has a value already": not any(one.curve for one in tried),
-        f"with a hyperparameter of this space: {', '.join(drawn)}": not theirs & set(drawn),
-        f"with trials in this space; all of its {len(tried)} lie outside": not any(one.curve for one in inside),
-        f"whose trials differ in a hyperparameter of this space: {', '.join(drawn)}": all(
-            len(values) < 2 for values in seen.values()
-        ),
-    }
-    for allowed, is_so in faults.items():
-        if is_so:
-            raise InvalidJob(f"job {job.name!r}", [Fault("learn_from", study, f"must be a study {allowed}")])
+    allowed = ""
+    if not any(one.curve for one in inside):
+        allowed = f"in which a trial in this space has a value; {outside} of its {len(tried)} lie outside"
+    elif all(len(values) < 2 for values in seen.values()):
+        allowed = f"whose trials differ in a hyperparameter of this space: {', '.join(drawn)}"
+    if allowed:
+        raise InvalidJob(f"job {job.name!r}", [Fault("learn_from", study, f"must be a study {allowed}")])
     chosen = History(inside).chosen(best=MAX_TRIALS // 3, most=MAX_TRIALS)
     return EarlierTrials(
         study=study,

@@ -296,12 +296,18 @@ def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> 
     P. Meier, JASA 1958): trials that end early do so first, so the mean of those that have ended would be too low.
     """
     stopped, going = (np.clip(np.asarray(each, np.int64), 0, maximum) for each in (ended, live))
-    ends, everyone = (np.bincount(each, minlength=maximum + 1) for each in (stopped, np.concatenate([stopped, going])))
-    reached = everyone[::-1].cumsum()[::-1]
-    survival = np.cumprod(1 - ends[:maximum] / np.maximum(reached[:maximum], 1))
-    later = survival[::-1].cumsum()[::-1]
-    at = going[going < maximum]
-    return float(later[0]), float((later[at] / survival[at]).sum())
+    everyone = np.sort(np.concatenate([stopped, going]))
+    # Between the epochs at which trials ended, all continue; there may be millions of epochs.
+    ends, counts = np.unique(np.append(stopped[stopped < maximum], maximum), return_counts=True)
+    counts[-1] = 0
+    goes_on = 1 - counts / np.maximum(len(everyone) - np.searchsorted(everyone, ends), 1)
+    more = np.zeros(len(ends))
+    """What a trial is expected to train after each of these epochs, if it continues."""
+    for place in range(len(ends) - 2, -1, -1):
+        more[place] = ends[place + 1] - ends[place] + goes_on[place + 1] * more[place + 1]
+    following = np.searchsorted(ends[:-1], going, side="right")
+    left = ends[following] - going + goes_on[following] * more[following]
+    return float(ends[0] + goes_on[0] * more[0]), float(left.sum())
 
 
 def seconds_left(

@@ -29,7 +29,7 @@ from pipeline.results.views.explanation import (
     time_table,
     where_clause,
 )
-from pipeline.results.views.study import hypervolume_text
+from pipeline.results.views.study import objective_lines
 from pipeline.space import ListedDomain
 from pipeline.storage.schema import metric_column
 from pipeline.text import counted, listed
@@ -102,7 +102,7 @@ def _of_values(results: Results) -> Iterator[Section]:
         yield Section("One objective against another", note, pictures)
         if hypervolume_of(results) is not None:
             section = _hypervolume({results.name: results})
-            yield Section(section.title, f"{section.note} {hypervolume_text(results)}", section.pictures)
+            yield Section(section.title, f"{section.note} {objective_lines(results)['hypervolume']}", section.pictures)
     if count := spreads(results).num_rows:
         height, caption = int(np.clip(90 + 26 * count, 180, 900)), partial(captions.of_deviations, results)
         alt = f"Means and standard deviations of {first.metric} for {counted(count, 'trial')}."

@@ -230,19 +230,7 @@ def postpone_pandas() -> None:
 
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
-    """Read a study, even while it runs.
-
-    Args:
-        path_or_uri: The study's folder: a local path or a URI.
-        now: The time at which to judge whether a driver is silent; the current time unless given.
-
-    Returns:
-        The study's tables, its state and its best trial.
-
-    Raises:
-        JobNotFound: There is no study there; names the studies there are.
-        StorageError: The storage cannot be read, or the study was written by a newer tunepipe.
-    """
+    """Read a study, even while it runs; `now` is the time at which to judge whether its driver is silent."""
     store = Store(path_or_uri)
     study = read_study(store)
     # Sessions first: a study that has ended has all of its rows.

@@ -61,13 +61,6 @@ def trials_in_words(results: Results) -> str:
     )
 
 
-@cache_per_results
-def trials_of_epochs(results: Results) -> npt.NDArray[np.int64]:
-    """Where in `results.trials` the trial of each epoch is."""
-    trials = results.table("trials")["trial_id"].combine_chunks()
-    return np.asarray(pc.index_in(results.table("epochs")["trial_id"], value_set=trials), np.int64)
-
-
 def configs_at_best(results: Results, only: Sequence[str] | None = None) -> dict[str, Config]:
     """Each trial's config in force at its best epoch; as it is now for a trial without one."""
     trials = results.table("trials")

@@ -175,9 +175,7 @@ def summary(results: Results) -> dict[str, str]:
         "config": best and "  ".join(
             f"{name}={format_value(best.config[name])}" for name in names[:MAX_PARAMETERS] if name in best.config),
         "test split": "  ".join(f"{name} {format_number(value)}" for name, value in (results.test or {}).items()),
-        "front": _front(results),
-        "bounds": _bounds(results),
-        "hypervolume": hypervolume_text(results),
+        **objective_lines(results),
         "trials": listed(f"{n:,} {what}" for what, n in kinds.items() if n),
         "saved": f"{counts.saved:,} of {counts.whole:,} epochs ({counts.saved / counts.whole:.0%}) by stopping early"
         if counts.saved else "",
@@ -200,34 +198,33 @@ def _some(items: Sequence[str]) -> str:
     return listed(items if len(items) <= _MANY else [*items[:_MANY], f"{len(items) - _MANY} more"]) if items else ""
 
 
-def _front(results: Results) -> str:
-    if len(results.objectives) < 2:
-        return ""
-    names = listed(f"{objective.metric} ({objective.mode})" for objective in results.objectives)
-    trials = counted(results.table("trials").num_rows, "trial")
-    return f"{len(pareto_front(results))} of {trials} are on the front of {names}; the best is the best in the first"
-
-
-def _bounds(results: Results) -> str:
-    bounds = [
+def objective_lines(results: Results) -> dict[str, str]:
+    """The front of several objectives and what it dominates, and how many trials are within bounds."""
+    objectives, trials, found = results.objectives, results.table("trials"), hypervolume_of(results)
+    lines, every = dict[str, str](), counted(trials.num_rows, "trial")
+    if len(objectives) > 1:
+        names = listed(f"{one.metric} ({one.mode})" for one in objectives)
+        number_on = len(pareto_front(results))
+        lines["front"] = f"{number_on} of {every} are on the front of {names}; the best is the best in the first"
+    if bounds := [
         f"{one.metric} {words} {format_number(limit)}"
-        for one in results.objectives
+        for one in objectives
         for words, limit in (("at most", one.at_most), ("at least", one.at_least))
         if limit is not None
-    ]
-    trials = results.table("trials")
-    kept = pc.sum(pc.equal(trials["violation"], 0)).as_py() or 0
-    return f"{kept} of {counted(trials.num_rows, 'trial')} are within {listed(bounds)}" if bounds else ""
-
-
-def hypervolume_text(results: Results) -> str:
-    if len(results.objectives) < 2 or (found := hypervolume_of(results)) is None:
-        return ""
-    box, share = found
-    ends = (
-        listed(f"{metric} {format_number(value)}" for metric, value in at.items()) for at in (box.best, box.reference)
-    )
-    return f"{share:.1%} of the box from {next(ends)} (the best on the front) to {next(ends)} (the reference point)"
+    ]:
+        lines["bounds"] = (
+            f"{pc.sum(pc.equal(trials['violation'], 0)).as_py() or 0} of {every} are within {listed(bounds)}"
+        )
+    if found is not None:
+        box, share = found
+        best, reference = (
+            listed(f"{metric} {format_number(value)}" for metric, value in at.items())
+            for at in (box.best, box.reference)
+        )
+        lines["hypervolume"] = (
+            f"{share:.1%} of the box from {best} (the best on the front) to {reference} (the reference point)"
+        )
+    return lines
 
 
 def failures_table(results: Results) -> Table:

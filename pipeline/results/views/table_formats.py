@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, count
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,13 +15,6 @@ from pipeline.storage.parquet import write_parquet
 from pipeline.text import escaped_json
 
 Batches = Iterable[pa.RecordBatch]
-
-
-class Sink(Protocol):
-    """What bytes are written into."""
-
-    def write(self, content: bytes, /) -> int:
-        """Take bytes, and say how many."""
 
 
 def text_table(table: pa.Table) -> Table:
@@ -36,25 +29,23 @@ def _own_names(schema: pa.Schema, batches: Batches) -> tuple[pa.Schema, Batches]
     """A table in which no two columns have one name: a join of a table with itself has each of its names twice."""
     names: list[str] = []
     for name in schema.names:
-        numbered = (f"{name}_{number}" for number in count(1))
-        names.append(next(each for each in chain([name], numbered) if each not in names))
+        names.append(next(each for each in chain([name], (f"{name}_{n}" for n in count(1))) if each not in names))
     if names == schema.names:
         return schema, batches
     renamed = pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
     return renamed, (pa.RecordBatch.from_arrays(batch.columns, schema=renamed) for batch in batches)
 
 
-def _write_csv(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
-    text = [_as_text(field.type) or _is_bytes(field.type) for field in schema]
+def _write_csv(schema: pa.Schema, batches: Batches, sink: Any) -> None:
     flat = pa.schema(
-        [(field.name, pa.string() if as_text else field.type) for field, as_text in zip(schema, text, strict=True)]
+        [(name, _flat(pa.array([], type_)).type) for name, type_ in zip(schema.names, schema.types, strict=True)]
     )
     with csv.CSVWriter(sink, flat) as writer:
         for batch in batches:
             writer.write_batch(pa.RecordBatch.from_arrays([_flat(column) for column in batch.columns], schema=flat))
 
 
-def _write_json(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
+def _write_json(schema: pa.Schema, batches: Batches, sink: Any) -> None:
     schema, batches = _own_names(schema, batches)
     names, mark = schema.names, b"["
     for batch in batches:
@@ -65,7 +56,7 @@ def _write_json(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
     sink.write(b"]\n" if mark != b"[" else b"[]\n")
 
 
-def _write_markdown(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
+def _write_markdown(schema: pa.Schema, batches: Batches, sink: Any) -> None:
     def write(row: Sequence[str]) -> None:
         cells = (" ".join(cell.split()).replace("|", r"\|") for cell in row)
         sink.write(f"| {' | '.join(cells)} |\n".encode(errors="backslashreplace"))
@@ -77,7 +68,7 @@ def _write_markdown(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
             write([cell_text(value) for value in row])
 
 
-def _write_parquet(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
+def _write_parquet(schema: pa.Schema, batches: Batches, sink: Any) -> None:
     schema, batches = _own_names(schema, batches)
     try:
         write_parquet(schema, batches, sink)
@@ -87,7 +78,7 @@ def _write_parquet(schema: pa.Schema, batches: Batches, sink: Sink) -> None:
         ) from None
 
 
-FORMATS: Mapping[str, Callable[[pa.Schema, Batches, Sink], None]] = {
+FORMATS: Mapping[str, Callable[[pa.Schema, Batches, Any], None]] = {
     "csv": _write_csv,
     "json": _write_json,
     "markdown": _write_markdown,
@@ -103,22 +94,14 @@ def _is_number(type_: pa.DataType) -> bool:
     return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
 
 
-def _as_text(type_: pa.DataType) -> bool:
-    """Whether CSV has no form of its own for values of the type."""
-    return bool(pa.types.is_nested(type_) or pa.types.is_duration(type_) or pa.types.is_interval(type_))
-
-
-def _is_bytes(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
-
-
 def _flat(column: pa.Array) -> pa.Array:
-    """A column that CSV can hold: what has parts becomes JSON, and no number is written as `nan`."""
-    if pa.types.is_floating(column.type):
+    """A column that CSV can hold: what has parts becomes JSON, bytes become text, and no number is written as `nan`."""
+    is_, type_ = pa.types, column.type
+    if is_.is_floating(type_):
         return pc.if_else(pc.is_nan(column), None, column)
-    if _as_text(column.type):
+    if is_.is_nested(type_) or is_.is_duration(type_) or is_.is_interval(type_):
         return pa.array([None if v is None else json.dumps(plain(v)) for v in column.to_pylist()], pa.string())
-    if _is_bytes(column.type):
+    if is_.is_binary(type_) or is_.is_large_binary(type_):
         return pa.array([plain(value) for value in column.to_pylist()], pa.string())
     return column
 

@@ -9,8 +9,7 @@ import numpy as np
 from rich.console import Console, RenderableType
 
 from pipeline.results import Results, load_results
-from pipeline.searchers import CurveSearch
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Uniform, draw
+from pipeline.space import Choice, Grid, LogUniform, Uniform, draw
 from pipeline.storage.schema import metric_column
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import Recording, tune_job
@@ -20,9 +19,6 @@ INITS = {"he": (0.9, 0.92, 0.94), "lecun": (0.91, 0.91, 0.92), "zero": (0.1, 0.1
 
 KNOWN = {"a": Uniform(0.0, 1.0), "b": LogUniform(0.001, 1.0), "c": Choice(("x", "y", "z")), "idle": Uniform(0.0, 1.0)}
 """The space of `of_function`."""
-
-CURVES = {"lr": LogUniform(1e-4, 1.0), "kind": Choice(("a", "b", "c")), "layers": IntUniform(1, 4)}
-"""The space of `curves_study`."""
 
 
 def one_epoch_study(
@@ -70,31 +66,6 @@ def wide_study(root: Path, *, parameters: int = 60, trials: int = 80, name: str 
     """Trials with many hyperparameters of which one, p41, matters."""
     space = {f"p{number:02d}": Uniform(0.0, 1.0) for number in range(parameters)}
     return of_function(root, lambda config: config["p41"], trials=trials, space=space, name=name)
-
-
-def curves_study(root: Path, *, trials: int = 40, **fields: Any) -> Results:
-    """Trials of the searcher `curves` with a known optimum; every second one was stopped at its third epoch of nine."""
-    given = {"space": CURVES, "searcher": CurveSearch(), "scheduler": "asha", "budget": {"trials": trials, "epochs": 9}}
-    study, rng = Recording(root, tune_job("curves", **{**given, **fields})), np.random.default_rng(5)
-    for index in range(trials):
-        trial, config = layout.trial_id(index), draw(study.job.space, rng, index)
-        study.decide(trial, 0, "start", 0.0, config_after=config)
-        epochs = 9 if index % 2 else 3
-        for epoch in range(1, epochs + 1):
-            value = curve_value(config, epoch) + float(rng.normal(0, 0.001))
-            study.train(trial, epoch, config, value, float(epoch))
-        if epochs == 9:
-            study.decide(trial, 9, "finish", 9.0)
-        else:
-            study.decide(trial, 3, "stop", 9.0, rung=3, cutoff=1.0, value=0.5)
-    study.end(9.0)
-    return load_results(study.store.uri)
-
-
-def curve_value(config: Mapping[str, Any], epoch: int) -> float:
-    """The accuracy of a config in `curves_study` without noise: best at lr 0.01, kind b and one layer."""
-    end = 0.95 - 0.04 * math.log10(float(config.get("lr", 0.01)) / 0.01) ** 2 - 0.02 * (config.get("kind") != "b")
-    return end - 0.005 * int(config.get("layers", 1)) - 0.3 / (1 + epoch)
 
 
 def folded_study(root: Path, metric: str = "val_accuracy") -> Results:

@@ -120,6 +120,7 @@ def test_decisions_about_the_study_have_no_trial(asha_results: Results) -> None:
     [
         ([], [], 10, (10, 0)), ([], [0, 4, 10], 10, (10, 16)), ([10, 10], [3], 10, (10, 7)),
         ([1, 1], [2, 3], 5, (3, 5)), ([1, 1, 3], [2], 4, (2, 1)), ([0, 0], [], 5, (0, 0)), ([9], [8], 4, (4, 0)),
+        ([10**6], [0], 10**12, (10**6, 10**6)),
     ],
 )  # fmt: skip
 def test_trials_are_expected_to_train_as_far_as_those_before(

@@ -97,13 +97,6 @@ def test_columns_of_one_name_are_all_written() -> None:
     assert pq.read_table(io.BytesIO(written("parquet", table))).to_pylist() == [expected]
 
 
-def test_bytes_are_text() -> None:
-    table = pa.table({"bytes": [b"x", b"\x05\xfd", None]})
-    texts = ["x", "\x05\\xfd", None]
-    assert [row["bytes"] for row in json.loads(written("json", table))] == texts
-    assert list(csv.reader(io.StringIO(written("csv", table).decode())))[1:] == [["x"], ["\x05\\xfd"], []]
-
-
 def test_a_column_that_parquet_does_not_know_is_refused() -> None:
     table = pa.table({"span": pa.array([(0, 1, 0)], pa.month_day_nano_interval())})
     with pytest.raises(UsageError, match=r"Parquet has no form .* column::varchar"):
@@ -135,13 +128,6 @@ def shown(table: Table, width: int, *, terminal: bool = True) -> list[str]:
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 
-def test_a_wide_terminal_gets_everything_but_long_cells() -> None:
-    lines = shown(board(2), 300)
-    assert lines[0].split() == ["trial", "val_accuracy", "why", "p0", "p1"]
-    assert len(lines) == 3
-    assert lines[2].endswith("x" * 59 + "…")
-
-
 def test_the_last_optional_columns_are_removed_first() -> None:
     lines = shown(board(), 118)
     assert lines[0].split() == ["trial", "val_accuracy", "why", "p0"]
@@ -156,7 +142,7 @@ def test_the_caller_says_which_optional_columns_are_removed_first() -> None:
     assert shown(table, 60)[-1] == "+2 columns (b, d): ask."
 
 
-@pytest.mark.parametrize("width", range(20, 300, 7))
+@pytest.mark.parametrize("width", range(20, 300, 31))
 def test_no_line_is_longer_than_the_terminal_is_wide(width: int) -> None:
     lines = shown(board(), width)
     assert max(map(cell_len, lines)) <= width

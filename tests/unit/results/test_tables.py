@@ -31,7 +31,6 @@ from pipeline.results.tables.trials import (
     pareto_front,
     ranked,
     trial_row,
-    trials_of_epochs,
 )
 from pipeline.results.views.study import results_object, summary
 from pipeline.space import Choice, Uniform
@@ -77,11 +76,6 @@ def test_configs_are_those_of_the_best_epochs(pbt_results: Results, asha_results
     assert configs_at_best(pbt_results, ["0003"]) == {"0003": found["0003"]}
     # A trial without a value has the config that it has now.
     assert configs_at_best(asha_results, ["0004"])["0004"]["lr"] == trial_row(asha_results, "0004")["config_lr"]
-
-
-def test_each_epoch_has_the_place_of_its_trial(asha_results: Results) -> None:
-    ids = asha_results.trials["trial_id"].to_numpy()
-    assert ids[trials_of_epochs(asha_results)].tolist() == asha_results.epochs["trial_id"].tolist()
 
 
 @pytest.mark.parametrize(
