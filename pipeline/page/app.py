@@ -1,15 +1,16 @@
-"""The pages and their data by address. Handlers are plain functions: the server runs each in a thread."""
+"""The pages and their parts by address. Handlers are plain functions: the server runs each in a thread."""
 
 import asyncio
+import base64
+import hashlib
 import math
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from functools import partial
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, urlencode
 
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,68 +18,71 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from pipeline.errors import JobNotFound, StorageError, TunepipeError, UsageError, UserError
-from pipeline.page import controls, picture_columns, study_page, trial_page
-from pipeline.page.comparison_page import compared_names, comparison_content, comparison_mark
-from pipeline.page.explanation_page import Explanations
-from pipeline.page.report import report_html, report_policy
-from pipeline.page.studies_page import mark_of, studies_content
-from pipeline.page.study_cache import StudyCache
-from pipeline.results.analysis.parameters import DECADES
-from pipeline.results.palette import DAY, NIGHT
-from pipeline.results.report.page import template
-from pipeline.results.views.table import STATES
-from pipeline.text import sanitize
+from pipeline.page import controls, study_page, trial_page
+from pipeline.page.study_cache import StudyCache, StudyLine
+from pipeline.page.study_page import link
+from pipeline.results.analysis.comparison import compared
+from pipeline.results.report import page as report
+from pipeline.results.report.picture import Picture, Section
+from pipeline.results.views.explanation import explanation_tables
+from pipeline.text import format_number, rough_duration, sanitize
 
-_STATIC = Path(__file__).parent / "static"
-_FOLDER = "page/templates"
+_SCRIPT = report.template("page.js").render()
+_DIGEST = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+_REPORT_POLICY = (
+    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of a report: its own script runs, known by its hash, and nothing is loaded."""
 
-_POLL_SECONDS = 1.0
+_MAX_STUDIES = 8
 _MAX_BYTES = 100_000
 """The maximum size of a form."""
-_SILENT_SECONDS = 15.0
-"""After this many seconds without a change, an event shows the page that the server still answers."""
+_POLL_SECONDS, _SILENT_SECONDS = 1.0, 15.0
+"""Seconds between two looks at a study, and after which without a change an event says that the server answers."""
 
 
 def application(studies: StudyCache, *, control: bool = False, closing: Callable[[], bool] = bool) -> Starlette:
     """The application."""
     pages = _Pages(studies, control=control, closing=closing)
     study, trial = "/studies/{name}", "/studies/{name}/trials/{trial}"
-    routes = [
-        Route("/", pages.studies),
-        Route("/events", pages.storage_events),
-        Route("/compare", pages.comparison),
-        Route("/compare/events", pages.comparison_events),
-        Route("/static/page.css", pages.style),
-        Mount("/static", StaticFiles(directory=_STATIC)),
-        Route(study, pages.study),
-        Route(f"{study}/table", pages.table),
-        Route(f"{study}/events", pages.study_events),
-        Route(f"{study}/columns", pages.columns),
-        Route(f"{study}/matching", pages.matching),
-        Route(f"{study}/curves", pages.curves),
-        Route(f"{study}/best", pages.best),
-        Route(f"{study}/explain", pages.explanation),
-        Route(f"{study}/report", pages.report),
-        Route(f"{study}/commands", pages.command, methods=["POST"]),
-        Route(trial, pages.trial),
-        Route(f"{trial}/epochs", pages.trial_epochs),
-        Route(f"{trial}/log", pages.log),
-        Route(f"{trial}/checkpoint", pages.checkpoint),
-        Route(f"{trial}/files/{{path:path}}", pages.file),
-    ]
+    routes = {
+        "/": pages.studies,
+        "/events": pages.storage_events,
+        "/compare": pages.comparison,
+        "/compare/events": pages.comparison_events,
+        "/compare/pictures/{picture}": pages.comparison_picture,
+        "/static/page.css": pages.style,
+        "/static/page.js": pages.script,
+        study: pages.study,
+        f"{study}/events": pages.study_events,
+        f"{study}/explain": pages.explanation,
+        f"{study}/explain/tables": pages.explanation_tables,
+        f"{study}/report": pages.report,
+        f"{study}/pictures/{{picture}}": pages.study_picture,
+        trial: pages.trial,
+        f"{trial}/pictures/{{picture}}": pages.trial_picture,
+        f"{trial}/log": pages.log,
+        f"{trial}/checkpoint": pages.checkpoint,
+        f"{trial}/files/{{path:path}}": pages.file,
+    }
     return Starlette(
-        routes=routes,
+        routes=[
+            *(Route(path, handler) for path, handler in routes.items()),
+            Route(f"{study}/commands", pages.command, methods=["POST"]),
+        ],
         middleware=[Middleware(GZipMiddleware, minimum_size=2000, compresslevel=3)],
         exception_handlers={
             TunepipeError: pages.error,
             400: pages.refused,
             403: pages.refused,
             404: pages.not_found,
-            500: _bug,
+            500: lambda *_: PlainTextResponse(
+                "This is a bug in tunepipe; the traceback is in the output of `tunepipe serve`.", 500
+            ),
         },
     )
 
@@ -86,37 +90,54 @@ def application(studies: StudyCache, *, control: bool = False, closing: Callable
 class _Pages:
     def __init__(self, studies: StudyCache, *, control: bool, closing: Callable[[], bool]) -> None:
         self._studies, self._control, self._closing = studies, control, closing
-        self._explanations = Explanations(studies)
 
     def studies(self, request: Request) -> Response:
-        return self._page("studies.html.jinja", studies_content(self._studies))
+        lines = self._studies.lines()
+        return self._page("studies.html.jinja", {"mark": _mark_of(lines), "studies": [_listed(line) for line in lines]})
 
     def study(self, request: Request) -> Response:
         name, query = request.path_params["name"], study_page.TableQuery.of(request.query_params)
         content = study_page.content(self._studies, name, query)
-        tried = request.query_params.get("config", "")
-        return self._page("study.html.jinja", {**content, **self._controls(name), "tried": tried})
+        where = {"where": query.where, "metric": query.metric, "mark": content["mark"]}
+        address = _addresses(link("studies", name, "pictures"), where.items())
+        return self._page("live_study.html.jinja", {**content, **self._controls(name), "picture_address": address})
 
-    def table(self, request: Request) -> Response:
+    def study_picture(self, request: Request) -> Response:
         query = study_page.TableQuery.of(request.query_params)
-        return self._page("table.html.jinja", study_page.table(self._studies, request.path_params["name"], query))
+        return self._picture(request, study_page.pictures_of(self._snapshot(request), query))
 
     def trial(self, request: Request) -> Response:
         name, trial = request.path_params["name"], request.path_params["trial"]
         content = trial_page.content(self._studies, name, trial)
-        return self._page("trial.html.jinja", {**content, **self._controls(name, trial)})
+        address = _addresses(link("studies", name, "trials", trial, "pictures"), [("mark", content["mark"])])
+        return self._page("trial.html.jinja", {**content, **self._controls(name, trial), "picture_address": address})
+
+    def trial_picture(self, request: Request) -> Response:
+        return self._picture(request, trial_page.pictures_of(self._snapshot(request), request.path_params["trial"]))
 
     def comparison(self, request: Request) -> Response:
-        names = request.query_params.getlist("study")
-        return self._page("comparison.html.jinja", comparison_content(self._studies, names))
+        names, content = self._compared(request)
+        query = [("study", name) for name in names]
+        mark = self._comparison_mark(names)
+        extra: dict[str, Any] = {"mark": mark, "events": f"/compare/events?{urlencode(query)}"}
+        extra["picture_address"] = _addresses("/compare/pictures", [*query, ("mark", mark)])
+        return self._page("comparison.html.jinja", {**content, **extra})
+
+    def comparison_picture(self, request: Request) -> Response:
+        return self._picture(request, self._compared(request)[1]["sections"])
 
     def explanation(self, request: Request) -> Response:
-        asked = request.query_params.get("snapshot", "")
-        return self._page("explanation.html.jinja", self._explanations.content(request.path_params["name"], asked))
+        name, snapshot = request.path_params["name"], self._snapshot(request)
+        content = {"name": name, "state": snapshot.results.state, "mark": snapshot.mark}
+        return self._page("explanation.html.jinja", {**content, "trials": len(snapshot.results.trials)})
+
+    def explanation_tables(self, request: Request) -> Response:
+        tables = self._snapshot(request).derived("explanation", explanation_tables)
+        return self._page("tables.html.jinja", {"tables": tables})
 
     def report(self, request: Request) -> Response:
-        headers = {"Content-Security-Policy": report_policy()}
-        return HTMLResponse(report_html(self._studies, request.path_params["name"]), headers=headers)
+        text = self._snapshot(request).derived("report", report.report_page)
+        return HTMLResponse(text, headers={"Content-Security-Policy": _REPORT_POLICY})
 
     async def command(self, request: Request) -> Response:
         if not self._control:
@@ -129,49 +150,29 @@ class _Pages:
         trial = form.get("trial")
         return RedirectResponse(link("studies", name, "trials", trial) if trial else link("studies", name), 303)
 
-    def columns(self, request: Request) -> Response:
-        return self._data(request, "columns", picture_columns.trial_columns)
-
-    def best(self, request: Request) -> Response:
-        return self._data(request, "best", picture_columns.best_so_far)
-
-    def matching(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        places = study_page.matching(self._studies, name, request.query_params.get("where", ""))
-        return _json({"places": places})
-
-    def curves(self, request: Request) -> Response:
-        name, metric = request.path_params["name"], request.query_params.get("metric", "")
-        known = [column for column, _ in picture_columns.shown_metrics(self._studies.results(name))]
-        if metric not in known:
-            raise UsageError(f"There is no metric {metric!r:.100}; available: {', '.join(known) or 'none'}.")
-        content = self._studies.derived(name, ("curves", metric), partial(picture_columns.curves, metric=metric))
-        return Response(content, media_type="application/octet-stream")
-
-    def trial_epochs(self, request: Request) -> Response:
-        name, trial = request.path_params["name"], request.path_params["trial"]
-        return _json(picture_columns.epochs_of(self._studies.results(name), trial))
-
     def log(self, request: Request) -> Response:
-        return self._file(trial_page.log_file(self._studies, **request.path_params))
+        return _file(trial_page.log_file(self._studies, **request.path_params))
 
     def checkpoint(self, request: Request) -> Response:
-        return self._file(trial_page.checkpoint_file(self._studies, **request.path_params))
+        return _file(trial_page.checkpoint_file(self._studies, **request.path_params))
 
     def file(self, request: Request) -> Response:
-        return self._file(trial_page.trial_file(self._studies, **request.path_params))
+        return _file(trial_page.trial_file(self._studies, **request.path_params))
 
     def style(self, request: Request) -> Response:
-        text = template("live.css.jinja", _FOLDER).render(day=DAY, night=NIGHT, states=STATES)
+        text = report.template("page.css.jinja").render()
         return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=600"})
 
+    def script(self, request: Request) -> Response:
+        return Response(_SCRIPT, media_type="text/javascript", headers={"Cache-Control": "max-age=600"})
+
     async def storage_events(self, request: Request) -> Response:
-        return self._events(lambda: mark_of(self._studies.recent_lines()), request)
+        return self._events(lambda: _mark_of(self._studies.recent_lines()), request)
 
     async def comparison_events(self, request: Request) -> Response:
-        names = compared_names(request.query_params.getlist("study"))
-        await run_in_threadpool(comparison_mark, self._studies, names)
-        return self._events(lambda: comparison_mark(self._studies, names), request)
+        names = _names(request)
+        await run_in_threadpool(self._comparison_mark, names)
+        return self._events(lambda: self._comparison_mark(names), request)
 
     async def study_events(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -203,47 +204,98 @@ class _Pages:
         status = 404 if isinstance(error, JobNotFound) else 400 if isinstance(error, UsageError) else 500
         if isinstance(error, StorageError) and "leads out of the storage" in str(error):
             status = 404
-        if not isinstance(error, UserError):
-            status = 500
-        return self._failure(request, str(error), status)
+        return self._failure(request, str(error), status if isinstance(error, UserError) else 500)
 
     def not_found(self, request: Request, error: Exception) -> Response:
         return self._failure(request, f"There is no page {request.url.path!r:.200}.", 404)
 
     def refused(self, request: Request, error: Exception) -> Response:
         """The page of a form that is refused."""
-        refused = isinstance(error, HTTPException) and error.status_code == 403
-        text = "This page is read-only: `tunepipe serve --control` lets it change studies."
-        return self._failure(
-            request, text if refused else "This form does not belong to the page.", 403 if refused else 400
-        )
+        if isinstance(error, HTTPException) and error.status_code == 403:
+            text = "This page is read-only: `tunepipe serve --control` lets it change studies."
+            return self._failure(request, text, 403)
+        return self._failure(request, "This form does not belong to the page.", 400)
 
     def _failure(self, request: Request, text: str, status: int) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
             return PlainTextResponse(f"{sanitize(text)}\n", status)
         return self._page("error.html.jinja", {"text": text}, status)
 
+    def _snapshot(self, request: Request) -> Any:
+        return self._studies.snapshot(request.path_params["name"])
+
+    def _compared(self, request: Request) -> tuple[list[str], dict[str, Any]]:
+        """The studies of a comparison and what its page shows, computed once for each state of all of them."""
+        names = _names(request)
+        first, *others = [self._studies.snapshot(name) for name in names]
+        results = {name: self._studies.results(name) for name in names}
+        key = ("compared", *names, *(other.mark for other in others))
+        return names, first.derived(key, lambda _: report.comparison_content(compared(results)))
+
+    def _comparison_mark(self, names: Sequence[str]) -> str:
+        return " ".join(self._studies.snapshot(name).mark for name in names)
+
     def _controls(self, name: str, trial: str | None = None) -> Mapping[str, Any]:
         store = self._studies.folder(name)
-        return {**controls.control_state(store), "commands": controls.command_lines(store, trial)}
+        return {**controls.control_state(store), "commands": controls.commands_table(store, trial)}
 
-    def _data(self, request: Request, key: str, compute: Callable[..., Mapping[str, Any]]) -> Response:
-        content = self._studies.derived(
-            request.path_params["name"], key, lambda results: picture_columns.as_json(compute(results))
-        )
-        return Response(content, media_type="application/json")
+    def _picture(self, request: Request, sections: Sequence[Section]) -> Response:
+        pictures = {picture.name: picture for section in sections for picture in section.pictures}
+        picture = pictures.get(request.path_params["picture"])
+        if picture is None:
+            raise HTTPException(404)
+        narrow = "narrow" in request.query_params
+        return self._page("picture.html.jinja", {"picture": picture, "narrow": narrow})
 
     def _page(self, name: str, content: Mapping[str, Any], status: int = 200) -> Response:
-        page = template(name, _FOLDER)
-        given = {"control": self._control, "storage": self._studies.store.uri, "link": link, "query": urlencode}
-        given["log_decades"] = DECADES
-        return HTMLResponse(page.render(**{**given, **content}), status)
+        given = {"live": True, "control": self._control, "storage": self._studies.store.uri, "link": link}
+        return HTMLResponse(report.template(name, "page/templates").render(**{**given, **content}), status)
 
-    def _file(self, file: trial_page.Download) -> Response:
-        # Downloaded, never displayed: a trial may write any content.
-        name = re.sub(r"[^\w.-]", "_", file.name, flags=re.ASCII)
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Security-Policy": "sandbox"}
-        return StreamingResponse(file.pieces, media_type="application/octet-stream", headers=headers)
+
+def _names(request: Request) -> list[str]:
+    """The studies that a comparison is of."""
+    names = list(dict.fromkeys(request.query_params.getlist("study")))
+    if not 2 <= len(names) <= _MAX_STUDIES:
+        raise UsageError(f"Choose 2 to {_MAX_STUDIES} studies to compare; found {len(names)}.")
+    return names
+
+
+def _addresses(base: str, query: Iterable[tuple[str, str]]) -> Callable[[Picture], str]:
+    """The address of each picture of a page."""
+    asked = urlencode([(name, value) for name, value in query if value])
+    return lambda picture: f"{base}/{picture.name}?{asked}"
+
+
+def _mark_of(lines: Sequence[StudyLine]) -> str:
+    """A text that changes when the list of studies does."""
+    # Estimates change with the clock, which is not a change of the study.
+    shown = [(line.row, line.sparks) for line in lines]
+    return hashlib.sha256(repr(shown).encode(errors="replace")).hexdigest()[:16]
+
+
+def _listed(line: StudyLine) -> dict[str, Any]:
+    """A study in the list."""
+    row = line.row
+    return {
+        "row": row,
+        "best": "–" if row.best is None else format_number(row.best),
+        "left": "–" if line.left is None else rough_duration(line.left),
+        "started": row.started.astimezone().strftime("%Y-%m-%d %H:%M") if row.started else "–",
+        "spark": _spark(line.sparks),
+    }
+
+
+def _spark(values: Sequence[float]) -> Markup:
+    """The best value so far as a small picture; it says nothing that the table does not."""
+    if len(values) < 2:
+        return Markup("")
+    low, high = min(values), max(values)
+    points = " ".join(
+        f"{2 + 92 * place / (len(values) - 1):.1f},{22 - 20 * (value - low) / ((high - low) or 1):.1f}"
+        for place, value in enumerate(values)
+    )
+    picture = f'<svg class="spark" viewBox="0 0 96 24" width="96" height="24"><polyline points="{points}"/></svg>'
+    return Markup(picture)
 
 
 async def _body(request: Request) -> str:
@@ -256,14 +308,8 @@ async def _body(request: Request) -> str:
     return content.decode(errors="replace")
 
 
-def link(*parts: str) -> str:
-    """The address of a page, with each part as one step of the path."""
-    return "/" + "/".join(quote(part, safe="") for part in parts)
-
-
-def _json(values: Mapping[str, Any]) -> Response:
-    return Response(picture_columns.as_json(values), media_type="application/json")
-
-
-def _bug(_request: Request, _error: Exception) -> Response:
-    return PlainTextResponse("This is a bug in tunepipe; the traceback is in the output of `tunepipe serve`.", 500)
+def _file(file: trial_page.Download) -> Response:
+    # Downloaded, never displayed: a trial may write any content.
+    name = re.sub(r"[^\w.-]", "_", file.name, flags=re.ASCII)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Security-Policy": "sandbox"}
+    return StreamingResponse(file.pieces, media_type="application/octet-stream", headers=headers)

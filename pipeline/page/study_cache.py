@@ -1,24 +1,20 @@
-"""The studies of a storage, each read again only when its files have changed.
+"""The studies of a storage, each read again only when its files have changed. Everything here can be read again."""
 
-It keeps no state: everything here can be read again from the storage.
-"""
-
-import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.execution.commands import is_paused
-from pipeline.page.study_snapshot import StudySnapshot
 from pipeline.results.analysis.queries import seconds_left
 from pipeline.results.tables.load import AT_ONCE, Results, StudyRow, glance, load_results, stamp
 from pipeline.storage import Store
@@ -29,8 +25,8 @@ from pipeline.study.trial_configs import trials_in_all
 
 _T = TypeVar("_T")
 
-_MAX_STUDIES = 8
-"""Studies whose tables are in memory at the same time."""
+_MAX_STUDIES, _DERIVED = 8, 20
+"""Studies whose tables are in memory, and results of computations on each, some of which are as large as its tables."""
 
 _POLL_SECONDS = 1.0
 """Seconds between two listings of a study's folders, at least."""
@@ -42,14 +38,41 @@ _SPARKS = 60
 """Points of a sparkline."""
 
 
+class StudySnapshot:
+    """A study as it was read, so that one page shows one state of it; several threads may use it at the same time."""
+
+    def __init__(self, results: Results, mark: str) -> None:
+        self.results, self.mark = results, mark
+        self._lock = threading.Lock()
+        self._derived: OrderedDict[Any, Future[Any]] = OrderedDict()
+
+    def derived(self, key: Any, compute: Callable[[Results], _T]) -> _T:
+        """What follows from the results, computed once; other threads that ask meanwhile wait for it."""
+        with self._lock:
+            known: Future[_T] | None = self._derived.get(key)
+            future = Future[_T]() if known is None else known
+            self._derived[key] = future
+            self._derived.move_to_end(key)
+            if len(self._derived) > _DERIVED:
+                self._derived.popitem(last=False)
+        if known is None:
+            # Without the lock: a computation of seconds must not delay access to finished results.
+            try:
+                future.set_result(compute(self.results))
+            except BaseException as error:
+                future.set_exception(error)
+                with self._lock:
+                    self._derived.pop(key, None)
+        return future.result()
+
+
 @dataclass(frozen=True, slots=True)
 class StudyLine:
-    """A study in the list."""
+    """A study in the list: how many seconds are left, and its best value so far after each trial."""
 
     row: StudyRow
-    left: float | None
-    sparks: list[float]
-    mode: str
+    left: float | None = None
+    sparks: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -66,12 +89,11 @@ class StudyCache:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._lock = threading.Lock()
+        self._lock, self._listing = threading.Lock(), threading.Lock()
         self._studies: OrderedDict[str, _CachedStudy] = OrderedDict()
         self._lines: dict[str, tuple[str, StudyLine]] = {}
-        self._listing = threading.Lock()
         self._listed: list[StudyLine] = []
-        self._list_again = -math.inf
+        self._list_again = -1e9
 
     def folder(self, name: str) -> Store:
         """The folder of a study."""
@@ -99,8 +121,7 @@ class StudyCache:
             if study.snapshot is None or study.snapshot.mark != study.mark:
                 before = time.monotonic()
                 results = load_results(self.folder(name).uri)
-                spent = time.monotonic() - before
-                study.pause = max(_POLL_SECONDS, spent / _SHARE)
+                study.pause = max(_POLL_SECONDS, (time.monotonic() - before) / _SHARE)
                 study.mark = f"{study.mark.partition('-')[0]}-{results.state}"
                 study.snapshot = StudySnapshot(results, study.mark)
             return study.snapshot
@@ -108,10 +129,6 @@ class StudyCache:
     def results(self, name: str) -> Results:
         """The results of a study, as `snapshot` has them."""
         return self.snapshot(name).results
-
-    def derived(self, name: str, key: Any, compute: Callable[[Results], _T]) -> _T:
-        """What follows from a study's results, computed once for each snapshot of it."""
-        return self.snapshot(name).derived(key, compute)
 
     def recent_lines(self) -> list[StudyLine]:
         """As `lines`, at most three times as old as reading the storage takes: many pages may ask repeatedly."""
@@ -125,11 +142,10 @@ class StudyCache:
 
     def lines(self) -> list[StudyLine]:
         """The studies of the storage, the newest first; those that never started come last."""
-        now = datetime.now(UTC)
+        now, never = datetime.now(UTC), datetime.min.replace(tzinfo=UTC)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             lines = list(pool.map(lambda name: self._line(name, now), study_names(self.store)))
-        order = {line.row.name: line.row.started or datetime.min.replace(tzinfo=UTC) for line in lines}
-        return sorted(lines, key=lambda line: (order[line.row.name], line.row.name), reverse=True)
+        return sorted(lines, key=lambda line: (line.row.started or never, line.row.name), reverse=True)
 
     def _study(self, name: str) -> _CachedStudy:
         self.folder(name)
@@ -142,12 +158,10 @@ class StudyCache:
 
     def _look(self, name: str, study: _CachedStudy) -> None:
         now = time.monotonic()
-        if now - study.looked < study.pause:
-            return
-        store = self.folder(name)
-        state = "" if study.snapshot is None else _state(store, study.snapshot)
-        study.mark = f"{stamp(store)}-{state}"
-        study.looked = now
+        if now - study.looked >= study.pause:
+            store = self.folder(name)
+            state = "" if study.snapshot is None else _state(store, study.snapshot)
+            study.mark, study.looked = f"{stamp(store)}-{state}", now
 
     def _line(self, name: str, now: datetime) -> StudyLine:
         store = self.store.folder(name)
@@ -155,12 +169,25 @@ class StudyCache:
             mark = stamp(store)
         except UserError:
             mark = ""
-        known = self._lines.get(name)
-        if known is not None and known[0] == mark and known[1].row.state not in ("running", "paused", "unreadable"):
-            return known[1]
-        line = _line(store, name, now)
-        self._lines[name] = mark, line
+        known, line = self._lines.get(name, ("", None))
+        if line is None or known != mark or line.row.state in ("running", "paused", "unreadable"):
+            line = _line(store, name, now)
+            self._lines[name] = mark, line
         return line
+
+
+def time_left(job: TuneJob, trials: pa.Table, seconds: float) -> float | None:
+    """About how many seconds a running study still takes."""
+    epochs = [count or 0 for count in trials["epochs"].to_pylist()]
+    live = [state in LIVE_STATES for state in trials["state"].to_pylist()]
+    return seconds_left(
+        job.budget,
+        rate=sum(epochs) / seconds if seconds else None,
+        ended=[count for count, lives in zip(epochs, live, strict=True) if not lives],
+        live=[count for count, lives in zip(epochs, live, strict=True) if lives],
+        limit=trials_in_all(job),
+        seconds=seconds,
+    )
 
 
 def _state(store: Store, snapshot: StudySnapshot) -> str:
@@ -179,34 +206,16 @@ def _state(store: Store, snapshot: StudySnapshot) -> str:
 def _line(store: Store, name: str, now: datetime) -> StudyLine:
     row, study, trials = glance(store, name, now)
     if trials is None:
-        return StudyLine(row, None, [], "max")
-    job = TuneJob.from_json(study["job"], load=False)
+        return StudyLine(row)
+    job, left = TuneJob.from_json(study["job"], load=False), None
+    if row.state == "running" and (sessions := read_sessions(store, resume=True)):
+        if is_paused(sessions[-1]):
+            row = replace(row, state="paused")
+        else:
+            left = time_left(job, trials, driver_seconds(sessions))
     values = np.array(trials["objective"].to_numpy(), np.float64)
-    states, epochs = trials["state"].to_pylist(), [int(each or 0) for each in trials["epochs"].to_pylist()]
-    values[[state == "failed" for state in states]] = np.nan
-    if "violation" in trials.column_names:  # Earlier versions knew no bounds.
-        values[trials["violation"].to_numpy() > 0] = np.nan
-    left, sessions = None, read_sessions(store, resume=True) if row.state == "running" else ()
-    if sessions and is_paused(sessions[-1]):
-        row = replace(row, state="paused")
-    elif sessions:
-        seconds = driver_seconds(sessions)
-        left = seconds_left(
-            job.budget,
-            rate=sum(epochs) / seconds if seconds else None,
-            ended=[count for count, state in zip(epochs, states, strict=True) if state not in LIVE_STATES],
-            live=[count for count, state in zip(epochs, states, strict=True) if state in LIVE_STATES],
-            limit=trials_in_all(job),
-            seconds=seconds,
-        )
-    return StudyLine(row, left, _sparks(values, job.objective.mode), job.objective.mode)
-
-
-def _sparks(values: np.ndarray, mode: str) -> list[float]:
-    """The best value so far after each trial with a value, thinned."""
-    known = values[np.isfinite(values)]
-    best = (np.maximum if mode == "max" else np.minimum).accumulate(known) if len(known) else known
-    if not len(best):
-        return []
-    places = np.unique(np.linspace(0, len(best) - 1, min(len(best), _SPARKS)).round().astype(int))
-    return [float(best[place]) for place in places]
+    usable = np.array([state != "failed" for state in trials["state"].to_pylist()], np.bool_)
+    known = values[np.isfinite(values) & usable & (trials["violation"].to_numpy() == 0)]
+    best = (np.maximum if job.objective.mode == "max" else np.minimum).accumulate(known)
+    places = np.linspace(0, max(len(best) - 1, 0), min(len(best), _SPARKS)).round().astype(int)
+    return StudyLine(row, left, tuple(best[np.unique(places)].tolist()))

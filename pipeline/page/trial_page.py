@@ -2,26 +2,31 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+import pyarrow.compute as pc
+
 from pipeline.errors import JobNotFound
-from pipeline.page.controls import config_text
-from pipeline.page.picture_columns import epochs_of
-from pipeline.page.study_cache import StudyCache
-from pipeline.results.analysis.failure_causes import first_line, place
-from pipeline.results.analysis.parameters import format_value, tuned
+from pipeline.page.study_cache import StudyCache, StudySnapshot
+from pipeline.page.study_page import shown_metrics
+from pipeline.results.analysis.failure_causes import place
+from pipeline.results.analysis.parameters import format_value
+from pipeline.results.report.page import decisions_table
+from pipeline.results.report.picture import Picture, Section, panels
+from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.views.provenance import provenance_in_words
-from pipeline.results.views.trial import TrialFiles, files_of
+from pipeline.results.views.table import Table
+from pipeline.results.views.trial import files_of, trial_tables
 from pipeline.space import Domain
 from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.text import duration, format_number, size
 
 TABLE_EPOCHS = 500
-"""Epochs in the table, the newest; the curves show all."""
+"""Epochs in the table, the newest."""
 
 _LOG_BYTES = 200_000
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -39,54 +44,76 @@ def content(studies: StudyCache, name: str, trial: str) -> dict[str, Any]:
     """The content of the page."""
     snapshot, store = studies.snapshot(name), studies.folder(name)
     results = snapshot.results
-    row = trial_row(results, trial)
-    mine = results.epochs[results.epochs["trial_id"] == trial]
-    decisions = results.decisions[results.decisions["trial_id"] == trial].to_dict("records")
-    config = configs_at_best(results, [trial])[trial]
-    error = row["error"] if isinstance(row["error"], str) else ""
-    checkpoint = row["checkpoint"] if isinstance(row["checkpoint"], str) else ""
-    sessions = {*mine["session"].tolist(), *(each["session"] for each in decisions)}
-    ids = [str(each) for each in results.trials["trial_id"]]
-    at = ids.index(trial)
-    nodes = sorted({str(node) for node in mine["node"].dropna()})
+    row, ids = trial_row(results, trial), results.table("trials")["trial_id"].to_pylist()
+    epochs, decisions = (
+        table.filter(pc.equal(table["trial_id"], trial))
+        for table in (results.table("epochs"), results.table("decisions"))
+    )
+    config, error, files, at = (
+        configs_at_best(results, [trial])[trial],
+        row["error"] or "",
+        files_of(store, trial),
+        ids.index(trial),
+    )
+    sessions = {*epochs["session"].to_pylist(), *decisions["session"].to_pylist()}
     return {
         "mark": snapshot.mark,
         "name": name,
         "trial": trial,
         "before": ids[at - 1] if at else None,
         "after": ids[at + 1] if at + 1 < len(ids) else None,
-        "study_state": results.state,
         "state": str(row["state"]),
         "is_best": results.best is not None and results.best.trial_id == trial,
+        "nodes": sorted({str(node) for node in epochs["node"].to_pylist() if node is not None}),
         "tiles": _tiles(results.objective.metric, row),
         "config": [
-            (key, format_value(value), isinstance(results.space.get(key), Domain)) for key, value in config.items()
+            (f"{key}" if isinstance(results.space.get(key), Domain) else f"{key} (fixed)", format_value(value))
+            for key, value in config.items()
         ],
-        "entered": config_text({key: config[key] for key in tuned(results) if key in config}),
-        "parent": row["parent"] if isinstance(row["parent"], str) else "",
-        "decisions": [(str(each["epoch"]), str(each["kind"]), first_line(str(each["reason"]))) for each in decisions],
+        "parent": row["parent"] or "",
+        "decisions": decisions_table(decisions.to_pylist()),
         "error": error,
         "error_at": place(results, error) if error else "",
-        "epochs": epochs_of(results, trial),
-        "skipped": max(0, len(mine) - TABLE_EPOCHS),
-        "shown": lambda value: "–" if value is None else format_number(value),
+        "sections": pictures_of(snapshot, trial),
+        "epochs": _newest(next((table for table in trial_tables(results, trial) if table.title == "epochs"), None)),
         "log": _log(store, trial),
-        "files": _files(files_of(store, trial)),
-        "checkpoint": checkpoint,
-        "nodes": nodes,
+        "files": [
+            *((file["path"], size(file["bytes"]), True) for file in files.kept),
+            *(
+                (file["path"], f"{size(file['bytes'])}, deleted: beyond resources.files_gigabytes", False)
+                for file in files.dropped
+            ),
+        ],
+        "checkpoint": row["checkpoint"] or "",
         "provenance": provenance_in_words([one for one in results.sessions if one["number"] in sessions]),
     }
 
 
+def pictures_of(snapshot: StudySnapshot, trial: str) -> list[Section]:
+    """A curve of each metric of a trial."""
+
+    def found(results: Results) -> list[Section]:
+        epochs = results.table("epochs")
+        mine = epochs.filter(pc.equal(epochs["trial_id"], trial))
+        pictures = [
+            Picture(f"curve-{number}", "trial_curve", results, (trial, column), f"{label} by epoch.", 200, 200)
+            for number, (column, label) in enumerate(shown_metrics(results))
+            if mine[column].null_count < mine.num_rows
+        ]
+        return [panels("Curves", "", pictures)] if pictures else []
+
+    return snapshot.derived(("trial", trial), found)
+
+
 def log_file(studies: StudyCache, name: str, trial: str) -> Download:
     """What a trial printed, every byte as it is."""
-    _known(studies, name, trial)
+    trial_row(studies.results(name), trial)
     return _download(studies.folder(name), layout.log(trial), f"{trial}.log")
 
 
 def checkpoint_file(studies: StudyCache, name: str, trial: str) -> Download:
     """A trial's newest checkpoint."""
-    path = _known(studies, name, trial)["checkpoint"]
+    path = trial_row(studies.results(name), trial)["checkpoint"]
     if not isinstance(path, str) or layout.checkpoint_of(path) is None:
         raise JobNotFound(f"Trial {trial} has no checkpoint.")
     return _download(studies.folder(name), path, f"{trial}-{PurePosixPath(path).name}")
@@ -94,7 +121,7 @@ def checkpoint_file(studies: StudyCache, name: str, trial: str) -> Download:
 
 def trial_file(studies: StudyCache, name: str, trial: str, path: str) -> Download:
     """A file that a trial has written."""
-    _known(studies, name, trial)
+    trial_row(studies.results(name), trial)
     store = studies.folder(name)
     files = files_of(store, trial)
     if path not in [file["path"] for file in files.kept]:
@@ -102,8 +129,12 @@ def trial_file(studies: StudyCache, name: str, trial: str, path: str) -> Downloa
     return _download(store, f"{files.folder}/{path}", PurePosixPath(path).name)
 
 
-def _known(studies: StudyCache, name: str, trial: str) -> Any:
-    return trial_row(studies.results(name), trial)
+def _newest(epochs: Table | None) -> Table | None:
+    """The newest epochs of a trial; the curves have all."""
+    if epochs is None or len(epochs.rows) <= TABLE_EPOCHS:
+        return epochs
+    note = f"The newest {TABLE_EPOCHS} of {len(epochs.rows):,} epochs; the curves have all."
+    return replace(epochs, rows=epochs.rows[-TABLE_EPOCHS:], note=note)
 
 
 def _download(store: Store, path: str, name: str) -> Download:
@@ -119,8 +150,7 @@ def _tiles(metric: str, row: Any) -> list[tuple[str, str, str]]:
     if last:
         tiles.append(("last value", format_number(row["last_objective"]), f"at epoch {row['epochs']}"))
     tiles.append(("epochs", str(row["epochs"]), f"started {row['attempts']} times" if row["attempts"] > 1 else ""))
-    tiles.append(("time", duration(float(row["seconds"])), "building, training, evaluating and checkpointing"))
-    return tiles
+    return [*tiles, ("time", duration(float(row["seconds"])), "building, training, evaluating and checkpointing")]
 
 
 def _log(store: Store, trial: str) -> tuple[str, str]:
@@ -128,16 +158,9 @@ def _log(store: Store, trial: str) -> tuple[str, str]:
     path = layout.log(trial)
     if not store.exists(path):
         return "", ""
-    content, before = store.read_end(path, _LOG_BYTES)
-    text = _COLOURS.sub("", content.decode(errors="replace"))
+    text, before = store.read_end(path, _LOG_BYTES)
     # A progress bar overwrites its line: the last state of it counts.
-    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    lines = [
+        line.rstrip("\r").rpartition("\r")[2] for line in _COLOURS.sub("", text.decode(errors="replace")).split("\n")
+    ]
     return "\n".join(lines).rstrip(), size(before) if before else ""
-
-
-def _files(files: TrialFiles) -> dict[str, Any]:
-    return {
-        "folder": files.folder,
-        "kept": [(file["path"], size(file["bytes"])) for file in files.kept],
-        "dropped": [(file["path"], size(file["bytes"])) for file in files.dropped],
-    }

@@ -1,6 +1,8 @@
 """Text of any origin on the live page is shown and never executed."""
 
 import json
+import re
+from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,12 +18,14 @@ PAGES = {
     "studies": "/",
     "study": "/studies/texts",
     "condition": "/studies/texts?where={where}&sort={where}",
-    "table": "/studies/texts/table",
     "trial": "/studies/texts/trials/0001",
     "failed trial": "/studies/texts/trials/0003",
     "no trial": "/studies/texts/trials/{where}",
     "no study": "/studies/{where}",
     "explanation": "/studies/texts/explain",
+    "tables": "/studies/texts/explain/tables",
+    "picture": "/studies/texts/pictures/against-1?where=epochs%3E0",
+    "curve": "/studies/texts/trials/0001/pictures/curve-0",
     "report": "/studies/texts/report",
     "comparison": "/compare?study=texts&study=other",
 }
@@ -40,15 +44,9 @@ def _pages(root: Path, text: str) -> dict[str, str]:
     with serving(root, control=True) as address, requests.Session() as session:
         session.headers["Accept"] = "text/html"
         return {
-            page: _whole(session, address + path.format(where=quote(text, safe=""))) for page, path in PAGES.items()
+            page: session.get(address + path.format(where=quote(text, safe="")), timeout=60).text
+            for page, path in PAGES.items()
         }
-
-
-def _whole(session: requests.Session, url: str) -> str:
-    """A page, after the one that waits for an explanation: the server answers that after a second."""
-    while 'http-equiv="refresh"' in (text := session.get(url, timeout=60).text):
-        pass
-    return text
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +67,12 @@ def test_every_page_shows_any_text_as_text(name: str, tmp_path: Path, plain: dic
         assert "bug in tunepipe" not in text
 
 
-def test_data_for_pictures_are_json_whatever_a_study_says(tmp_path: Path) -> None:
-    """Columns for pictures are valid JSON and can be selected, for any names and values of a study."""
+def test_a_value_of_a_picture_can_be_selected_whatever_it_is(tmp_path: Path) -> None:
+    """What a picture says of the values of an axis is a condition in SQL that selects them, for any text."""
     _study(tmp_path, TOGETHER["markup"])
     with serving(tmp_path) as address:
-        data = requests.get(f"{address}/studies/texts/columns", timeout=60).json()
-        (kind,) = (column for column in data["columns"] if column["name"] == "config_kind")
-        condition = f"config_kind in ({kind['sql'][kind['values'][1]]})"
-        query = {"where": condition}
-        places = requests.get(f"{address}/studies/texts/matching", params=query, timeout=60).json()["places"]
-    assert places == [1, 3]
+        picture = requests.get(f"{address}/studies/texts/pictures/against-1", timeout=60).text
+        marks = json.loads(unescape(re.findall(r'data-marks="([^"]*)"', picture)[0]))
+        query = {"where": f"config_kind in ({marks['axes'][0]['values'][0]})"}
+        page = requests.get(f"{address}/studies/texts", params=query, timeout=60).text
+    assert sorted(re.findall(r' data-trial="([^"]+)"', page)) == ["0001", "0003"]

@@ -56,7 +56,7 @@ def learning_curves(results: Results, ax: Axes, column: str = "") -> Axes:
     if not by_magnitude(ax, epochs[column], mode if column == objective else "min"):
         show_range(ax, epochs[column], mode if column == objective else "min")
     _label_epochs(ax, epochs)
-    ax.set_ylabel(results.metric_names.get(column, column).replace("_", " "))
+    ax.set_ylabel(results.metric_names.get(column, column))
     plain_numbers(ax.yaxis)
     failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
     ends = _ends(epochs, column)

@@ -1,5 +1,6 @@
 """Trials beside each other: how far each came, whose weights it took, its models, its objectives, its path."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -96,6 +97,8 @@ def lineage(results: Results, ax: Axes) -> Axes:
     on_path = {(old["trial_id"], old["until"], new["trial_id"], new["after"]) for old, new in pairwise(segments)}
     for copy in queries.exploits(results).to_pylist():
         trial, epoch, donor, at = (copy[key] for key in ("trial_id", "epoch", "parent_trial", "parent_epoch"))
+        if not {donor, trial} <= set(rows):
+            continue  # not among the trials that are shown
         best = (donor, at, trial, epoch) in on_path
         # Not as a patch, which would be measured for limits that are set below.
         ax.add_artist(
@@ -106,7 +109,7 @@ def lineage(results: Results, ax: Axes) -> Axes:
             )
         )  # fmt: skip
     for segment in segments:
-        row = rows[segment["trial_id"]]
+        row = rows.get(segment["trial_id"], math.nan)
         ax.plot([segment["after"], segment["until"]], [row, row], color=ACCENT, lw=3.4, zorder=4)
     if results.best is not None:
         place = results.best.epoch, rows[results.best.trial_id]

@@ -18,9 +18,9 @@ document.addEventListener("click", event => {
   body.append(...[...body.rows].sort(compare));
 });
 
-const opened = () => { const one = $(location.hash.slice(1)); if (one?.tagName === "DETAILS") one.open = true; };
-addEventListener("hashchange", opened);
-opened();
+const unfold = () => { const one = $(location.hash.slice(1)); if (one?.tagName === "DETAILS") one.open = true; };
+addEventListener("hashchange", unfold);
+unfold();
 
 // Pictures: what is at the pointer.
 
@@ -62,9 +62,8 @@ function described(svg, [trial, x, y]) {
     const texts = heads.map((head, place) => `${head.textContent.trim()} ${row.cells[place].textContent.trim()}`);
     return texts.filter(text => !text.endsWith(" –")).slice(0, 24).join("\n");
   }
-  const seen = marks(svg).axes.filter(axis => !axis.values && axis.at === undefined);
   const near = axis => `${axis.column.replace(/^config_/, "")} ≈ ${+value(axis, axis.along === "x" ? x : y).toPrecision(3)}`;
-  return [`trial ${trial}`, ...seen.map(near)].join("\n");
+  return [`trial ${trial}`, ...marks(svg).axes.filter(axis => !axis.values && axis.at === undefined).map(near)].join("\n");
 }
 
 function told(svg, event) {
@@ -76,10 +75,9 @@ function told(svg, event) {
   tip.style.top = `${Math.max(4, Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8))}px`;
 }
 
-const pictured = event => event.target.closest?.("svg[data-marks]");
-
 // Pictures: a range becomes the condition.
 
+const pictured = event => event.target.closest?.("svg[data-marks]");
 let drag = null;
 
 document.addEventListener("pointerdown", event => {
@@ -170,23 +168,28 @@ async function load(part) {
   try {
     const page = await fetched(address);
     if (part.dataset.loaded === address) part.replaceChildren(...page.body.childNodes);
+    part.dataset.shown = address;
   } catch (error) {
     if (error.message) part.textContent = error.message;
     else setTimeout(() => { delete part.dataset.loaded; if (part.isConnected) load(part); }, RETRY);
   }
   loading -= 1;
-  if (!loading) document.documentElement.dataset.ready = "1";
+  ready();
 }
 
-const sight = new IntersectionObserver(all => all.forEach(one => { if (one.isIntersecting) load(one.target); }), { rootMargin: "200px" });
+const ready = () => { if (!loading) document.documentElement.dataset.ready = "1"; };
+
+const sight = new IntersectionObserver(all => {
+  for (const one of all) if (one.isIntersecting) load(one.target);
+  ready();
+}, { rootMargin: "200px" });
 const watch = () => document.querySelectorAll("[data-part]").forEach(part => sight.observe(part));
-if (!document.querySelector("[data-part]")) document.documentElement.dataset.ready = "1";
+if (!document.querySelector("[data-part]")) ready();
 watch();
 
 // Updates: the marked parts of the page are replaced by their present form.
 
 let asked = 0;
-
 async function update() {
   const number = ++asked, page = await fetched(location.href);
   if (number !== asked) return; // what was asked before is no longer of interest
@@ -197,8 +200,7 @@ async function update() {
   watch();
 }
 
-const SCROLLED = ".scroll, pre";
-const ended = one => one.scrollTop > 0 && one.scrollTop + one.clientHeight >= one.scrollHeight - 2;
+const SCROLLED = ".scroll, pre", ended = one => one.scrollTop > 0 && one.scrollTop + one.clientHeight >= one.scrollHeight - 2;
 
 // What the reader has done to a part outlives its replacement, and pictures stay until they are drawn again.
 function replace(old, fresh) {
@@ -235,7 +237,6 @@ function note(kind, text) {
 }
 
 let busy = false, more = false, again = 0;
-
 async function refresh() {
   if (busy) { more = true; return; }
   busy = true;
@@ -267,7 +268,6 @@ document.addEventListener("click", event => {
 });
 
 const SILENT = 60000; // milliseconds without an event, of which the server sends one every 15 s or so
-
 function follow({ events, mark }) {
   let known = mark, source = null, answered = new Date(), timer = 0;
   const refused = () => source.readyState === EventSource.CLOSED;
@@ -297,5 +297,4 @@ function follow({ events, mark }) {
   listen();
 }
 
-const followed = document.querySelector("[data-events]");
-if (followed) follow(followed.dataset);
+document.querySelectorAll("[data-events]").forEach(one => follow(one.dataset));

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+import pyarrow.compute as pc
 
 from pipeline.results.analysis.comparison import Comparison, hypervolume_of
 from pipeline.results.analysis.early_stopping import agreements
@@ -72,8 +73,11 @@ def comparison_sections(comparison: Comparison) -> Iterator[Section]:
 
 def _curves(results: Results) -> Iterator[Section]:
     metric, column = results.objective.metric, metric_column(results.objective.metric)
-    if column in results.epochs and np.isfinite(results.epochs[column]).any():
-        alt = f"Line chart of {metric} by epoch for {counted(len(results.trials), 'trial')}, the best one in front."
+    epochs = results.table("epochs")
+    # Arrow, not pandas: the sections of a page are listed before any is drawn.
+    if column in epochs.column_names and pc.any(pc.is_finite(epochs[column])).as_py():
+        trials = counted(results.table("trials").num_rows, "trial")
+        alt = f"Line chart of {metric} by epoch for {trials}, the best one in front."
         caption = partial(captions.of_learning_curves, results)
         yield Section(
             "Learning curves", pictures=[Picture("curves", "learning_curves", results, (), alt, 420, 300, caption)]
@@ -82,7 +86,7 @@ def _curves(results: Results) -> Iterator[Section]:
 
 def _of_values(results: Results) -> Iterator[Section]:
     yield from _curves(results)
-    if not len(results.epochs):
+    if not results.table("epochs").num_rows:
         return
     first, *others = results.objectives
     if others:
@@ -132,15 +136,15 @@ def _hypervolume(studies: object) -> Section:
 
 
 def _of_planes(results: Results) -> Iterator[Section]:
-    names, epochs = tuned(results), results.epochs
+    names, columns = tuned(results), results.table("epochs").column_names
     numbers = len(names) == 2 and not any(isinstance(results.space[name], ListedDomain) for name in names)
     if numbers and len(scored(results)) >= _MIN_PLANE:
         alt = f"Contours of {results.objective.metric} over {' and '.join(names)}."
         note = "Points are trials; darker areas have better trials. The ring is the best trial."
         plane = Picture("landscape", "landscape", results, (), alt, 480, 320)
         yield Section("The objective over both hyperparameters", note, [plane])
-    if {"x", "y"} <= set(epochs.columns) and (epochs.groupby("trial_id")["x"].nunique() > 1).any():
-        alt = f"Paths of {counted(len(results.trials), 'trial')} in a plane."
+    if {"x", "y"} <= set(columns) and (results.epochs.groupby("trial_id")["x"].nunique() > 1).any():
+        alt = f"Paths of {counted(results.table('trials').num_rows, 'trial')} in a plane."
         note = "Each line is a trial's path from epoch to epoch; that of the best trial is thick and ends in a ring."
         yield Section("Paths through the plane", note, [Picture("paths", "trajectories", results, (), alt, 480, 320)])
 
@@ -223,7 +227,7 @@ def _parallel(results: Results) -> Iterator[Section]:
 
 
 def _of_trials(results: Results) -> Iterator[Section]:
-    count, best, epochs = len(results.trials), results.best, results.epochs
+    count, best, epochs = results.table("trials").num_rows, results.best, results.table("epochs")
     if rungs(results).num_rows:
         height = int(np.clip(140 + 15 * count, 260, 640))
         alt = f"Bars of the epochs of {counted(count, 'trial')}, with the rungs of successive halving."
@@ -255,7 +259,7 @@ def _of_trials(results: Results) -> Iterator[Section]:
             + of_shown(results, len(names), len(tuned(results)))
         )
         yield panels("The schedule that was found", note.strip(), pictures)
-    if best is not None and "learning_rate" in epochs and epochs["learning_rate"].notna().any():
+    if best is not None and pc.count(epochs["learning_rate"]).as_py():
         alt = f"Line chart of the learning rate by epoch for {counted(count, 'trial')}."
         yield Section("Learning rate", pictures=[Picture("rates", "learning_rates", results, (), alt, 340, 280)])
 

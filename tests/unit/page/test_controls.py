@@ -1,20 +1,15 @@
 """Forms of the live page with --control, which reach a driver or are refused."""
 
-import re
 from collections.abc import Callable, Iterator
-from html import unescape
 from pathlib import Path
 
 import pytest
 import requests
 
-from pipeline.engine.commands import Enqueue
 from pipeline.engine.messages import Report
 from pipeline.execution.commands import outcomes
 from pipeline.execution.driver import command_inbox
-from pipeline.page.controls import ACTIONS, config_text
-from pipeline.page.study_cache import StudyCache
-from pipeline.storage import Store, lease
+from pipeline.storage import lease
 from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.serving import serving
@@ -51,25 +46,21 @@ def post(driven: Study, tmp_path: Path) -> Iterator[Post]:
 
 
 def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Study, post: Post) -> None:
-    """Forms enqueue a config, change the budget, stop a trial, and pause and continue the study."""
-    assert "waits for the next report" in post(action="enqueue", config="x=0.25", reason="<b>a guess</b>").text
-    post(action="budget", trials="9", seconds="900.5", total_epochs="")
-    trial = post(action="stop-trial", trial="0000", reason="too slow")
+    """Forms stop a trial, and pause and continue the study."""
+    trial = post(action="stop-trial", trial="0000", reason="<b>too slow</b>")
     assert "/trials/0000" in trial.url
-    assert "Stop trial 0000: too slow" in trial.text
-    assert "a guess" not in trial.text
+    assert "stop-trial" in trial.text
+    assert "&lt;b&gt;too slow&lt;/b&gt;" in trial.text
+    assert "waits for the next report" in trial.text
     post(action="pause")
     driven.session.beat()
     assert list(outcomes(driven.store).values()) == [
-        "The config is tried next, as trial 0001.",
-        "The budget is changed: trials 9 instead of 4, seconds 900.5 instead of no limit.",
         "Trial 0000 ends at its next report.",
         "The study is paused: running trials pause at their next report, and no trial starts.",
     ]
     page = post(action="continue").text
     assert '<span class="state paused">paused</span>' in page
-    assert "Try x=0.25: &lt;b&gt;a guess&lt;/b&gt;" in page
-    assert "is tried next, as trial 0001." in page
+    assert "Trial 0000 ends at its next report." in page
     driven.session.beat()
     assert driven.session.engine.paused is None
 
@@ -85,13 +76,6 @@ def test_a_study_is_stopped(driven: Study, post: Post) -> None:
 @pytest.mark.parametrize(
     ("form", "printed"),
     [
-        ({"action": "enqueue", "config": "x=5"}, "config.x"),
-        ({"action": "enqueue", "config": "x"}, "NAME=VALUE"),
-        ({"action": "enqueue", "config": "'"}, "NAME=VALUE"),
-        ({"action": "enqueue", "config": " "}, "at least one value"),
-        ({"action": "budget"}, "Nothing to change"),
-        ({"action": "budget", "trials": "1.5"}, "trials must be a whole number"),
-        ({"action": "budget", "seconds": "nan"}, "seconds must be a number"),
         ({"action": "pause", "reason": "x" * 3000}, "at most 2,000 characters"),
         ({"action": "other"}, "does not belong to the page"),
         ({}, "does not belong to the page"),
@@ -135,32 +119,3 @@ def test_without_control_nothing_is_changed(driven: Study, tmp_path: Path) -> No
     assert (answer.status_code, crossed.status_code) == (403, 403)
     assert "--control" in answer.text
     assert outcomes(driven.store) == {}
-
-
-def test_a_config_is_read_as_it_was_written(driven: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Values of every type, also texts that look like numbers, are read from a form as `config_text` wrote them."""
-    config = {
-        "x": 0.25,
-        "n": 3,
-        "flag": True,
-        "text": "true",
-        "words": "a 'b' \\ c",
-        "list": [64, {"units": 8}],
-        "no": None,
-    }
-    sent: list[Enqueue] = []
-    monkeypatch.setattr("pipeline.page.controls.start_faults", lambda *_: [])
-    monkeypatch.setattr("pipeline.page.controls.send", lambda _, command: sent.append(command))
-    ACTIONS["enqueue"](StudyCache(Store(driven.store.uri.rpartition("/")[0])), "s", {"config": config_text(config)})
-    assert [command.config for command in sent] == [config]
-
-
-def test_a_variation_of_a_trial_can_be_tried(driven: Study, tmp_path: Path) -> None:
-    """With --control, a trial's page leads to the study's form with the trial's config in it."""
-    with serving(tmp_path, control=True) as address:
-        headers = {"Accept": "text/html"}
-        page = requests.get(f"{address}/studies/s/trials/0000", headers=headers, timeout=60).text
-        (found,) = re.findall(r'href="([^"]*\?config=[^"]*)"', page)
-        form = requests.get(address + unescape(found), headers=headers, timeout=60).text
-    (entered,) = re.findall(r'name="config"[^>]* value="([^"]*)"', form)
-    assert entered.startswith("x=")

@@ -36,7 +36,7 @@ def test_a_page_of_another_name_is_refused(address: str, host: str) -> None:
 def test_without_the_token_nothing_is_shown(guarded: str) -> None:
     """A request without a token, with a wrong one or with one in the wrong place gets the same refusal."""
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=wrong"}, {"Authorization": TOKEN}):
-        answer = requests.get(f"{guarded}/studies/mnist-asha/columns", headers=headers, timeout=60)
+        answer = requests.get(f"{guarded}/studies/mnist-asha", headers=headers, timeout=60)
         assert answer.status_code == 401
         assert "mnist" not in answer.text
 
