@@ -27,7 +27,11 @@ def test_the_page_shows_the_studies_of_the_volume():
         with forwarded("deployment/page", 8484) as address:
             assert requests.get(address, timeout=60).status_code == 401
             headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/html"}
-            for path, shown in (("", "0.9666"), ("studies/mnist-asha", "val_accuracy"), ("static/page.js", "data-part")):
+            for path, shown in (
+                ("", "0.9666"),
+                ("studies/mnist-asha", "val_accuracy"),
+                ("static/page.js", "data-part"),
+            ):
                 answer = requests.get(f"{address}/{path}", headers=headers, timeout=60)
                 assert answer.status_code == 200, answer.text
                 assert shown in answer.text
