@@ -69,7 +69,7 @@ image:                          ## the images tunepipe-cpu and tunepipe-gpu, tag
 	    $(CONTAINERS) build $(BUILD) --build-arg BASE="$$base" --label org.opencontainers.image.base.name="$(BASE)" --label org.opencontainers.image.base.digest="$${base#*@}" \
 	        --target $$kind --tag tunepipe-$$kind:$(VERSION) $(if $(COMMIT),--tag tunepipe-$$kind:$(TAG)) . || exit; \
 	done
-	@echo "Tag for a registry: $(TAG). In an overlay, images: [{name: tunepipe-cpu, newName: REGISTRY/tunepipe-cpu, newTag: $(TAG)}, …]; for submit, --image REGISTRY/tunepipe-cpu:$(TAG)"
+	@echo "Tag for a registry: $(TAG). In the chart's values, images: {cpu: REGISTRY/tunepipe-cpu:$(TAG), …}; for submit, --image REGISTRY/tunepipe-cpu:$(TAG)"
 
 image-tag:                      ## print the tag VERSION-COMMIT that make image gives
 	@echo $(TAG)

@@ -34,12 +34,12 @@ Dashboard = Annotated[
 RayJobs = Annotated[bool, switch("--kubernetes", "Use RayJobs in a Kubernetes cluster.")]
 Context = Annotated[str | None, for_kubernetes("context of the kubeconfig", default="the current one")]
 NAMESPACE = "tunepipe"
-"""The namespace of the overlays."""
+"""The namespace of the chart."""
 Namespace = Annotated[str, for_kubernetes("namespace of the RayJobs", default=NAMESPACE)]
 ResultsFolder = Annotated[
     Path, for_kubernetes("folder for the results from the cluster's volume", "FOLDER", default="studies")
 ]
-_FOR_KUBERNETES = ("context", "namespace", "image", "overlay", "queue", "priority", "wait_pods", "to", "dry_run")
+_FOR_KUBERNETES = ("context", "namespace", "image", "values", "queue", "priority", "wait_pods", "to", "dry_run")
 
 
 def refuse_other_options(asked: typer.Context, *, kubernetes: bool) -> None:
@@ -117,13 +117,13 @@ def follow_to_end(
 
 
 def copied_study(
-    name: str, to: Path, context: str | None, namespace: str, *, storage: str | None, overlay: str | None
+    name: str, to: Path, context: str | None, namespace: str, *, storage: str | None, values: str | None
 ) -> tuple[str, str]:
     """A study of a RayJob in a storage that this machine can read; a study on a volume is copied first."""
     from pipeline.cluster.download import readable_study
     from pipeline.cluster.rayjobs import RayJobs
 
-    where, study = readable_study(RayJobs(context, namespace), name, to, storage=storage, overlay=overlay)
+    where, study = readable_study(RayJobs(context, namespace), name, to, storage=storage, values=values)
     _say_copied(to / study if where == str(to) else None)
     return where, study
 

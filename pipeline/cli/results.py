@@ -68,9 +68,9 @@ def results(
     kubernetes: RayJobs = False,
     context: Context = None,
     namespace: Namespace = NAMESPACE,
-    overlay: Annotated[
+    values: Annotated[
         str | None,
-        for_kubernetes("the overlay whose pods mount the storage, for a study without a RayJob (with --storage)"),
+        for_kubernetes("whose pods mount the storage, as for `submit`, for a study without a RayJob (with --storage)"),
     ] = None,
     to: ResultsFolder = Path("studies"),
 ) -> None:
@@ -93,7 +93,7 @@ def results(
         if watch:
             raise UsageError(f"--watch follows no cluster: `tunepipe logs {studies[0]} --follow --kubernetes` does.")
         place = storage if given_on_command_line(asked, "storage") else None
-        found = [copied_study(study, to, context, namespace, storage=place, overlay=overlay) for study in studies]
+        found = [copied_study(study, to, context, namespace, storage=place, values=values) for study in studies]
         stores = [(study, study_store(study, copied)) for copied, study in found]
     else:
         stores = [(study, study_store(study, storage)) for study in studies]

@@ -58,13 +58,13 @@ def submit(
     ] = False,
     kubernetes: RayJobs = False,
     context: Context = None,
-    namespace: Annotated[str | None, for_kubernetes("namespace", default="the overlay's")] = None,
-    image: Annotated[str | None, for_kubernetes("container image", default="the overlay's")] = None,
-    overlay: Annotated[
-        str, for_kubernetes("local-cpu, dev, prod-gpu or the path of another overlay", default="prod-gpu")
+    namespace: Annotated[str | None, for_kubernetes("namespace", default="that of --values")] = None,
+    image: Annotated[str | None, for_kubernetes("container image", default="those of --values")] = None,
+    values: Annotated[
+        str, for_kubernetes("local-cpu, prod-gpu, or a file of chart values or manifests", default="prod-gpu")
     ] = "prod-gpu",
-    queue: Annotated[str | None, for_kubernetes("a LocalQueue of Kueue", default="the overlay's")] = None,
-    priority: Annotated[str | None, for_kubernetes("a WorkloadPriorityClass of Kueue", default="the overlay's")] = None,
+    queue: Annotated[str | None, for_kubernetes("a LocalQueue of Kueue", default="that of --values")] = None,
+    priority: Annotated[str | None, for_kubernetes("a WorkloadPriorityClass of Kueue", default="tunepipe")] = None,
     wait_pods: Annotated[
         float, for_kubernetes("seconds to wait for a node, a quota or an image", "SECONDS", default="900")
     ] = 900.0,
@@ -104,7 +104,7 @@ def submit(
         tuned = _as_resumed(tuned, storage, options.changes)
 
         def manifests_of(number: int) -> "Manifests":
-            return study_manifests(tuned, job, overlay, storage, arguments, number=number, **given)
+            return study_manifests(tuned, job, values, storage, arguments, number=number, **given)
 
         manifests = manifests_of(1)
         _print_plan(manifests)

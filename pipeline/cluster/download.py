@@ -13,8 +13,8 @@ from typing import Any
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
+from pipeline.cluster.chart import rayjob_template
 from pipeline.cluster.kubernetes_api import translated_errors
-from pipeline.cluster.overlays import rayjob_template
 from pipeline.cluster.rayjobs import RayJobs
 from pipeline.cluster.why import diagnose
 from pipeline.errors import ClusterError, JobNotFound, StorageError
@@ -42,26 +42,25 @@ _REMOVED = "removed before we read it"
 
 
 def readable_study(
-    server: RayJobs, name: str, to: Path, *, storage: str | None = None, overlay: str | None = None
+    server: RayJobs, name: str, to: Path, *, storage: str | None = None, values: str | None = None
 ) -> tuple[str, str]:
     """The storage and name of a study of a namespace, as this machine reads it; one on a volume is copied first."""
     try:
         found = server.find(name, storage)
         job, study, place = found.rayjob, found.study, found.storage or storage
     except JobNotFound as error:
-        if storage is None or overlay is None:
+        if storage is None or values is None:
             raise JobNotFound(
-                f"{error} A study without a RayJob is read with --storage and --overlay, an overlay whose pods mount "
-                "that storage."
+                f"{error} A study without a RayJob is read with --storage and --values, whose pods mount that storage."
             ) from None
-        job, study, place = rayjob_template(overlay, server.namespace), name, storage
+        job, study, place = rayjob_template(values, server.namespace), name, storage
     if place is None:
         raise JobNotFound(f"The RayJob {job['metadata']['name']!r} does not name its storage: give it with --storage.")
     copied = download_results(server, job, study, place, to)
     if copied is None and "://" not in place and not Path(place).is_dir():
         raise ClusterError(
             f"The pods of {job['metadata']['name']!r} mount no volume claim at {place}, and this machine has no such "
-            "folder. Name the storage of the study with --storage, or an overlay that mounts it with --overlay."
+            "folder. Name the storage of the study with --storage, or the cluster whose pods mount it with --values."
         )
     return (place, study) if copied is None else (str(to), study)
 
@@ -132,7 +131,7 @@ def _reader(rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping
     if template is None:
         raise ClusterError(
             f"The RayJob {metadata['name']!r} has no submitterPodTemplate, the template of the pod that copies the "
-            "results. The study is on the volume; the component `study` has such a template."
+            "results. The study is on the volume; the RayJob of the chart has such a template."
         )
     spec, marks = template["spec"], template.get("metadata") or {}
     container = {**spec["containers"][0], "name": _CONTAINER, "command": ["sleep", str(_POD_SECONDS)], "args": []}

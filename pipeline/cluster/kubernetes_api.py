@@ -28,17 +28,17 @@ _SAID = re.compile(r'"message":\s*("(?:[^"\\]|\\.)*")')
 """The message of a Status, which a client may have cut or put into other text."""
 
 _ADVICE = (
-    (404, "namespaces", "There is no such namespace: `kubectl apply -k` with an overlay's foundation/ creates it."),
+    (404, "namespaces", "There is no such namespace: `helm install` with tunepipe's chart creates it."),
     (404, "rayjobs", "It was deleted. The study's records are kept, and a new submission resumes it."),
     (404, "page not found", "Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."),
-    (400, "unknown field", "The KubeRay definitions there are too old for the overlay: update them."),
+    (400, "unknown field", "The KubeRay definitions there are too old for these manifests: update them."),
     (401, "", "The credentials of the kubeconfig may have expired: renew them. Studies that were submitted continue."),
     (403, "system:anonymous", "The kubeconfig has given no credentials: log in, or choose another --context."),
     (
         403,
         "cannot [a-z]+ resource",
-        "Either there is no such namespace, or you do not have the role tunepipe-submitter of the overlay's "
-        "foundation/, which has the required permissions.",
+        "Either there is no such namespace, or you do not have the role tunepipe-submitter of the "
+        "chart, which has the required permissions.",
     ),
 )
 """For a status and a pattern of the server's message: what to do."""

@@ -130,8 +130,8 @@ def plan(
         memory = size((need.memory_gigabytes or TRIAL_GIGABYTES) * 1e9)
         raise ResourcesUnmet(
             f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and {memory} "
-            f"of memory, and no pod of the overlay has them in addition to the {size(_RAY_BYTES)} that Ray uses: "
-            f"{offered}. Request less with --gpus or --set resources.cpus=…, or choose another --overlay."
+            f"of memory, and no pod has them in addition to the {size(_RAY_BYTES)} that Ray uses: "
+            f"{offered}. Request less with --gpus or --set resources.cpus=…, or choose other --values."
         )
     budget, workers = job.budget, int(wanted - remaining)
     epochs = min(math.ceil(trials_in_all(job) / workers) * budget.epochs, budget.total_epochs or math.inf)
@@ -153,8 +153,8 @@ def check_head(group: Mapping[str, Any]) -> None:
     """Check that the head's pod has the memory for Ray and a driver."""
     if (memory := _amount(_limits(group)["memory"])) < _HEAD_BYTES:
         raise ResourcesUnmet(
-            f"The head's pod of the overlay has {size(memory)} of memory, but Ray and the driver need "
-            f"{size(_HEAD_BYTES)}. Raise its limit, or choose another --overlay."
+            f"The head's pod has {size(memory)} of memory, but Ray and the driver need "
+            f"{size(_HEAD_BYTES)}. Raise its limit, or choose other --values."
         )
 
 
@@ -213,6 +213,6 @@ def _amount(quantity: object) -> float:
         return float(parse_quantity(str(quantity)))
     except ValueError:
         raise ClusterError(
-            f"The overlay has the amount {str(quantity)!r}, which Kubernetes does not accept: a number of CPUs or GPUs "
+            f"There is the amount {str(quantity)!r}, which Kubernetes does not accept: a number of CPUs or GPUs "
             "is written as 2 or 500m, a size as 512Mi or 4Gi."
         ) from None

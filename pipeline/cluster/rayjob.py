@@ -1,4 +1,4 @@
-"""A study as a RayJob: the overlay's template with the study's name, command, code, images and sizes."""
+"""A study as a RayJob: the template with the study's name, command, code, images and sizes."""
 
 import base64
 import hashlib
@@ -13,8 +13,8 @@ from uuid import uuid4
 
 import yaml
 
+from pipeline.cluster.chart import check_storage_is_kept, rayjob_template
 from pipeline.cluster.driver_end import IN_RAYJOB
-from pipeline.cluster.overlays import check_storage_is_kept, rayjob_template
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, check_head, epoch_seconds_by_node, memory_for_trials, plan
 from pipeline.cluster.submissions import (
     DRIVER_ENVIRONMENT,
@@ -60,7 +60,7 @@ class Manifests:
 def study_manifests(
     job: TuneJob,
     job_name: str,
-    overlay: str,
+    values: str,
     storage: str,
     options: Sequence[str],
     *,
@@ -71,7 +71,7 @@ def study_manifests(
     image: str | None = None,
 ) -> Manifests:
     """The manifests of a study."""
-    template = rayjob_template(overlay, namespace)
+    template = rayjob_template(values, namespace)
     spec, metadata = template["spec"], template["metadata"]
     cluster = spec["rayClusterSpec"]
     groups = cluster["workerGroupSpecs"]
@@ -79,7 +79,7 @@ def study_manifests(
     autoscales = bool(cluster.get("enableInTreeAutoscaling"))
     planned = plan(job, groups, epoch_seconds_by_node(storage, job.name), autoscales=autoscales)
     used = [group for group, size in zip(groups, planned.groups, strict=True) if size in planned.used]
-    check_storage_is_kept(overlay, cluster["headGroupSpec"], used, storage)
+    check_storage_is_kept(values, cluster["headGroupSpec"], used, storage)
     for group, size in zip(groups, planned.groups, strict=True):
         # KubeRay refuses a cluster whose least number of pods is above the greatest.
         group |= {least: min(group.get(least) or 0, size.pods) for least in ("minReplicas", "replicas")}
@@ -92,8 +92,8 @@ def study_manifests(
         if value is not None:
             if QUEUE_LABEL not in metadata["labels"]:
                 raise ClusterError(
-                    f"{option} is for clusters with Kueue, and the overlay {overlay!r} has no queue. Add the component "
-                    f"kueue to its study/, or leave {option} out."
+                    f"{option} is for clusters with Kueue, and {values} has no queue. Set kueue.enabled "
+                    f"in the chart's values, or leave {option} out."
                 )
             metadata["labels"][label] = value
     file, snapshot = None, Snapshot()
@@ -113,7 +113,7 @@ def study_manifests(
         # Kueue counts groups without pods, too: their GPUs would have to be in its queue.
         cluster["workerGroupSpecs"] = used
     spec["entrypoint"] = shlex.join(["python", "-m", "pipeline.cli.app", *words])
-    spec["runtimeEnvYAML"] = yaml.safe_dump(_runtime_environment(spec, overlay))
+    spec["runtimeEnvYAML"] = yaml.safe_dump(_runtime_environment(spec, values))
     if image is not None:
         _set_image(spec, image, _images_of_ray(spec))
     return Manifests(template, file, planned, snapshot)
@@ -182,20 +182,19 @@ def _limit_memory_of_trials(groups: Sequence[dict[str, Any]], planned: Plan) -> 
                 group["resources"] = {**own, **memory}
 
 
-def _runtime_environment(spec: Mapping[str, Any], overlay: str) -> dict[str, Any]:
-    """Ray's runtime environment of the driver: what an overlay says, and the variables that a driver needs."""
+def _runtime_environment(spec: Mapping[str, Any], values: str) -> dict[str, Any]:
+    """Ray's runtime environment of the driver: what the template says, and the variables that a driver needs."""
     try:
         given = yaml.safe_load(spec.get("runtimeEnvYAML") or "") or {}
         return {**given, "env_vars": {**_WAITS, **(given.get("env_vars") or {}), **RAYJOB_ENVIRONMENT}}
     except (yaml.YAMLError, AttributeError, TypeError) as error:
         raise ClusterError(
-            f"The runtimeEnvYAML of the overlay {overlay!r} must be a mapping such as env_vars: {{NAME: value}}; "
-            f"found: {error}."
+            f"The runtimeEnvYAML in {values} must be a mapping such as env_vars: {{NAME: value}}; found: {error}."
         ) from None
 
 
 def _images_of_ray(spec: Mapping[str, Any]) -> set[str]:
-    """The images of the containers that run Ray, without those that an overlay has added."""
+    """The images of the containers that run Ray, without those that a user has added."""
     cluster = spec["rayClusterSpec"]
     nodes = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
     templates = [*(node["template"] for node in nodes), spec.get("submitterPodTemplate")]

@@ -187,7 +187,7 @@ class RayJobs(Kubernetes):
                     if waits_since is not None and time.monotonic() - waits_since > wait_pods:
                         raise ClusterError(
                             f"Pods of {name!r} could not start for {wait_pods:.0f} s: {'; '.join(messages[:2])}. "
-                            f"{self.kept(job)} --wait-pods waits longer; --overlay and --gpus-per-trial request other "
+                            f"{self.kept(job)} --wait-pods waits longer; --values and --gpus-per-trial request other "
                             "nodes."
                         )
                 for message in messages:

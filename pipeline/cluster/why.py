@@ -58,7 +58,7 @@ def diagnose(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], events: 
             if _FORBIDDEN.search(reason + message) and not _QUOTA.search(message):
                 fatal.append(
                     f"The namespace {metadata['namespace']!r} refuses a pod of {metadata['name']!r}: "
-                    f"{one_line(message)}. Change the overlay, or ask the owner of the namespace."
+                    f"{one_line(message)}. Change the values of the chart, or ask the owner of the namespace."
                 )
             else:
                 waits.append(_shown(each))

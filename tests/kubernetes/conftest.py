@@ -4,9 +4,10 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from pipeline import load_results, run
 from pipeline.results import Results
@@ -22,17 +23,16 @@ from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.testbed.room import is_up, leave, remains
 from tests.kubernetes.user import (
     NAMESPACE,
-    OVERLAY,
     SLOW_EPOCHS,
     SUBMITTER,
+    VALUES,
     Following,
     applied,
     become,
     objects,
     until,
 )
-
-_IDENTITY = Path(__file__).with_name("identity")
+from tests.project.manifests import FOUNDATION, charted
 
 _TRIED: list[tuple[str, float, str]] = []
 
@@ -57,8 +57,9 @@ def bed() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def foundation(bed) -> None:
-    """The overlay's namespace with the objects of its foundation, whose rights a submitter has."""
-    kubectl("apply", "--server-side", "-k", str(OVERLAY / "foundation"))
+    """The namespace with the objects of the chart, whose rights a submitter has."""
+    made = charted(**yaml.safe_load(VALUES.read_text()), **FOUNDATION)
+    kubectl("apply", "--server-side", "-f", "-", said=yaml.safe_dump_all(made.values()))
     become("tunepipe-submitter", NAMESPACE, SUBMITTER)
 
 
@@ -113,7 +114,7 @@ def gone(foundation) -> Iterator[None]:
 @pytest.fixture
 def object_store(foundation, monkeypatch) -> Iterator[None]:
     """An S3 server for which only an account of the cluster, and this machine, get keys."""
-    with _object_store(monkeypatch), applied(_IDENTITY):
+    with _object_store(monkeypatch), applied(*_identity()):
         yield
 
 
@@ -121,7 +122,7 @@ def object_store(foundation, monkeypatch) -> Iterator[None]:
 def secure_object_store(foundation, monkeypatch) -> Iterator[None]:
     """Such a server with a certificate of the test bed's authority, which commands on this machine trust."""
     monkeypatch.setenv("SSL_CERT_FILE", str(AUTHORITY))
-    with _object_store(monkeypatch, scheme="https"), applied(_IDENTITY):
+    with _object_store(monkeypatch, scheme="https"), applied(*_identity()):
         yield
 
 
@@ -130,6 +131,12 @@ def object_store_on_port_9000(foundation, monkeypatch) -> Iterator[None]:
     """An S3 server on the port of MinIO, for which this machine has keys, and pods those of a Secret."""
     with _object_store(monkeypatch, port=9000):
         yield
+
+
+def _identity() -> list[dict[str, Any]]:
+    """The account of pods that get keys of an object store, and the way to the server that has them."""
+    made = charted(identity={"enabled": True})
+    return [made["ServiceAccount", "tunepipe-storage"], made["NetworkPolicy", "identity"]]
 
 
 @contextmanager

@@ -1,6 +1,5 @@
-"""Overlays that are not the project's, reduced to the capacity of the test bed's nodes, and labels of these."""
+"""Clusters that are not the project's, reduced to the capacity of the test bed's nodes, and labels of these."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +9,11 @@ import yaml
 
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import AUDIENCE
-from tests.kubernetes.user import OVERLAY
-from tests.project.manifests import HOME, documented_overlay
+from tests.kubernetes.user import VALUES
+from tests.project.manifests import charted
 
+_SMALL = {"cpu": 1, "memory": "3Gi", "max": 2}
 _GROUP = "/spec/workerGroupSpecs/1/template/spec"
-_SMALL = {"cpu": "1", "memory": "3Gi"}
 _TOKENS = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
 _RAY_PODS = ("headGroupSpec", "workerGroupSpecs/0", "workerGroupSpecs/1")
 
@@ -30,61 +29,62 @@ def labelled(**labels: str) -> Iterator[None]:
         kubectl("label", "node", "gpu", *(f"{name}-" for name in names))
 
 
-def overlay_with(
+def cluster_with(
     folder: Path,
-    *components: str,
+    group: dict[str, Any],
+    *,
     gpus: bool = True,
     alone: bool = False,
+    shared: bool = False,
+    nodes: dict[str, str] | None = None,
     more: Sequence[dict[str, Any]] = (),
+    **values: Any,
 ) -> Path:
-    """Write an overlay with one more group than that of CPUs, for `--overlay`."""
-    patch = [
-        *_sized(f"{_GROUP}/containers/0/resources", _SMALL, _SMALL),
-        _operation("replace", "/spec/workerGroupSpecs/1/maxReplicas", 2),
-        *(() if gpus else _without_gpu()),
-        *([_operation("replace", "/spec/workerGroupSpecs/0/maxReplicas", 0)] if alone else []),
-        *more,
-    ]
-    cluster = {
-        "resources": [_relative(HOME / "base/ray", folder)],
-        "components": [_relative(HOME / "components" / name, folder) for name in ("token", "small", *components)],
-        "patches": [{"patch": yaml.safe_dump(patch), "target": {"kind": "RayCluster"}}],
-    }
-    study = {
-        "resources": ["../cluster"],
-        "components": [_relative(HOME / "components/study", folder)],
-    }
-    for part, kustomization in (("cluster", cluster), ("study", study)):
-        _write(folder / part, kustomization)
-    return folder
+    """Write manifests for `--values`, or of a shared cluster, with one more group than that of CPUs.
+
+    Without GPUs, its pods run on `nodes` with these labels; `more` are operations of JSON Patch on a RayCluster.
+    """
+    given = {**_values(), "cloud": "none", "groups": [{**_SMALL, **group}], "idleSeconds": 120, **values}
+    if alone:
+        given["workers"] = {**given["workers"], "max": 0}
+    kind, spec = ("RayCluster", "/spec") if shared else ("RayJob", "/spec/rayClusterSpec")
+    made = [each for (known, _), each in charted(**given).items() if known == kind]
+    patch = [*(() if gpus else _without_gpu(nodes or {})), *more]
+    return _patched(folder, made, [{**each, "path": each["path"].replace("/spec", spec, 1)} for each in patch])
 
 
-def overlay_with_identity(folder: Path, *components: str) -> Path:
-    """Write an overlay without GPUs whose pods get keys of an object store by their account."""
-    added = ("gpu-l4", "s3-identity/pods", *components)
-    return overlay_with(folder, *added, gpus=False, alone=True, more=_of_the_webhook())
+def cluster_with_identity(folder: Path, **values: Any) -> Path:
+    """Write manifests without GPUs whose pods get keys of an object store by their account."""
+    more = _of_the_webhook()
+    return cluster_with(folder, {"gpu": "l4"}, gpus=False, alone=True, more=more, identity={"enabled": True}, **values)
 
 
-def _sized(resources: str, requests: dict[str, str], limits: dict[str, str]) -> list[dict[str, Any]]:
-    """A patch that replaces some of a container's requests and limits and keeps the others, such as disk and GPUs."""
-    return [
-        _operation("replace", f"{resources}/{kind}/{name}", amount)
-        for kind, amounts in (("requests", requests), ("limits", limits))
-        for name, amount in amounts.items()
-    ]
+def changed(folder: Path, *patch: dict[str, Any], values: Path = VALUES) -> Path:
+    """Write manifests for `--values` whose RayJob differs from that of some values."""
+    made = charted(**yaml.safe_load(values.read_text()))["RayJob", "study"]
+    return _patched(folder, [made], patch)
 
 
-def _without_gpu() -> list[dict[str, Any]]:
-    """A patch after which pods of the group request no GPU, and run on any node."""
-    removed = [
-        {"op": "remove", "path": f"{_GROUP}/containers/0/resources/{kind}/nvidia.com~1gpu"}
-        for kind in ("requests", "limits")
-    ]
-    return [*removed, _operation("replace", f"{_GROUP}/nodeSelector", {})]
+def _values() -> dict[str, Any]:
+    return dict(yaml.safe_load(VALUES.read_text()))
 
 
-def _operation(op: str, path: str, value: object) -> dict[str, Any]:
-    return {"op": op, "path": path, "value": value}
+def _patched(folder: Path, objects: Sequence[dict[str, Any]], patch: Sequence[dict[str, Any]]) -> Path:
+    """The objects after a patch by Kustomize."""
+    folder.mkdir(parents=True)
+    (folder / "made.yaml").write_text(yaml.safe_dump_all(objects))
+    patches = [{"patch": yaml.safe_dump(list(patch)), "target": {"group": "ray.io"}}] if patch else []
+    head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({**head, "resources": ["made.yaml"], "patches": patches}))
+    (file := folder / "patched.yaml").write_text(kubectl("kustomize", str(folder)))
+    return file
+
+
+def _without_gpu(nodes: dict[str, str]) -> list[dict[str, Any]]:
+    """A patch after which pods of the group request no GPU, and run on any node with these labels."""
+    resources = f"{_GROUP}/containers/0/resources"
+    removed = [{"op": "remove", "path": f"{resources}/{kind}/nvidia.com~1gpu"} for kind in ("requests", "limits")]
+    return [*removed, {"op": "replace", "path": f"{_GROUP}/nodeSelector", "value": nodes}]
 
 
 def _of_the_webhook() -> list[dict[str, object]]:
@@ -104,37 +104,3 @@ def _of_the_webhook() -> list[dict[str, object]]:
         for pod in _RAY_PODS
         for path, value in added
     ]
-
-
-def overlay_changed(folder: Path, *patch: dict[str, Any], base: Path = OVERLAY) -> Path:
-    """Write an overlay whose RayJob differs from that of another one."""
-    patches = [{"patch": yaml.safe_dump(list(patch)), "target": {"kind": "RayJob"}}]
-    _write(folder / "study", {"resources": [_relative(base / "study", folder)], "patches": patches})
-    return folder
-
-
-def overlay_of_the_documentation(folder: Path) -> Path:
-    """Write the overlay of docs/kubernetes.md, and one on its `study` in which only the sizes of pods differ."""
-    folder.mkdir()
-    documented_overlay(folder)
-    head = ({"cpu": "200m", "memory": "3Gi"}, {"cpu": "2", "memory": "3Gi"})
-    sizes = {"headGroupSpec": head, **{f"workerGroupSpecs/{group}": (_SMALL, _SMALL) for group in range(3)}}
-    patch = [
-        operation
-        for pod, (requests, limits) in sizes.items()
-        for operation in _sized(f"/spec/rayClusterSpec/{pod}/template/spec/containers/0/resources", requests, limits)
-    ]
-    patches = [{"patch": yaml.safe_dump(patch), "target": {"kind": "RayJob"}}]
-    _write(folder / "reduced/study", {"resources": ["../../lab/study"], "patches": patches})
-    return folder / "reduced"
-
-
-def _write(folder: Path, kustomization: dict[str, Any]) -> None:
-    folder.mkdir(parents=True)
-    head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump({**head, **kustomization}))
-
-
-def _relative(target: Path, folder: Path) -> str:
-    """A relative path from a part of the overlay, because Kustomize accepts no absolute ones."""
-    return os.path.relpath(target, (folder / "part").resolve())

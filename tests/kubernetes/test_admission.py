@@ -1,76 +1,45 @@
 """Objects that the real API server accepts, and objects that it refuses."""
 
-import difflib
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from pipeline.cluster.overlays import overlays, rendered
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.room import Failed
-from tests.kubernetes.user import NAMESPACE, OVERLAY
-from tests.project.manifests import RAY, with_components
-from tests.project.test_manifest_groups import GROUPS
+from tests.kubernetes.user import NAMESPACE
+from tests.project.manifests import HOME, NAMES, TABLE, charted
 
-K8S = Path(__file__).parents[2] / "k8s/overlays"
-PARTS = ("foundation", "cluster", "study")
 STRICT = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
 
 
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("overlay", [*(K8S / name for name in overlays()), OVERLAY], ids=lambda path: path.name)
-def test_every_overlay_is_taken_as_it_stands(foundation, overlay, part):
-    """The server's strict schemas accept every object of every overlay."""
-    made = rendered(str(overlay), part)
-    for each in made:
-        # Where nothing is of that name yet: a claim, once made, may not be changed.
-        each["metadata"] |= {"namespace": "default"} if "namespace" in each["metadata"] else {}
-    kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(made))
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cluster_is_taken_as_it_stands(foundation, name):
+    """The server's strict schemas accept every object of every cluster that is part of tunepipe."""
+    made = charted(**yaml.safe_load((HOME / f"values/{name}.yaml").read_text())).values()
+    # Where nothing is of that name yet: a claim, once made, may not be changed.
+    elsewhere = [{**each, "metadata": {**each["metadata"], "namespace": "default"}} for each in made]
+    kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(elsewhere))
 
 
-@pytest.mark.parametrize("part", ["cluster", "study"])
-def test_every_group_is_taken(foundation, tmp_path, part):
-    """The server's strict schemas accept a cluster and a study with every GPU group that there is a component for."""
-    made = with_components(tmp_path, "base/ray", "token", *GROUPS)
-    if part == "study":
-        made = with_components(tmp_path, "../cluster", "study", part=part)
-    groups = cluster_spec(made)["workerGroupSpecs"]
-    assert len(groups) == len(GROUPS) + 1
-    for number, group in enumerate(groups):
-        # Groups of several clouds have one name.
-        group["groupName"] += f"-{number}"
-    kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(made))
-
-
-def cluster_spec(made: list[dict[str, Any]]) -> dict[str, Any]:
-    """The spec of the one RayCluster, or of the cluster in the one RayJob."""
-    (found,) = (each for each in made if each["kind"] in RAY)
-    spec: dict[str, Any] = found["spec"].get("rayClusterSpec", found["spec"])
-    return spec
+@pytest.mark.parametrize("cloud", TABLE["clouds"])
+def test_every_group_is_taken(foundation, cloud):
+    """The server's strict schemas accept a cluster and a study with every GPU group of a cloud."""
+    known = [gpu for gpu, lines in TABLE["gpus"].items() if TABLE["clouds"][cloud]["gpus"] in lines]
+    made = charted(cloud=cloud, groups=[{"gpu": gpu, "spot": spot} for gpu in known for spot in (True, False)])
+    rays = [each for (kind, _), each in made.items() if kind in ("RayCluster", "RayJob")]
+    assert len(rays[0]["spec"]["workerGroupSpecs"]) == 2 * len(known) + 1
+    kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(rays))
 
 
 @pytest.mark.parametrize("kind", ["PodMonitor", "PrometheusRule"])
 def test_a_misspelt_field_for_prometheus_is_refused(foundation, kind):
     """The server knows every field of the objects for Prometheus' operator."""
-    (made,) = (each for each in rendered(str(K8S / "prod-gpu"), "foundation") if each["kind"] == kind)
-    made["spec"]["grups"] = []
+    found = charted(monitoring={"enabled": True})[kind, "tunepipe"]
+    made = {**found, "spec": {**found["spec"], "grups": []}}
     with pytest.raises(Failed, match=r"spec\.grups: field not declared in schema"):
         kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump(made))
-
-
-def test_the_overlay_of_the_test_bed_is_nearly_that_of_production(capsys):
-    """The test bed's overlay differs from prod-gpu only as two cores without GPUs require, and prints how."""
-    made = []
-    for overlay in (K8S / "prod-gpu", OVERLAY):
-        made.append([line for part in PARTS for line in kubectl("kustomize", str(overlay / part)).splitlines()])
-    changed = list(difflib.unified_diff(*made, "prod-gpu", "test bed", n=1, lineterm=""))
-    with capsys.disabled():
-        print("\n" + "\n".join(changed))
-    # The first two lines name the sides.
-    assert 0 < sum(line[0] in "+-" for line in changed[2:]) < 70
 
 
 def pod(**container: object) -> str:

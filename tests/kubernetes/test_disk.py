@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kubernetes.groups import overlay_changed
+from tests.kubernetes.groups import changed
 from tests.kubernetes.user import Following, submit, tunepipe
 
 pytestmark = pytest.mark.usefixtures("gone")
@@ -32,17 +32,17 @@ JOB = TuneJob(name="filling", function=filling, space={"x": Uniform(0, 1)}, obje
 """
 
 
-def overlay_with_disk(folder: Path, amount: str) -> Path:
-    """Write an overlay whose GPU workers request, and may fill, an amount of disk."""
+def with_disk(folder: Path, amount: str) -> Path:
+    """Write manifests whose GPU workers request, and may fill, an amount of disk."""
     kinds = ("requests", "limits")
     path = f"{RESOURCES}/{{}}/ephemeral-storage"
-    return overlay_changed(folder, *({"op": "replace", "path": path.format(kind), "value": amount} for kind in kinds))
+    return changed(folder, *({"op": "replace", "path": path.format(kind), "value": amount} for kind in kinds))
 
 
 def test_more_disk_than_any_node_has(tmp_path):
     """A study whose workers request more disk than any node has is reported, and abandoned after --wait-pods."""
-    overlay = overlay_with_disk(tmp_path / "overlay", "100Ti")
-    options = ("--gpus-per-trial", "1", "--workers", "1", "--wait-pods", "15", "--overlay", str(overlay))
+    values = with_disk(tmp_path / "values", "100Ti")
+    options = ("--gpus-per-trial", "1", "--workers", "1", "--wait-pods", "15", "--values", str(values))
     code, reported = submit(tmp_path, COUNTED, *options)
     assert code == 2, reported
     reported = " ".join(reported.split())
@@ -54,8 +54,8 @@ def test_more_disk_than_any_node_has(tmp_path):
 def test_a_worker_that_fills_its_disk(tmp_path):
     """A worker that fills more disk than its limit is evicted, which `submit` and `status` report."""
     (tmp_path / "filling.py").write_text(FILLING)
-    overlay = overlay_with_disk(tmp_path / "overlay", "256Mi")
-    study = Following(tmp_path, "filling.py", "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
+    values = with_disk(tmp_path / "values", "256Mi")
+    study = Following(tmp_path, "filling.py", "--gpus-per-trial", "1", "--workers", "1", "--values", str(values))
     study.until("an eviction", lambda: "Evicted: " in study.reported)
     for reported in (study.reported, tunepipe("status", "--kubernetes")):
         reported = " ".join(reported.split())

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import load_results
 from tests.faults.study_comparison import differences
-from tests.kubernetes.groups import labelled, overlay_with
+from tests.kubernetes.groups import cluster_with, labelled
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import keeps_heads
 from tests.kubernetes.testbed.place import BED
@@ -80,9 +80,9 @@ def session(name: str) -> str:
 
 def test_a_study_continues_on_another_cluster(tmp_path, undisturbed):
     """A lost head comes back with the state of its cluster; the study continues on another one, with equal tables."""
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "gcs-rocksdb")
+    values = cluster_with(tmp_path / "values", {"gpu": "l4"}, gcsRocksdb=True)
     with labelled(product="NVIDIA-L4"), disks(2):
-        study = Following(tmp_path, *SLOW_STUDY, "--overlay", str(overlay))
+        study = Following(tmp_path, *SLOW_STUDY, "--values", str(values))
         study.until("a trial to train", lambda: study.has_trained)
         lose_head()
         assert study.ended() == 0, study.reported
@@ -93,10 +93,10 @@ def test_a_study_continues_on_another_cluster(tmp_path, undisturbed):
 
 def test_a_cluster_for_interactive_use_keeps_its_submissions(foundation, tmp_path, monkeypatch):
     """A head that is lost comes back in its session, and still lists the submissions of before."""
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "gcs-rocksdb", gpus=False)
+    cluster = cluster_with(tmp_path / "values", {"gpu": "l4"}, gpus=False, shared=True, gcsRocksdb=True)
     ready = ("wait", "--for=condition=Ready", "pod", "-n", NAMESPACE, "-l", HEAD, "--timeout=180s")
     with disks(1):
-        kubectl("apply", "--server-side", "-k", str(overlay / "cluster"))
+        kubectl("apply", "--server-side", "-f", str(cluster))
         try:
             until("the head", lambda: bool(running(HEAD)))
             kubectl(*ready)
@@ -114,5 +114,5 @@ def test_a_cluster_for_interactive_use_keeps_its_submissions(foundation, tmp_pat
             assert session("head-0") == before
         finally:
             Following.end_all()
-            kubectl("delete", "-k", str(overlay / "cluster"))
+            kubectl("delete", "-f", str(cluster))
         until("the end of all pods", lambda: not objects("pods"))

@@ -1,4 +1,4 @@
-"""Overlays of other clusters: shared and partitioned GPUs from zero workers, spot nodes that end, other users."""
+"""Other clusters: shared and partitioned GPUs from zero workers, spot nodes that end, other users."""
 
 import json
 from collections.abc import Iterator
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
-from tests.kubernetes.groups import labelled, overlay_of_the_documentation, overlay_with
+from tests.kubernetes.groups import changed, cluster_with, labelled
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.user import HEAD, Following, epochs_on_volume, objects, readable_tokens, running, submit
+from tests.project.manifests import documented_values
 
 pytestmark = pytest.mark.usefixtures("gone")
 
@@ -42,12 +43,19 @@ def spot_node() -> Iterator[None]:
         kubectl("label", "node", "gpu", "cloud.google.com/gke-spot-")
 
 
-def test_the_overlay_of_the_documentation(tmp_path):
-    """A study runs with the documented overlay: its images, its runtime class and its first group, from no pod."""
-    overlay = overlay_of_the_documentation(tmp_path / "documented")
+def test_the_values_of_the_documentation(tmp_path):
+    """A study runs with the documented values: its images, its runtime class and its first group, from no pod."""
+    pods = {"headGroupSpec": ("200m", "2"), **{f"workerGroupSpecs/{number}": ("1", "1") for number in range(3)}}
+    sizes = [
+        {"op": "replace", "path": f"/spec/rayClusterSpec/{pod}/template/spec/containers/0/{path}", "value": value}
+        for pod, cpus in pods.items()
+        for kind, cpu in zip(("requests", "limits"), cpus, strict=True)
+        for path, value in ((f"resources/{kind}/cpu", cpu), (f"resources/{kind}/memory", "3Gi"))
+    ]
+    values = changed(tmp_path / "values", *sizes, values=documented_values(tmp_path))
     options = ("--gpus-per-trial", "0.5", "--workers", "2")
     with nvidia_runtime(), labelled(product="NVIDIA-L4"):
-        study = Following(tmp_path, COUNTED, *options, "--overlay", str(overlay), image=None)
+        study = Following(tmp_path, COUNTED, *options, "--values", str(values), image=None)
         study.until("a worker", lambda: bool(running("ray.io/group=gpu-l4")))
         specs = [each["spec"] for each in objects("pods")]
         assert study.ended() == 0, study.reported
@@ -60,10 +68,11 @@ def test_the_overlay_of_the_documentation(tmp_path):
 
 def test_gpus_that_pods_take_turns_on(tmp_path):
     """A time-slicing group starts from no pod, with the cluster's runtime class and trials on part of a GPU."""
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "time-slicing", "runtime-class")
+    group = {"gpu": "l4", "shared": True, "name": "gpu-l4"}
+    values = cluster_with(tmp_path / "values", group, runtimeClass="nvidia")
     options = ("--gpus-per-trial", "0.5", "--workers", "2")
     with nvidia_runtime(), labelled(product="NVIDIA-L4-SHARED", **{"sharing-strategy": "time-slicing"}):
-        study = Following(tmp_path, COUNTED, *options, "--overlay", str(overlay))
+        study = Following(tmp_path, COUNTED, *options, "--values", str(values))
         study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
         classes = {each["spec"]["runtimeClassName"] for each in objects("pods", "ray.io/group=gpu-l4")}
         assert study.ended() == 0, study.reported
@@ -78,11 +87,11 @@ def test_parts_of_a_gpu(tmp_path):
     path = f"/status/capacity/{part.replace('/', '~1')}"
     status = ("patch", "node", "gpu", "--subresource=status", "--type=json", "-p")
     kubectl(*status, json.dumps([{"op": "add", "path": path, "value": "2"}]))
-    overlay = overlay_with(tmp_path / "overlay", "gpu-a100-mig")
+    values = cluster_with(tmp_path / "values", {"gpu": "a100", "mig": "1g.10gb"})
     try:
         with labelled(product="NVIDIA-A100-SXM4-80GB"):
             code, reported = submit(
-                tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "2", "--overlay", str(overlay)
+                tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "2", "--values", str(values)
             )
     finally:
         kubectl(*status, json.dumps([{"op": "remove", "path": path}]))
@@ -94,9 +103,11 @@ def test_parts_of_a_gpu(tmp_path):
 def test_a_spot_node_leaves(tmp_path):
     """A Keras trial whose epochs take 20 s loses at most the epoch in training, and the pod ends within its notice."""
     # Not a GPU that is only counted: Keras would look for it.
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4-spot", gpus=False, alone=True)
+    spot = {"cloud.google.com/gke-spot": "true"}
+    group = {"gpu": "l4", "spot": True}
+    values = cluster_with(tmp_path / "values", group, gpus=False, nodes=spot, alone=True, cloud="gke")
     with spot_node():
-        study = Following(tmp_path, SLOW_EPOCHS, "--workers", "1", "--overlay", str(overlay))
+        study = Following(tmp_path, SLOW_EPOCHS, "--workers", "1", "--values", str(values))
         study.until("two epochs", lambda: epochs_on_volume("slow-epochs").get("0000", 0) >= 2)
         (worker,) = running("ray.io/group=gpu-l4-spot")
         before = epochs_on_volume("slow-epochs")["0000"]
@@ -118,8 +129,8 @@ def test_a_user_that_openshift_chooses(tmp_path):
         for pod in pods
         for name, value in chosen.items()
     ]
-    overlay = overlay_with(tmp_path / "overlay", "gpu-l4", "openshift", gpus=False, alone=True, more=by_policy)
-    study = Following(tmp_path, COUNTED, "--workers", "2", "--overlay", str(overlay))
+    values = cluster_with(tmp_path / "values", {"gpu": "l4"}, gpus=False, alone=True, more=by_policy, openshift=True)
+    study = Following(tmp_path, COUNTED, "--workers", "2", "--values", str(values))
     study.until("a worker", lambda: bool(running("ray.io/group=gpu-l4")))
     (head,) = running(HEAD)
     assert readable_tokens(head, "ray-head") == []

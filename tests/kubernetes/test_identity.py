@@ -1,4 +1,4 @@
-"""A study on an object store without keys: the component `s3-identity`, also with `ca-bundle`."""
+"""A study on an object store without keys: the value `identity`, also with `caBundle`."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
-from tests.kubernetes.groups import overlay_with_identity
+from tests.kubernetes.groups import cluster_with_identity
 from tests.kubernetes.testbed.certificates import AUTHORITY
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import exchanged, storage_uri
@@ -19,9 +19,9 @@ COUNTED = str(Path(__file__).with_name("counted.py"))
 
 def test_a_study_on_an_object_store_without_keys(tmp_path, object_store):
     """Head and workers write a study to a bucket with keys that they get for their service account alone."""
-    overlay = overlay_with_identity(tmp_path / "overlay")
+    values = cluster_with_identity(tmp_path / "values")
     bucket = storage_uri("lab/studies")
-    study = Following(tmp_path, COUNTED, "--workers", "2", "--overlay", str(overlay), "--storage", bucket)
+    study = Following(tmp_path, COUNTED, "--workers", "2", "--values", str(values), "--storage", bucket)
     study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
     accounts = {each["spec"]["serviceAccountName"] for each in objects("pods", "ray.io/cluster")}
     assert study.ended() == 0, study.reported
@@ -32,12 +32,12 @@ def test_a_study_on_an_object_store_without_keys(tmp_path, object_store):
 
 
 def test_an_object_store_whose_authority_is_ones_own(tmp_path, secure_object_store):
-    """With `ca-bundle`, a study is on a store whose certificate an authority of the user has signed."""
+    """With `caBundle`, a study is on a store whose certificate an authority of the user has signed."""
     bucket = storage_uri("lab/studies", "https")
     kubectl("create", "configmap", "tunepipe-ca", "-n", NAMESPACE, f"--from-file=ca.crt={AUTHORITY}")
     try:
-        overlay = overlay_with_identity(tmp_path / "overlay", "ca-bundle")
-        code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--overlay", str(overlay), "--storage", bucket)
+        values = cluster_with_identity(tmp_path / "values", caBundle="tunepipe-ca")
+        code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--values", str(values), "--storage", bucket)
         assert code == 0, reported
     finally:
         kubectl("delete", "configmap", "tunepipe-ca", "-n", NAMESPACE)

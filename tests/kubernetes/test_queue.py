@@ -8,16 +8,13 @@ import pytest
 import yaml
 
 from pipeline import load_results
-from scripts.helm_chart import CHART
 from tests.faults.study_comparison import differences
-from tests.kubernetes.testbed.build import build_helm
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.kueue import start_kueue, stop_kueue
-from tests.kubernetes.testbed.room import call
 from tests.kubernetes.user import SLOW_STUDY, Following, objects, tunepipe, until
-from tests.project.manifests import with_components
+from tests.project.manifests import FOUNDATION, charted
 
-QUEUE = Path(__file__).with_name("queue")
+QUEUE = Path(__file__).with_name("queue") / "values.yaml"
 COUNTED = (str(Path(__file__).with_name("counted.py")), "--gpus-per-trial", "1", "--workers", "2")
 GPUS = 2
 """The quota of both teams together, and what every workload here asks for."""
@@ -36,7 +33,10 @@ def kueue(foundation) -> Iterator[None]:
     """Kueue with a queue for each team, for this module only."""
     try:
         start_kueue()
-        kubectl("apply", "--server-side", "-k", str(QUEUE / "foundation"))
+        kubectl("apply", "--server-side", "-f", str(QUEUE.with_name("queues.yaml")))
+        classes = charted(kueue={"enabled": True}, **FOUNDATION)
+        made = [each for (kind, _), each in classes.items() if kind == "WorkloadPriorityClass"]
+        kubectl("apply", "--server-side", "-f", "-", said=yaml.safe_dump_all(made))
         yield
     finally:
         kubectl("delete", "namespace", "other-team", "--ignore-not-found")
@@ -93,7 +93,7 @@ def test_a_study_waits_for_quota_and_runs(tmp_path):
     """A study reports that it waits for another team's GPUs, preempts nothing, then runs and frees its GPUs."""
     submit_other()
     until("the other team to run", other_runs)
-    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE))
+    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE))
     study.until("the reason to wait", lambda: "counted-1 waits in the queue 'tunepipe': " in study.reported)
     assert "pod set gpu-l4: insufficient unused quota for nvidia.com/gpu" in study.reported
     listed = tunepipe("status", "--kubernetes")
@@ -115,7 +115,7 @@ def test_a_study_of_a_higher_class_goes_first(tmp_path):
     """With --priority, a study takes the GPUs of a workload of a lower class, which gets them back after its end."""
     submit_other()
     until("the other team to run", other_runs)
-    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--priority", "tunepipe-high")
+    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE), "--priority", "tunepipe-high")
     study.until("the other team to be preempted", other_was_evicted)
     assert study.ended() == 0, study.reported
     assert "Evicted: " not in study.reported
@@ -124,13 +124,13 @@ def test_a_study_of_a_higher_class_goes_first(tmp_path):
 
 def test_a_queue_of_another_name(tmp_path):
     """With --queue, a study waits in that queue and is admitted from it; of a missing one, Kueue says so."""
-    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--queue", "absent")
+    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE), "--queue", "absent")
     study.until("the reason to wait", lambda: "counted-1 waits in the queue 'absent': " in study.reported)
     tunepipe("stop", "counted", "--kubernetes")
     assert study.ended() == 2, study.reported
     submit_other()
     until("the other team to run", other_runs)
-    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--queue", "second")
+    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE), "--queue", "second")
     study.until("the reason to wait", lambda: "counted-1 waits in the queue 'second': " in study.reported)
     kubectl("delete", "job", "other", "-n", "other-team")
     study.until("its pods", lambda: bool(objects("pods", "ray.io/is-ray-node=yes")))
@@ -139,30 +139,21 @@ def test_a_queue_of_another_name(tmp_path):
     tunepipe("stop", "counted", "--kubernetes")
 
 
-def test_the_chart_makes_queues_and_classes(tmp_path):
-    """Kueue admits the objects that the chart makes for it, and the same components of an overlay."""
-    made = ("kueue.queue.create=true", "kueue.queue.name=by-helm", "kueue.queue.clusterQueue=pool")
-    values = [*made, "kueue.priorityClasses.create=true", "overlay=dev"]
-    options = [word for value in values for word in ("--set", value)]
-    chart = call(str(build_helm()), "template", "tunepipe", str(CHART), "--kube-version", "1.34.0", *options)
-    ours = [each for each in yaml.safe_load_all(chart) if each and each["apiVersion"].startswith("kueue")]
+def test_the_chart_makes_queues_and_classes():
+    """Kueue admits the objects that the chart makes for it."""
+    made = charted(kueue={"enabled": True, "queue": "by-helm", "clusterQueue": "pool"}, **FOUNDATION)
+    ours = [dict(each) for each in made.values() if each["apiVersion"].startswith("kueue")]
     assert {each["kind"] for each in ours} == {"LocalQueue", "WorkloadPriorityClass"}
-    components = ("kueue/priorities", "kueue/queue")
-    ours += [
-        each
-        for each in with_components(tmp_path, "base/foundation", *components, part="foundation")
-        if each["apiVersion"].startswith("kueue")
-    ]
     for queue in (each for each in ours if each["kind"] == "LocalQueue"):
         # Where none is of that name yet: it cannot move to another ClusterQueue.
-        queue["metadata"]["namespace"] = "other-team"
+        queue["metadata"] = {**queue["metadata"], "namespace": "other-team"}
     dry = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
     assert len(kubectl("apply", *dry, "-f", "-", said=yaml.safe_dump_all(ours)).splitlines()) == len(ours)
 
 
 def test_a_priority_class_that_does_not_exist(tmp_path):
     """A study of a class that does not exist reports that Kueue takes no notice of it, until the class is there."""
-    study = Following(tmp_path, *COUNTED, "--overlay", str(QUEUE), "--priority", "missing")
+    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE), "--priority", "missing")
     reason = "Kueue has created no workload for it (is there the WorkloadPriorityClass 'missing'?)"
     study.until("the reason", lambda: reason in study.reported)
     assert reason in " ".join(tunepipe("status", "--kubernetes").split())
@@ -176,7 +167,7 @@ def test_a_priority_class_that_does_not_exist(tmp_path):
 
 def test_a_preempted_study_comes_back(tmp_path, undisturbed):
     """A preempted study ends its session, reports why it waits, and ends with the undisturbed tables."""
-    study = Following(tmp_path, *SLOW_STUDY, "--overlay", str(QUEUE), "--priority", "tunepipe-low")
+    study = Following(tmp_path, *SLOW_STUDY, "--values", str(QUEUE), "--priority", "tunepipe-low")
     study.until("a trial to train", lambda: study.has_trained)
     submit_other("tunepipe-high")
     study.until("the reason", lambda: "waits in the queue 'tunepipe': Preempted" in study.reported)

@@ -11,15 +11,15 @@ import pytest
 import yaml
 
 from pipeline import load_results
-from scripts.helm_chart import CHART
-from tests.kubernetes.testbed.build import build_helm
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.kubernetes.testbed.place import BED, KUBECONFIG, Addresses
+from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
 from tests.kubernetes.testbed.room import Failed, call
 from tests.kubernetes.user import Following, become, submit, tunepipe, until
+from tests.project.manifests import HOME, charted
 
 pytestmark = pytest.mark.usefixtures("foundation")
 
+CHART = str(HOME / "chart")
 SUBMITTER = "tunepipe-submitter"
 ANY_NAMESPACE_HAS = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
 
@@ -29,7 +29,7 @@ Helm = Callable[..., str]
 @pytest.fixture(scope="module")
 def helm() -> Helm:
     """Runs a command of Helm; returns its output once it has succeeded."""
-    program = build_helm()
+    program = BIN / "helm"
 
     def run(*words: str, kubeconfig: Path = KUBECONFIG) -> str:
         return call(str(program), *words, environment={"KUBECONFIG": str(kubeconfig)})
@@ -78,7 +78,7 @@ def disk(name: str) -> Iterator[None]:
 
 @contextmanager
 def names_for(namespace: str) -> Iterator[None]:
-    """Lets pods of a namespace ask the test bed's own server for names, as its overlay does."""
+    """Lets pods of a namespace ask the test bed's own server for names, as its values do."""
     ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     policy = {
         "apiVersion": "networking.k8s.io/v1",
@@ -100,12 +100,17 @@ def names_for(namespace: str) -> Iterator[None]:
 def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
     """A release runs a study as its own submitter, is upgraded by one value, and leaves only the studies' claim."""
     place = "by-helm"
-    values = ("overlay=dev", f"namespace.name={place}", "priorityClasses.create=false", f"storage.className={place}")
+    values = (
+        "groups[0].gpu=l4",
+        f"namespace.name={place}",
+        "priorityClasses.create=false",
+        f"storage.className={place}",
+    )
     submitter = tmp_path / "submitter.kubeconfig"
     with disk(place):
         try:
-            said = helm("install", "tunepipe", str(CHART), *(word for value in values for word in ("--set", value)))
-            assert f"tunepipe submit mnist-asha --kubernetes --overlay dev --namespace {place}" in said
+            said = helm("install", "tunepipe", CHART, *(word for value in values for word in ("--set", value)))
+            assert "tunepipe submit mnist-asha --kubernetes --values values.yaml" in said
             become(SUBMITTER, place, submitter)
             with names_for(place):
                 study = ("beale", "--trials", "2", "--workers", "1", "--namespace", place)
@@ -115,7 +120,7 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
                 here = ("--kubernetes", "--namespace", place)
                 assert "beale-1" in tunepipe("status", *here, kubeconfig=submitter)
                 tunepipe("stop", "beale", *here, kubeconfig=submitter)
-            helm("upgrade", "tunepipe", str(CHART), "--reuse-values", "--set", "objectStore.port=9000")
+            helm("upgrade", "tunepipe", CHART, "--reuse-values", "--set", "objectStore.port=9000")
             (policy,) = json.loads(kubectl("get", "networkpolicy", "s3", "-n", place, "-o", "json"))["spec"]["egress"]
             assert [each["port"] for each in policy["ports"]] == [9000]
             assert [each["revision"] for each in json.loads(helm("history", "tunepipe", "-o", "json"))] == [1, 2]
@@ -137,8 +142,8 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
 def test_an_upgrade_keeps_the_pods_that_an_autoscaler_has_requested(helm):
     """An upgrade that changes a group of the shared cluster keeps the number of pods that its autoscaler has set."""
     place = "upgraded"
-    only = "foundation.enabled=false,cluster.enabled=true,overlay=dev"
-    chart = ("tunepipe", str(CHART), "--namespace", place, "--set", f"{only},namespace.name={place}")
+    only = "foundation.enabled=false,cluster.enabled=true,groups[0].gpu=l4"
+    chart = ("tunepipe", CHART, "--namespace", place, "--set", f"{only},namespace.name={place}")
 
     def groups() -> list[dict[str, Any]]:
         cluster = json.loads(kubectl("get", "raycluster", "tunepipe", "-n", place, "-o", "json"))
@@ -150,7 +155,7 @@ def test_an_upgrade_keeps_the_pods_that_an_autoscaler_has_requested(helm):
         helm("install", *chart)
         patch = [{"op": "replace", "path": "/spec/workerGroupSpecs/1/replicas", "value": 3}]
         kubectl("patch", "raycluster", "tunepipe", "-n", place, "--type=json", "-p", json.dumps(patch))
-        helm("upgrade", *chart, "--set", "cluster.maxReplicas.gpu-l4=5")
+        helm("upgrade", *chart, "--set", "groups[0].max=5")
         assert [(each["groupName"], each["replicas"]) for each in groups()] == [("cpu", 0), ("gpu-l4", 3)]
         assert groups()[1]["maxReplicas"] == 5
         helm("uninstall", "tunepipe", "--namespace", place, "--wait")
@@ -162,7 +167,7 @@ def test_the_owner_of_one_namespace(helm, tmp_path):
     """An account with the role admin in one namespace installs and uninstalls the chart with the documented values."""
     team, owner = "team", tmp_path / "owner.kubeconfig"
     values = f"namespace.name={team},namespace.create=false,priorityClasses.create=false,quota.create=false"
-    install = ("install", "tunepipe", str(CHART), "--namespace", team, "--set", values)
+    install = ("install", "tunepipe", CHART, "--namespace", team, "--set", values)
     kubectl("create", "namespace", team)
     try:
         kubectl("create", "serviceaccount", "owner", "-n", team)
@@ -173,7 +178,7 @@ def test_the_owner_of_one_namespace(helm, tmp_path):
             helm(*install, kubeconfig=owner)
         helm("uninstall", "tunepipe", "--namespace", team, kubeconfig=owner)
         # The rights that the owner is to pass on.
-        rights = yaml.safe_load((CHART.parent / "base/foundation/role-submitter.yaml").read_text())
+        rights = charted()["Role", "tunepipe-submitter"]
         apply({**rights, "metadata": {"name": "passed-on", "namespace": team}})
         kubectl("create", "rolebinding", "passed-on", "-n", team, "--role=passed-on", account)
         before = contents(team) - {"persistentvolumeclaim/studies"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kubernetes.groups import overlay_with
+from tests.kubernetes.groups import cluster_with
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.operator import start_operator
 from tests.kubernetes.testbed.place import KUBECONFIG
@@ -100,10 +100,10 @@ def test_an_operator_that_does_not_run(gone, tmp_path):
 
 
 def test_definitions_that_are_missing_or_too_old(gone, tmp_path):
-    """Missing definitions of KubeRay, and ones too old for the overlay, are reported as such."""
+    """Missing definitions of KubeRay, and ones too old for the manifests, are reported as such."""
     field = {"op": "add", "path": "/spec/ofALaterVersion", "value": True}
-    newer = overlay_with(tmp_path / "overlay", "gpu-l4", more=[field])
-    assert "definitions there are too old" in refused(tmp_path, "--overlay", str(newer))
+    newer = cluster_with(tmp_path / "values", {"gpu": "l4"}, more=[field])
+    assert "definitions there are too old" in refused(tmp_path, "--values", str(newer))
     try:
         stop("operator")
         kubectl("delete", "crd", "rayjobs.ray.io")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import load_results
-from tests.kubernetes.groups import overlay_changed
+from tests.kubernetes.groups import changed
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.user import NAMESPACE, SLOW_STUDY, Following, objects, submit, tunepipe, until
 
@@ -35,8 +35,8 @@ def mounted(template: str, source: dict[str, Any]) -> tuple[dict[str, Any], dict
 
 def unstarted(where: Path, *changes: dict[str, Any]) -> str:
     """The output, in one line, of a submission that is given up because pods do not start; `status` says the same."""
-    overlay = overlay_changed(where / "overlay", *changes)
-    code, reported = submit(where, *STUDY, "--overlay", str(overlay), "--wait-pods", "5")
+    values = changed(where / "values", *changes)
+    code, reported = submit(where, *STUDY, "--values", str(values), "--wait-pods", "5")
     assert code == 2, reported
     assert "Traceback" not in reported
     reported = " ".join(reported.split())
@@ -92,8 +92,8 @@ def test_a_variable_of_a_missing_secret(tmp_path):
 @pytest.mark.parametrize(("kind", "template"), [("head", HEAD), ("worker", WORKER)], ids=["head", "worker"])
 def test_a_container_that_ends_immediately(tmp_path, kind, template):
     """A head or a worker whose container ends at each start is reported by `submit` and `status` with its exit code."""
-    overlay = overlay_changed(tmp_path / "overlay", added(f"{template}/spec/containers/0/args", ["exit 7"]))
-    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
+    values = changed(tmp_path / "values", added(f"{template}/spec/containers/0/args", ["exit 7"]))
+    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--values", str(values))
     reason = f"Deleted{kind.capitalize()}Pod: "
     study.until("the reason", lambda: reason in study.reported and "ExitCode:7" in study.reported)
     # Between two pods that end there is one that runs.
@@ -112,8 +112,8 @@ def test_a_container_that_starts_again_in_its_pod(tmp_path):
 
 def test_a_secret_that_is_made_later(tmp_path):
     """A study whose workers wait for a Secret says so, and runs once it is there."""
-    overlay = overlay_changed(tmp_path / "overlay", *mounted(WORKER, {"secret": {"secretName": "made-later"}}))
-    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--overlay", str(overlay))
+    values = changed(tmp_path / "values", *mounted(WORKER, {"secret": {"secretName": "made-later"}}))
+    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--values", str(values))
     study.until("the reason to wait", lambda: 'secret "made-later" not found' in study.reported)
     kubectl("create", "secret", "generic", "made-later", "-n", NAMESPACE)
     try:
@@ -126,8 +126,8 @@ def test_a_secret_that_is_made_later(tmp_path):
 def test_a_deadline(tmp_path):
     """A study that reaches its deadline ends with a message that says so, and nothing of it still runs."""
     deadline = {"op": "replace", "path": "/spec/activeDeadlineSeconds", "value": 60}
-    overlay = overlay_changed(tmp_path / "overlay", deadline)
-    code, reported = submit(tmp_path, *SLOW_STUDY, "--epochs", "2000", "--overlay", str(overlay))
+    values = changed(tmp_path / "values", deadline)
+    code, reported = submit(tmp_path, *SLOW_STUDY, "--epochs", "2000", "--values", str(values))
     assert code == 2, reported
     assert "DeadlineExceeded" in reported
     assert "has passed the activeDeadlineSeconds" in " ".join(tunepipe("status", "--kubernetes").split())
@@ -136,13 +136,13 @@ def test_a_deadline(tmp_path):
 
 def test_a_deadline_to_start(tmp_path):
     """A study whose head does not start by its start deadline is tried again, and then fails with that reason."""
-    overlay = overlay_changed(
-        tmp_path / "overlay",
+    values = changed(
+        tmp_path / "values",
         added("/spec/preRunningDeadlineSeconds", 15),
         {"op": "replace", "path": "/spec/backoffLimit", "value": 1},
         *mounted(HEAD, {"secret": {"secretName": "absent"}}),
     )
-    code, reported = submit(tmp_path, *STUDY, "--overlay", str(overlay))
+    code, reported = submit(tmp_path, *STUDY, "--values", str(values))
     assert code == 2, reported
     assert "has passed the preRunningDeadlineSeconds" in " ".join(reported.split())
     (job,) = objects("rayjobs")

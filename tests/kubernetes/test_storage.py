@@ -8,7 +8,7 @@ import pytest
 from pipeline import load_results
 from pipeline.cluster.rayjobs import state
 from tests.faults.study_comparison import differences
-from tests.kubernetes.groups import overlay_with_identity
+from tests.kubernetes.groups import cluster_with_identity
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import storage_uri, unreachable_object_store
 from tests.kubernetes.testbed.place import SHARE
@@ -73,8 +73,8 @@ def test_a_study_is_stopped_through_its_storage(tmp_path, undisturbed, stop):
 def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store):
     """A study whose object store goes away completes on another cluster once it is back, and no result is lost."""
     bucket = storage_uri("lab/studies")
-    overlay = overlay_with_identity(tmp_path / "overlay")
-    words = (*SLOW_STUDY[: SLOW_STUDY.index("--gpus-per-trial")], "--overlay", str(overlay), "--storage", bucket)
+    values = cluster_with_identity(tmp_path / "values")
+    words = (*SLOW_STUDY[: SLOW_STUDY.index("--gpus-per-trial")], "--values", str(values), "--storage", bucket)
     study = Following(tmp_path, *words)
     study.until("a trial to train", lambda: study.has_trained)
     # What the driver prints is recorded a little later.
@@ -90,9 +90,9 @@ def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store
 
 def test_a_study_without_a_volume(tmp_path, object_store):
     """A study in an object store runs and is read without a claim (`no-volume/pods`); one in a folder is refused."""
-    overlay = str(overlay_with_identity(tmp_path / "overlay", "no-volume/pods"))
+    values = str(cluster_with_identity(tmp_path / "values", storage={"volume": False}))
     bucket = storage_uri("lab/studies")
-    study = Following(tmp_path, COUNTED, "--workers", "1", "--overlay", overlay, "--storage", bucket)
+    study = Following(tmp_path, COUNTED, "--workers", "1", "--values", values, "--storage", bucket)
     study.until("a worker", lambda: bool(objects("pods", WORKERS)))
     assert "persistentVolumeClaim" not in json.dumps(objects("pods"))
     where = ("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--")
@@ -104,7 +104,7 @@ def test_a_study_without_a_volume(tmp_path, object_store):
     assert (results["state"], len(results["trials"])) == ("finished", 4)
     assert "counted-1" in tunepipe("stop", "counted", "--kubernetes")
     assert objects("rayjobs") == []
-    code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--overlay", overlay)
+    code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--values", values)
     assert code == 2, reported
     assert "The study would be lost with its pods" in reported
     assert objects("rayjobs") == []

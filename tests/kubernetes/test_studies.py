@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline import load_results
 from pipeline.cluster.rayjobs import state
@@ -18,10 +19,11 @@ from tests.kubernetes.testbed.room import stop
 from tests.kubernetes.user import (
     HEAD,
     NAMESPACE,
-    OVERLAY,
     SLOW_STUDY,
+    VALUES,
     WORKERS,
     Following,
+    applied,
     epochs_on_volume,
     forwarded,
     objects,
@@ -30,6 +32,7 @@ from tests.kubernetes.user import (
     tunepipe,
     until,
 )
+from tests.project.manifests import charted
 
 pytestmark = pytest.mark.usefixtures("gone")
 
@@ -229,7 +232,7 @@ def test_a_running_study_is_read_from_here(tmp_path):
     # The driver has ended when the command returns: its session is complete.
     assert running(HEAD) == []
     assert study.ended() == 2, study.reported
-    left = ("--storage", "/studies", "--overlay", str(OVERLAY))
+    left = ("--storage", "/studies", "--values", str(VALUES))
     stopped = json.loads(tunepipe("results", "slow-study", "--kubernetes", *left, *here))
     assert stopped["state"] == "interrupted"
     assert len(load_results(tmp_path / "copied/slow-study").epochs) == sum(epochs_on_volume("slow-study").values())
@@ -295,8 +298,9 @@ def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
 
 def test_a_cluster_for_interactive_use(foundation, tmp_path, monkeypatch):
     """A cluster that kubectl starts is used through a forwarded port with its token, and its idle workers end."""
-    kubectl("apply", "--server-side", "-k", str(OVERLAY / "cluster"))
-    try:
+    made = charted(**yaml.safe_load(VALUES.read_text()))
+    shared = [made["RayCluster", "tunepipe"], made["PodDisruptionBudget", "tunepipe-head"]]
+    with applied(*shared):
         until("the head", lambda: bool(running(HEAD)))
         kubectl("wait", "--for=condition=Ready", "pod", "-n", NAMESPACE, "-l", HEAD, "--timeout=120s")
         with forwarded("service/tunepipe-head-svc", 8265) as address:
@@ -316,9 +320,6 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path, monkeypatch):
         asked = ("tunepipe", "results", "interactive", "--storage", "/studies", "--json")
         reported = kubectl("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--", *asked)
         assert len(json.loads(reported)["trials"]) == 2
-    finally:
-        Following.end_all()
-        kubectl("delete", "-k", str(OVERLAY / "cluster"))
     until("the end of all pods", lambda: not objects("pods"))
 
 

@@ -16,11 +16,11 @@ import yaml
 from pipeline import load_results
 from tests.kubernetes.testbed.control_plane import KUBECTL, kubectl
 from tests.kubernetes.testbed.images import IMAGE
-from tests.kubernetes.testbed.place import BED, KUBECONFIG, SHARE
+from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, SHARE
 from tests.kubernetes.testbed.room import call
 from tests.processes import wait_for
 
-OVERLAY = Path(__file__).with_name("overlay")
+VALUES = Path(__file__).with_name("values.yaml")
 NAMESPACE = "tunepipe"
 _TUNEPIPE = (sys.executable, "-m", "pipeline.cli.app")
 SUBMITTER = BED / "submitter.kubeconfig"
@@ -60,9 +60,9 @@ class Following:
         command += [] if "--storage" in words else ["--storage", "/studies"]
         if "--address" not in words:
             command += ["--kubernetes"]
-            command += [] if "--overlay" in words else ["--overlay", str(OVERLAY)]
+            command += [] if "--values" in words else ["--values", str(VALUES)]
             command += [] if "--image" in words or image is None else ["--image", image]
-        environment = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+        environment = {**os.environ, **_environment(kubeconfig)}
         with self._reported.open("wb") as file:
             self.process = subprocess.Popen(command, cwd=where, env=environment, stdout=file, stderr=subprocess.STDOUT)
         self._begun.append(self.process)
@@ -112,13 +112,19 @@ def submit(where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> tuple[int,
 
 
 @contextmanager
-def applied(folder: Path) -> Iterator[None]:
-    """The objects of a folder for Kustomize, which an administrator applies and deletes again."""
+def applied(*made: dict[str, Any]) -> Iterator[None]:
+    """Objects that an administrator applies and deletes again."""
+    said = yaml.safe_dump_all(made)
     try:
-        kubectl("apply", "--server-side", "-k", str(folder))
+        kubectl("apply", "--server-side", "-f", "-", said=said)
         yield
     finally:
-        kubectl("delete", "--ignore-not-found", "-k", str(folder))
+        kubectl("delete", "--ignore-not-found", "-f", "-", said=said)
+
+
+def _environment(kubeconfig: Path) -> dict[str, str]:
+    """Whose rights a command has, and where it finds Helm."""
+    return {"KUBECONFIG": str(kubeconfig), "PATH": f"{BIN}:{os.environ['PATH']}"}
 
 
 def become(account: str, namespace: str, kubeconfig: Path) -> None:
@@ -132,7 +138,7 @@ def become(account: str, namespace: str, kubeconfig: Path) -> None:
 
 def tunepipe(*words: str, kubeconfig: Path = SUBMITTER) -> str:
     """Run another command with the submitter's rights; return its output once it has succeeded."""
-    return call(*_TUNEPIPE, *words, environment={"KUBECONFIG": str(kubeconfig)})
+    return call(*_TUNEPIPE, *words, environment=_environment(kubeconfig))
 
 
 def objects(kind: str, labels: str = "") -> list[dict[str, Any]]:

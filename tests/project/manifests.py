@@ -1,22 +1,99 @@
-"""Manifests as Kustomize renders them, and their parts."""
+"""The manifests in k8s/: those that are part of tunepipe, and those that Helm makes of the chart with other values."""
 
+import json
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import kubernetes_validate
+import pytest
 import yaml
 
-from pipeline.cluster.overlays import rendered
 from scripts.documentation.folder import Folder
 from scripts.documentation.markdown import Command, steps
 
+Objects = dict[tuple[str, str], dict[str, Any]]
+
 HOME = Path(__file__).parents[2] / "k8s"
+NAMES = ("local-cpu", "prod-gpu")
 RAY = {"RayCluster", "RayJob"}
 PLATFORM = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
 """The labels of the nodes that the images are for."""
+
+TABLE = yaml.safe_load((HOME / "chart/files/gpus.yaml").read_text())
+FOUNDATION = {name: {"enabled": False} for name in ("cluster", "study", "page")}
+"""Values without the objects of clusters."""
+
+_BUILT = Path(os.environ.get("TUNEPIPE_TESTBED_CACHE", "~/.cache/tunepipe-testbed")).expanduser() / "bin/helm"
+
+
+def helm() -> str:
+    """The path of Helm: an installed one, or that of the Kubernetes test bed."""
+    if (found := shutil.which("helm") or shutil.which(str(_BUILT))) is None:
+        pytest.skip("Helm is not installed; `python -m tests.kubernetes.testbed build` builds it")
+    return found
+
+
+def templated(values: dict[str, Any], *words: str) -> subprocess.CompletedProcess[str]:
+    """What Helm says to the chart with these values."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "values.yaml")
+        file.write_text(yaml.safe_dump(values))
+        # A Helm built from its module does not know which Kubernetes it was made for.
+        command = [helm(), "template", "tunepipe", str(HOME / "chart"), "--kube-version", "1.34.0", *words]
+        return subprocess.run([*command, "--values", file], capture_output=True, text=True, check=False)
+
+
+def current(name: str, *, study: bool) -> str:
+    """A file of k8s/rendered as the chart makes it now, without the comments of the templates."""
+    only = ("--set", "study.enabled=true", "--show-only", "templates/study.yaml") if study else ()
+    made = templated(yaml.safe_load((HOME / f"values/{name}.yaml").read_text()), *only)
+    assert made.returncode == 0, made.stderr
+    return "".join(line for line in made.stdout.splitlines(keepends=True) if not line.lstrip().startswith("#"))
+
+
+def charted(**values: Any) -> Objects:
+    """All that the chart can make with these values, by kind and name."""
+    everything = {"cluster": {"enabled": True}, "study": {"enabled": True}, "page": {"enabled": True}}
+    return dict(_charted(json.dumps({**everything, **values})))
+
+
+@cache
+def _charted(values: str) -> Objects:
+    made = templated(json.loads(values))
+    assert made.returncode == 0, made.stderr
+    return _named(made.stdout)
+
+
+def plain(name: str) -> Objects:
+    """The manifests of a name in k8s/rendered, with its study."""
+    return _named("\n---\n".join((HOME / f"rendered/{name}{kind}.yaml").read_text() for kind in ("", "-study")))
+
+
+def _named(text: str) -> Objects:
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.load_all(text, yaml.CSafeLoader) if each}
+
+
+def study(objects: Objects) -> dict[str, Any]:
+    """The spec of the RayJob."""
+    (spec,) = (each["spec"] for (kind, _), each in objects.items() if kind == "RayJob")
+    return dict(spec)
+
+
+def groups(objects: Objects) -> dict[str, dict[str, Any]]:
+    """The groups of workers of the RayJob by their names."""
+    return {each["groupName"]: each for each in study(objects)["rayClusterSpec"]["workerGroupSpecs"]}
+
+
+def pod(group: dict[str, Any]) -> dict[str, Any]:
+    """The spec of a group's pod."""
+    return dict(group["template"]["spec"])
 
 
 def pods(node: Any) -> Iterator[dict[str, Any]]:
@@ -31,38 +108,13 @@ def pods(node: Any) -> Iterator[dict[str, Any]]:
             yield from pods(each)
 
 
-def gpu_groups() -> list[str]:
-    """The components that add a group of nodes with GPUs, sorted."""
-    components = HOME / "components"
-    names = (path.parent.relative_to(components).as_posix() for path in components.glob("**/gpu-*/kustomization.yaml"))
-    return sorted(name for name in names if name != "gpu-group")
-
-
-def ray_cluster(objects: list[dict[str, Any]]) -> dict[str, Any]:
-    """The one RayCluster among objects."""
-    (cluster,) = (each for each in objects if each["kind"] == "RayCluster")
-    return cluster
-
-
-def pods_of_groups(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The pod of each group of the one RayCluster."""
-    return {each["groupName"]: each["template"]["spec"] for each in ray_cluster(objects)["spec"]["workerGroupSpecs"]}
-
-
-def refused_labels(pod: dict[str, Any]) -> set[str]:
+def refused_labels(spec: dict[str, Any]) -> set[str]:
     """The labels of nodes by which a pod refuses nodes."""
-    required = pod.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", {})
+    required = (
+        spec.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution", {})
+    )
     terms = required.get("nodeSelectorTerms", [])
     return {each["key"] for term in terms for each in term["matchExpressions"] if each["operator"] != "In"}
-
-
-def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    """Whether a label selector, whose expressions are all `NotIn`, selects an object with these labels."""
-    expressions = selector.get("matchExpressions", [])
-    assert {each["operator"] for each in expressions} <= {"NotIn"}
-    return selector.get("matchLabels", {}).items() <= labels.items() and not any(
-        labels.get(each["key"]) in each["values"] for each in expressions
-    )
 
 
 def as_pod(spec: dict[str, Any]) -> dict[str, Any]:
@@ -75,48 +127,11 @@ def check_schema(document: dict[str, Any]) -> None:
     kubernetes_validate.validate(document, "1.34", strict=True)
 
 
-def documented_overlay(folder: Path) -> Path:
-    """Write the overlay of docs/kubernetes.md into a folder, with the documented commands; return its path."""
+def documented_values(folder: Path) -> Path:
+    """Write the values of docs/kubernetes.md into a folder, with the documented command; return their path."""
     # The tag that the images of the test bed have.
     shell = Folder(folder, {"TAG": version("tunepipe")})
-    (folder / "k8s").symlink_to(HOME)
     for step in steps((HOME.parent / "docs/kubernetes.md").read_text(encoding="utf-8")):
-        if isinstance(step, Command) and step.text.startswith(("mkdir -p lab", "cat > lab/")):
+        if isinstance(step, Command) and step.text.startswith("cat > lab.yaml"):
             assert shell.take(step).code == 0, step.text
-    return folder / "lab"
-
-
-def with_components(
-    home: Path, below: str, *components: str, part: str = "cluster", images: Any = None
-) -> list[dict[str, Any]]:
-    """A user's own overlay in a folder: an existing one, a base, or its own `../cluster`, with components."""
-    folder = home / part
-    folder.mkdir(exist_ok=True)
-    k8s = os.path.relpath(HOME, folder.resolve())
-    kustomization: dict[str, Any] = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [below if below.startswith("../") else f"{k8s}/{below}"],
-        "components": [f"{k8s}/components/{name}" for name in components],
-        "images": [{"name": name, **new} for name, new in (images or {}).items()],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    return rendered(str(home), part)
-
-
-def documented_card() -> dict[str, Any]:
-    """The components and patches for another card, as docs/kubernetes-reference.md prints them."""
-    text = (HOME.parent / "docs/kubernetes-reference.md").read_text(encoding="utf-8")
-    documented: dict[str, Any] = yaml.safe_load(
-        text.partition("**Another card.**")[2].split("```")[1].removeprefix("text")
-    )
-    return documented
-
-
-def with_documented_card(home: Path) -> list[dict[str, Any]]:
-    """The cluster of a user's own overlay in a folder with the documented group for another card."""
-    with_components(home, "base/ray", "gpu-group")
-    file = home / "cluster/kustomization.yaml"
-    patches = documented_card()["patches"]
-    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "patches": patches}))
-    return rendered(str(home), "cluster")
+    return folder / "lab.yaml"

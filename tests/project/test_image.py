@@ -125,7 +125,7 @@ def test_an_image_is_tagged_with_version_and_commit(described, given, expected, 
     assert re.findall(r"--tag (\S+)", done.stdout) == [
         f"tunepipe-{kind}:{tag}" for kind in ("cpu", "gpu") for tag in tags
     ]
-    assert f"newTag: {tags[-1]}}}" in done.stdout
+    assert f"REGISTRY/tunepipe-cpu:{tags[-1]}" in done.stdout
     assert made(tmp_path, *given, target="image-tag").stdout == f"{tags[-1]}\n"
 
 

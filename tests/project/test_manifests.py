@@ -1,208 +1,225 @@
-"""The manifests in k8s/: the rendered overlays, and the configuration of studies, heads and images."""
+"""The plain manifests in k8s/rendered: made of the chart, safe, within their quota, and ending as they should."""
 
 import os
 import re
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
-import yaml
 
-from pipeline.cluster.overlays import overlays, rendered
-from pipeline.errors import ClusterError
-from pipeline.execution.ray.gauges import GAUGES
-from tests.project.manifests import HOME, RAY, as_pod, check_schema, pods, ray_cluster
+from tests.project.manifests import (
+    HOME,
+    NAMES,
+    PLATFORM,
+    RAY,
+    as_pod,
+    check_schema,
+    current,
+    groups,
+    plain,
+    pod,
+    pods,
+    refused_labels,
+    study,
+)
 
-GOLDENS = Path(__file__).with_name("rendered")
-PARTS = ("foundation", "cluster", "study")
-ALL = [(overlay, part) for overlay in overlays() for part in PARTS]
-OPERATORS = RAY | {"PodMonitor", "PrometheusRule"}
+both = pytest.mark.parametrize("name", NAMES)
+OURS = {"app.kubernetes.io/part-of": "tunepipe"}
 
 
-@pytest.mark.parametrize(("overlay", "part"), ALL)
-def test_an_overlay_equals_its_golden_file(overlay, part):
-    """An overlay equals its golden file, which UPDATE_GOLDENS=1 writes again for review."""
-    golden = GOLDENS / f"{overlay}-{part}.yaml"
-    made = yaml.safe_dump_all(rendered(overlay, part), sort_keys=False)
+@both
+@pytest.mark.parametrize("kind", ["", "-study"])
+def test_what_is_rendered_is_what_the_chart_makes(name, kind):
+    """UPDATE_GOLDENS=1 writes it again for review."""
+    file = HOME / f"rendered/{name}{kind}.yaml"
+    made = current(name, study=bool(kind))
     if os.environ.get("UPDATE_GOLDENS"):
-        golden.write_text(made)
-    assert made == golden.read_text()
+        file.write_text(made)
+    assert made == file.read_text()
 
 
-@pytest.mark.parametrize(("overlay", "part"), ALL)
-def test_kinds_of_kubernetes_itself_fit_their_schemas(overlay, part):
-    """Every object of a kind of Kubernetes fits its strict schema, and so do the pods of Ray's kinds."""
-    for each in rendered(overlay, part):
-        if each["kind"] not in OPERATORS:
+@both
+def test_kinds_of_kubernetes_itself_fit_their_schemas(name):
+    for (kind, _), each in plain(name).items():
+        if kind not in RAY:
             check_schema(each)
-    for pod in (pod for each in rendered(overlay, part) if each["kind"] in RAY for pod in pods(each)):
-        check_schema(as_pod(pod))
+        for spec in pods(each):
+            check_schema(as_pod(spec))
+        assert {"app.kubernetes.io/name": "tunepipe", **OURS}.items() <= each["metadata"]["labels"].items()
 
 
-@pytest.mark.parametrize("overlay", overlays())
-def test_a_head_trains_nothing_and_a_study_continues_itself(overlay):
-    """A head has no CPUs for trials, and the entrypoint of a RayJob with retries resumes the study."""
-    (job,) = rendered(overlay, "study")
-    spec = job["spec"]
+@both
+def test_a_study_continues_itself_and_ends(name):
+    spec = study(plain(name))
     assert spec["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
     assert spec["submissionMode"] == "K8sJobMode"
-    assert spec["submitterPodTemplate"]["spec"]["containers"]
     assert spec["backoffLimit"] > 0
     assert "--resume" in spec["entrypoint"]
-    assert spec["rayClusterSpec"] == ray_cluster(rendered(overlay, "cluster"))["spec"]
+    assert spec["activeDeadlineSeconds"] == 14 * 24 * 3600
+    assert spec["ttlSecondsAfterFinished"] == 0
+    assert spec["rayClusterSpec"]["authOptions"] == {"mode": "token"}
 
 
-@pytest.mark.parametrize("overlay", overlays())
-def test_a_head_ends_gracefully(overlay):
-    """A head ends its drivers before Ray stops, and no autoscaler evicts it."""
-    cluster = ray_cluster(rendered(overlay, "cluster"))
-    template = cluster["spec"]["headGroupSpec"]["template"]
-    pod = template["spec"]
-    command = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][2]
+@both
+def test_a_head_ends_its_drivers_before_ray(name):
+    template = study(plain(name))["rayClusterSpec"]["headGroupSpec"]["template"]
+    command = template["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][2]
     before, _, after = command.partition("; ")
     assert before.startswith("python -m pipeline.cluster.stop_drivers ")
     assert after.startswith("ray stop ")
-    assert int(before.split()[-1]) < pod["terminationGracePeriodSeconds"]
+    assert int(before.split()[-1]) < template["spec"]["terminationGracePeriodSeconds"]
     # Else neither Ray's shell nor its autoscaler would end on a signal.
-    assert pod["shareProcessNamespace"] is True
-    assert template["metadata"]["annotations"] == {
-        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-        "karpenter.sh/do-not-disrupt": "true",
+    assert template["spec"]["shareProcessNamespace"] is True
+    assert template["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+
+
+@both
+def test_every_pod_is_allowed_in_a_restricted_namespace(name):
+    specs = list(pods(study(plain(name))))
+    assert len(specs) >= 3
+    for spec in specs:
+        context = spec["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert context["runAsUser"] > 0
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+        assert not [volume for volume in spec["volumes"] if "hostPath" in volume]
+        assert PLATFORM.items() <= spec["nodeSelector"].items()
+
+
+@both
+def test_every_container_can_change_nothing_but_its_volumes(name):
+    spec = study(plain(name))
+    containers = [each for found in pods(spec) for each in found["containers"]]
+    for container in [*containers, spec["rayClusterSpec"]["autoscalerOptions"]]:
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["requests"]["memory"] == container["resources"]["limits"]["memory"]
+        assert re.fullmatch(rf"tunepipe-[cg]pu:{version('tunepipe')}", container["image"])
+
+
+@both
+def test_only_the_autoscaler_has_a_token_of_the_kubernetes_api(name):
+    """Its volumes and its user are not those of users' code."""
+    spec = study(plain(name))
+    for found in pods(spec):
+        assert found["automountServiceAccountToken"] is False
+        assert not {mount["name"] for each in found["containers"] for mount in each["volumeMounts"]} & _tokens(found)
+    head = spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    autoscaler = spec["rayClusterSpec"]["autoscalerOptions"]
+    mounted = {mount["name"]: mount["mountPath"] for mount in autoscaler["volumeMounts"]}
+    (token,) = _tokens(head)
+    assert mounted[token] == "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert not {mount["name"] for mount in head["containers"][0]["volumeMounts"]} & set(mounted)
+    # Else the files of the autoscaler could be read below /proc.
+    assert autoscaler["securityContext"]["runAsUser"] not in {0, head["securityContext"]["runAsUser"]}
+    accounts = [each for (kind, _), each in plain(name).items() if kind == "ServiceAccount"]
+    assert {each["automountServiceAccountToken"] for each in accounts} == {False}
+
+
+def _tokens(spec):
+    """The names of a pod's volumes that hold a token of its account."""
+    return {
+        volume["name"]
+        for volume in spec["volumes"]
+        if any("serviceAccountToken" in source for source in volume.get("projected", {}).get("sources", ()))
     }
 
 
-def test_every_file_of_the_base_and_of_the_components_is_used():
-    """Every file of the base, the components and the overlays is named by a kustomization."""
-    files = [path for part in ("base", "components", "overlays") for path in (HOME / part).rglob("*.yaml")]
-    for folder in {path.parent for path in files}:
-        kustomization = (folder / "kustomization.yaml").read_text()
-        unnamed = [each.name for each in folder.glob("*.yaml") if each.name not in ("kustomization.yaml",)]
-        assert [name for name in unnamed if name not in kustomization] == []
-
-
-def test_a_patch_file_deletes_one_object():
-    """No patch file deletes two objects, on which Kustomize 5.5 within kubectl 1.32 crashes."""
-    files = [*HOME.rglob("*.yaml"), *(HOME.parent / "tests/kubernetes/overlay").rglob("*.yaml")]
-    patches = [file.read_text() for file in files if "$patch: delete" in file.read_text()]
-    assert len(patches) >= 2
-    assert [text for text in patches if text.count("$patch: delete") > 1] == []
-
-
-@pytest.mark.parametrize("overlay", overlays())
-def test_a_study_has_a_deadline(overlay):
-    """The deadline of a study is two weeks, which KubeRay counts from each start of its cluster."""
-    (job,) = rendered(overlay, "study")
-    assert job["spec"]["activeDeadlineSeconds"] == 14 * 24 * 3600
-
-
-def test_a_cluster_may_have_a_deadline_to_start(own):
-    """With the component `start-deadline`, a cluster has an hour to start; else a study is as for older KubeRay."""
-    (job,) = own("overlays/dev/study", "start-deadline", part="study")
-    assert job["spec"].pop("preRunningDeadlineSeconds") == 3600
-    assert [job] == rendered("dev", "study")
-
-
-@pytest.mark.parametrize(
-    ("part", "below", "components"),
-    [
-        ("study", "overlays/dev/cluster", ("start-deadline", "study")),
-        ("study", "overlays/dev/cluster", ("kueue", "study")),
-        ("foundation", "base/foundation", ("pull-secret", "s3-identity/account")),
-        ("foundation", "base/foundation", ("pull-secret", "aks/identity/account")),
-    ],
-    ids=lambda value: "+".join(value) if isinstance(value, tuple) else value,
-)
-def test_a_component_before_the_object_that_it_changes_is_refused(own, part, below, components):
-    """A component named before the object that it changes is an error that says where the order is described."""
-    with pytest.raises(ClusterError, match=r"Kustomize cannot render .*table of components"):
-        own(below, *components, part=part)
-    own(below, *reversed(components), part=part)
-
-
-@pytest.mark.parametrize("overlay", ["dev", "prod-gpu"])
-def test_filestore_has_its_class_and_smallest_size(own, overlay):
-    """With the component `gke/filestore`, the claim of an overlay has Filestore's class and its smallest size."""
-    made = own(f"overlays/{overlay}/foundation", "gke/filestore", part="foundation")
-    (claim,) = (each for each in made if each["kind"] == "PersistentVolumeClaim")
-    check_schema(claim)
-    assert claim["spec"] == {
-        "storageClassName": "standard-rwx",
-        "accessModes": ["ReadWriteMany"],
-        "resources": {"requests": {"storage": "1Ti"}},
-    }
-
-
-@pytest.mark.parametrize(("component", "name"), [("aks/azure-files", "azurefile-csi"), ("eks/efs", "efs-sc")])
-def test_a_cloud_has_a_storage_class(own, component, name):
-    """With a cloud's component, the claim of an overlay has the class of its shared file system and is as before."""
-    (before,) = (each for each in rendered("dev", "foundation") if each["kind"] == "PersistentVolumeClaim")
-    made = own("overlays/dev/foundation", component, part="foundation")
-    (claim,) = (each for each in made if each["kind"] == "PersistentVolumeClaim")
-    check_schema(claim)
-    assert claim["spec"].pop("storageClassName") == name
-    assert claim == before
-
-
-def test_the_state_of_the_head_can_outlive_it(own):
-    """With the component `gcs-rocksdb`, the cluster of a RayJob keeps the head's state on disk."""
-    (job,) = own("base/ray", "gcs-rocksdb", "study", part="study")
-    assert job["spec"]["rayClusterSpec"]["gcsFaultToleranceOptions"] == {"backend": "rocksdb"}
-
-
-@pytest.mark.parametrize("part", ["cluster", "study"])
-def test_an_overlay_names_images_once(own, part):
-    """The `images` of an overlay apply to the autoscaler too, and pin each kind of image by its own digest."""
-    digests = {kind: f"sha256:{kind[0] * 64}" for kind in ("cpu", "gpu")}
-    pinned = {
-        f"tunepipe-{kind}": {"newName": f"registry.lab/tunepipe-{kind}", "digest": digest}
-        for kind, digest in digests.items()
-    }
-    text = yaml.safe_dump(own(f"overlays/prod-gpu/{part}", part=part, images=pinned))
-    assert "image: tunepipe" not in text
-    for kind, digest in digests.items():
-        assert f"image: registry.lab/tunepipe-{kind}@{digest}" in text
-
-
-@pytest.mark.parametrize("part", ["cluster", "study"])
-def test_images_have_the_version_of_the_manifests(own, part):
-    """Each image of an overlay and of the live page has the project's version as its tag, never one that moves."""
-    objects = [*own(f"overlays/prod-gpu/{part}", "page", part=part)]
-    images = set(re.findall(r"image: (\S+)", yaml.safe_dump(objects)))
-    assert images == {f"tunepipe-{kind}:{version('tunepipe')}" for kind in ("cpu", "gpu")}
-
-
-@pytest.mark.parametrize("overlay", overlays())
-def test_a_disruption_budget_is_for_one_cluster(overlay):
-    """The disruption budget belongs to the shared cluster, ends with it, and protects no head that is not ready."""
-    (budget,) = (each for each in rendered(overlay, "cluster") if each["kind"] == "PodDisruptionBudget")
-    assert budget["spec"]["minAvailable"] == 1
-    assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
-    name = ray_cluster(rendered(overlay, "cluster"))["metadata"]["name"]
-    assert budget["spec"]["selector"]["matchLabels"] == {"ray.io/cluster": name, "ray.io/node-type": "head"}
-    others = [each["kind"] for part in ("foundation", "study") for each in rendered(overlay, part)]
-    assert "PodDisruptionBudget" not in others
-
-
-def test_a_study_that_has_ended_stands_still_without_an_alert():
-    """The alert of a study without progress requires its metrics of now and of an hour ago."""
-    (rules,) = (each for each in rendered("prod-gpu", "foundation") if each["kind"] == "PrometheusRule")
-    (rule,) = (each for group in rules["spec"]["groups"] for each in group["rules"] if "Stands" in each["alert"])
-    grouped = "max by (namespace, study)"
-    assert rule["expr"].split(" and ") == [
-        f"{grouped} (delta(ray_tunepipe_epochs[1h])) == 0",
-        f"{grouped} (ray_tunepipe_epochs) >= 0",
-        f"{grouped} (ray_tunepipe_epochs offset 1h) >= 0",
+@both
+def test_only_the_operator_reaches_a_dashboard(name):
+    """Users of port 8265 can run code."""
+    policies = [each["spec"] for (kind, _), each in plain(name).items() if kind == "NetworkPolicy"]
+    opened = [
+        rule
+        for spec in policies
+        for rule in spec.get("ingress", [])
+        if {"protocol": "TCP", "port": 8265} in rule.get("ports", [])
     ]
+    (peer,) = (peer for rule in opened for peer in rule["from"])
+    (namespaces,) = peer["namespaceSelector"]["matchExpressions"]
+    assert "kuberay-operator" in namespaces["values"]
+    assert peer["podSelector"]["matchExpressions"]
 
 
-def test_alerts_use_published_metrics():
-    """Every alert uses metrics that a driver publishes."""
-    (rules,) = (each for each in rendered("prod-gpu", "foundation") if each["kind"] == "PrometheusRule")
-    used = {
-        name
-        for group in rules["spec"]["groups"]
-        for rule in group["rules"]
-        for name in re.findall(r"ray_(tunepipe_\w+)", rule["expr"])
+@both
+@pytest.mark.parametrize(
+    ("labels", "ports"),
+    [
+        ({"ray.io/node-type": "head"}, {443, 6443, 8443, 16443}),
+        ({"ray.io/node-type": "worker"}, {443}),
+        ({"app.kubernetes.io/name": "tunepipe-submitter"}, {443}),
+        ({"app.kubernetes.io/name": "tunepipe-page"}, {443}),
+    ],
+)
+def test_only_a_head_reaches_the_ports_of_an_api_server(name, labels, ports):
+    policies = [each["spec"] for (kind, _), each in plain(name).items() if kind == "NetworkPolicy"]
+    opened = {
+        port["port"]
+        for spec in policies
+        if spec["podSelector"].get("matchLabels", {}).items() <= {**OURS, **labels}.items()
+        for rule in spec.get("egress", [])
+        if "to" not in rule
+        for port in rule["ports"]
     }
-    assert used
-    assert used <= set(GAUGES)
+    assert opened == ports
+
+
+@both
+def test_every_pod_asks_for_disk_and_has_room_for_its_volumes(name):
+    """A limit is above the sum of the volumes' limits, because a container's log counts, too."""
+    spec = study(plain(name))
+    head = spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    found = [(container, each) for each in pods(spec) for container in each["containers"]]
+    for container, owner in [*found, (spec["rayClusterSpec"]["autoscalerOptions"], head)]:
+        mounted = {each["name"] for each in container["volumeMounts"]}
+        volumes = [each["emptyDir"] for each in owner["volumes"] if "emptyDir" in each and each["name"] in mounted]
+        held = sum(_amount(each["sizeLimit"]) for each in volumes if each.get("medium") != "Memory")
+        request, limit = (_amount(container["resources"][kind]["ephemeral-storage"]) for kind in ("requests", "limits"))
+        assert 0 < request < limit
+        assert limit > held > 0
+
+
+@both
+def test_four_studies_with_all_pods_are_within_the_quota(name):
+    """As far as their GPUs are in it; no service is reached from outside, and no pod puts out another."""
+    objects = plain(name)
+    spec, hard = study(objects), objects["ResourceQuota", "tunepipe"]["spec"]["hard"]
+    cluster = spec["rayClusterSpec"]
+    one = [each["resources"] for found in pods(spec["submitterPodTemplate"]) for each in found["containers"]]
+    one += [each["resources"] for found in pods(cluster["headGroupSpec"]) for each in found["containers"]]
+    workers = [(each["maxReplicas"], pod(each)["containers"][0]["resources"]) for each in groups(objects).values()]
+    gpus = sum(number * int(each["limits"].get("nvidia.com/gpu", 0)) for number, each in workers)
+    full = min(4, int(hard["requests.nvidia.com/gpu"]) // gpus) if gpus else 0
+    assert full or not gpus
+    counted = [(4, each) for each in [*one, cluster["autoscalerOptions"]["resources"]]]
+    counted += [(number * (full if "nvidia.com/gpu" in each["limits"] else 4), each) for number, each in workers]
+    assert sum(number for number, _ in counted) <= int(hard["pods"])
+    for kind in ("requests", "limits"):
+        for resource in ("cpu", "memory"):
+            used = sum(number * _amount(each[kind][resource]) for number, each in counted)
+            assert used <= _amount(hard[f"{kind}.{resource}"])
+    assert (hard["services.loadbalancers"], hard["services.nodeports"]) == ("0", "0")
+    classes = [each for (kind, _), each in objects.items() if kind == "PriorityClass"]
+    assert {each["preemptionPolicy"] for each in classes} == {"Never"}
+
+
+def test_groups_on_demand_and_on_spot_nodes():
+    found = groups(plain("prod-gpu"))
+    assert {name: each["maxReplicas"] for name, each in found.items()} == {
+        "cpu": 4, "gpu-l4": 8, "gpu-l4-spot": 32, "gpu-a100": 8
+    }  # fmt: skip
+    for name, group in found.items():
+        spot = name.endswith("-spot")
+        assert (group["minReplicas"], group["replicas"]) == (0, 0)
+        assert ("cloud.google.com/gke-spot" in refused_labels(pod(group))) is not spot
+        # Spot nodes leave pods 15 s; elsewhere Ray drains a node for 30 s.
+        assert pod(group)["terminationGracePeriodSeconds"] == (15 if spot else 90)
+
+
+def _amount(amount):
+    """An amount of CPUs, or of memory in GiB."""
+    units = {"m": 1 / 1000, "Mi": 1 / 1024, "Gi": 1.0, "Ti": 1024.0}
+    unit = next((unit for unit in units if amount.endswith(unit)), "")
+    return float(amount.removesuffix(unit)) * units.get(unit, 1.0)

@@ -13,7 +13,7 @@ from tests.kubernetes.testbed.monitoring import define_monitors
 from tests.kubernetes.testbed.network import enforce_policies, make_bridge, start_services
 from tests.kubernetes.testbed.nodes import NODES, load, start_containers, start_kubelet
 from tests.kubernetes.testbed.operator import start_operator
-from tests.kubernetes.testbed.place import KUBECONFIG
+from tests.kubernetes.testbed.place import BIN, KUBECONFIG
 from tests.kubernetes.testbed.room import Failed, enter, leave, must_be_free, remains
 from tests.kubernetes.testbed.volume import make_volume
 
@@ -57,8 +57,9 @@ def up() -> None:
         raise
     submit = "submit tests/kubernetes/counted.py --storage /studies --gpus-per-trial 1 --workers 2"
     print(f"export KUBECONFIG={KUBECONFIG}")
-    print(".venv/bin/kubectl apply --server-side -k tests/kubernetes/overlay/foundation")
-    print(f".venv/bin/tunepipe {submit} --kubernetes --overlay tests/kubernetes/overlay --image {IMAGE}")
+    print(f"export PATH={BIN}:$PATH")
+    print("helm install tunepipe k8s/chart --values tests/kubernetes/values.yaml")
+    print(f".venv/bin/tunepipe {submit} --kubernetes --values tests/kubernetes/values.yaml --image {IMAGE}")
 
 
 def down() -> None:

@@ -75,14 +75,9 @@ def build() -> None:
         _go("kubernetes", name, f"k8s.io/kubernetes/cmd/{name}", linked)
     _go("operator", "ray-operator", "github.com/ray-project/kuberay/ray-operator", "-s -w")
     _go("dns", "coredns", ".", "-s -w")
+    _go("helm", "helm", "helm.sh/helm/v3/cmd/helm", "-s -w")
     _go("policies", "kube-router", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router", "-s -w")
     module_folder("monitoring", MONITORING)
-
-
-def build_helm() -> Path:
-    """Build Helm, which the bed itself does not need, and return its path."""
-    _go("helm", "helm", "helm.sh/helm/v3/cmd/helm", "-s -w")
-    return BIN / "helm"
 
 
 def build_kueue() -> Path:

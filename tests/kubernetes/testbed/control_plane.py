@@ -58,7 +58,7 @@ def start_control_plane() -> None:
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",
         ready=lambda: answers("https://127.0.0.1:6443/readyz"),
-        seconds=120,
+        seconds=240,
     )
     administrator()
     start(

@@ -15,7 +15,7 @@ NAMES = tuple(
     for registry in ("docker.io/library", "registry.lab")
     for kind in ("cpu", "gpu")
 )
-"""The full names of the images in the overlays and in that of the documentation; the CPU's takes the GPU's place."""
+"""The full names of the images of the chart and of the documentation; the CPU's takes the GPU's place."""
 
 TITLE = "org.opencontainers.image.title=tunepipe"
 """The label of the product's images and of the stages from which they are built."""

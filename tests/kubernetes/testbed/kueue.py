@@ -26,7 +26,7 @@ def start_kueue() -> None:
     program = build_kueue()
     folder = module_folder("kueue", "sigs.k8s.io/kueue")
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", said=yaml.safe_dump_all(_objects(folder)))
-    wait_for("Kueue's definitions", definitions_established, 30)
+    wait_for("Kueue's definitions", definitions_established, 180)
     start(
         "kueue",
         "env",

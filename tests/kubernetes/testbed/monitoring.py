@@ -13,4 +13,4 @@ def define_monitors() -> None:
     folder = module_folder("monitoring", MONITORING)
     crds = [folder / f"example/prometheus-operator-crd/monitoring.coreos.com_{kind}.yaml" for kind in _KINDS]
     kubectl("apply", "--server-side", *(word for crd in crds for word in ("-f", str(crd))))
-    wait_for("the definitions of monitors", definitions_established, 30)
+    wait_for("the definitions of monitors", definitions_established, 180)

@@ -94,7 +94,7 @@ def load(images: Sequence[Path]) -> None:
 
 
 def _load(node: Node, image: Path) -> None:
-    """Load an archive; the product's image also gets the names that the overlays use."""
+    """Load an archive; the product's image also gets the names that the chart uses."""
     images = [*_ctr(node), "-n", "k8s.io", "images"]
     call(*images, "import", str(image))
     for name in NAMES if image.name.startswith("tunepipe") else ():
@@ -152,7 +152,7 @@ def start_kubelet(node: Node) -> None:
         f"--node-labels={node.labels}",
         ready=lambda: answers(f"http://127.0.0.1:{node.port + 1}/healthz"),
     )
-    wait_for(f"node {node.name}", lambda: is_ready(node), 60, BED / "log" / f"kubelet-{node.name}.log")
+    wait_for(f"node {node.name}", lambda: is_ready(node), 180, BED / "log" / f"kubelet-{node.name}.log")
     if node.gpus:
         patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(node.gpus)}]
         kubectl("patch", "node", node.name, "--subresource=status", "--type=json", "-p", json.dumps(patch))

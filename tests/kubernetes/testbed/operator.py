@@ -17,7 +17,7 @@ def start_operator() -> None:
     """Apply the definitions, and start the operator; TUNEPIPE_TESTBED_OPERATOR names a folder with other ones."""
     program = _folder() / "ray-operator" if _OTHER else BIN / "ray-operator"
     kubectl("apply", "--server-side", "-f", str(_definitions()))
-    wait_for("KubeRay's definitions", definitions_established, 30)
+    wait_for("KubeRay's definitions", definitions_established, 180)
     identity = kubeconfig("operator", "kuberay-operator", "system:masters")
     start(
         "operator",

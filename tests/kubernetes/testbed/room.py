@@ -70,7 +70,7 @@ def _make() -> None:
     with (BED / "room.log").open("w") as log:
         command = [*_UNSHARE.split(), _FIRST_PROCESS]
         holder = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    wait_for("the room", (BED / "entered").exists, 30, BED / "room.log")
+    wait_for("the room", (BED / "entered").exists, 180, BED / "room.log")
     children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
     _FIRST.write_text(f"{children[0]} {_started(int(children[0]))}")
     here, there = _CABLE
@@ -87,13 +87,13 @@ def leave() -> None:
     KUBECONFIG.unlink(missing_ok=True)
     if (first := _first()) is not None:
         os.kill(first, signal.SIGKILL)
-        wait_for("the end of the room", lambda: not Path(f"/proc/{first}").exists(), 60, BED / "room.log")
+        wait_for("the end of the room", lambda: not Path(f"/proc/{first}").exists(), 180, BED / "room.log")
         # The system removes a network some time after the last of its processes.
-        wait_for("the end of the room's network", lambda: not _links(), 60, BED / "room.log")
+        wait_for("the end of the room's network", lambda: not _links(), 180, BED / "room.log")
     for saved in (path for path in (BED / "settings").rglob("*") if path.is_file()):
         Path("/proc/sys", saved.relative_to(BED / "settings")).write_text(saved.read_text())
     for top in _cgroups():
-        wait_for(f"the end of the cgroup {top}", lambda top=top: _removed(top), 30, BED / "room.log")
+        wait_for(f"the end of the cgroup {top}", lambda top=top: _removed(top), 180, BED / "room.log")
     shutil.rmtree(BED, ignore_errors=True)
 
 
@@ -127,7 +127,7 @@ def inside(*command: str) -> list[str]:
     return ["nsenter", "--target", str(_first()), "--net", "--mount", "--pid", "--", *command]
 
 
-def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 180) -> None:
     """Start a part in the room, and wait until it is ready."""
     log = BED / "log" / f"{name}.log"
     pid = _pid(name)
@@ -145,7 +145,7 @@ def start(name: str, *command: str, ready: Callable[[], bool], seconds: float = 
 def stop(name: str) -> None:
     """End a part of the room, by its process id in the room."""
     call(*inside("kill", _pid(name).read_text().strip()))
-    wait_for(f"the end of {name}", lambda: not runs(name), 60, BED / "log" / f"{name}.log")
+    wait_for(f"the end of {name}", lambda: not runs(name), 180, BED / "log" / f"{name}.log")
 
 
 def runs(name: str) -> bool:

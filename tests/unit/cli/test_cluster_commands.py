@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import tune_jobs
-from pipeline.cluster import download, overlays
+from pipeline.cluster import chart, download
 from pipeline.storage import Store
 from pipeline.study.files import save_study
 from tests.hostile.command import tunepipe
@@ -21,13 +21,12 @@ from tests.unit.cluster.kubernetes_server import (
     ApiServer,
     pod,
     rayjob,
-    render_once,
     stamped,
 )
 from tests.unit.results.studies import Recording, every_domain_study
 
 ON_KUBERNETES = ["submit", "beale", "--kubernetes", "--storage", "/studies"]
-SUBMIT = [*ON_KUBERNETES, "--overlay", "local-cpu"]
+SUBMIT = [*ON_KUBERNETES, "--values", "local-cpu"]
 ON_RAY = ["submit", "beale", "--storage", "/s", "--address", "http://x"]
 JOB, PODS, EVENTS = f"{RAYJOBS}/beale-1", f"{CORE}/pods", f"{CORE}/events"
 LOG = f"{PODS}/beale-1-x/log"
@@ -37,15 +36,9 @@ FORBIDDEN = {"items": [{"involvedObject": {"name": "c"}, "message": "violates Po
 def of_beale(state: str = "Running", storage: str = "/studies", name: str = "beale-1", **status: Any) -> dict[str, Any]:
     """A RayJob of `beale` that another user has submitted, in a state."""
     job = rayjob(state, name, **status)
-    job["spec"] = overlays.rayjob_template("local-cpu")["spec"]
+    job["spec"] = chart.rayjob_template("local-cpu")["spec"]
     job["metadata"]["annotations"] = {"tunepipe/storage": storage, "tunepipe/submitted-by": "ana@laptop"}
     return job
-
-
-@pytest.fixture(autouse=True)
-def rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The overlays are rendered once."""
-    render_once(monkeypatch)
 
 
 @pytest.fixture
@@ -70,7 +63,7 @@ def beale(api_server: ApiServer) -> ApiServer:
         ([*ON_RAY, "--start-from", "x"], "no study 'x'"),
         ([*ON_RAY, "--workers", "0"], "use 1 or more"),
         ([*ON_RAY, "--dry-run"], "only with --kubernetes: --dry-run"),
-        ([*ON_RAY, "--image", "i", "--overlay", "dev"], "only with --kubernetes: --image, --overlay"),
+        ([*ON_RAY, "--image", "i", "--values", "prod-gpu"], "only with --kubernetes: --image, --values"),
         ([*ON_RAY, "--kubernetes"], "only without --kubernetes: --address"),
         ([*ON_KUBERNETES, "--detach", "--to", "x"], "leave out --to"),
         ([*ON_KUBERNETES, "--dry-run", "--priority", "tunepipe-low"], "has no queue"),
@@ -138,11 +131,11 @@ def test_a_dry_run_prints_the_manifests_and_the_plan_beside_them() -> None:
 
 @pytest.fixture
 def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of this machine that the pods of each overlay mount, too."""
-    rendered = overlays.rendered
+    """A folder of this machine that the pods mount, too."""
+    rendered = chart.rendered
 
-    def with_share(overlay: str) -> list[dict[str, Any]]:
-        objects = rendered(overlay)
+    def with_share(values: str) -> list[dict[str, Any]]:
+        objects = rendered(values)
         cluster = next(each for each in objects if each["kind"] == "RayJob")["spec"]["rayClusterSpec"]
         for node in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
             spec = node["template"]["spec"]
@@ -150,7 +143,7 @@ def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             spec["containers"][0]["volumeMounts"].append({"name": "share", "mountPath": str(tmp_path)})
         return objects
 
-    monkeypatch.setattr("pipeline.cluster.overlays.rendered", with_share)
+    monkeypatch.setattr("pipeline.cluster.chart.rendered", with_share)
     return tmp_path
 
 
@@ -160,13 +153,13 @@ def test_a_study_that_is_resumed_is_planned_with_its_own_resources(share: Path) 
     words = ["submit", "beale", "--kubernetes", "--dry-run", "--storage", str(share)]
     printed = tunepipe(*words)
     (job,) = yaml.safe_load_all(printed.output)
-    # The number of workers is not kept: `submit` sets it to as many as the overlay has pods for.
+    # The number of workers is not kept: `submit` sets it to as many as there are pods for.
     assert "6 trials in parallel (maximum 6); autoscaling up to 3 GPUs" in printed.errors
     assert job["spec"]["entrypoint"].endswith("--workers 6")
     changed = tunepipe(*words, "--gpus-per-trial", "1", "--trials", "2")
     assert "2 trials in parallel (maximum 2); autoscaling up to 2 GPUs" in changed.errors
     (share / "beale/study.json").write_text("{")
-    unreadable = tunepipe(*words, "--overlay", "local-cpu")
+    unreadable = tunepipe(*words, "--values", "local-cpu")
     assert unreadable.code == 0
     assert "study.json" in unreadable.errors
     assert "autoscaling up to 2 pods" in unreadable.errors
@@ -177,7 +170,7 @@ def test_a_study_is_submitted_and_followed_to_its_end(api_server: ApiServer) -> 
     api_server.answers[JOB] = [of_beale("Running", "s3://b"), ended]
     api_server.answers[PODS] = [{"items": [pod("beale-1-x", "Running")]}]
     api_server.answers[LOG] = [stamped("a line of the driver\n")]
-    printed = tunepipe("submit", "beale", "--kubernetes", "--storage", "s3://b", "--overlay", "local-cpu")
+    printed = tunepipe("submit", "beale", "--kubernetes", "--storage", "s3://b", "--values", "local-cpu")
     assert printed.code == 3, printed.errors
     assert "a line of the driver\n" in printed.output
     assert "submitted as beale-1 in namespace 'tunepipe'" in printed.errors
@@ -321,6 +314,6 @@ def test_results_are_copied_from_a_volume_and_shown(api_server: ApiServer, volum
     assert tunepipe("results", name, "--kubernetes", "--watch").code == 2
     api_server.answers[RAYJOBS] = [{"items": []}]
     command = ["results", name, "--kubernetes", "--storage", "/studies"]
-    assert "--storage and --overlay" in tunepipe(*command).errors
-    printed = tunepipe(*command, "--overlay", "local-cpu", "--json")
+    assert "--storage and --values" in tunepipe(*command).errors
+    printed = tunepipe(*command, "--values", "local-cpu", "--json")
     assert len(json.loads(printed.output)["trials"]) == 2

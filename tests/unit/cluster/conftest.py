@@ -1,4 +1,4 @@
-"""Servers on loopback, and overlays that are rendered once."""
+"""Servers on loopback."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,7 @@ import pytest
 
 from tests.unit.cluster.jobs_server import JobsServer
 from tests.unit.cluster.json_handler import running
-from tests.unit.cluster.kubernetes_server import ApiServer, answering, render_once
-
-
-@pytest.fixture(autouse=True)
-def rendered_once(monkeypatch, request) -> None:
-    """The overlays of tunepipe are rendered once: Kustomize takes half a second for each."""
-    if not request.module.__name__.endswith("test_overlays"):
-        render_once(monkeypatch)
+from tests.unit.cluster.kubernetes_server import ApiServer, answering
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from pipeline.cluster import download, overlays, rayjobs
+from pipeline.cluster import download, rayjobs
 from pipeline.cluster.submissions import STUDY_LABEL
 from tests.unit.cluster.json_handler import JsonHandler, running
 
@@ -153,11 +151,3 @@ def answering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServ
         for module in (rayjobs, download):
             monkeypatch.setattr(module, "POLL_SECONDS", 0.0)
         yield server
-
-
-_rendered = cache(overlays.rendered)
-
-
-def render_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Render each overlay of tunepipe once: Kustomize takes half a second for it."""
-    monkeypatch.setattr(overlays, "rendered", lambda *given: deepcopy(_rendered(*given)))

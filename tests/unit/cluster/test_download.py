@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cluster import download
+from pipeline.cluster.chart import rayjob_template
 from pipeline.cluster.download import (
     download_results,
     merge_study,
@@ -16,7 +17,6 @@ from pipeline.cluster.download import (
     readable_study,
     volume_of,
 )
-from pipeline.cluster.overlays import rayjob_template
 from pipeline.cluster.rayjobs import RayJobs
 from pipeline.cluster.submissions import STORAGE_ANNOTATION, STUDY_ANNOTATION
 from pipeline.errors import ClusterError, JobNotFound, StorageError
@@ -30,7 +30,7 @@ def server(api_server) -> RayJobs:
 
 
 def of_study(storage: str = "/studies", name: str = "s-1", study: str = "s") -> dict:
-    """A RayJob of a study in a storage, with the volumes of an overlay."""
+    """A RayJob of a study in a storage, with volumes."""
     job = rayjob("Running", name)
     job["spec"] = rayjob_template("local-cpu")["spec"]
     job["metadata"]["annotations"] = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: study}
@@ -270,12 +270,12 @@ def test_a_study_is_read_where_its_rayjob_has_it(api_server, server, tmp_path, a
     assert [(name, storage) for name, _, storage, _ in asked[1:]] == [("s-2", "/studies/b"), ("s-1", "/studies/a")]
 
 
-def test_a_study_without_a_rayjob_needs_a_storage_and_an_overlay(api_server, server, tmp_path, asked):
-    with pytest.raises(JobNotFound, match="--storage and --overlay"):
+def test_a_study_without_a_rayjob_needs_a_storage_and_values(api_server, server, tmp_path, asked):
+    with pytest.raises(JobNotFound, match="--storage and --values"):
         readable_study(server, "s", tmp_path, storage="/studies")
-    assert readable_study(server, "s", tmp_path, storage="/studies", overlay="local-cpu") == (str(tmp_path), "s")
+    assert readable_study(server, "s", tmp_path, storage="/studies", values="local-cpu") == (str(tmp_path), "s")
     with pytest.raises(ClusterError, match="no volume claim"):
-        readable_study(server, "s", tmp_path, storage=str(tmp_path / "away"), overlay="local-cpu")
+        readable_study(server, "s", tmp_path, storage=str(tmp_path / "away"), values="local-cpu")
     unmarked = of_study()
     del unmarked["metadata"]["annotations"]
     api_server.answers[RAYJOBS] = [{"items": [unmarked]}]

@@ -33,9 +33,9 @@ def refusal(status: int, body: str) -> ApiException:
 @pytest.mark.parametrize(
     ("status", "message", "advice"),
     [
-        (404, 'namespaces "tunepipe" not found', "foundation/"),
+        (404, 'namespaces "tunepipe" not found', "helm install"),
         (404, 'rayjobs.ray.io "s-1" not found', "It was deleted"),
-        (400, 'strict decoding error: unknown field "spec.x"', "too old for the overlay"),
+        (400, 'strict decoding error: unknown field "spec.x"', "too old for these manifests"),
         (403, 'rayjobs.ray.io is forbidden: User "u" cannot create resource', "the role tunepipe-submitter"),
         (401, "Unauthorized", "may have expired"),
         (403, 'rayjobs.ray.io is forbidden: User "system:anonymous" cannot list resource', "no credentials"),

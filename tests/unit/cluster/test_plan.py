@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import tune_jobs
-from pipeline.cluster import overlays
+from pipeline.cluster import chart
 from pipeline.cluster.plan import check_head, memory_for_trials, plan
 from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError, ResourcesUnmet
@@ -19,7 +19,7 @@ def job(**changes):
 
 
 def test_hours_are_estimated_from_epochs_of_such_a_node():
-    (template,) = overlays.rendered("prod-gpu")
+    (template,) = chart.rendered("prod-gpu")
     specs = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     wanted = job(resources__gpus=0.5, resources__cpus=2, budget__trials=16, budget__epochs=8)
     unknown = plan(wanted, specs, {"s-1-gpu-a100-worker-x": 10.0})
@@ -69,7 +69,7 @@ def test_a_plan_has_the_cpus_of_the_pods():
 
 
 @pytest.mark.parametrize(("given", "parallel"), [({}, 2), ({"num-gpus": "1"}, 1), ({"num-gpus": "4"}, 4)])
-def test_gpus_that_an_overlay_gives_to_ray_count(given, parallel):
+def test_gpus_given_to_ray_count(given, parallel):
     group = _group("gpu", gpus="2", cpu="64", memory="200Gi") | {"rayStartParams": given}
     assert plan(job(resources__gpus=1, budget__trials=100), [group]).groups[0].trials == parallel
 
@@ -137,10 +137,10 @@ def test_memory_counts_as_cpus_do():
 
 
 def test_memory_of_a_group_s_resources_leaves_some_to_ray_s_own_processes(monkeypatch):
-    (template,) = overlays.rendered("local-cpu")
+    (template,) = chart.rendered("local-cpu")
     (group,) = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     group["resources"] = {"memory": "3Gi", "Custom": "1"}
-    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
+    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
     made = study_manifests(job(resources__cpus=0.1, budget__trials=10), "beale", "local-cpu", "/studies", [])
     (group,) = made.job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     assert group["resources"] == {"memory": group["rayStartParams"]["memory"], "Custom": "1"}
@@ -151,16 +151,14 @@ def test_a_trial_may_say_what_memory_it_needs():
     made = study_manifests(large, "beale", "local-cpu", "/studies", ["--set", "resources.memory_gigabytes=2.5"])
     assert made.plan.groups[0].trials == 1
     assert made.job["spec"]["entrypoint"].count("memory_gigabytes") == 1
-    with pytest.raises(
-        ResourcesUnmet, match=r"and 3 GB of memory, and no pod of the overlay has them in addition to the 500 MB"
-    ):
+    with pytest.raises(ResourcesUnmet, match=r"and 3 GB of memory, and no pod has them in addition to the 500 MB"):
         study_manifests(job(resources__memory_gigabytes=3), "beale", "local-cpu", "/studies", [])
 
 
 def test_a_head_without_memory_for_a_driver_is_refused():
-    (template,) = overlays.rendered("local-cpu")
+    (template,) = chart.rendered("local-cpu")
     head = template["spec"]["rayClusterSpec"]["headGroupSpec"]
     check_head(head)
     head["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = "512Mi"
-    with pytest.raises(ResourcesUnmet, match=r"head's pod of the overlay has 537 MB of memory.* need 1 GB"):
+    with pytest.raises(ResourcesUnmet, match=r"head's pod has 537 MB of memory.* need 1 GB"):
         check_head(head)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import tune_jobs
-from pipeline.cluster import overlays
+from pipeline.cluster import chart
 from pipeline.cluster.rayjob import study_manifests
 from pipeline.errors import ClusterError, ResourcesUnmet
 
@@ -45,7 +45,7 @@ def test_the_driver_gets_the_maximum_number_of_workers():
 
 def test_a_trial_that_fits_no_pod_is_refused():
     with pytest.raises(
-        ResourcesUnmet, match=r"requests 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs, 3.22 GB per pod\).*--overlay"
+        ResourcesUnmet, match=r"requests 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs, 3.22 GB per pod\).*--values"
     ):
         study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
 
@@ -98,7 +98,7 @@ def test_a_rayjob_names_its_study_and_its_submitter(monkeypatch):
     }
 
 
-def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
+def test_an_image_and_a_namespace_take_the_place_of_the_templates():
     made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], namespace="lab", image="registry/x:7")
     text = str(made)
     assert made.job["metadata"]["namespace"] == "lab"
@@ -107,13 +107,13 @@ def test_an_image_and_a_namespace_take_the_place_of_the_overlays():
 
 
 def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
-    (template,) = overlays.rendered("local-cpu")
+    (template,) = chart.rendered("local-cpu")
     head = template["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     head["containers"].append({"name": "shipper", "image": "logs/shipper:3"})
     head["initContainers"] = [{"name": "prepare", "image": head["containers"][0]["image"]}]
     head["volumes"].append({"name": "models", "image": {"reference": "models:1"}})
-    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
-    made = study_manifests(job(), "beale", "dev", "/studies", [], image="registry/x:7").job
+    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
+    made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], image="registry/x:7").job
     pod = made["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     assert [each["image"] for each in pod["containers"]] == ["registry/x:7", "logs/shipper:3"]
     assert pod["initContainers"][0]["image"] == "registry/x:7"
@@ -121,28 +121,28 @@ def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
 
 
 def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
-    (template,) = overlays.rendered("prod-gpu")
+    (template,) = chart.rendered("prod-gpu")
     cpu, *gpus = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]
-    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [deepcopy(template)])
+    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [deepcopy(template)])
     for group in gpus:
         group["template"]["spec"]["volumes"][-1] = {"name": "studies", "emptyDir": {}}
-    study_manifests(job(), "beale", "dev", "/studies", [])
+    study_manifests(job(), "beale", "prod-gpu", "/studies", [])
     cpu["template"]["spec"]["volumes"][-1] = {"name": "studies", "emptyDir": {}}
     with pytest.raises(ClusterError, match="no volume at --storage /studies in the group 'cpu'"):
-        study_manifests(job(), "beale", "dev", "/studies", [])
-    study_manifests(job(), "beale", "dev", "gs://bucket/studies", [])
+        study_manifests(job(), "beale", "prod-gpu", "/studies", [])
+    study_manifests(job(), "beale", "prod-gpu", "gs://bucket/studies", [])
 
 
 @pytest.mark.parametrize("autoscales", [True, False])
-def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
-    (template,) = overlays.rendered("local-cpu")
+def test_a_template_may_keep_pods_ready(monkeypatch, autoscales):
+    (template,) = chart.rendered("local-cpu")
     cluster = template["spec"]["rayClusterSpec"]
     cluster["enableInTreeAutoscaling"] = autoscales
     cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6, "rayStartParams": None}
-    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
+    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
     for trials, least, most in ((2, 2, 2), (9, 4, 6)):
         changed = job(budget__trials=trials)
-        (group,) = study_manifests(changed, "beale", "dev", "/studies", []).job["spec"]["rayClusterSpec"][
+        (group,) = study_manifests(changed, "beale", "prod-gpu", "/studies", []).job["spec"]["rayClusterSpec"][
             "workerGroupSpecs"
         ]
         assert (group["minReplicas"], group["maxReplicas"]) == (least, most)
@@ -150,13 +150,13 @@ def test_an_overlay_may_keep_pods_ready(monkeypatch, autoscales):
         cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6}
 
 
-def test_an_overlay_may_give_the_driver_variables(monkeypatch):
-    (template,) = overlays.rendered("local-cpu")
+def test_a_template_may_give_the_driver_variables(monkeypatch):
+    (template,) = chart.rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = (
         "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0', TUNEPIPE_STORAGE_WAIT: '900'}"
     )
-    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
-    made = yaml.safe_load(study_manifests(job(), "beale", "dev", "/studies", []).job["spec"]["runtimeEnvYAML"])
+    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
+    made = yaml.safe_load(study_manifests(job(), "beale", "prod-gpu", "/studies", []).job["spec"]["runtimeEnvYAML"])
     assert made["config"] == {"setup_timeout_seconds": 60}
     assert made["env_vars"]["LAB"] == "a"
     assert made["env_vars"]["PYTHONUNBUFFERED"] == "1"
@@ -166,11 +166,11 @@ def test_an_overlay_may_give_the_driver_variables(monkeypatch):
 
 @pytest.mark.parametrize("given", ["- a", "env_vars: [A]", "env_vars: {"])
 def test_a_runtime_environment_that_is_none_is_refused(monkeypatch, given):
-    (template,) = overlays.rendered("local-cpu")
+    (template,) = chart.rendered("local-cpu")
     template["spec"]["runtimeEnvYAML"] = given
-    monkeypatch.setattr("pipeline.cluster.overlays.rendered", lambda _: [template])
-    with pytest.raises(ClusterError, match=r"runtimeEnvYAML of the overlay 'dev' .* env_vars: \{NAME: value\}"):
-        study_manifests(job(), "beale", "dev", "/studies", [])
+    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
+    with pytest.raises(ClusterError, match=r"runtimeEnvYAML in prod-gpu .* env_vars: \{NAME: value\}"):
+        study_manifests(job(), "beale", "prod-gpu", "/studies", [])
 
 
 def config_map(tmp_path, **files: bytes) -> dict:

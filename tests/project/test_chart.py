@@ -1,0 +1,483 @@
+"""The Helm chart with users' values: groups of GPUs in each cloud, and each other value where it counts."""
+
+import re
+from typing import Any
+
+import pytest
+
+import tune_jobs
+from pipeline.cluster.plan import plan
+from pipeline.execution.ray.gauges import GAUGES
+from tests.project.manifests import (
+    PLATFORM,
+    RAY,
+    TABLE,
+    as_pod,
+    charted,
+    check_schema,
+    groups,
+    pod,
+    pods,
+    refused_labels,
+    study,
+    templated,
+)
+
+SPOT = {
+    "gke": {"cloud.google.com/gke-spot"},
+    "eks": {"karpenter.sh/capacity-type", "eks.amazonaws.com/capacityType"},
+    "eks-auto": {"karpenter.sh/capacity-type"},
+    "eks-nodegroup": {"karpenter.sh/capacity-type", "eks.amazonaws.com/capacityType"},
+    "aks": {"kubernetes.azure.com/scalesetpriority"},
+}
+"""The labels by which each cloud marks spot nodes."""
+
+WHOLE = {"cloud.google.com/gke-gpu-sharing-strategy", "cloud.google.com/gke-gpu-partition-size"}
+"""The labels of Google's nodes with shared or divided cards."""
+
+
+def of_cloud(cloud: str) -> list[str]:
+    """The GPUs for which the table has nodes of a cloud."""
+    return [gpu for gpu, lines in TABLE["gpus"].items() if TABLE["clouds"][cloud]["gpus"] in lines]
+
+
+def one(cloud: str, **group: Any) -> dict[str, Any]:
+    """The only GPU group of a cluster."""
+    _, found = groups(charted(cloud=cloud, groups=[group])).values()
+    return found
+
+
+def limits(group: dict[str, Any]) -> dict[str, str]:
+    """What a group's pod may use."""
+    return dict(pod(group)["containers"][0]["resources"]["limits"])
+
+
+def named_labels(spec: dict[str, Any]) -> set[str]:
+    """All labels of nodes that a pod's selector and affinity name."""
+    return {*spec["nodeSelector"], *re.findall(r"'key': '([^']+)'", str(spec.get("affinity")))}
+
+
+@pytest.mark.parametrize("cloud", TABLE["clouds"])
+def test_every_gpu_of_a_cloud_has_a_group(cloud):
+    """Its pods select the cloud's labels alone, tolerate its taints, and have a GPU and shared memory for Ray."""
+    found = groups(charted(cloud=cloud, groups=[{"gpu": gpu} for gpu in of_cloud(cloud)]))
+    assert list(found) == ["cpu", *(f"gpu-{gpu}" for gpu in of_cloud(cloud))]
+    for gpu in of_cloud(cloud):
+        group, spec = found[f"gpu-{gpu}"], pod(found[f"gpu-{gpu}"])
+        prefix = TABLE["clouds"][cloud]["prefix"]
+        labels = {
+            f"{prefix}{name}": value for name, value in TABLE["gpus"][gpu][TABLE["clouds"][cloud]["gpus"]].items()
+        }
+        assert spec["nodeSelector"] == {**PLATFORM, **labels}
+        assert refused_labels(spec) == SPOT.get(cloud, set()) | (WHOLE if cloud == "gke" else set())
+        assert [each["key"] for each in spec["tolerations"]] == ["nvidia.com/gpu", *(["sku"] if cloud == "aks" else [])]
+        sizes = TABLE["gpus"][gpu]["pod"]
+        assert limits(group) == {
+            "cpu": sizes["cpu"], "memory": sizes["memory"], "nvidia.com/gpu": "1", "ephemeral-storage": "22Gi"
+        }  # fmt: skip
+        # Ray's object store takes 30% of the memory, and lies on the disk where shared memory is smaller.
+        assert float(sizes["shm"].removesuffix("Gi")) > 0.3 * float(sizes["memory"].removesuffix("Gi"))
+        assert {"medium": "Memory", "sizeLimit": sizes["shm"]} in [each.get("emptyDir") for each in spec["volumes"]]
+        assert spec["containers"][0]["image"].startswith("tunepipe-gpu:")
+        check_schema(as_pod(spec))
+
+
+@pytest.mark.parametrize("cloud", TABLE["clouds"])
+def test_only_spot_groups_run_on_spot_nodes(cloud):
+    """They end within the notice of their nodes; no pod names the labels of another cloud."""
+    objects = charted(cloud=cloud, groups=[{"gpu": "t4"}, {"gpu": "t4", "spot": True, "max": 32}])
+    spec = study(objects)
+    found = {name: pod(group) for name, group in groups(objects).items()}
+    spot = found.pop("gpu-t4-spot")
+    plain = found["gpu-t4"]
+    found |= {"head": spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]}
+    found |= {"submitter": spec["submitterPodTemplate"]["spec"]}
+    others = set().union(*SPOT.values()) - SPOT.get(cloud, set())
+    for each in found.values():
+        assert SPOT.get(cloud, set()) <= refused_labels(each)
+    for each in (*found.values(), spot):
+        assert not others & named_labels(each)
+    added = spot["nodeSelector"].items() - plain["nodeSelector"].items()
+    assert len(added) == (0 if cloud == "none" else 1)
+    assert {name for name, _ in added} <= SPOT.get(cloud, set())
+    assert not SPOT.get(cloud, set()) & refused_labels(spot)
+    assert spot["terminationGracePeriodSeconds"] == 15
+    assert "TUNEPIPE_CHECKPOINT_SECONDS" in str(spot["containers"][0]["env"])
+    check_schema(as_pod(spot))
+
+
+@pytest.mark.parametrize(
+    ("cloud", "keys"),
+    [
+        ("gke", {"cloud.google.com/gke-spot"}),
+        ("aks", {"sku", "kubernetes.azure.com/scalesetpriority"}),
+        ("eks", set()),
+    ],
+)
+def test_taints_of_spot_nodes_are_tolerated_and_autoscalers_may_evict(cloud, keys):
+    group = one(cloud, gpu="t4", spot=True)
+    assert {each["key"] for each in pod(group)["tolerations"]} == {"nvidia.com/gpu", *keys}
+    annotations = group["template"]["metadata"].get("annotations", {})
+    # At the notice, Karpenter evicts no pod with its annotation; Autopilot starts no spot node for the other.
+    assert set(annotations) == (set() if cloud == "gke" else {"cluster-autoscaler.kubernetes.io/safe-to-evict"})
+    kept = one(cloud, gpu="t4")["template"]["metadata"]["annotations"]
+    assert set(kept) == {"cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "group", "resource", "label"),
+    [
+        ("none", {"gpu": "a100", "mig": "1g.10gb"}, "nvidia.com/mig-1g.10gb", "NVIDIA-A100-SXM4-80GB"),
+        ("none", {"gpu": "h200", "mig": "3g.71gb"}, "nvidia.com/mig-3g.71gb", "NVIDIA-H200"),
+        ("aks", {"gpu": "h100", "mig": "1g.12gb", "spot": True}, "nvidia.com/mig-1g.12gb", "Standard_NC40ads_H100_v5"),
+        (
+            "none",
+            {"gpu": "h100", "mig": "1g.10gb", "migStrategy": "single"},
+            "nvidia.com/gpu",
+            "NVIDIA-H100-80GB-HBM3-MIG-1g.10gb",
+        ),
+        ("gke", {"gpu": "a100", "mig": "3g.40gb"}, "nvidia.com/gpu", "3g.40gb"),
+        ("gke", {"gpu": "h200", "mig": "1g.18gb", "spot": True}, "nvidia.com/gpu", "1g.18gb"),
+    ],
+)
+def test_parts_of_cards(cloud, group, resource, label):
+    """Ray's autoscaler counts a GPU for each pod, the plan uses them, and the quota has room."""
+    from ray.autoscaler._private.kuberay.autoscaling_config import _node_type_from_group_spec
+
+    found = one(cloud, **group)
+    part = TABLE["parts"][group["mig"]]
+    assert {name for name in limits(found) if name.startswith("nvidia.com/")} == {resource}
+    assert (limits(found)["memory"], found["maxReplicas"]) == (part["memory"], part["max"])
+    assert label in pod(found)["nodeSelector"].values()
+    assert not refused_labels(pod(found)) & set(pod(found)["nodeSelector"])
+    assert _node_type_from_group_spec(found, is_head=False)["resources"]["GPU"] == 1
+    job = tune_jobs.find("beale").replaced({"resources.gpus": 1, "budget.trials": 9})
+    assert [each.pods for each in plan(job, [found]).groups] == [min(9, part["max"])]
+    hard = charted()["ResourceQuota", "tunepipe"]["spec"]["hard"]
+    assert int(hard[f"requests.{resource}"]) >= part["max"]
+    check_schema(as_pod(pod(found)))
+
+
+@pytest.mark.parametrize(
+    ("cloud", "labels"),
+    [
+        ("none", {"nvidia.com/gpu.sharing-strategy": "time-slicing", "nvidia.com/gpu.product": "Tesla-T4-SHARED"}),
+        ("eks", {"nvidia.com/gpu.sharing-strategy": "time-slicing", "karpenter.k8s.aws/instance-gpu-name": "t4"}),
+        ("gke", {"cloud.google.com/gke-gpu-sharing-strategy": "time-sharing"}),
+    ],
+)
+def test_shared_cards_are_chosen_by_their_label(cloud, labels):
+    found = one(cloud, gpu="t4", shared=True)
+    assert found["groupName"] == "gpu-t4-shared"
+    assert labels.items() <= pod(found)["nodeSelector"].items()
+    assert not refused_labels(pod(found)) & set(labels)
+    assert (limits(found)["cpu"], limits(found)["nvidia.com/gpu"]) == ("2", "1")
+    number = {"cloud.google.com/gke-max-shared-clients-per-gpu": "2"}
+    if cloud == "gke":
+        assert number.items() <= pod(one(cloud, gpu="t4", shared=True, sharedClients=2))["nodeSelector"].items()
+
+
+@pytest.mark.parametrize(
+    ("cloud", "gpu", "label"),
+    [
+        ("gke", "a100", "nvidia-a100-80gb"),
+        ("gke", "a100-40gb", "nvidia-tesla-a100"),
+        ("gke", "h100-mega", "nvidia-h100-mega-80gb"),
+        ("eks", "a100", "81920"),
+        ("eks-auto", "a100-40gb", "40960"),
+        # Machines with a part of an L4 have its name, too, and less memory.
+        ("eks", "l4", "22888"),
+    ],
+)
+def test_cards_of_one_name_have_different_labels(cloud, gpu, label):
+    assert label in pod(one(cloud, gpu=gpu))["nodeSelector"].values()
+
+
+def test_a_group_for_a_card_that_the_table_has_not():
+    taint = {"key": "lab", "operator": "Exists"}
+    selected = {"nvidia.com/gpu.product": "Tesla-V100-SXM2-32GB"}
+    sizes = {"cpu": 4, "memory": "48Gi", "shm": "16Gi", "disk": "40Gi", "max": 3, "min": 1}
+    found = one("none", name="gpu-v100", nodeSelector=selected, tolerations=[taint], **sizes)
+    assert (found["groupName"], found["minReplicas"], found["replicas"], found["maxReplicas"]) == ("gpu-v100", 1, 1, 3)
+    assert pod(found)["nodeSelector"] == {**PLATFORM, **selected}
+    assert taint in pod(found)["tolerations"]
+    assert limits(found) == {"cpu": "4", "memory": "48Gi", "ephemeral-storage": "40Gi", "nvidia.com/gpu": "1"}
+    check_schema(as_pod(pod(found)))
+
+
+def test_values_of_every_pod():
+    """Images, labels, annotations, processors, nodes, a namespace like a number, and registry secrets."""
+    objects = charted(
+        images={"cpu": "lab/cpu:1", "gpu": "lab/gpu@sha256:0"}, groups=[{"gpu": "l4"}], arch="arm64",
+        labels={"cost-center": "42"}, podAnnotations={"sidecar.istio.io/inject": "false"}, namespace={"name": "123"},
+        nodeSelector={"pool": "cpu"}, tolerations=[{"key": "lab", "operator": "Exists"}], runtimeClass="nvidia",
+        imagePullSecrets=[{"name": "lab"}], monitoring={"enabled": True, "labels": {"release": "stack"}}, idleSeconds=7,
+        kueue={"enabled": True, "clusterQueue": "all", "queue": "team-a"}, objectStore={"port": 9000},
+    )  # fmt: skip
+    for (kind, _), each in objects.items():
+        assert each["metadata"]["labels"]["cost-center"] == "42"
+        assert each["metadata"].get("namespace", "123") == "123"
+        for spec in pods(each):
+            assert spec["nodeSelector"]["kubernetes.io/arch"] == "arm64"
+            images = {container["image"] for container in spec["containers"]}
+            assert images <= {"lab/cpu:1", "lab/gpu@sha256:0"}
+        if kind == "ServiceAccount":
+            assert each["imagePullSecrets"] == [{"name": "lab"}]
+    spec = study(objects)
+    templates = [each["template"] for each in (*groups(objects).values(), spec["rayClusterSpec"]["headGroupSpec"])]
+    templates += [spec["submitterPodTemplate"], objects["Deployment", "page"]["spec"]["template"]]
+    for template in templates:
+        assert template["metadata"]["labels"]["cost-center"] == "42"
+        assert template["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+        gpus = "lab/gpu" in str(template)
+        assert template["spec"]["nodeSelector"].get("pool") == (None if gpus else "cpu")
+        assert (template["spec"].get("runtimeClassName") == "nvidia") is gpus
+        assert ({"key": "lab", "operator": "Exists"} in template["spec"]["tolerations"]) is not gpus
+    assert templates[2]["spec"]["imagePullSecrets"] == [{"name": "lab"}]
+    assert {each["idleTimeoutSeconds"] for each in groups(objects).values()} == {7}
+    assert objects["RayCluster", "tunepipe"]["spec"]["workerGroupSpecs"] == list(groups(objects).values())
+    assert objects["PodMonitor", "tunepipe"]["metadata"]["labels"]["release"] == "stack"
+    (binding,) = (each for (kind, _), each in objects.items() if kind == "RoleBinding")
+    assert [each["namespace"] for each in binding["subjects"]] == ["123"]
+
+
+def test_values_of_networks():
+    objects = charted(
+        cloud="eks-auto", dns={"servers": ["10.96.0.10/32"]}, https={"networks": ["10.0.0.0/8"]},
+        objectStore={"port": 9000}, operator={"namespaces": ["ray"]},
+        monitoring={"enabled": True, "namespace": "observability"},
+    )  # fmt: skip
+    for (kind, _), each in objects.items():
+        if kind == "NetworkPolicy":
+            check_schema(each)
+    policies = {name: each["spec"] for (kind, name), each in objects.items() if kind == "NetworkPolicy"}
+    asked = {each["ipBlock"]["cidr"] for each in policies["dns"]["egress"][0]["to"] if "ipBlock" in each}
+    known = {"169.254.20.10/32", "169.254.25.10/32", "169.254.10.10/31", "169.254.169.254/32"}
+    # The name server of EKS Auto Mode is no pod.
+    assert asked == {*known, "10.100.0.10/32", "172.20.0.10/32", "10.96.0.10/32"}
+    assert policies["https"]["egress"] == [
+        {"ports": [{"protocol": "TCP", "port": 443}], "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+    ]
+    assert policies["s3"]["egress"] == [{"ports": [{"protocol": "TCP", "port": 9000}]}]
+    (peer,) = policies["operator"]["ingress"][0]["from"]
+    assert peer["namespaceSelector"]["matchExpressions"][0]["values"] == ["ray"]
+    (peer,) = policies["metrics"]["ingress"][0]["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "observability"}
+
+
+def test_no_policy_lets_other_pods_reach_the_live_page():
+    """It can reach names and HTTPS, but no node of Ray; it is not root, shows only, and asks for its token."""
+    objects = charted(monitoring={"enabled": True}, objectStore={"port": 9000}, identity={"enabled": True})
+    page = objects["Deployment", "page"]["spec"]
+    labels = page["template"]["metadata"]["labels"]
+    assert page["selector"]["matchLabels"].items() <= labels.items()
+    policies = {
+        name: each["spec"]
+        for (kind, name), each in objects.items()
+        if kind == "NetworkPolicy" and _selects(each["spec"]["podSelector"], labels)
+    }
+    assert set(policies) == {"default-deny", "dns", "https", "metrics", "s3", "identity"}
+    # Prometheus may read a port on which the page does not listen.
+    assert {name for name, spec in policies.items() if "ingress" in spec} == {"metrics"}
+    (container,) = page["template"]["spec"]["containers"]
+    assert [port["containerPort"] for port in container["ports"]] == [8484]
+    mounts = {mount["name"]: mount.get("readOnly", False) for mount in container["volumeMounts"]}
+    assert mounts == {"studies": True, "tmp": False}
+    (token,) = (each for each in container["env"] if each["name"] == "TUNEPIPE_TOKEN")
+    assert token["valueFrom"] == {"secretKeyRef": {"name": "tunepipe-page", "key": "token"}}
+    assert "--control" not in container["args"]
+    assert {"readinessProbe", "livenessProbe"} <= set(container)
+    check_schema(objects["Deployment", "page"])
+
+
+def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Whether a selector, whose expressions are all `NotIn`, selects an object with these labels."""
+    return selector.get("matchLabels", {}).items() <= labels.items() and not any(
+        labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", [])
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotations", "servers"),
+    [
+        ({"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/a"}, ["169.254.170.23/32"]),
+        ({"azure.workload.identity/client-id": "0"}, []),
+    ],
+)
+def test_a_clouds_identity_is_that_of_driver_workers_and_page(annotations, servers):
+    """The submitter has none; every container has the keys of an optional Secret; Azure's webhook finds its label."""
+    objects = charted(
+        groups=[{"gpu": "l4"}], identity={"enabled": True, "annotations": annotations, "servers": servers}
+    )
+    assert objects["ServiceAccount", "tunepipe-storage"]["metadata"]["annotations"] == annotations
+    spec = study(objects)
+    templates = [each["template"] for each in (*groups(objects).values(), spec["rayClusterSpec"]["headGroupSpec"])]
+    for template in [*templates, objects["Deployment", "page"]["spec"]["template"]]:
+        assert template["spec"]["serviceAccountName"] == "tunepipe-storage"
+        assert template["spec"]["automountServiceAccountToken"] is False
+        labelled = template["metadata"]["labels"].get("azure.workload.identity/use") == "true"
+        assert labelled is not bool(servers)
+        (container,) = template["spec"]["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "tunepipe-s3", "optional": True}}]
+    assert spec["submitterPodTemplate"]["spec"]["serviceAccountName"] == "tunepipe-worker"
+    policy = objects.get(("NetworkPolicy", "identity"))
+    opened = [each["ipBlock"]["cidr"] for each in policy["spec"]["egress"][0]["to"]] if policy else []
+    assert opened == servers
+
+
+@pytest.mark.parametrize("page", [True, False])
+def test_certificates_reach_what_uses_the_storage(page):
+    objects = charted(groups=[{"gpu": "l4"}], caBundle="tunepipe-ca", page={"enabled": page})
+    submitter = study(objects)["submitterPodTemplate"]["spec"]
+    found = [each for each in pods(list(objects.values())) if each != submitter]
+    assert len(found) == 6 + page
+    for spec in found:
+        (trusted,) = (each["value"] for each in spec["containers"][0]["env"] if each["name"] == "SSL_CERT_FILE")
+        mounts = {each["name"]: each["mountPath"] for each in spec["containers"][0]["volumeMounts"]}
+        assert trusted == f"{mounts['certificates']}/ca.crt"
+        assert {"name": "certificates", "configMap": {"name": "tunepipe-ca"}} in spec["volumes"]
+        check_schema(as_pod(spec))
+
+
+def test_studies_in_object_stores_need_no_volume():
+    objects = charted(groups=[{"gpu": "l4"}], storage={"volume": False})
+    assert "claimName" not in str(objects)
+    assert "PersistentVolumeClaim" not in {kind for kind, _ in objects}
+    for spec in pods(list(objects.values())):
+        # Kubelets mount it read-only, so that the folder is not taken for a storage.
+        volumes = [each for each in spec["volumes"] if each["name"] == "studies"]
+        assert volumes in ([], [{"name": "studies", "projected": {"sources": []}}])
+        check_schema(as_pod(spec))
+
+
+@pytest.mark.parametrize(
+    ("values", "claim"),
+    [
+        ({}, {}),
+        ({"className": "standard-rwx", "size": "1Ti"}, {"storageClassName": "standard-rwx", "resources": "1Ti"}),
+        ({"className": ""}, {"storageClassName": ""}),
+        ({"volumeName": "nfs-1"}, {"volumeName": "nfs-1"}),
+        ({"accessModes": ["ReadWriteOnce"]}, {"accessModes": ["ReadWriteOnce"]}),
+        ({"create": False}, None),
+    ],
+)
+def test_values_of_the_volume(values, claim):
+    found = charted(storage=values).get(("PersistentVolumeClaim", "studies"))
+    if claim is None:
+        assert found is None
+        return
+    check_schema(found)
+    expected = {"accessModes": ["ReadWriteMany"], "resources": "100Gi", **claim}
+    assert found["spec"] == {**expected, "resources": {"requests": {"storage": expected["resources"]}}}
+
+
+def test_openshift_chooses_every_user():
+    objects = charted(groups=[{"gpu": "l4"}], openshift=True)
+    for spec in pods(list(objects.values())):
+        assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        assert not any("runAsUser" in container["securityContext"] for container in spec["containers"])
+    cluster = study(objects)["rayClusterSpec"]
+    assert "runAsUser" not in cluster["autoscalerOptions"]["securityContext"]
+    # The autoscaler has a token, and the user of the head's other container.
+    assert "shareProcessNamespace" not in cluster["headGroupSpec"]["template"]["spec"]
+
+
+def test_kueue_queues_a_study():
+    """Kueue admits no autoscaling; a study has no rights to the API server, and its own priorities."""
+    objects = charted(kueue={"enabled": True, "queue": "team-a", "clusterQueue": "all"}, cluster={"enabled": True})
+    labels = objects["RayJob", "study"]["metadata"]["labels"]
+    assert {name: value for name, value in labels.items() if name.startswith("kueue")} == {
+        "kueue.x-k8s.io/queue-name": "team-a", "kueue.x-k8s.io/priority-class": "tunepipe"
+    }  # fmt: skip
+    cluster = study(objects)["rayClusterSpec"]
+    assert cluster["enableInTreeAutoscaling"] is False
+    assert cluster["headGroupSpec"]["template"]["spec"]["serviceAccountName"] == "tunepipe-worker"
+    assert objects["RayCluster", "tunepipe"]["spec"]["enableInTreeAutoscaling"] is True
+    assert objects["LocalQueue", "team-a"]["spec"] == {"clusterQueue": "all"}
+    classes = {name: each["value"] for (kind, name), each in objects.items() if kind == "WorkloadPriorityClass"}
+    assert classes == {"tunepipe": 0, "tunepipe-low": -100, "tunepipe-high": 100}
+    without = charted(kueue={"enabled": True, "priorityClasses": False})
+    assert not {"LocalQueue", "WorkloadPriorityClass"} & {kind for kind, _ in without}
+
+
+def test_switches_of_a_cluster():
+    spec = study(charted(gcsRocksdb=True, token=False, study={"enabled": True, "startDeadlineSeconds": 3600}))
+    assert spec["preRunningDeadlineSeconds"] == 3600
+    assert spec["rayClusterSpec"]["gcsFaultToleranceOptions"] == {"backend": "rocksdb"}
+    assert "authOptions" not in spec["rayClusterSpec"]
+    assert "preRunningDeadlineSeconds" not in study(charted())
+
+
+def test_a_disruption_budget_is_for_the_shared_cluster():
+    budget = charted()["PodDisruptionBudget", "tunepipe-head"]["spec"]
+    assert (budget["minAvailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    assert budget["selector"]["matchLabels"] == {"ray.io/cluster": "tunepipe", "ray.io/node-type": "head"}
+    assert "PodDisruptionBudget" not in {kind for kind, _ in charted(cluster={"enabled": False})}
+
+
+def test_the_owner_of_one_namespace_needs_no_other_rights():
+    objects = charted(
+        namespace={"name": "team", "create": False}, priorityClasses={"create": False}, quota={"create": False}
+    )
+    kinds = {kind for kind, _ in objects}
+    assert not {"Namespace", "PriorityClass", "ResourceQuota", "LimitRange"} & kinds
+    assert kinds > RAY
+
+
+def test_amounts_of_a_quota():
+    hard = charted(
+        quota={"hard": {"pods": 60, "requests.nvidia.com/gpu": "12", "requests.nvidia.com/mig-2g.20gb": "3"}}
+    )
+    found = hard["ResourceQuota", "tunepipe"]["spec"]["hard"]
+    assert (found["pods"], found["requests.nvidia.com/gpu"], found["requests.nvidia.com/mig-2g.20gb"]) == (
+        "60",
+        "12",
+        "3",
+    )
+    assert found["limits.memory"] == "12Ti"
+
+
+def test_an_uninstallation_keeps_studies():
+    kept = {
+        kind
+        for (kind, _), each in charted().items()
+        if each["metadata"].get("annotations") == {"helm.sh/resource-policy": "keep"}
+    }
+    assert kept == {"Namespace", "PersistentVolumeClaim"}
+
+
+def test_alerts_use_published_metrics():
+    """That of a study without progress requires its metrics of now and of an hour ago: a study may have ended."""
+    rules = charted(monitoring={"enabled": True})["PrometheusRule", "tunepipe"]["spec"]["groups"][0]["rules"]
+    used = {name for rule in rules for name in re.findall(r"ray_(tunepipe_\w+)", rule["expr"])}
+    assert used
+    assert used <= set(GAUGES)
+    grouped = "max by (namespace, study)"
+    assert rules[0]["expr"].split(" and ") == [
+        f"{grouped} (delta(ray_tunepipe_epochs[1h])) == 0",
+        f"{grouped} (ray_tunepipe_epochs) >= 0",
+        f"{grouped} (ray_tunepipe_epochs offset 1h) >= 0",
+    ]
+    assert "{{ $labels.study }}" in rules[0]["annotations"]["summary"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"overlay": "dev"}, "additional properties 'overlay' not allowed"),
+        ({"cloud": "gcp"}, "value must be one of 'none', 'gke'"),
+        ({"groups": [{"gpu": "l5"}]}, "There is no group with the GPU l5 for the cloud none"),
+        ({"groups": [{"gpu": "a10"}], "cloud": "gke"}, "There is no group with the GPU a10 for the cloud gke"),
+        ({"groups": [{"gpu": "l4"}, {"gpu": "l4"}]}, "Two groups have the name gpu-l4"),
+        ({"groups": [{"gpu": "l4", "shared": True}], "cloud": "eks-auto"}, "no groups with shared cards"),
+        ({"groups": [{"name": "gpu-x"}]}, "missing property 'nodeSelector'"),
+        ({"groups": [{"gpu": "l4", "maximum": 3}]}, "additional properties 'maximum' not allowed"),
+        ({"imagePullSecrets": ["lab"]}, "got string, want object"),
+        ({"operator": {"namespaces": None}}, "missing property 'namespaces'"),
+        ({"namespace": {"name": "Lab"}}, "does not match pattern"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(values, message):
+    made = templated(values)
+    assert made.returncode != 0
+    assert message in made.stderr
