@@ -34,11 +34,9 @@ format: .venv/dev.stamp         ## put the sources into the project's form
 
 docs: docs-tables               ## write the outputs that the documentation shows, from real studies: minutes
 	$(BIN)/python -m scripts.documentation
-	$(BIN)/python -m scripts.documentation.notebook
 
 docs-tables: .venv/dev.stamp    ## write the tables of the documentation: fields and columns
-	$(BIN)/python scripts/document_fields.py
-	$(BIN)/python scripts/document_tables.py
+	$(BIN)/python scripts/document.py
 
 bench: .venv/bench.stamp        ## speed, as ratios against peers in one run; BENCH='--only scale'
 	$(BIN)/python -m tests.benchmarks $(BENCH)

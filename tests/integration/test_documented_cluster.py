@@ -15,9 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 from moto.server import ThreadedMotoServer
 
-from scripts.documentation.folder import ROOT, Folder
-from scripts.documentation.markdown import Command, SourceFile, steps
-from scripts.documentation.places import Place, place_of
+from scripts.documentation import ROOT, Command, Folder, Place, SourceFile, place_of, steps
 from tests.integration.nodes import nodes
 from tests.project.manifests import helm
 

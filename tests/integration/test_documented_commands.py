@@ -12,11 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.job_options import assignments
-from scripts.documentation.command_line import unreadable
-from scripts.documentation.folder import ROOT, Done, Folder
-from scripts.documentation.markdown import Command, SourceFile, steps
-from scripts.documentation.places import Place, place_of
-from scripts.documentation.shape import shape
+from scripts.documentation import ROOT, Command, Done, Folder, Place, SourceFile, place_of, steps
+from tests.documented import shape, unreadable
 from tune_jobs import find
 
 _PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]

@@ -15,8 +15,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from scripts.documentation.folder import Folder
-from scripts.documentation.markdown import Command, steps
+from scripts.documentation import Command, Folder, steps
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 

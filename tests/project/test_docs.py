@@ -12,10 +12,9 @@ import pytest
 
 from pipeline.cli.job_options import assignments
 from pipeline.searchers import SEARCHERS
-from scripts.documentation.command_line import unreadable
-from scripts.documentation.markdown import inline_commands
-from scripts.documentation.notebook import executed
-from scripts.documentation.shape import shape
+from pipeline.storage import schema
+from scripts.documentation import executed, inline_commands
+from tests.documented import shape, unreadable
 
 ROOT = Path(__file__).parents[2]
 _PAGES = ["README.md", "CONTRIBUTING.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
@@ -127,20 +126,15 @@ def test_anchors_are_those_of_the_headings(tmp_path):
     assert _anchors(page) == {"fit-what-and-how", "two-words", "two-words-1"}
 
 
-def test_the_tables_are_documented_as_the_schema_has_them():
-    """docs/tables.md equals the schema's text, which scripts/document_tables.py writes."""
-    namespace = runpy.run_path(str(ROOT / "scripts/document_tables.py"))
-    assert (ROOT / "docs/tables.md").read_text(encoding="utf-8") == namespace["document"]()
-
-
-def test_the_fields_of_a_job_are_documented_as_the_code_has_them():
-    """The tables of fields and arguments in docs/ equal those of the code, which scripts/document_fields.py writes."""
-    namespace = runpy.run_path(str(ROOT / "scripts/document_fields.py"))
+def test_fields_and_columns_are_documented_as_the_code_has_them():
+    """The tables in docs/ equal those of the code, which scripts/document.py writes."""
+    namespace = runpy.run_path(str(ROOT / "scripts/document.py"))
     texts = [file.read_text(encoding="utf-8") for file in namespace["FILES"]]
-    assert sorted(re.findall(r"<!-- fields of (\w+) -->", "".join(texts))) == sorted(
-        [*namespace["CLASSES"], *namespace["FAMILIES"]]
+    assert sorted(re.findall(r"<!-- (?:fields|columns) of (\w+) -->", "".join(texts))) == sorted(
+        [*namespace["CLASSES"], *namespace["FAMILIES"], *schema.TABLES]
     )
     assert texts == [namespace["documented"](text) for text in texts]
+    assert f"carry `schema_version` {schema.SCHEMA_VERSION} in" in texts[-1]
 
 
 @pytest.mark.parametrize("searcher", SEARCHERS.values())

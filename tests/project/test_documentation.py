@@ -1,8 +1,7 @@
 """Helpers of the documentation's tests: the commands of a page, and the shape of an output."""
 
-from scripts.documentation.markdown import Command, SourceFile, inline_commands, steps, with_outputs
-from scripts.documentation.places import Place, place_of
-from scripts.documentation.shape import shape
+from scripts.documentation import Command, Place, SourceFile, inline_commands, place_of, steps, with_outputs
+from tests.documented import shape
 
 _PAGE = """Text with `tunepipe list` in it.
 

@@ -1,4 +1,4 @@
-"""Fill the tables of fields in docs/ from the code: python scripts/document_fields.py."""
+"""Fill the tables of fields and columns in docs/ from the code: python scripts/document.py."""
 
 import dataclasses
 import inspect
@@ -11,8 +11,9 @@ from pydantic_core import PydanticUndefined
 
 from pipeline import Budget, Checkpoints, Fit, Objective, Resources, TuneJob
 from pipeline.schedulers import SCHEDULERS
+from pipeline.storage import schema
 
-FILES = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("jobs", "training", "search")]
+FILES = [Path(__file__).parents[1] / f"docs/{page}.md" for page in ("jobs", "training", "search", "tables")]
 
 _WITHOUT_TYPES = (TuneJob, Fit, Objective)
 """Classes whose values have forms that the meaning of a field explains."""
@@ -23,12 +24,14 @@ FAMILIES = {"schedulers": SCHEDULERS}
 
 
 def documented(text: str) -> str:
-    """The text with each table between `<!-- fields of X -->` and `<!-- end -->` made again."""
+    """The text with each table between `<!-- fields of X -->`, or `columns`, and `<!-- end -->` made again."""
 
     def table(name: str) -> str:
+        if name in schema.TABLES:
+            return _columns(name)
         return _family(FAMILIES[name]) if name in FAMILIES else _table(CLASSES[name])
 
-    marked = re.compile(r"(<!-- fields of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    marked = re.compile(r"(<!-- (?:fields|columns) of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
     return marked.sub(lambda found: f"{found[1]}{table(found[2])}{found[3]}", text)
 
 
@@ -68,6 +71,11 @@ def _family(kinds: Mapping[str, type]) -> str:
             users.setdefault(row, []).append(f"`{kind}`")
     rows = (f"| {row[0]} | {', '.join(names)} | {' | '.join(row[1:])} |" for row, names in sorted(users.items()))
     return "\n".join(["| field | of | default | allowed | meaning |", "| --- | --- | --- | --- | --- |", *rows, ""])
+
+
+def _columns(name: str) -> str:
+    rows = (f"| `{column.name}` | {column.type} | {column.meaning} |" for column in schema.TABLES[name])
+    return "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows, ""])
 
 
 def _meanings(cls: type) -> dict[str, str]:

@@ -1,6 +1,12 @@
-"""The shape of a command's output: its words, headings and columns, without numbers."""
+"""What a documented command prints, without numbers, and whether its command line can be read."""
 
 import re
+import shlex
+from typing import Any
+
+import typer
+
+from pipeline.cli.commands import app
 
 _MASKS = [
     (r"\b[0-9a-f]{40,64}\b", "DIGEST"),
@@ -57,3 +63,31 @@ def _masked(text: str) -> str:
     text = re.sub(r"0 \w+(, 0 \w+)+", lambda found: ", ".join(sorted(set(found[0].split(", ")))), text)
     # A list of equal items becomes one of them: their count is a number, too.
     return re.sub(r"(?<!\w)(\w[^,.:;]*)(, \1)+(?!\w)", r"\1", text).strip()
+
+
+def unreadable(text: str) -> str | None:
+    """What is wrong with a command line of tunepipe; None if its command, options and values can be read."""
+    words = shlex.split(text.partition(" | ")[0], comments=True)
+    if words[-1] == "&":
+        words.pop()
+    name, *arguments = words[1:]
+    if name.startswith("-"):
+        known = {option for parameter in _group().params for option in parameter.opts}
+        return None if name in known else f"there is no option {name!r}"
+    if name not in _commands():
+        return f"there is no command {name!r}"
+    if "--help" in arguments:
+        return None
+    try:
+        _commands()[name].make_context(name, arguments)
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+def _group() -> Any:
+    return typer.main.get_command(app)
+
+
+def _commands() -> dict[str, Any]:
+    return dict(_group().commands)

@@ -1,0 +1,302 @@
+"""The documentation's commands: found in its pages, and run. `python -m scripts.documentation` writes their outputs again.
+
+Every command of a page is run in full, in the page's order, in a new folder. Commands that need a cluster, a GPU or an
+installation keep the output that the page has. The notebook is run in a new kernel.
+"""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import secrets
+import shlex
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import nbformat
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "docs/analysis.ipynb"
+PAGES = ("README.md", "docs/commands.md")
+"""Pages whose outputs are written."""
+
+_MISTAKE = 2
+"""The exit code of a mistake, which a page may show."""
+
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_COMPOUND = {"for": "done", "if": "fi"}
+_PROMPT = "$ "
+_QUESTION, _ANSWER = "[y/N]: ", "y"
+_ROWS, _COLUMNS = 50, 136
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a page."""
+
+    text: str
+    output: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A Python block whose first line is a comment with a file's name: later commands use that file."""
+
+    name: str
+    text: str
+
+
+Step: TypeAlias = Command | SourceFile
+
+
+def steps(page: str) -> Iterator[Step]:
+    """What a reader does, in the order of a page."""
+    for language, content in _FENCE.findall(page):
+        if language == "console":
+            yield from _console(content)
+        elif language == "sh":
+            yield from (Command(text) for text in _shell(content))
+        elif language == "python" and (found := re.match(r"# (\w+\.py)\n", content)):
+            yield SourceFile(found[1], content)
+
+
+def with_outputs(page: str, run: Callable[[Step], str]) -> str:
+    """The page with new outputs in its `console` blocks."""
+
+    def block(found: re.Match[str]) -> str:
+        outputs = [(step, run(step)) for step in steps(found[0])]
+        if found[1] != "console":
+            return found[0]
+        shown = "".join(f"{_PROMPT}{step.text}\n{output}" for step, output in outputs if isinstance(step, Command))
+        return f"```console\n{shown}```"
+
+    return _FENCE.sub(block, page)
+
+
+def inline_commands(page: str) -> list[str]:
+    """What stands in backticks within the text and begins with `tunepipe `."""
+    text = _FENCE.sub("", page)
+    return [" ".join(found.split()) for found in re.findall(r"`(tunepipe [^`]+)`", text)]
+
+
+def _console(content: str) -> Iterator[Command]:
+    """Commands with their outputs: a command continues while a quote is open or its line ends in a backslash."""
+    text, output = "", ""
+    for line in content.splitlines(keepends=True):
+        if text and _open(text):
+            text += line
+        elif line.startswith(_PROMPT):
+            if text:
+                yield Command(text.rstrip("\n"), output)
+            text, output = line.removeprefix(_PROMPT), ""
+        else:
+            output += line
+    yield Command(text.rstrip("\n"), output)
+
+
+def _shell(content: str) -> Iterator[str]:
+    """Commands, each of a line or more."""
+    text = ""
+    for line in content.splitlines(keepends=True):
+        text += line
+        if not _open(text):
+            if text.strip() and not text.startswith("#"):
+                yield text.strip()
+            text = ""
+
+
+def _open(text: str) -> bool:
+    """Whether a shell would wait for more lines."""
+    if text.endswith("\\\n"):
+        return True
+    word = text.split(maxsplit=1)[0] if text.split() else ""
+    if word in _COMPOUND:
+        return re.search(rf"(^|; ){_COMPOUND[word]}\b", text, re.MULTILINE) is None
+    # What stands between `<<END` and a line `END` is a file's text, no shell's.
+    if (end := re.search(r"<<(\w+)$", text.partition("\n")[0])) is not None:
+        return f"\n{end[1]}\n" not in text
+    try:
+        shlex.split(text, comments=True)
+    except ValueError:
+        return True
+    return False
+
+
+class Place(Enum):
+    """What a command needs in addition to tunepipe."""
+
+    HERE = "nothing"
+    CLUSTER = "a Ray cluster or an object store"
+    KUBERNETES = "Kubernetes"
+    GPU = "a GPU"
+    INSTALLATION = "an installation"
+    MEANWHILE = "a study that runs meanwhile, or a reader of the page"
+
+
+_SIGNS = {
+    Place.KUBERNETES: (
+        r"--kubernetes|\b(kubectl|helm|podman)\b|^(mkdir -p|cat >) lab|127\.0\.0\.1:8265|\bmake (--silent )?image|^kind "
+    ),
+    Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
+    Place.GPU: r"resources\.gpus|--gpus",
+    Place.INSTALLATION: r"^(git|make|pip|uvx|ray|\.) ",
+    Place.MEANWHILE: r"\btunepipe (serve|pause|enqueue|budget|stop \S+ --trial)\b",
+}
+
+
+def place_of(command: Command) -> Place:
+    """Where a command can be run."""
+    return next((place for place, sign in _SIGNS.items() if re.search(sign, command.text)), Place.HERE)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    output: str
+    errors: str
+
+
+class Folder:
+    """Runs steps one after another, in one folder."""
+
+    HOME = "/home/you"
+    """What outputs call the folder."""
+
+    def __init__(self, home: Path, environment: Mapping[str, str] | None = None, path: str = "") -> None:
+        self.path = home
+        binaries = home / ".bin"
+        binaries.mkdir()
+        for name, words in {"tunepipe": [sys.executable, "-m", "pipeline.cli.app"], "python": [sys.executable]}.items():
+            (binaries / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+            (binaries / name).chmod(0o755)
+        self._environment = {
+            **os.environ,
+            "PATH": ":".join(filter(None, (str(binaries), path, os.environ["PATH"]))),
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(home),
+            "TERM": "dumb",
+            "COLUMNS": str(_COLUMNS),
+            "LINES": str(_ROWS),
+            "NO_COLOR": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            **(environment or {}),
+        }
+
+    def take(self, step: Step) -> Done:
+        """Take a step: run a command, or write a file."""
+        if isinstance(step, SourceFile):
+            (self.path / step.name).write_text(step.text, encoding="utf-8")
+            return Done(0, "", "")
+        if step.text.startswith("export "):
+            self._environment |= dict(word.split("=", 1) for word in shlex.split(step.text)[1:])
+            return Done(0, "", "")
+        return self._run(step)
+
+    def _run(self, command: Command) -> Done:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
+        with tempfile.TemporaryFile() as errors, os.fdopen(ours, "rb", buffering=0) as terminal:
+            process = subprocess.Popen(
+                ["bash", "-c", command.text],
+                cwd=self.path,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=theirs,
+                stderr=errors,
+            )
+            os.close(theirs)
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(f"{_ANSWER}\n".encode())
+                process.stdin.close()
+            output = b""
+            # Reading a terminal without writers ends with an error.
+            with contextlib.suppress(OSError):
+                while read := terminal.read(65536):
+                    output += read
+            code = process.wait()
+            errors.seek(0)
+            told = self._shown(errors.read())
+        return Done(code, self._shown(output) or told, told)
+
+    def _shown(self, output: bytes) -> str:
+        text = output.decode(errors="replace").replace("\r\n", "\n").replace(str(self.path), self.HOME)
+        text = text.replace(_QUESTION, f"{_QUESTION}{_ANSWER}\n")
+        return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def executed(folder: Path) -> "nbformat.NotebookNode":
+    """The notebook with new outputs, without times and names of this machine."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    # Its own metadata, without the versions that a kernel adds.
+    metadata = dict(notebook.metadata)
+    NotebookClient(
+        notebook, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    notebook.metadata = nbformat.from_dict(metadata)
+    for cell in notebook.cells:
+        # What goes to stderr is about this machine and this run.
+        cell.outputs = [each for each in cell.get("outputs", []) if each.get("name") != "stderr"]
+        if cell.cell_type != "code":
+            del cell["outputs"]
+    return notebook
+
+
+def outputs(name: str, text: str) -> str:
+    """A page with the outputs of its commands written again."""
+    with _home() as path:
+        folder = Folder(path)
+
+        def take(step: Step) -> str:
+            if isinstance(step, Command):
+                if place_of(step) is not Place.HERE:
+                    return step.output or ""
+                print(f"{name}: {step.text.splitlines()[0]}", file=sys.stderr, flush=True)
+            done = folder.take(step)
+            if done.code not in (0, _MISTAKE):
+                raise SystemExit(f"{name}: exit code {done.code}\n{done.errors}")
+            return done.output
+
+        return with_outputs(text, take)
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[Path]:
+    """A folder whose path is as long as `/home/you`, so that lines break in outputs where they do there."""
+    path = Path("/tmp") / secrets.token_hex(2)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def main() -> None:
+    """Write each page, and the notebook."""
+    import nbformat
+
+    for name in PAGES:
+        file = ROOT / name
+        file.write_text(outputs(name, file.read_text(encoding="utf-8")), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as home:
+        nbformat.write(executed(Path(home)), NOTEBOOK)
+
+
+if __name__ == "__main__":
+    main()
