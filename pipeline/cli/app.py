@@ -39,7 +39,8 @@ def _print_error(what: str) -> None:
     from pipeline.cli.console import command_console
 
     console = command_console(err=True)
-    console.print("[bold red]tunepipe:[/] ", end="")
+    if not what.startswith("Usage: "):
+        console.print("[bold red]tunepipe:[/] ", end="")
     console.print(what, markup=False, soft_wrap=True)
 
 
@@ -63,9 +64,10 @@ def _usage_error(error: Any) -> UsageError:
     if not message or message.startswith("Usage: "):
         # Without a command, the message is the help.
         return UsageError(message)
-    usage = "" if context is None else f" {context.get_usage()}."
-    command = "tunepipe COMMAND" if context is None else context.command_path
-    return UsageError(f"{message.rstrip('.')}.{usage} See `{command} --help`.")
+    known = "See `tunepipe COMMAND --help`"
+    if context is not None:
+        known = f"{context.get_usage()}; see `{context.command_path} --help`"
+    return UsageError(f"{message}{'' if message.endswith(('.', '?')) else '.'} {known}.")
 
 
 def start() -> None:

@@ -29,7 +29,7 @@ Reason = Annotated[str, option("Why; recorded in the table decisions.", "TEXT")]
 
 
 def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
-    """Pause a study: running trials pause at their next report, and no trial starts until `resume`."""
+    """Pause a study. Running trials pause at their next report, and no trial starts until `resume`."""
     from pipeline.engine.commands import Pause
     from pipeline.execution.commands import running_session
 
@@ -54,7 +54,7 @@ def enqueue(
     storage: Storage = STORAGE,
     reason: Reason = "",
 ) -> None:
-    """Try a config next, instead of the searcher's next draw; it counts as one of the trials."""
+    """Try a config next. It replaces the searcher's next draw, and counts as one of the trials."""
     from pipeline.engine.commands import Enqueue
     from pipeline.results.tables.load import read_study
     from pipeline.study import TuneJob
@@ -70,7 +70,7 @@ def enqueue(
 
 @with_job_options("trials", "total_epochs", "seconds")
 def budget(study: Study, *, options: JobOptions, storage: Storage = STORAGE, reason: Reason = "") -> None:
-    """Change the budget of a running study; for a study that has ended, use `resume` with the same options."""
+    """Change the budget of a running study. For one that has ended, use `resume` with the same options."""
     from pipeline.engine.commands import ChangeBudget
     from pipeline.execution.commands import running_session
 
@@ -104,7 +104,7 @@ def stop(
     context: Context = None,
     namespace: Namespace = NAMESPACE,
 ) -> None:
-    """Stop a study on this machine or on a cluster, or one of its trials. `resume` or `submit` continues a study."""
+    """Stop a study, here or on a cluster, or a trial. `resume` or `submit` continues a study."""
     refuse_other_options(asked, kubernetes=kubernetes)
     on_address = address is not None and given_on_command_line(asked, "address")
     if trial is not None:

@@ -12,7 +12,7 @@ from pipeline.text import sanitize
 
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
-    """Explain a study: important hyperparameters, early against final values, savings of early stopping, time."""
+    """Explain a study. Shows important hyperparameters, early against final values, savings of early stopping, time."""
     from pipeline.results.tables.load import load_results, postpone_pandas
     from pipeline.results.views.explanation import explanation_tables
 
@@ -35,7 +35,7 @@ def compare(
     output: Annotated[Path | None, file_option("Also write a page (.html) or a picture (.png, .svg, .pdf).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare studies with the same objective: which is better, with what confidence, and where they agree."""
+    """Compare studies with the same objective. Says which is better, with what confidence, and where they agree."""
     from pipeline.results.analysis.comparison import compared
     from pipeline.results.views.explanation import comparison_tables, comparison_warning
 

@@ -42,7 +42,7 @@ def logs(
     ] = False,
     raw: Annotated[bool, switch("--raw", "Print all bytes unchanged, including terminal control sequences.")] = False,
 ) -> None:
-    """Print the output of a trial, or of a study's driver on a cluster.
+    """Print the output of a trial, or of a driver on a cluster.
 
     If studies of that name run in several storages, --storage chooses one.
     """

@@ -19,7 +19,7 @@ def rerun(
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Id or number of the trial.", show_default=False)],
     storage: Storage = STORAGE,
 ) -> None:
-    """Train a trial's config again in this process, for debugging, and compare. The study does not change."""
+    """Train a trial again, for debugging, and compare. It trains in this process; the study does not change."""
     from pipeline.execution.rerun import rerun as train_again
     from pipeline.results.tables.load import load_results
     from pipeline.storage.schema import column_of

@@ -74,7 +74,7 @@ def results(
     ] = None,
     to: ResultsFolder = Path("studies"),
 ) -> None:
-    """Show the leaderboard of one or more studies, selected trials, or one trial; even while studies run."""
+    """Show a leaderboard, selected trials or one trial. Studies may still run."""
     shape = format_of(format, output)
     sorted_by, shown = _names(sort, "--sort", "state,-seconds"), _names(columns, "--columns", "trial_id,objective")
     chosen = shape != "table" or bool(where is not None or sorted_by or shown or front)

@@ -41,7 +41,7 @@ def run(
     log: Logs = None,
     as_json: Json = False,
 ) -> None:
-    """Run a study: draw configs, train them, stop poor trials early, keep the best model."""
+    """Run a study. Draw configs, train them, stop poor trials early, keep the best model."""
     from pipeline.execution.driver.storage_wait import wait_for_storage
     from pipeline.study.studies import default_storage
 
@@ -70,7 +70,7 @@ def resume(
     log: Logs = None,
     as_json: Json = False,
 ) -> None:
-    """Resume a study that was interrupted or paused, or that gets a larger budget, with the job in its folder."""
+    """Resume a study. It was interrupted or paused, or gets a larger budget; its job is in its folder."""
     from pipeline.study import load_study
 
     store, changes = study_store(study, storage), options.changes

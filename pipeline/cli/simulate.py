@@ -59,7 +59,7 @@ def simulate(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Predict time, epochs, cost and best value of a study from learning curves, without training."""
+    """Predict a study without training. Prints time, epochs, cost and best value, from learning curves."""
     from rich.progress import track
 
     from pipeline.execution.driver.earlier_studies import learned_from, learning_in_words, with_starts

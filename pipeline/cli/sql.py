@@ -32,7 +32,7 @@ def sql(
     format: Format = None,
     output: Output = None,
 ) -> None:
-    """Query the tables of studies in SQL; the column `study` has the study's name."""
+    """Query the tables of studies in SQL. The column `study` has the study's name."""
     from pipeline.results.tables.sql import stream_answer
 
     if not studies:

@@ -84,7 +84,7 @@ def report(
     storage: Storage = STORAGE,
     output: Annotated[Path | None, file_option("File to write. Default: report.html of the study.")] = None,
 ) -> None:
-    """Write a study as one self-contained HTML page: summary, leaderboard and pictures."""
+    """Write a study as one HTML page. It has summary, leaderboard and pictures."""
     from pipeline.results.report.page import report_page, write_report
     from pipeline.results.tables.load import load_results
 
@@ -111,7 +111,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8484,
     control: Annotated[bool, switch("--control", "Allow the page to pause, stop and change studies.")] = False,
 ) -> None:
-    """Show studies on a live page: curves, tables, trials, comparisons, even while they run."""
+    """Show studies on a live page. Curves, tables, trials and comparisons, even while they run."""
     from pipeline.page.server import serve as serve_page
     from pipeline.storage import Store
 
@@ -129,7 +129,7 @@ def delete(
     storage: Storage = STORAGE,
     yes: Annotated[bool, switch("--yes", "Delete without asking.")] = False,
 ) -> None:
-    """Delete a study: tables, checkpoints, logs, export and report. Asks first; refuses while the study runs."""
+    """Delete a study, with checkpoints, logs, export and report. Asks first; refuses while the study runs."""
     from pipeline.execution.deletion import check_deletable, delete as delete_study
 
     store = study_store(study, storage)

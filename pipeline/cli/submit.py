@@ -73,7 +73,7 @@ def submit(
     accept_changes: AcceptChanges = False,
     as_json: Json = False,
 ) -> None:
-    """Run or resume a study on a cluster and print its output. Ctrl-C ends the output, not the study."""
+    """Run or resume a study on a cluster. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
     from pipeline.execution.driver.earlier_studies import warm_started
 
@@ -190,7 +190,7 @@ def status(
     namespace: Namespace = NAMESPACE,
     as_json: Json = False,
 ) -> None:
-    """List the submissions of a cluster, newest last, and why RayJobs wait."""
+    """List the submissions of a cluster. The newest is last; says why RayJobs wait."""
     from pipeline.results.views.table import Column, Table
 
     refuse_other_options(asked, kubernetes=kubernetes)
