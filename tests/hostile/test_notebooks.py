@@ -186,7 +186,7 @@ def test_code_in_cells_is_tuned_on_two_workers(kernel):
     """Functions, a layer, a callback, globals and a module of a notebook reach workers, twice in one kernel."""
     reported = kernel.run("run(JOB)")
     assert "Error" not in reported
-    assert "\nstudy   /" in reported
+    assert "\nstudy  " in reported
     assert "HTML" not in reported
     assert "build_model, callbacks, data are not defined in a file" in reported
     study = kernel.folder / "studies/typed"
@@ -214,7 +214,7 @@ def test_whatever_is_typed_reaches_the_workers_and_counts_as_the_same_when_typed
         for cell in typed:
             assert "Error" not in kernel.run(cell), cell
         reported = kernel.run(f"run({job})")
-        assert "\nstudy   /" in reported, (typed, reported)
+        assert "\nstudy  " in reported, (typed, reported)
         found = load_results(kernel.folder / f"studies/drawn-{number}")
         for x, score in found.trials[["config_x", "objective"]].to_numpy().tolist():
             assert float(kernel.run(f"print(float(sum(pieces({x!r}))))")) == score, typed
@@ -243,7 +243,7 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
     assert 0 < len(left.epochs) < 1600
     # The cell is run once more, with another comment: the function is a new object that does the same.
     kernel.run(SLOW.replace("def climb", "# the same\n\ndef climb"))
-    assert "\nstudy   /" in kernel.run("run(SLOW, resume=True)")
+    assert "\nstudy  " in kernel.run("run(SLOW, resume=True)")
     found = load_results(kernel.folder / "studies/slow")
     assert found.state == "finished"
     assert len(found.epochs) == 1600
@@ -252,14 +252,14 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
 
 def test_functions_that_have_changed_are_refused(kernel):
     """A resume refuses a function of the job that was typed in another way."""
-    assert "\nstudy   /" in kernel.run("run(JOB, name='changing')")
+    assert "\nstudy  " in kernel.run("run(JOB, name='changing')")
     kernel.run("def callbacks(config):\n    return []")
     larger = "run(JOB.replaced({'budget.trials': 4, 'callbacks': callbacks}), name='changing', resume=True"
     reported = kernel.run(f"{larger})")
     assert "StudyChanged" in reported
     assert "must be the code that the study began with" in reported
     kernel.run("def callbacks(config):\n    return [Printing()]")
-    assert "\nstudy   /" in kernel.run(f"{larger})")
+    assert "\nstudy  " in kernel.run(f"{larger})")
 
 
 def test_objects_that_cannot_be_sent_are_reported(kernel):
