@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import escape
@@ -19,7 +18,6 @@ from pipeline.results.report.picture import Section
 from pipeline.results.report.sections import sections
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.sql import TrialsDatabase
-from pipeline.results.tables.trials import trials_of_epochs
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard
 from pipeline.results.views.table import Column
 from pipeline.storage.schema import metric_column, metric_columns
@@ -117,15 +115,10 @@ def selected(snapshot: StudySnapshot, where: str) -> Results:
         return snapshot.results
 
     def only(results: Results) -> Results:
-        ids, trials = pa.array(_matching(snapshot, where, ""), pa.string()), results.table("trials")
-        chosen = pc.is_in(trials["trial_id"], value_set=ids)
-        decisions = results.table("decisions")
-        tables = Tables(
-            trials.filter(chosen),
-            results.table("epochs").filter(pa.array(np.asarray(chosen, np.bool_)[trials_of_epochs(results)])),
-            decisions.filter(pc.is_in(decisions["trial_id"], value_set=ids)),
-        )
-        return replace(results, tables=tables, test=None)
+        ids = pa.array(_matching(snapshot, where, ""), pa.string())
+        tables = [results.table(name) for name in ("trials", "epochs", "decisions")]
+        kept = [table.filter(pc.is_in(table["trial_id"].cast(pa.string()), value_set=ids)) for table in tables]
+        return replace(results, tables=Tables(*kept), test=None)
 
     return snapshot.derived(("selected", where), only)
 
