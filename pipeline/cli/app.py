@@ -49,9 +49,12 @@ def _run_app() -> int | None:
     from typer.exceptions import TyperException
 
     from pipeline.cli.commands import app
+    from pipeline.cli.console import note
+    from pipeline.notes import notes_to
 
     try:
-        code: int | None = app(prog_name="tunepipe", standalone_mode=False)
+        with notes_to(note):
+            code: int | None = app(prog_name="tunepipe", standalone_mode=False)
     except TyperException as error:
         raise _usage_error(error) from None
     return code

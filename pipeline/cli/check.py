@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.console import command_console, note, print_object
+from pipeline.cli.console import command_console, print_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, JobName, Json, Storage
 from pipeline.errors import Interrupted
@@ -48,7 +48,7 @@ def check(
     estimate = None
     waiting = console.status("checking …", spinner_style="dim") if console.is_terminal else nullcontext()
     try:
-        with waiting, closing(findings_of(checked, storage, seconds=wait, note=note)) as findings:
+        with waiting, closing(findings_of(checked, storage, seconds=wait)) as findings:
             for each in findings:
                 if isinstance(each, Finding):
                     found.append(each)

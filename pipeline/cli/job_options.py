@@ -175,7 +175,7 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
         job = from_file(name, library, given, note)
         changes = left_to_changes(job, changes) | changes
     if resume:
-        from pipeline.execution.driver.resumed_job import with_study_settings
+        from pipeline.execution.driver.resume import with_study_settings
         from pipeline.storage import Store
         from pipeline.study import layout, load_study
 
@@ -185,5 +185,5 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
         if library is not None and "start_with" not in changes and store.exists(layout.STUDY):
             # A program may make others for another number of trials.
             starts = load_study(store, here=job.functions.values(), placeholders=True).start_with
-        job, changes = with_study_settings(job, store, note, changed=changes), {**changes, "start_with": starts}
+        job, changes = with_study_settings(job, store, changed=changes), {**changes, "start_with": starts}
     return job.replaced(changes)

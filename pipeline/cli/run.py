@@ -42,11 +42,11 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a study. Draw configs, train them, stop poor trials early, keep the best model."""
-    from pipeline.execution.driver.storage_wait import wait_for_storage
+    from pipeline.execution.run import wait_for_storage
     from pipeline.study.studies import default_storage
 
     # Before anything is read there, such as the job of the study to resume.
-    wait_for_storage(storage, note)
+    wait_for_storage(storage)
     tuned = options.job(job, storage, resume=resume)
     where = [] if storage == default_storage() else ["--storage", storage]
     check = shlex.join(["tunepipe", "check", job, *options.arguments, *where])
@@ -86,7 +86,7 @@ def resume(
 def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_json: bool, **how: Any) -> None:
     """Run or resume a study with its progress on the terminal, and print its results."""
     from pipeline.cli.results import print_failures, show
-    from pipeline.execution.driver.progress import Progress
+    from pipeline.execution.progress import Progress
     from pipeline.execution.run import run as run_study
     from pipeline.results.report.page import write_report
     from pipeline.results.tables.load import load_results

@@ -62,22 +62,20 @@ def simulate(
     """Predict a study without training. Prints time, epochs, cost and best value, from learning curves."""
     from rich.progress import track
 
-    from pipeline.execution.driver.earlier_studies import learned_from, learning_in_words, with_starts
+    from pipeline.execution.earlier_studies import learned_from, warm_started
     from pipeline.simulation.forecast import forecast, forecast_object, forecast_view
     from pipeline.study.trial_configs import fewer_trials
 
     counts = _numbers(workers)
     tuned = options.job(job, storage, resume=False)
-    if tuned.start_from is not None:
-        tuned = with_starts(tuned, storage, note)
+    tuned = warm_started(tuned, storage, always=True)
     kinds = [
         {"scheduler": named, "searcher": other}
         for named in _words("--scheduler", scheduler)
         for other in _words("--search", search)
     ]
     jobs = [tuned.replaced({field: name for field, name in each.items() if name is not None}) for each in kinds]
-    if earlier := learned_from(tuned, storage):
-        note(learning_in_words(tuned, earlier))
+    earlier = learned_from(tuned, storage)
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
     about = source(jobs[0]).description()
     if (fewer := fewer_trials(tuned)) is not None:

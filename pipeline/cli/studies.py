@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import command_console, note, print_object, print_path, print_text
+from pipeline.cli.console import command_console, print_object, print_path, print_text
 from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store, switch
 from pipeline.cli.table_output import file_option, save
 from pipeline.errors import UsageError
@@ -130,10 +130,10 @@ def delete(
     yes: Annotated[bool, switch("--yes", "Delete without asking.")] = False,
 ) -> None:
     """Delete a study, with checkpoints, logs, export and report. Asks first; refuses while the study runs."""
-    from pipeline.execution.deletion import check_deletable, delete as delete_study
+    from pipeline.execution.commands import check_deletable, delete as delete_study
 
     store = study_store(study, storage)
-    contents = check_deletable(store, note)
+    contents = check_deletable(store)
     if not yes:
         print_text(f"{store.uri} has {contents}")
         try:
@@ -143,5 +143,5 @@ def delete(
         if not agreed:
             print_text("Nothing was deleted.")
             return
-    delete_study(store, note)
+    delete_study(store)
     print_text(f"Deleted {store.uri}.")

@@ -75,7 +75,7 @@ def submit(
 ) -> None:
     """Run or resume a study on a cluster. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
-    from pipeline.execution.driver.earlier_studies import warm_started
+    from pipeline.execution.earlier_studies import warm_started
 
     refuse_other_options(asked, kubernetes=kubernetes)
     if ignored := [name for name in ("wait_pods", "to") if detach and given_on_command_line(asked, name)]:
@@ -95,7 +95,7 @@ def submit(
     storage = shared_storage(storage)
     # A mistake is reported here, not by the cluster.
     tuned = options.job(job, storage, resume=False)
-    warm_started(tuned, storage, note)
+    warm_started(tuned, storage)
     arguments = [*options.arguments, *(["--accept-changes"] if accept_changes else [])]
     if kubernetes:
         from pipeline.cluster.rayjob import study_manifests
@@ -157,15 +157,14 @@ def _print_plan(manifests: "Manifests") -> None:
 
 def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "TuneJob":
     """A job as the driver resumes it: with the resources and budget of its study, if that can be read from here."""
-    from pipeline.execution.driver.resumed_job import with_study_settings
+    from pipeline.execution.driver.resume import with_study_settings
     from pipeline.storage import Store
 
     kept = {field: value for field, value in changes.items() if field.partition(".")[0] in {"budget", "resources"}}
     # `submit` sets the number of workers in any case.
     kept |= {"resources.workers": tuned.resources.workers}
-    notes: list[str] = []
     try:
-        resumed = with_study_settings(tuned, Store(storage).folder(tuned.name), notes.append, changed=kept)
+        resumed = with_study_settings(tuned, Store(storage).folder(tuned.name), changed=kept)
         resumed = resumed.replaced(kept)
     except UserError as error:
         note(
@@ -173,8 +172,6 @@ def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "Tun
             f"from here. {error}"
         )
         return tuned
-    for each in notes:
-        note(each)
     return resumed
 
 

@@ -1,13 +1,12 @@
 """Commands that users give to a running study. The driver reads them from the study's folder, one after the other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pipeline.space import Config
-from pipeline.study import TuneJob
 
 STOPPED_BY_USER = "A user stopped it"
 """How the reason of a decision begins that ends a trial because a user has requested it."""
@@ -86,34 +85,3 @@ def changed_limits(command: ChangeBudget) -> Mapping[str, float]:
     """The limits that a command changes, by the names of the budget's fields."""
     names = ("trials", "total_epochs", "seconds")
     return {name: value for name in names if (value := getattr(command, name)) is not None}
-
-
-def refusal(command: Command, job: TuneJob, end_reason: str | None, options: Callable[[], Sequence[str]]) -> str | None:
-    """Why a study that ends does not execute a command, and what to do instead; None if it does.
-
-    Args:
-        command: The command.
-        job: The study's job.
-        end_reason: Why it ends, if a limit is reached.
-        options: Returns the options with which a resume continues it.
-    """
-    ending = f"The study is ending ({end_reason.rstrip('.')})" if end_reason else "The study is ending"
-    match command:
-        case StopTrial():
-            # It holds for a resume, too.
-            return None
-        case Enqueue():
-            return (
-                f"{ending}: the config is not tried. Enqueue it once the study has ended, and resume it with "
-                f"a larger budget, such as `tunepipe resume {job.name} {' '.join(options())}`."
-            )
-        case Pause() | Continue():
-            return "The study is ending, so it cannot be paused or continued."
-        case ChangeBudget():
-            given = {f"--{name.replace('_', '-')}": value for name, value in changed_limits(command).items()}
-            rest = [option for option in options() if option.split()[0] not in given]
-            words = " ".join([*(f"{name} {value}" for name, value in given.items()), *rest])
-            return (
-                f"{ending}: its budget is not changed. Once it has ended, `tunepipe resume {job.name} {words}` "
-                "continues it."
-            )

@@ -13,11 +13,10 @@ from pipeline.engine.commands import (
     Pause,
     StopTrial,
     changed_limits,
-    refusal,
 )
 from pipeline.engine.decisions import DecisionRow, continued_row, decision_row, exploit_rows, study_row
 from pipeline.engine.draws import Draw, own_draw
-from pipeline.engine.limits import common_failure, exhausted_budget, options_to_continue
+from pipeline.engine.limits import common_failure, exhausted_budget
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
 from pipeline.engine.reporting import is_over
 from pipeline.engine.saved_state import SavedState
@@ -299,34 +298,22 @@ class Engine:
 
     # Events of users
 
-    def on_command(self, name: str, command: Command | str, *, recorded: bool = True) -> str:
-        """A user gives a command, or a text that is none for that reason; one that was executed before has no effect.
+    def on_command(self, name: str, command: Command | str) -> str:
+        """A user gives a command, or a text that says why it is none; returns its outcome in words.
 
-        Args:
-            name: The command's name.
-            command: The command, or why there is none.
-            recorded: Whether to keep its outcome now: a session that resumes keeps it once it has its number.
-
-        Returns:
-            The outcome, in words.
+        One that was executed before has no effect.
         """
-        if name in self.outcomes:
-            return self.outcomes[name]
-        if not recorded:
-            # A changed budget counts before a limit ends the study that resumes.
-            self.end_reason = None
-        outcome = command if isinstance(command, str) else self._execute(name, command)
-        if recorded:
-            self.outcomes[name] = outcome
-        else:
-            self._check_budget()
-        return outcome
+        if name not in self.outcomes:
+            self.outcomes[name] = command if isinstance(command, str) else self._execute(name, command)
+        return self.outcomes[name]
 
     def _execute(self, name: str, command: Command) -> str:
         if isinstance(command, Pause | Continue) and command.session != self._session:
             return f"It was for session {command.session}, which has ended."
-        if self.over and (refused := refusal(command, self.job, self.end_reason, self._options)) is not None:
-            return refused
+        if self.over and not isinstance(command, StopTrial):
+            why = f" ({self.end_reason.rstrip('.')})" if self.end_reason else ""
+            then = f"`tunepipe resume {self.job.name}` with a larger budget continues it."
+            return f"The study is ending{why}, so the command has no effect. {then}"
         because = f"{f': {command.reason}' if command.reason else ''} (command {name})."
         match command:
             case StopTrial():
@@ -348,11 +335,6 @@ class Engine:
             case ChangeBudget():
                 return self._change_budget(command, because)
 
-    def _options(self) -> Sequence[str]:
-        drawn, seconds = len(self.trials) + len(self._enqueued), self._seconds()
-        best = None if self.best is None else self.best.best
-        return options_to_continue(self.job, drawn=drawn, seconds=seconds, epochs=self.total_epochs, best=best)
-
     def _stop_by_user(self, command: StopTrial, reason: str) -> str:
         trial = self.trials.get(command.trial_id)
         if trial is None:
@@ -373,22 +355,20 @@ class Engine:
         if faults := list(start_faults(self.job.space, command.config, "config")):
             return f"The config cannot be tried: {'; '.join(map(str, faults))}."
         if drawn >= self.limit:
-            all_drawn = f"All {self.limit} trials of the budget are drawn: nothing is enqueued."
-            return f"{all_drawn} Increase the number of trials."
+            return f"All {self.limit} trials of the budget are drawn. Increase the number of trials."
         self._enqueued.append(Suggestion(completed(self.job, command.config, name), reason))
         return f"The config is tried next, as trial {layout.trial_id(drawn)}."
 
     def _change_budget(self, command: ChangeBudget, because: str) -> str:
-        before, changes = self.job.budget, changed_limits(command)
+        old, changes = self.job.budget, changed_limits(command)
+        if not changes:
+            return "The budget is unchanged: no limit was given."
         try:
             job = self.job.replaced({f"budget.{name}": value for name, value in changes.items()})
         except InvalidJob as error:
             return f"The budget is not changed: {'; '.join(map(str, error.faults))}."
-        if not changes:
-            return "The budget is unchanged: no limit was given."
-        old = {name: getattr(before, name) for name in changes}
         changed = ", ".join(
-            f"{name} {format_number(value)} instead of {'no limit' if old[name] is None else format_number(old[name])}"
+            f"{name} {format_number(value)} instead of {getattr(old, name) or 'no limit'}"
             for name, value in changes.items()
         )
         self._publish(study_row("budget", f"A user changed the budget ({changed}){because}"))

@@ -1,20 +1,16 @@
-"""What ends a study before all its trials are drawn: its budget, its target, or the same error in all trials."""
+"""What ends a study: its budget, its target, or the same error in all trials; and how long that still takes."""
 
-import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+import numpy as np
+
 from pipeline.engine.trial import BestEpoch, Trial
-from pipeline.study import TuneJob
+from pipeline.study import Budget, TuneJob
 from pipeline.text import counted, format_number, hide_numbers
 
 _GIVEN_UP = "TrialPruned:"
 """The error with which an objective of Optuna gives a config up: it says nothing about other trials."""
-
-
-def target_reached(job: TuneJob, best: BestEpoch | None) -> bool:
-    """Whether an epoch reaches the study's target."""
-    return best is not None and job.budget.target_reached(job.objective, best.value, best.violation)
 
 
 def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: BestEpoch | None) -> str | None:
@@ -24,28 +20,9 @@ def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: BestEpo
         return f"The study's budget of {format_number(budget.seconds)} seconds is spent."
     if budget.total_epochs is not None and epochs >= budget.total_epochs:
         return f"The study's budget of {counted(budget.total_epochs, 'epoch')} is spent."
-    if best is not None and target_reached(job, best):
+    if best is not None and budget.target_reached(job.objective, best.value, best.violation):
         return f"The target of {budget.target:g} is reached: {best.value:g}."
     return None
-
-
-def options_to_continue(
-    job: TuneJob, *, drawn: int, seconds: float, epochs: int, best: BestEpoch | None
-) -> Sequence[str]:
-    """Options of `tunepipe resume` that raise each limit that a study has reached, so that another trial trains.
-
-    Without such a limit, as where every config was tried, they allow another trial.
-    """
-    budget, options = job.budget, []
-    if drawn >= budget.trials:
-        options.append(f"--trials {drawn + 1}")
-    if budget.total_epochs is not None and epochs >= budget.total_epochs:
-        options.append(f"--total-epochs {epochs + budget.epochs}")
-    if budget.seconds is not None and seconds >= budget.seconds:
-        options.append(f"--seconds {math.ceil(seconds + budget.seconds)}")
-    if target_reached(job, best):
-        options.append("--set budget.target=VALUE")
-    return options or [f"--trials {budget.trials + 1}"]
 
 
 def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:
@@ -68,3 +45,45 @@ def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:
 
 def _failed(trial: Trial, error: str | None) -> bool:
     return trial.state == "failed" and hide_numbers(trial.error or "") == hide_numbers(error or "")
+
+
+def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> tuple[float, float]:
+    """How many epochs a future trial is expected to train, and how many the live ones still do.
+
+    A trial continues after an epoch with the probability with which the trials that reached it did (E. L. Kaplan and
+    P. Meier, JASA 1958): trials that end early do so first, so the mean of those that have ended would be too low.
+    """
+    stopped, going = (np.clip(np.asarray(each, np.int64), 0, maximum) for each in (ended, live))
+    everyone = np.sort(np.concatenate([stopped, going]))
+    # Between the epochs at which trials ended, all continue; there may be millions of epochs.
+    ends, counts = np.unique(np.append(stopped[stopped < maximum], maximum), return_counts=True)
+    counts[-1] = 0
+    goes_on = 1 - counts / np.maximum(len(everyone) - np.searchsorted(everyone, ends), 1)
+    more = np.zeros(len(ends))
+    """What a trial is expected to train after each of these epochs, if it continues."""
+    for place in range(len(ends) - 2, -1, -1):
+        more[place] = ends[place + 1] - ends[place] + goes_on[place + 1] * more[place + 1]
+    following = np.searchsorted(ends[:-1], going, side="right")
+    left = ends[following] - going + goes_on[following] * more[following]
+    return float(ends[0] + goes_on[0] * more[0]), float(left.sum())
+
+
+def seconds_left(
+    budget: Budget,
+    *,
+    rate: float | None,
+    ended: Sequence[int],
+    live: Sequence[int],
+    limit: int,
+    seconds: float,
+) -> float | None:
+    """An estimate of the seconds until a study ends, at most what its budget leaves."""
+    bounds: list[float] = []
+    if rate:
+        each, begun = expected_epochs(ended, live, budget.epochs)
+        bounds.append((begun + each * max(limit - len(ended) - len(live), 0)) / rate)
+        if budget.total_epochs is not None:
+            bounds.append((budget.total_epochs - sum(ended) - sum(live)) / rate)
+    if budget.seconds is not None:
+        bounds.append(budget.seconds - seconds)
+    return max(min(bounds), 0.0) if bounds else None

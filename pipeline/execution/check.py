@@ -30,12 +30,13 @@ from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import ResourcesUnmet, StorageError, TunepipeError, UsageError, UserError
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
-from pipeline.execution.driver.earlier_studies import warm_started
+from pipeline.execution.earlier_studies import warm_started
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
+from pipeline.notes import notes_to
 from pipeline.space import Config, key_of
 from pipeline.storage import Store
 from pipeline.storage.schema import MEASURES
@@ -141,7 +142,7 @@ def check(
     findings: list[Finding] = []
     estimate = None
     place = default_storage() if storage is None else storage
-    with closing(findings_of(job, place, seconds=seconds, note=note)) as found:
+    with notes_to(note), closing(findings_of(job, place, seconds=seconds)) as found:
         for each in found:
             if isinstance(each, Finding):
                 findings.append(each)
@@ -160,14 +161,12 @@ def _names(job: TuneJob) -> list[str]:
     return [*names, "memory", "disk", "time"]
 
 
-def findings_of(
-    job: TuneJob, storage: str | Path, *, seconds: float, note: Callable[[str], None]
-) -> Generator[Finding | Estimate, None, None]:
+def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generator[Finding | Estimate, None, None]:
     """Every finding as soon as it is known, and an estimate once an epoch was trained.
 
     A closed or interrupted generator leaves no process and no file.
     """
-    job = warm_started(job, storage, note)
+    job = warm_started(job, storage)
     left = _names(job)
     with closing(_found(job, Store(storage), left, seconds)) as findings:
         for finding in findings:

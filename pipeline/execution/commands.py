@@ -1,4 +1,6 @@
-"""Requests to the driver of a study: files in the study's folder, which a driver on any machine finds.
+"""What users do with a study from another process: commands, which its driver finds, the request to stop, deletion.
+
+They are files in the study's folder, which a driver on any machine finds.
 
 A command has an id. The driver executes it once and records its outcome in its session's file, together with the state
 that follows from it: a driver that dies in between has done nothing, and the next one does it. A request to stop is
@@ -10,19 +12,39 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.engine.commands import Command, command_object
-from pipeline.errors import StorageError, UsageError
+from pydantic import ValidationError
+
+from pipeline.engine.commands import Command, command_from, command_object
+from pipeline.errors import StorageError, StudyExists, UsageError
+from pipeline.notes import note
 from pipeline.storage import Store
 from pipeline.storage.processes import handles, identity, lives
-from pipeline.storage.sessions import Watch, read_sessions, state_in, state_of
+from pipeline.storage.sessions import (
+    Watch,
+    describe_driver,
+    driver_alive,
+    heartbeat_within,
+    read_sessions,
+    state_in,
+    state_of,
+)
+from pipeline.storage.store import from_json
 from pipeline.study import layout
+from pipeline.study.contents import contents, listed_entries, remove
+from pipeline.study.files import read_job
+from pipeline.study.studies import as_argument, called, no_study
+from pipeline.text import size
 
 _POLL_SECONDS = 0.5
+_INBOX_SECONDS = 1.0
+_MAX_BYTES = 1_000_000
+_OF_TRIALS = 5
+"""Number of files in working folders that the question before a deletion names."""
 
 
 def running_session(store: Store, *, certain: bool = True) -> Mapping[str, Any] | None:
@@ -42,6 +64,46 @@ def send(store: Store, command: Command) -> str:
     if not store.create(layout.command(name), text):
         raise StorageError(f"A command named {name} already exists in {store.uri}; run the command again.")
     return name
+
+
+class CommandInbox:
+    """Finds the commands that a driver has not executed yet; the storage is read once a second at most."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._polled = store, time.monotonic()
+
+    def new(self, known: Container[str], *, immediately: bool = False) -> Iterator[tuple[str, Command | str]]:
+        """The commands that are new, the oldest first; a sentence in place of a file that is none."""
+        now = time.monotonic()
+        if not immediately and now - self._polled < _INBOX_SECONDS:
+            return
+        self._polled = now
+        try:
+            files = self._store.sizes("commands")
+        except StorageError:
+            # The next read may succeed; an unreadable command must not end the study.
+            return
+        for path, length in files:
+            name = layout.command_of(path)
+            if name is not None and name not in known and (found := self._read(path, length)) is not None:
+                yield name, found
+
+    def _read(self, path: str, length: int) -> Command | str | None:
+        if length > _MAX_BYTES:
+            return f"It cannot be read: it has {size(length)}."
+        try:
+            content = self._store.read(path)
+        except (StorageError, FileNotFoundError):
+            return None
+        if not content:
+            # Without hard links a new file is empty for a moment.
+            return None
+        try:
+            return command_from(from_json(content, f"{path} in {self._store.uri}"))
+        except ValidationError as error:
+            return f"It is not a command: {error.errors(include_url=False, include_input=False)[0]['msg']}."
+        except StorageError as error:
+            return f"It cannot be read: {error}"
 
 
 def outcomes(store: Store) -> Mapping[str, str | None]:
@@ -103,3 +165,50 @@ def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
         if state != "running" or not sessions or sessions[-1]["number"] != session["number"]:
             return state
         time.sleep(_POLL_SECONDS)
+
+
+def check_deletable(store: Store) -> str:
+    """Make sure that a study may be deleted: no driver runs it, and all files are its own; returns what it has."""
+    if (target := store.link()) is not None:
+        raise StorageError(f"{store.uri} is a link to {target}. Nothing was deleted. Name the folder itself.")
+    try:
+        read_job(store)
+    except FileNotFoundError:
+        raise no_study(store) from None
+    entries = contents(store)
+    if entries.untracked:
+        raise StorageError(
+            f"{store.uri} has entries that are not the study's: {listed_entries(entries.untracked)}. Nothing was "
+            "deleted. Move them out of the folder, then delete the study."
+        )
+    try:
+        sessions = read_sessions(store, only_last=True)
+    except StorageError as error:
+        # The file of the driver cannot be read, but a driver that is alive writes it again.
+        note(f"{error} Waiting for a heartbeat.")
+        if heartbeat_within(store):
+            raise StudyExists(f"A driver is running the study in {store.uri}. Stop it first.") from None
+        sessions = []
+    if sessions and driver_alive(store, sessions[-1]):
+        raise StudyExists(
+            f"The study {called(store.uri)!r} is running: {describe_driver(sessions[-1])}. Nothing was deleted. Stop "
+            f"it first: `tunepipe stop {as_argument(store.uri)}`."
+        )
+    text = f"{len(entries.own):,} files, {size(sum(entry.size for entry in entries.own))}"
+    of_trials = [entry for entry in entries.own if layout.file_of(entry.path) is not None]
+    if not of_trials:
+        return f"{text}."
+    return (
+        f"{text}. This includes all files in the working folders of its trials, including your own: "
+        f"{listed_entries(of_trials, most=_OF_TRIALS)}."
+    )
+
+
+def delete(store: Store) -> None:
+    """Delete a study's files and folders."""
+    check_deletable(store)
+    if left := remove(store):
+        raise StorageError(
+            f"The study in {store.uri} is deleted, except files of other programs that appeared in the meantime: "
+            f"{listed_entries(left)}."
+        )

@@ -1,13 +1,22 @@
-"""Ctrl-C and SIGTERM: a study ends between two epochs with complete tables; before training it ends immediately."""
+"""The process of a study: Ctrl-C and SIGTERM, one study at a time, and its state afterwards.
+
+On a signal a study ends between two epochs with complete tables; before training it ends immediately.
+"""
 
 import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from pipeline.code import as_before
+from pipeline.errors import UsageError
+from pipeline.training.global_state import kept_global_state
+
+_LOCK = threading.RLock()
 _STDERR = 2
 _MAX_DEFERRED = 2
 """Signals that may wait in `defer_signals`; the next one raises immediately."""
@@ -127,3 +136,30 @@ def _print(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
     except RuntimeError:
         os.write(_STDERR, f"{text}\n".encode())
+
+
+@contextlib.contextmanager
+def one_study() -> Iterator[None]:
+    """Refuse a study while another thread runs one; a study within a study's own function is allowed."""
+    if not _LOCK.acquire(blocking=False):
+        raise UsageError(
+            "Another thread of this process is running a study. Studies change what all threads share: random "
+            "generators, imports, standard output, Ray. Run one after the other, or each in a separate process."
+        )
+    try:
+        yield
+    finally:
+        _LOCK.release()
+
+
+@contextlib.contextmanager
+def kept_process_state() -> Iterator[None]:
+    """Restore, after the context, what running, training or loading a study changes in its process.
+
+    Imports find again what they found before: the study's copies of the job's modules are unloaded, and the folders
+    that they need leave sys.path. The generators and settings of Python, NumPy, Keras and TensorFlow are restored as
+    `kept_global_state` says, which also names what TensorFlow cannot restore. Signal handlers are those of
+    `interruptible`, and variables, loggers and Ray itself those of `ray_environment`; both restore what they change.
+    """
+    with as_before(), kept_global_state():
+        yield

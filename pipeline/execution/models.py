@@ -24,7 +24,7 @@ from pipeline.errors import (
     UsageError,
     UserError,
 )
-from pipeline.execution.process_state import kept_process_state
+from pipeline.execution.interrupts import kept_process_state
 from pipeline.execution.worker.checkpoints import learner_part
 from pipeline.execution.worker.winner import write_documents
 from pipeline.results.tables.load import load_results

@@ -1,14 +1,12 @@
 """How a call of `run` ended, as Python and a notebook show it."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import TunepipeError
 from pipeline.storage import Store
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
 from pipeline.text import sanitize_line
 
 if TYPE_CHECKING:
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
 
     from pipeline.results.notebook import NotebookResults
     from pipeline.results.tables.load import Best
+
+_SHOWN = ("best", "config", "test split", "ended", "not exported")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,42 +65,20 @@ class Outcome:
         return self.store.uri
 
     def __repr__(self) -> str:
-        if (found := self._shown()) is None:
-            return f"Outcome of a study that can no longer be read: {self.location}"
-        title, lines = found
-        width = max(len(label) for label, _ in lines) + 2
-        return "\n".join([title, *(f"{label:<{width}}{text}" for label, text in lines)])
-
-    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
-        printer.text(repr(self))
-
-    def _repr_html_(self) -> str:
-        if (found := self._shown()) is None:
-            return f"<p>{escape(repr(self))}</p>"
-        title, lines = found
-        left = 'style="text-align: left"'
-        rows = "".join(
-            f"<tr><th {left}>{escape(label)}</th><td {left}>{escape(text)}</td></tr>" for label, text in lines
-        )
-        return f"<p>{escape(title)}</p><table><tbody>{rows}</tbody></table>"
-
-    def _shown(self) -> tuple[str, list[tuple[str, str]]] | None:
-        """The study as it is now, as its title and its lines; None if it can no longer be read."""
         from pipeline.results.views.study import summary, summary_line
         from pipeline.study import layout
 
         try:
             results = self.results
-            before = " (it was finished before)" if self.finished_before else ""
-            study = called(self.location)
-            commands = (shlex.join(["tunepipe", command, study]) for command in ("results", "explain", "report"))
-            shown = ("best", "config", "test split", "ended", "not exported")
-            lines = {label: text for label, text in summary(results).items() if label in shown}
+            lines = {label: text for label, text in summary(results).items() if label in _SHOWN}
             lines["study"] = results.location
             if self.store.exists(layout.WINNER):
                 lines["export"] = self.store.folder(layout.EXPORT).uri
-            lines["next"] = "  ".join(commands)
-            return summary_line(results) + before, [(label, sanitize_line(text)) for label, text in lines.items()]
         except TunepipeError:
             # It was deleted, say: what is displayed must not raise.
-            return None
+            return f"Outcome of a study that can no longer be read: {self.location}"
+        study = as_argument(self.location)
+        lines["next"] = "  ".join(f"tunepipe {command} {study}" for command in ("results", "explain", "report"))
+        width = max(map(len, lines)) + 2
+        title = summary_line(results) + (" (it was finished before)" if self.finished_before else "")
+        return "\n".join([title, *(f"{label:<{width}}{sanitize_line(text)}" for label, text in lines.items())])

@@ -14,7 +14,7 @@ from pipeline.code import error_text, notebook_functions
 from pipeline.datasets import RecordedConfig, differences, fingerprint, recorded_for
 from pipeline.errors import TunepipeError
 from pipeline.execution.data import shared_caches
-from pipeline.execution.process_state import kept_process_state
+from pipeline.execution.interrupts import kept_process_state
 from pipeline.execution.worker.failures import at_epoch, raised
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_of, trial_row

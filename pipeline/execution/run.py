@@ -1,45 +1,55 @@
 """Assemble a study, run it, resume it: `tunepipe run` and `pipeline.run`."""
 
+import os
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
-from pipeline.code import end_loading, snapshot_of
+from pipeline.code import end_loading, in_script, snapshot_of
+from pipeline.datasets import Dataset, differences, non_finite, without_hash
 from pipeline.engine.saved_state import saved_state
-from pipeline.errors import UsageError
-from pipeline.execution.data import start_loading
-from pipeline.execution.driver.earlier_studies import learned_from
-from pipeline.execution.driver.progress import notebook_progress
-from pipeline.execution.driver.provenance import Provenance
+from pipeline.errors import StorageUnreachable, UsageError
+from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
+from pipeline.execution.data import Loaded, sharing_in_words, start_loading
 from pipeline.execution.driver.record import Recorder
-from pipeline.execution.driver.resume import SessionStart, replace_abandoned, session_start, unusable_state
+from pipeline.execution.driver.resume import SessionStart, session_start, unloadable_functions, unusable_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.session_end import recording_end
-from pipeline.execution.driver.start_notes import arguments_of_script, other_arguments, start_notes
-from pipeline.execution.interrupts import Interrupts, interruptible
-from pipeline.execution.notes import notes_to
+from pipeline.execution.earlier_studies import learned_from
+from pipeline.execution.in_process import run_in_process
+from pipeline.execution.interrupts import Interrupts, interruptible, kept_process_state, one_study
 from pipeline.execution.outcome import Outcome
-from pipeline.execution.process_state import kept_process_state, one_study
+from pipeline.execution.progress import notebook_progress
+from pipeline.execution.provenance import command_line, provenance
 from pipeline.execution.ray.cluster import address_of, check_reachable, memory_for_rows_on_nodes
+from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.session_training import train
+from pipeline.notes import note, notes_to
 from pipeline.storage import Store
 from pipeline.storage.lease import heartbeat
-from pipeline.study import TuneJob, save_study
+from pipeline.storage.scratch import close_shared_folders
+from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.contents import sweep
 from pipeline.study.earlier_trials import EarlierTrials, write_earlier
-from pipeline.study.files import recorded_data
-from pipeline.study.studies import default_storage
+from pipeline.study.files import read_document, recorded_data, set_data
+from pipeline.study.studies import STORAGE_WAIT_VARIABLE, default_storage
+from pipeline.study.trial_configs import fewer_trials
+from pipeline.text import capitalized, listed
+from pipeline.training.data import how_read, without_validation
 from pipeline.training.process import refuse_other_keras
+
+_POLL_SECONDS = 5.0
 
 
 class Display(Protocol):
     """Shows a study while it runs."""
 
-    def watch(self, session: Session) -> Any:
+    def watch(self, session: Session) -> AbstractContextManager[Any]:
         """A context in which the session runs."""
 
 
@@ -99,79 +109,70 @@ def run(
     given = {"name": name, "budget.trials": trials, "budget.epochs": epochs, "resources.workers": workers}
     if changes := {field: value for field, value in given.items() if value is not None}:
         job = job.replaced(changes)
-    with interruptible() as interrupts, notes_to(note):
-        return _run(
-            job,
-            default_storage() if storage is None else storage,
-            interrupts,
-            resume=resume,
-            accept_changes=accept_changes,
-            take_over=take_over,
-            address=address,
-            display=display or notebook_progress(),
-            note=note,
-        )
-
-
-def _run(
-    job: TuneJob,
-    storage: str | Path,
-    interrupts: Interrupts,
-    *,
-    resume: bool,
-    accept_changes: bool,
-    take_over: bool,
-    address: str | None,
-    display: Display | None,
-    note: Callable[[str], None],
-) -> Outcome:
+    storage = default_storage() if storage is None else storage
     store = Store(storage).folder(job.name)
-    snapshot = snapshot_of(job.functions.values())
-    copied = [root / path for root in snapshot.roots for path in snapshot.files if path.endswith(".py")]
-    provenance = Provenance(job, [file for file in copied if file.is_file()])
-    start = session_start(
-        job, store, storage, resume=resume, accept_changes=accept_changes, take_over=take_over, note=note
-    )
-    if start.finished:
-        if (unused := start.changes_without_effect) is not None:
-            note(unused)
-        return _finished_before(store, start)
-    # Before the session begins: a finished study stays finished where its data are missing.
-    datasets.check_files(start.job.data)
-    if start.job.model is not None:
-        refuse_other_keras()
-    cluster = address_of(address) if start.job.resources.workers != 0 else None
-    if cluster is not None:
-        check_reachable(cluster)
-    earlier = learned_from(start.job, storage, resume=start.saved is not None)
-    notes = [*start_notes(start.job, start.saved, earlier)]
-    # From here on the job is the study's: it names what was chosen for it.
-    start = replace(start, job=start.job.resolved())
-    load = start_loading(
-        start.job,
-        recorded_data(start.document),
-        accept_changes=accept_changes,
-        memory_on_cluster=None if cluster is None else memory_for_rows_on_nodes,
-    )
-    if start.replaces:
-        replace_abandoned(store, start.job, note)
-    session = _session(start, store, provenance, earlier, interrupts)
-    for text in notes:
-        note(text)
-    new = start.saved is None
-    with heartbeat(session.recorder.beat), recording_end(session, store, interrupts, new=new, note=note):
-        with interrupts.defer_signals():
-            # Take the session's number before anything else is written: of two drivers one ends here.
-            session.begin()
-        sweep(store)
-        _save(start, store, earlier, note)
-        if not new:
-            # Commands that wait, such as a config to try next, come before the first draw.
-            session.execute_commands(immediately=True)
-        with _display_context(display, session):
-            train(session, store, load, interrupts, address=address, note=note)
-    evaluation = session.final_evaluation
-    return Outcome(store, message=session.end_reason, winner=evaluation.metrics, warning=evaluation.warning)
+    with interruptible() as interrupts, notes_to(note):
+        snapshot = snapshot_of(job.functions.values())
+        copied = [root / path for root in snapshot.roots for path in snapshot.files if path.endswith(".py")]
+        origin = provenance(job, [file for file in copied if file.is_file()])
+        start = session_start(job, store, storage, resume=resume, accept_changes=accept_changes, take_over=take_over)
+        if start.finished:
+            return _finished_before(store, start)
+        _check(start.job)
+        cluster = address_of(address) if start.job.resources.workers != 0 else None
+        if cluster is not None:
+            check_reachable(cluster)
+        earlier = learned_from(start.job, storage, resume=start.saved is not None)
+        # From here on the job is the study's: it names what was chosen for it.
+        job = start.job.resolved()
+        load = start_loading(
+            job,
+            recorded_data(start.document),
+            accept_changes=accept_changes,
+            memory_on_cluster=None if cluster is None else memory_for_rows_on_nodes,
+        )
+        facts = {"provenance": origin, "code_changes": start.code_changes}
+        session = _session(job, start, store, facts, earlier, interrupts)
+        _note_surprises(start)
+        new = start.saved is None
+        with heartbeat(session.recorder.beat), recording_end(session, store, interrupts, new=new):
+            with interrupts.defer_signals():
+                # Take the session's number before anything else is written: of two drivers one ends here.
+                session.begin()
+            sweep(store)
+            _save(job, start, store, earlier)
+            if not new:
+                # Commands that wait, such as a config to try next, come before the first draw.
+                session.execute_commands(immediately=True)
+            display = display or notebook_progress()
+            with nullcontext() if display is None else display.watch(session):
+                _train(session, store, load, interrupts, address)
+        evaluation = session.final_evaluation
+        return Outcome(store, message=session.end_reason, winner=evaluation.metrics, warning=evaluation.warning)
+
+
+def wait_for_storage(storage: str) -> None:
+    """Wait until a storage answers, for as many seconds as TUNEPIPE_STORAGE_WAIT says; not at all by default.
+
+    In a RayJob, the driver's next cluster would fail as well. A storage that answers and refuses the request is not
+    waited for: a wrong key or name stays wrong.
+    """
+    text = os.environ.get(STORAGE_WAIT_VARIABLE, "0")
+    try:
+        seconds, began = float(text), time.monotonic()
+    except ValueError:
+        raise UsageError(f"{STORAGE_WAIT_VARIABLE} must be a number of seconds; found {text!r:.100}.") from None
+    while True:
+        try:
+            Store(storage).exists(layout.STUDY)
+        except StorageUnreachable as error:
+            if seconds:
+                note(f"The driver waits for the storage for up to {text} s: {str(error).partition('. Fix')[0]}.")
+            if time.monotonic() - began >= seconds:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _finished_before(store: Store, start: SessionStart) -> Outcome:
@@ -184,23 +185,37 @@ def _finished_before(store: Store, start: SessionStart) -> Outcome:
     )
 
 
+def _check(job: TuneJob) -> None:
+    """Find mistakes before the session begins: a finished study stays finished where its data are missing."""
+    datasets.check_files(job.data)
+    if job.model is not None:
+        refuse_other_keras()
+
+
+def _note_surprises(start: SessionStart) -> None:
+    """Tell the user what a new study does that its job does not say."""
+    job = start.job
+    if start.saved is not None:
+        return
+    for text in (unloadable_functions(job), job.recommendation, fewer_trials(job)):
+        if text is not None:
+            note(text)
+    for name, value in job.space.items():
+        if isinstance(value, list | tuple) and len(value) > 1:
+            note(f"{name} is a list, the same in every trial. Choice(…) draws one of its values.")
+
+
 def _session(
+    job: TuneJob,
     start: SessionStart,
     store: Store,
-    provenance: Provenance,
+    facts: Mapping[str, Any],
     earlier: Sequence[EarlierTrials],
     interrupts: Interrupts,
 ) -> Session:
     """The session, restored from the state of the last one."""
-    job, last = start.job, start.last
-    recorder = Recorder(
-        store,
-        job,
-        session=last["number"] + 1 if last else 1,
-        last=last,
-        provenance=provenance,
-        code_changes=start.code_changes,
-    )
+    last = start.last
+    recorder = Recorder(store, job, session=last["number"] + 1 if last else 1, last=last, facts=facts)
     session = Session(
         job,
         store,
@@ -211,38 +226,85 @@ def _session(
         interrupts=interrupts,
     )
     if start.saved is not None and last is not None and start.state:
-        _restore(session, last, start.saved)
+        try:
+            session.restore(saved_state(last["resume"]), epochs_before=start.saved.budget.epochs)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise unusable_state(last, start.saved, why) from error
     return session
 
 
-def _save(start: SessionStart, store: Store, earlier: Sequence[EarlierTrials], note: Callable[[str], None]) -> None:
+def _save(job: TuneJob, start: SessionStart, store: Store, earlier: Sequence[EarlierTrials]) -> None:
     """Save the job, its code and what it learns from in the study's folder."""
-    job, new = start.job, start.saved is None
     snapshot = snapshot_of(job.functions.values())
-    if snapshot.files and new:
-        note(f"source: {snapshot}")
+    if start.saved is None:
+        if snapshot.files:
+            note(f"source: {snapshot}")
         if snapshot.left_out:
             note(f"Not copied, because of their size: {snapshot.not_copied}.")
-    if new and earlier:
-        # Before study.json, so that a study has what it learns from.
-        write_earlier(store, earlier)
-    arguments = arguments_of_script(job)
-    if not new and (changed := other_arguments(start.document, arguments)) is not None:
-        note(changed)
+        if earlier:
+            # Before study.json, so that a study has what it learns from.
+            write_earlier(store, earlier)
+    arguments = command_line(sys.argv[1:]) if any(map(in_script, job.functions.values())) else None
     save_study(store, job, snapshot=snapshot, before=start.document, arguments=arguments)
 
 
-def _restore(session: Session, last: Mapping[str, Any], saved: TuneJob) -> None:
+def _train(
+    session: Session, store: Store, load: Callable[[], Loaded], interrupts: Interrupts, address: str | None
+) -> None:
+    """Train the trials of a session until the study has ended or is interrupted."""
+    job = session.job
+    load_data = cache(lambda: _recorded(session, store, load))
     try:
-        session.restore(saved_state(last["resume"]), epochs_before=saved.budget.epochs)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise unusable_state(last, saved, f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+        if job.resources.workers != 0:
+            if callable(job.data):
+                # What is wrong with the data is then known before Ray starts.
+                load_data()
+            run_on_ray(session, store, load_data, interrupts, address=address)
+            return
+        cpus, gpus = local_capacity()
+        default_workers(job, cpus, gpus)
+        if (unused := unused_gpus(job, gpus)) is not None:
+            note(unused)
+        from pipeline.execution.worker.worker import Worker
+
+        session.use_workers(1)
+        worker = Worker(
+            job,
+            load_data(),
+            store,
+            session=session.lease.number,
+            capture=False,
+            stop_requested=lambda: interrupts.requested,
+        )
+        run_in_process(session, worker, interrupts)
+    finally:
+        # Those of workers that Ray has ended here, too.
+        close_shared_folders()
 
 
-@contextmanager
-def _display_context(display: Display | None, session: Session) -> Iterator[None]:
-    if display is None:
-        yield
-        return
-    with display.watch(session):
-        yield
+def _recorded(session: Session, store: Store, load: Callable[[], Loaded]) -> Dataset | None:
+    """Load the data, and record them."""
+    data, fingerprint = load()
+    recorded = recorded_data(read_document(store))
+    if fingerprint is not None and fingerprint != recorded:
+        session.lease.check()
+        if recorded is not None:
+            # Written before study.json, so that no end of this process loses it.
+            session.recorder.facts["data_changes"] = differences(recorded, fingerprint)
+            session.flush()
+        set_data(store, fingerprint)
+    for text in data_notes(session.job, data, fingerprint or {}):
+        note(f"{capitalized(text)}.")
+    return data
+
+
+def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> Iterator[str]:
+    """What the user should know of the data before the study trains on them, as clauses."""
+    sharing = None if data is None else sharing_in_words(data.shared)
+    yield from (text for text in (without_validation(job, data), how_read(data), sharing) if text is not None)
+    if unnoticed := without_hash(fingerprint):
+        yield f"a resume does not notice changes of the {', '.join(unnoticed)}: the study stores no hash of it"
+    if data is not None and (places := non_finite(data)):
+        counts = listed(f"{count:,} in the {place}" for place, count in places.items())
+        yield f"the data have numbers that are NaN or infinite: {counts}; fill or drop these rows"

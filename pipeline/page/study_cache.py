@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from pipeline.engine.limits import seconds_left
 from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.execution.commands import is_paused
-from pipeline.results.analysis.queries import seconds_left
 from pipeline.results.tables.load import AT_ONCE, Results, StudyRow, glance, load_results, stamp
 from pipeline.storage import Store
 from pipeline.storage.sessions import driver_seconds, read_sessions, state_of

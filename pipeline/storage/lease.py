@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from pipeline.errors import StorageError, Superseded
+from pipeline.notes import note
 from pipeline.storage import layout
 from pipeline.storage.processes import identity, mark_ended
 from pipeline.storage.sessions import BEAT_SECONDS, describe_driver, read_sessions, session_paths
@@ -157,7 +158,7 @@ def check_newest(store: Store, number: int) -> None:
         raise _superseded(store, number, newest)
 
 
-def take_over(store: Store, note: Callable[[str], None]) -> None:
+def take_over(store: Store) -> None:
     """Prepare a study for the next session, whether or not the driver of its last one is alive.
 
     If the last session's file cannot be read and no rows came with it, it is kept next to one without a state. The last

@@ -7,7 +7,7 @@ import math
 import re
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import StorageError
+from pipeline.notes import note
 from pipeline.storage import layout
 from pipeline.storage.processes import lives
 from pipeline.storage.store import Store, from_json
@@ -200,7 +201,7 @@ def describe_driver(session: Mapping[str, Any]) -> str:
     return f"{who}, last heartbeat at {session['heartbeat']}" if session["heartbeat"] else who
 
 
-def driver_alive(store: Store, session: Mapping[str, Any], note: Callable[[str], None]) -> bool:
+def driver_alive(store: Store, session: Mapping[str, Any]) -> bool:
     """Whether the driver of a session that has not ended may still be alive.
 
     On this machine its process decides. On others its heartbeat counts as long as the storage's clock says; a younger

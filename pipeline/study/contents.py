@@ -5,7 +5,7 @@ study.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,23 +89,15 @@ def sweep(store: Store) -> None:
     store.delete_all([entry.path for entry in contents(store).own if unfinished(entry.path) is not None])
 
 
-def remove(store: Store, check: Callable[[], None] | None = None) -> Sequence[Entry]:
-    """Delete a study's own files and its empty folders; returns the entries that stay.
-
-    `check` raises where another driver has begun the study again; it is called before the last files are deleted.
-    """
+def remove(store: Store) -> Sequence[Entry]:
+    """Delete a study's own files and its empty folders; returns the entries that stay."""
     paths = [entry.path for entry in contents(store).own]
-    if check is not None:
-        # Such as another driver's claim of a session's number in an object store.
-        paths = [path for path in paths if not (path.startswith("sessions/") and unfinished(path) is not None)]
     # study.json last, sessions before it: after an interrupted deletion the rest is still a study, and can be deleted
-    # again, or replaced where there is no study.json yet.
+    # again.
     sessions = [path for path in paths if path.startswith("sessions/")]
     last = [*sessions, *(path for path in paths if path == layout.STUDY)]
-    store.delete_all([path for path in paths if path not in last], check)
+    store.delete_all([path for path in paths if path not in last])
     for path in last:
-        if check is not None:
-            check()
         store.delete(path)
     store.delete_empty_folders()
     return contents(store).untracked

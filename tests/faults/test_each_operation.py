@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, run
-from pipeline.execution.deletion import check_deletable
+from pipeline.execution.commands import check_deletable
 from pipeline.storage import Store
 from pipeline.study.contents import contents
 from pipeline.study.studies import study_names
@@ -73,7 +73,7 @@ def test_a_driver_may_be_killed_before_any_operation(kind, name, moments, tmp_pa
         store = Store(storage).folder(job.name)
         if job.name in study_names(Store(storage)):
             load_results(store.uri)
-            check_deletable(store, lambda _: None)
+            check_deletable(store)
         run(job, storage=storage, resume=True, note=lambda _: None)
         found = load_results(store.uri)
         assert (found.state, contradictions(found)) == ("finished", [])

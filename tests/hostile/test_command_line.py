@@ -127,8 +127,8 @@ def _nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     def unmet(*_: Any, **__: Any) -> None:
         raise ResourcesUnmet("There is no machine here.")
 
-    monkeypatch.setattr("pipeline.execution.session_training.run_on_ray", unmet)
-    monkeypatch.setattr("pipeline.execution.session_training.run_in_process", unmet)
+    monkeypatch.setattr("pipeline.execution.run.run_on_ray", unmet)
+    monkeypatch.setattr("pipeline.execution.run.run_in_process", unmet)
 
 
 def _fine(printed: CommandResult) -> None:

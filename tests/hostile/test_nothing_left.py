@@ -124,7 +124,7 @@ FAILURES = {
     "a function that raises": (job(raising), NoTrialSucceeded, "RuntimeError: the first step is the last"),
     "an import that fails": (job(importing), NoTrialSucceeded, "ModuleNotFoundError"),
     "what a function yields": (job(strange), ModelError, "a dict of metric names and numbers"),
-    "an unknown metric": (job(objectives=[Objective("loss", "min")]), ModelError, "There are: score"),
+    "an unknown metric": (job(objectives=[Objective("loss", "min")]), ModelError, "not among the metrics: score"),
     "Ctrl-C in the first epoch": (job(interrupting), Interrupted, "before its first epoch"),
     "resources": (job(resources={"workers": 0, "cpus": 1e6}), ResourcesUnmet, "requests 1e"),
     "a data function that raises": (with_data(no_data), DataError, "OSError: the share is not mounted"),
@@ -252,28 +252,26 @@ JOB = TuneJob(name="s", function=f, space={"x": Uniform(0, 1)}, objectives=[Obje
 """
 
 
-def test_a_driver_that_was_killed_before_its_first_epoch_does_not_keep_the_name(tmp_path):
-    """A study without an epoch after SIGKILL is replaced by the next `run`, unless its driver is alive."""
+def test_a_study_whose_driver_was_killed_before_its_first_epoch_resumes(tmp_path):
+    """After SIGKILL before the first epoch, `run` refuses the name, and `run --resume` trains the study."""
     (tmp_path / "job.py").write_text(JOB)
     (tmp_path / "hang").touch()
 
-    def once() -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([*TUNEPIPE, "run", "job.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    def once(*options: str) -> "subprocess.CompletedProcess[str]":
+        command = [*TUNEPIPE, "run", "job.py", *options]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
 
     driver = started([*TUNEPIPE, "run", "job.py"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     wait_for((tmp_path / "hanging").exists, driver)
-    alive = once()
     driver.kill()
     driver.communicate()
-    assert alive.returncode == 2
-    assert "There is already a study 's'" in alive.stderr
+    refused = once()
+    assert refused.returncode == 2
+    assert "There is already a study 's'" in refused.stderr
     (tmp_path / "hang").unlink()
-    done = once()
+    done = once("--resume")
     assert done.returncode == 0, done.stderr
-    assert "The existing study 's' has no epoch, and its driver has ended: the new study replaces it." in done.stderr
-    results = load_results(tmp_path / "studies/s")
-    assert results.state == "finished"
-    assert set(results.epochs["session"]) == {1}
+    assert load_results(tmp_path / "studies/s").state == "finished"
 
 
 def test_the_traceback_of_a_data_function_is_printed(tmp_path):

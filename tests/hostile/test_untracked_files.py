@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.execution.deletion import check_deletable
+from pipeline.execution.commands import check_deletable
 from pipeline.storage import Store
 from pipeline.study.contents import contents
 from tests.hostile.command import tunepipe
@@ -223,7 +223,7 @@ def test_one_untracked_entry_is_enough_to_refuse(storage: Path, tmp_path: Path, 
         if not os.path.lexists(path := folder / name):
             _make(kind, path, tmp_path)
             with pytest.raises(StorageError, match=r"not the study's"):
-                check_deletable(study, lambda _: None)
+                check_deletable(study)
             path.rmdir() if kind == "folder" else path.unlink()
         for above in new:
             above.rmdir()

@@ -7,8 +7,7 @@ number of parts. What a driver that is killed has written beyond that does not e
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -20,7 +19,6 @@ from pipeline.datasets import ConfigReads, with_combination
 from pipeline.engine.decisions import DecisionRow
 from pipeline.engine.messages import EpochRow
 from pipeline.errors import StorageError
-from pipeline.execution.driver.provenance import Provenance
 from pipeline.execution.interrupts import takes_signals
 from pipeline.space import Config, column_value, flat
 from pipeline.storage import Store
@@ -70,15 +68,13 @@ class Recorder:
         *,
         session: int,
         last: Mapping[str, Any] | None = None,
-        provenance: Provenance | None = None,
-        code_changes: Sequence[str] = (),
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self._store, self._job = store, job
         self._study = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
         self.lease = Lease(store, session, seconds_before=last["seconds"] if last else 0.0)
-        self.facts: dict[str, Any] = {"workers": None, "data_changes": [], "winner_failure": ""}
+        self.facts: dict[str, Any] = {"workers": None, **(facts or {})}
         """What is recorded about the session in its file."""
-        self._provenance, self._code_changes = provenance, list(code_changes)
         self._nodes: dict[str, Mapping[str, Any]] = {}
         self.decision_count: int = ((last or {}).get("resume") or {}).get("decided", 0)
         """How many decisions the study has made."""
@@ -168,7 +164,6 @@ class Recorder:
 
     def beat(self) -> None:
         """Write the heartbeat if that is due: a flush may be far off."""
-        # Before `begin` has taken the number, there is no study to keep alive.
         if self.lease.taken and time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._publish("running")
 
@@ -180,9 +175,14 @@ class Recorder:
     def close(self, state: SessionState, message: str = "") -> None:
         """Write the rest, each table as one file, and how the session ended."""
         self._write_rows()
-        with self._reading_tables():
+        try:
             for table in _TABLES:
-                self._compact(table)
+                if self._files[table].parts:
+                    self._write_whole(table, read_rows(self._store, table, self._study, self._files))
+        except (FileNotFoundError, StorageError) as error:
+            # Another driver that has taken over deletes the parts that this one reads.
+            self.lease.check()
+            raise (lost_part(self._store, error) if isinstance(error, FileNotFoundError) else error) from None
         self._commit()
         self._publish("running")
         for table in _TABLES:
@@ -193,17 +193,18 @@ class Recorder:
     def _write_rows(self) -> None:
         # A driver that is held up between two writes, as by a storage that does not answer, may be replaced meanwhile.
         self.lease.check()
-        session, files = self.lease.number, dict(self._files)
+        session = self.lease.number
         for table in _TABLES:
             if self._rows[table]:
-                count = files[table].parts.get(session, 0) + 1
+                files = self._files[table]
+                count = files.parts.get(session, 0) + 1
                 part = pa.Table.from_pylist(self._rows[table], self._schemas[table])
                 self.lease.check_again()
                 self._store.write_table(layout.part(table, session, count), part)
-                files[table] = replace(files[table], parts={**files[table].parts, session: count})
                 self._derived_from[table].append(self._selected(part) if table == "epochs" else part)
                 # They count from here on: the part of a flush that was cut off is written again, in full.
-                self._files[table], self._rows[table] = files[table], []
+                self._files[table] = replace(files, parts={**files.parts, session: count})
+                self._rows[table] = []
 
     def _write_trials(self) -> None:
         """Derive the table `trials`, and store it."""
@@ -220,11 +221,6 @@ class Recorder:
         self._derived_at = time.monotonic()
         self._derived_in = self._derived_at - started
 
-    def _compact(self, table: str) -> None:
-        """Write a table's rows as one file, unless they are in one."""
-        if self._files[table].parts:
-            self._write_whole(table, read_rows(self._store, table, self._study, self._files))
-
     def _write_whole(self, table: str, rows: pa.Table) -> None:
         if not rows.num_rows:
             return
@@ -240,18 +236,6 @@ class Recorder:
         others = [path for path in self._store.files(table) if layout.names(path) and path not in kept]
         own = [path for path in others if layout.session_number(path) <= self.lease.number]
         self._store.delete_all(own, self.lease.check_again)
-
-    @contextmanager
-    def _reading_tables(self) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError as error:
-            # Another driver that has taken over deletes the parts that this one reads.
-            self.lease.check()
-            raise StorageError(f"Cannot read the tables of {self._store.uri}: {error} does not exist.") from error
-        except StorageError:
-            self.lease.check()
-            raise
 
     def _check_sessions(self) -> None:
         """Refuse rows of a session without a file: its scheduler's state is gone, and new rows would not count."""
@@ -281,16 +265,9 @@ class Recorder:
             if self._silent and state == "running":
                 return
             tables, resume = self._committed
-            facts = {
-                "tables": tables,
-                "takes_signals": takes_signals(),
-                "message": message,
-                "provenance": self._provenance and self._provenance.content(wait=state != "running"),
-                "nodes": [self._nodes[host] for host in sorted(self._nodes)],
-                "code_changes": self._code_changes,
-                **self.facts,
-            }
-            self.lease.write(state, facts, resume)
+            nodes = [self._nodes[host] for host in sorted(self._nodes)]
+            facts = {"tables": tables, "takes_signals": takes_signals(), "message": message, "nodes": nodes}
+            self.lease.write(state, facts | self.facts, resume)
             self._silent = state != "running"
             self._beat_at = time.monotonic()
 

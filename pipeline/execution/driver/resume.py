@@ -1,25 +1,131 @@
-"""What a session starts from: a new study, one without epochs that it replaces, or a study that it resumes.
+"""What a session starts from: a new study, or the job and the state of one that it resumes.
 
-Nothing is changed, except that a takeover repairs damaged files, and that a study without epochs is replaced.
+Only a takeover changes files here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from pipeline.code import forget_copies, from_study, is_loadable
-from pipeline.errors import NotResumable, StorageError, StudyExists
-from pipeline.execution.driver.earlier_studies import warm_started, with_starts
-from pipeline.execution.driver.resumed_job import code_changes, reconciled
-from pipeline.storage import Entry, Store, unfinished
-from pipeline.storage.lease import MARK_WITHIN, take_over as prepare
-from pipeline.storage.sessions import SILENT_SECONDS, describe_driver, driver_alive, heartbeat_within, read_sessions
+from pipeline.code import (
+    ChangedFile,
+    changed_files,
+    forget_copies,
+    from_study,
+    is_loadable,
+    module_of,
+    same_code,
+    source_of,
+)
+from pipeline.errors import Fault, NotResumable, StorageError, StudyChanged, StudyExists
+from pipeline.execution.earlier_studies import warm_started
+from pipeline.notes import note
+from pipeline.space import Config, flat
+from pipeline.storage import Store, unfinished
+from pipeline.storage.lease import take_over as prepare
+from pipeline.storage.schema import config_columns
+from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
 from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.contents import check_output_folder, contents, listed_entries, refuse_links, remove
-from pipeline.study.files import read_document, read_job
+from pipeline.study.contents import check_output_folder, contents, listed_entries, refuse_links
+from pipeline.study.files import read_document, recorded_sources
+from pipeline.study.job import FUNCTION_FIELDS
 from pipeline.study.studies import as_argument
+from pipeline.study.trial_configs import start_configs
+
+_KEPT = ("budget", "resources", "checkpoints")
+"""What a study keeps from one session to the next, unless an option changes it."""
+
+_FREE = (*_KEPT, "description", "name")
+"""What may change; the name changes where a study's folder was copied or renamed."""
+
+_SHOWN_LINES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStart:
+    """What a session starts from."""
+
+    job: TuneJob
+    saved: TuneJob | None = None
+    last: Mapping[str, Any] | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    code_changes: Sequence[str] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing to do: the study is finished, and its budget is the same."""
+        ended = self.last is not None and self.last["state"] == "finished"
+        return ended and self.saved is not None and self.saved.budget == self.job.budget
+
+
+def session_start(
+    job: TuneJob, store: Store, storage: str | Path, *, resume: bool, accept_changes: bool, take_over: bool
+) -> SessionStart:
+    """Find out what a session starts from; a takeover repairs damaged files."""
+    if not store.exists(layout.STUDY):
+        job = warm_started(job, storage)
+    saved, last = last_session(store, job, resume=resume, take_over=take_over)
+    if saved is None:
+        return SessionStart(job, last=last)
+    job, changes = reconciled(job, saved, store=store, accept_changes=accept_changes, last=last)
+    document = read_document(store)
+    if not any(from_study(function) for function in job.functions.values()):
+        # The study's copies were loaded for comparison; the job's own modules run.
+        forget_copies()
+        if accept_changes:
+            document = {name: value for name, value in document.items() if name != "sources"}
+    start = SessionStart(job, saved, last, document=document, code_changes=changes)
+    if not start.finished:
+        return start if last is None else replace(start, state=_stored_state(job, last))
+    if changes:
+        note(
+            f"The study {job.name!r} is finished and trains nothing, so changes of its code have no effect. With a "
+            "larger budget it resumes with them."
+        )
+    return start
+
+
+def last_session(
+    store: Store, job: TuneJob, *, resume: bool, take_over: bool = False
+) -> tuple[TuneJob | None, Mapping[str, Any] | None]:
+    """A study's own job and its last session, whose driver has ended."""
+    exists = store.exists(layout.STUDY)
+    if exists:
+        refuse_links(store)
+    else:
+        _refuse_other_files(store)
+    if exists and not resume:
+        raise StudyExists(
+            f"There is already a study {job.name!r} in {store.uri}. Resume it with --resume (in Python: "
+            "resume=True), give the new one another name with --name (name=…), or delete it with `tunepipe delete`."
+        )
+    if take_over:
+        prepare(store)
+    sessions = read_sessions(store, only_last=True, resume=True)
+    last = sessions[-1] if sessions else None
+    if last is not None and not take_over and driver_alive(store, last):
+        study = as_argument(store.uri)
+        raise StudyExists(
+            f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
+            f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."
+        )
+    return load_study(store, here=job.functions.values(), placeholders=True) if exists else None, last
+
+
+def _refuse_other_files(store: Store) -> None:
+    """Refuse a folder without a study.json that has files, except those of a driver that was killed while it began."""
+    found = contents(store)
+    late = [entry for entry in found.own if not (layout.is_beginning(entry.path) or unfinished(entry.path))]
+    if others := [*late, *found.untracked]:
+        raise StorageError(
+            f"{store.uri} has files that belong to no study: {listed_entries(others)}. Nothing was changed: choose "
+            "another --name or --storage."
+        )
+    if store.local is not None:
+        check_output_folder(store.local)
 
 
 def unloadable_functions(job: TuneJob) -> str | None:
@@ -36,175 +142,7 @@ def unloadable_functions(job: TuneJob) -> str | None:
 def unsaved_state(job: TuneJob) -> str | None:
     """Why a study cannot be resumed, as a part of a sentence; None if it can."""
     kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
-    if not kinds:
-        return None
-    return f"the state of {' and '.join(kinds)} cannot be saved"
-
-
-def has_epochs(store: Store) -> bool:
-    """Whether a study has trained an epoch: one in its tables, or one that only a checkpoint holds."""
-    return bool(store.files("epochs") or store.files("checkpoints"))
-
-
-def abandoned(store: Store, note: Callable[[str], None]) -> bool:
-    """Whether a folder has a study that trained nothing, and whose driver is gone: a new study may replace it."""
-    if not store.exists(layout.STUDY) or has_epochs(store) or store.link() is not None or contents(store).untracked:
-        return False
-    try:
-        read_job(store)
-    except StorageError:
-        # A file of that name that no driver wrote; it is not replaced.
-        return False
-    _finish_beginning(store, note)
-    sessions = read_sessions(store, only_last=True)
-    return not (sessions and driver_alive(store, sessions[-1], note))
-
-
-def last_session(
-    store: Store, job: TuneJob, *, resume: bool, note: Callable[[str], None], take_over: bool = False
-) -> tuple[TuneJob | None, Mapping[str, Any] | None]:
-    """A study's own job and its last session."""
-    exists = store.exists(layout.STUDY)
-    if exists:
-        refuse_links(store)
-    elif others := _other_files(store):
-        raise StorageError(
-            f"{store.uri} has files that belong to no study: {listed_entries(others)}. Nothing was changed: choose "
-            "another --name or --storage."
-        )
-    elif store.local is not None:
-        check_output_folder(store.local)
-    if exists and not resume:
-        raise StudyExists(
-            f"There is already a study {job.name!r} in {store.uri}. Resume it with --resume (in Python: "
-            "resume=True), give the new one another name with --name (name=…), or delete it with `tunepipe delete`."
-        )
-    if take_over:
-        prepare(store, note)
-    else:
-        _finish_beginning(store, note)
-    sessions = read_sessions(store, only_last=True, resume=True)
-    last = sessions[-1] if sessions else None
-    if last is not None and not take_over and driver_alive(store, last, note):
-        study = as_argument(store.uri)
-        raise StudyExists(
-            f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
-            f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."
-        )
-    return load_study(store, here=job.functions.values(), placeholders=True) if exists else None, last
-
-
-def _finish_beginning(store: Store, note: Callable[[str], None]) -> None:
-    """Record a session as interrupted whose file is empty: its driver was killed while it took the number.
-
-    That happens on file systems without hard links, where a new file is empty for a moment.
-    """
-    sizes = {path: size for path, size in store.sizes("sessions") if layout.names(path) and path.endswith(".json")}
-    newest = max(sizes, key=lambda path: int(PurePosixPath(path).stem), default=None)
-    if newest is None or sizes[newest]:
-        return
-    if (left := SILENT_SECONDS - store.age(newest)) > 0:
-        note(f"{newest} in {store.uri} is empty. Waiting up to {left:.0f} s for the driver that may be writing it.")
-        if heartbeat_within(store, left):
-            return
-    prepare(store, note)
-
-
-def _other_files(store: Store) -> Sequence[Entry]:
-    """The files of a folder without a study.json, except those of a driver that was killed while it began."""
-    entries = contents(store)
-    late = [entry for entry in entries.own if not (layout.is_beginning(entry.path) or unfinished(entry.path))]
-    return [*late, *entries.untracked]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStart:
-    """What a session starts from."""
-
-    job: TuneJob
-    saved: TuneJob | None = None
-    last: Mapping[str, Any] | None = None
-    state: Mapping[str, Any] = field(default_factory=dict)
-    document: Mapping[str, Any] = field(default_factory=dict)
-    code_changes: Sequence[str] = ()
-    replaces: bool = False
-
-    @property
-    def finished(self) -> bool:
-        """Whether there is nothing to do: the study is finished, and its budget is the same."""
-        ended = self.last is not None and self.last["state"] == "finished"
-        return ended and self.saved is not None and self.saved.budget == self.job.budget
-
-    @property
-    def changes_without_effect(self) -> str | None:
-        """Changes of the job that a finished study does not use, as a note; None if there is none."""
-        changes = [*self.code_changes]
-        before = len(self.saved.start_with) if self.saved is not None else 0
-        if self.saved is not None and len(self.job.start_with) > before:
-            changes.append(f"start_with has {len(self.job.start_with)} configs instead of {before}")
-        if not changes:
-            return None
-        accepted = " and --accept-changes (in Python: accept_changes=True)" if self.code_changes else ""
-        return (
-            f"The study {self.job.name!r} is finished and trains nothing, so these changes have no effect: "
-            f"{'; '.join(changes)}. With a larger budget{accepted} it resumes with them."
-        )
-
-
-def session_start(
-    job: TuneJob,
-    store: Store,
-    storage: str | Path,
-    *,
-    resume: bool,
-    accept_changes: bool,
-    take_over: bool,
-    note: Callable[[str], None],
-) -> SessionStart:
-    """Find out what a session starts from; nothing is changed, except that a takeover repairs damaged files."""
-    if not resume and abandoned(store, note):
-        return SessionStart(with_starts(job, storage, note), replaces=True)
-    job = warm_started(job, storage, note)
-    saved, last = last_session(store, job, resume=resume, note=note, take_over=take_over)
-    if saved is None:
-        return SessionStart(job, last=last)
-    job = reconciled(job, saved, store=store, accept_changes=accept_changes, last=last)
-    changes = code_changes(job, saved, store) if accept_changes else ()
-    document = read_document(store)
-    if not any(from_study(function) for function in job.functions.values()):
-        # The study's copies were loaded for comparison; the job's own modules run.
-        forget_copies()
-        if accept_changes:
-            document = {name: value for name, value in document.items() if name != "sources"}
-    start = SessionStart(job, saved, last, document=document, code_changes=changes)
-    return start if start.finished or last is None else replace(start, state=_stored_state(job, last))
-
-
-def replace_abandoned(store: Store, job: TuneJob, note: Callable[[str], None]) -> None:
-    """Delete a study without epochs, unless another driver has begun it again since `session_start` found it."""
-    found = _session_starts(store)
-    if not abandoned(store, note):
-        last_session(store, job, resume=False, note=note)
-
-    def check() -> None:
-        # Files that are gone are no sign of another study: another driver may be replacing this one, too.
-        if any(found.get(path) != start for path, start in _session_starts(store).items()):
-            raise StudyExists(
-                f"Another driver has just begun the study {job.name!r} in {store.uri}. Give the new study another name "
-                "with --name (name=…)."
-            )
-
-    note(f"The existing study {job.name!r} has no epoch, and its driver has ended: the new study replaces it.")
-    remove(store, check)
-
-
-def _session_starts(store: Store) -> Mapping[str, bytes]:
-    """The first bytes of each session's file, in which each driver has another mark."""
-    starts = {}
-    for path in store.files("sessions"):
-        with suppress(FileNotFoundError):
-            starts[path] = store.read_start(path, MARK_WITHIN)
-    return starts
+    return f"the state of {' and '.join(kinds)} cannot be saved" if kinds else None
 
 
 def unusable_state(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
@@ -227,3 +165,145 @@ def _stored_state(job: TuneJob, last: Mapping[str, Any]) -> Mapping[str, Any]:
     if type(decided) is not int:
         raise unusable_state(last, job, f"it decided {decided!r:.100}")
     return state
+
+
+def with_study_settings(job: TuneJob, store: Store, *, changed: Collection[str] = ()) -> TuneJob:
+    """A job with the budget, resources and checkpoints of its study, if there is one, as a resume uses them."""
+    if not store.exists(layout.STUDY):
+        return job
+    saved = load_study(store, here=job.functions.values(), placeholders=True)
+    for name in _KEPT:
+        old, new = asdict(getattr(saved, name)), asdict(getattr(job, name))
+        differing = [field for field in old if old[field] != new[field] and f"{name}.{field}" not in changed]
+        if other := [f"{field} {old[field]}, not {new[field]}" for field in differing]:
+            note(f"The study keeps its own {name} unless an option changes it: {', '.join(other)}.")
+    return job.replaced({name: getattr(saved, name) for name in (*_KEPT, "description")})
+
+
+def reconciled(
+    job: TuneJob,
+    saved: TuneJob,
+    *,
+    store: Store | None = None,
+    accept_changes: bool = False,
+    last: Mapping[str, Any] | None = None,
+) -> tuple[TuneJob, Sequence[str]]:
+    """The job that the next session runs, and in words the accepted changes of code and domains.
+
+    Code that differs only in comments, layout or its file's name is the same code: the study's copy is used.
+
+    Raises:
+        StudyChanged: Anything else differs.
+    """
+    # What the study's last session derived from its budget holds for the budget of the next one, too.
+    saved = saved.resolved()
+    imported = [] if store is None else _changed_imports(job, saved, store)
+    pairs = {path: (saved.functions[path], job.functions[path]) for path in saved.functions if path in job.functions}
+    unchanged: dict[str, Any] = {
+        path: before for path, (before, now) in pairs.items() if not imported and _same(before, now)
+    }
+    if _same_starts(job, saved):
+        unchanged |= {"start_from": saved.start_from, "start_with": saved.start_with}
+    if not job.learn_from:
+        unchanged["learn_from"] = saved.learn_from
+    # Another version of tunepipe, or another budget, may recommend others than those that the study began with.
+    unchanged |= {name: getattr(saved, name) for name in job.recommended}
+    job = job.replaced(unchanged).resolved(saved)
+    old, new = _by_path(saved), _by_path(job)
+    same_columns = config_columns(flat(saved.space)) == config_columns(flat(job.space))
+    accepted = {f"{file.path} has different content": _import_fault(file) for file in imported}
+    others: list[Fault] = []
+    for path in dict.fromkeys([*new, *old]):
+        before: Any = old.get(path)
+        now: Any = new.get(path)
+        if path in _FREE or before == now or (path == "start_with" and only_appended(job.start_with, saved, last)):
+            continue
+        if path in pairs:
+            fault = Fault(path, now["function"], "must be the code that the study began with")
+            accepted[f"{now['function']} has different code"] = fault
+        elif path == "space":
+            domains = _space_faults(before, now)
+            if same_columns:
+                accepted |= {f"{name} is {now[name]} instead of {before[name]}": one for name, one in domains.items()}
+            else:
+                others += domains.values()
+        else:
+            fault = Fault(path, now, f"must stay {before!r}")
+            if path in saved.functions or path in job.functions or path in FUNCTION_FIELDS:
+                accepted[f"{path} is {now} instead of {before}"] = fault
+            else:
+                others.append(fault)
+    if others or (accepted and not accept_changes):
+        faults = [*accepted.values(), *others]
+        changed = _difference(pairs, imported)
+        raise StudyChanged(f"the study {job.name!r}, to be resumed,", faults, changed, typed=not job.resumable)
+    return job, list(accepted)
+
+
+def only_appended(starts: Sequence[Config], saved: TuneJob, last: Mapping[str, Any] | None) -> bool:
+    """Whether start configs are those of a study and further ones, which its next trials can begin with.
+
+    Later ones would change the number of each draw, so that a config could be drawn twice.
+    """
+    if saved.start_from is not None or list(starts[: len(saved.start_with)]) != list(saved.start_with):
+        return False
+    trials = ((last or {}).get("resume") or {}).get("trials", ())
+    return sum(not trial.get("enqueued") for trial in trials) <= len(start_configs(saved))
+
+
+def _by_path(job: TuneJob) -> dict[str, Any]:
+    """A job as JSON values by field; the fields of parts that hold functions by their dotted path."""
+    fields = job.to_json()
+    fit = {f"fit.{name}": value for name, value in fields.pop("fit").items()}
+    phases = {
+        f"phases.{place}.{name}": value
+        for place, phase in enumerate(fields.pop("phases"))
+        for name, value in phase.items()
+    }
+    return {**fields, **fit, **phases}
+
+
+def _same(saved: Any, now: Any) -> bool:
+    return same_code(saved, now) if callable(saved) and callable(now) else False
+
+
+def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[ChangedFile]:
+    """The files that the modules of the job's functions have imported and that have changed."""
+    recorded = recorded_sources(store)
+    modules = {recorded.path_of(module_of(function)) for each in (job, saved) for function in each.functions.values()}
+    changed = changed_files(job.functions.values(), recorded, lambda path: store.read(layout.source(path)))
+    return [file for file in changed if file.path not in modules]
+
+
+def _same_starts(job: TuneJob, saved: TuneJob) -> bool:
+    """Whether a job starts as its study did: configs of another study follow the job's own."""
+    same = job.start_from in (None, saved.start_from)
+    return saved.start_from is not None and same and saved.start_with[: len(job.start_with)] == job.start_with
+
+
+def _import_fault(file: ChangedFile) -> Fault:
+    allowed = "is imported by the job, and must have the content that the study began with"
+    return Fault(file.path, str(file.file), allowed)
+
+
+def _space_faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Fault]:
+    return {
+        name: Fault(f"space.{name}", new.get(name), f"must stay {old.get(name, 'left out')!r}")
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name) or (name in old) != (name in new)
+    }
+
+
+def _difference(pairs: Mapping[str, tuple[Any, Any]], imported: Sequence[ChangedFile]) -> str:
+    """The changes in the sources of the functions that differ, as a unified diff; each file once."""
+    files = {(file.before, file.now): (file.path, file.path) for file in imported}
+    for before, after in pairs.values():
+        source, changed = source_of(before), source_of(after)
+        if source is not None and changed is not None and not _same(before, after):
+            files[source, changed] = f"{before.__module__}.py", f"{after.__module__}.py"
+    lines: list[str] = []
+    for (old, new), (before, after) in files.items():
+        a, b = (text.decode(errors="replace").splitlines() for text in (old, new))
+        lines += difflib.unified_diff(a, b, f"the study's {before}", after, lineterm="", n=1)
+    rest = [f"… and {len(lines) - _SHOWN_LINES} more lines"] if len(lines) > _SHOWN_LINES else []
+    return "\n".join(lines[:_SHOWN_LINES] + rest)

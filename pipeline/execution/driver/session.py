@@ -1,33 +1,30 @@
 """One driver session of a study: it assigns trials to workers, takes their reports, decides, and records.
 
 Ray Tune's controller and the loop of `--workers 0` drive the same object: `next` is the next assignment for a free
-worker, `on_report` decides whether the trial continues. It uses neither Ray nor Keras.
+worker, `on_report` decides whether the trial continues, `beat` writes what is due. It uses neither Ray nor Keras.
 """
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from pipeline.engine.commands import ChangeBudget
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import MAX_WORKER_FAILURES, Engine, Verdict
 from pipeline.engine.messages import FINISH, Assignment, Report
 from pipeline.engine.saved_state import SavedState, StateText
 from pipeline.errors import ModelError, StorageError, TunepipeError
-from pipeline.execution.driver.command_inbox import CommandInbox
+from pipeline.execution.commands import CommandInbox
 from pipeline.execution.driver.prune import Pruner
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.timing import FlushTiming, HangDetection, TrainingRate
 from pipeline.execution.interrupts import Interrupts
-from pipeline.execution.notes import note
+from pipeline.notes import note
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
-
-_STOPPED = "A user stopped the study."
 
 
 class Session:
@@ -44,27 +41,25 @@ class Session:
         earlier: Sequence[EarlierTrials] = (),
         interrupts: Interrupts | None = None,
     ) -> None:
-        self.job, self.recorder, self.file, self._store = job, recorder, recorder.lease, store
+        self.job, self.recorder, self.lease, self._store = job, recorder, recorder.lease, store
         self.engine = Engine(
             job,
             recorder.add_decision,
-            lambda: self.file.seconds,
-            session=self.file.number,
+            lambda: self.lease.seconds,
+            session=self.lease.number,
             build=build_scheduler,
             draw=draw,
             earlier=earlier_studies(job, earlier),
         )
         self.interrupts = interrupts
-        self.hang_detection = HangDetection(job.resources, workers=lambda: recorder.facts["workers"] or 1)
+        self.hang_detection = HangDetection(job.resources)
         self.final_evaluation = FinalEvaluation(wanted=job.model is not None)
         self.rate = TrainingRate()
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
-        self._pruner = Pruner(store, job, self.engine.scheduler, self.engine.trials, self.file.check_again)
+        self._pruner = Pruner(store, job, self.engine.scheduler, self.engine.trials, self.lease.check_again)
         self._state_text, self._flush_timing = StateText(self.engine.saved_state), FlushTiming()
         self._inbox = CommandInbox(store)
-        self._outcomes: dict[str, str] = {}
-        """Outcomes of commands that were executed before the session had its number."""
 
     @property
     def end_reason(self) -> str:
@@ -83,6 +78,8 @@ class Session:
         """Whether a signal or a user has asked the study to end before its budget is spent."""
         return self.engine.interrupted or (self.interrupts is not None and self.interrupts.requested)
 
+    # The loop
+
     def next(self) -> Assignment | None:
         """The next assignment for a free worker."""
         engine = self.engine
@@ -90,13 +87,10 @@ class Session:
             return engine.assignment(trial)
         if engine.running or engine.interrupted or engine.paused or self.fatal is not None or engine.best is None:
             return None
-        best = engine.best.best
+        seed, best = engine.assignment(engine.best).seed, engine.best.best
         assert best is not None
-        assignment = engine.assignment(engine.best)
         return self.final_evaluation.take(
-            Assignment(
-                assignment.trial_id, best.config, assignment.seed, task="finish", epoch=best.epoch, value=best.value
-            )
+            Assignment(engine.best.trial_id, best.config, seed, task="finish", epoch=best.epoch, value=best.value)
         )
 
     def on_report(self, trial_id: str, report: Report) -> Verdict:
@@ -118,12 +112,38 @@ class Session:
         self._pruner.on_report(report)
         if report.failure is not None and report.cause == "storage":
             # The trial itself is intact: a resume continues it, or the driver that has taken over.
-            self.file.check()
+            self.lease.check()
             raise StorageError(report.failure)
         if report.failure is not None and engine.end_reason == report.failure:
             self.fatal = ModelError(f"Trial {trial_id}: {report.failure}")
         self.beat()
         return verdict
+
+    def beat(self) -> None:
+        """Write new rows and the heartbeat if that is due, and do what users ask for."""
+        if self._flush_timing.due or self._pruner.overdue:
+            self.flush()
+        else:
+            self.recorder.beat()
+        if self.engine.paused is not None:
+            self.rate.pause()
+        if not self.engine.interrupted and self.lease.stop_requested():
+            note("`tunepipe stop` requested the end: the study ends when the epochs in training are complete.")
+            self.interrupt()
+        self.execute_commands()
+
+    def flush(self) -> None:
+        """Write the new rows and the state of the study; then delete the checkpoints that nothing needs."""
+        engine, changed = self.engine, frozenset(self.engine.changed)
+        with self._flush_timing.flushing():
+            self.recorder.flush(self._state_text.parts(changed))
+            engine.written(changed, deleted=self._pruner.prune(changed, engine.best))
+
+    # Workers
+
+    def use_workers(self, count: int) -> None:
+        """Record how many workers train in parallel."""
+        self.recorder.facts["workers"] = self.hang_detection.workers = count
 
     def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
         """Take note that a worker is lost; returns what another one does instead."""
@@ -143,56 +163,15 @@ class Session:
         note(message)
         self._store.append(layout.log("driver"), f"{message}\n".encode())
 
+    # Beginning and end
+
     def begin(self) -> None:
         """Take the session's number: from now on the study is this driver's."""
         self.recorder.begin(self._state_text.parts())
 
-    def flush(self) -> None:
-        """Write the new rows and the state of the study; then delete the checkpoints that nothing needs."""
-        engine, changed = self.engine, frozenset(self.engine.changed)
-        with self._flush_timing.flushing():
-            self.recorder.flush(self._state_text.parts(changed))
-            engine.written(changed, deleted=self._pruner.prune(changed, engine.best))
-
-    def clear(self) -> None:
-        """Delete the checkpoints that nothing needs, including those that workers have left without a report."""
-        if self.engine.on_listing(self._pruner.list_storage()):
-            # The state has them first: a driver that resumes from it finds all that it names.
-            self.flush()
-        self.engine.written((), deleted=self._pruner.prune(self.engine.trials, self.engine.best, unknown=True))
-
-    def beat(self) -> None:
-        """Write new rows and the heartbeat if that is due, and end the session if a user has requested it."""
-        if self._flush_timing.due or self._pruner.overdue:
-            self.flush()
-        else:
-            self.recorder.beat()
-        if self.engine.paused is not None:
-            self.rate.pause()
-        if not self.engine.interrupted and self.file.stop_requested():
-            note("`tunepipe stop` requested the end: the study ends when the epochs in training are complete.")
-            self.interrupt()
-        self.execute_commands()
-
-    def interrupt(self) -> None:
-        """Interrupt the study because of a signal or a request, and record it if a user has requested it."""
-        # On the driver's own machine, `tunepipe stop` sends a signal, too.
-        asked = self.engine.end_reason is None and self.file.stop_requested(immediately=True)
-        self.engine.interrupt(by_user=_STOPPED if asked else None)
-
-    def end_by(self, error: TunepipeError) -> None:
-        """End the session because of an error, such as a full disk; the first one counts."""
-        self.fatal = self.fatal or error
-        self.engine.end(str(error))
-        self.engine.interrupt()
-
     def restore(self, state: SavedState, *, epochs_before: int) -> None:
         """Resume from the state of an earlier session, whose trials had so many epochs at most."""
         self.engine.restore(state)
-        # Changes of the budget that wait count before it is decided which trials resume.
-        for name, command in self._inbox.new(self.engine.outcomes, immediately=True):
-            if isinstance(command, ChangeBudget):
-                self._outcomes[name] = self.engine.on_command(name, command, recorded=False)
         files = self._pruner.list_storage()
         self.engine.on_listing(files)
         self.engine.resume(files, epochs_before=epochs_before)
@@ -200,20 +179,37 @@ class Session:
     def execute_commands(self, *, immediately: bool = False) -> None:
         """Execute new commands of users and record their outcomes, so that each is executed once."""
         engine = self.engine
-        if engine.interrupted or not self.file.taken:
+        if engine.interrupted or not self.lease.taken:
             return
-        found, self._outcomes = self._outcomes, {}
-        engine.outcomes |= found
+        executed = False
         for name, command in self._inbox.new(engine.outcomes, immediately=immediately):
-            found[name] = engine.on_command(name, command)
-        for name, outcome in found.items():
-            note(f"Command {name}: {outcome}")
+            note(f"Command {name}: {engine.on_command(name, command)}")
+            executed = True
         if engine.job is not self.job:
             self.job = engine.job
-            self.file.check()
+            self.lease.check()
             save_job(self._store, self.job)
-        if found:
+        if executed:
             self.flush()
+
+    def interrupt(self) -> None:
+        """Interrupt the study because of a signal or a request, and record it if a user has requested it."""
+        # On the driver's own machine, `tunepipe stop` sends a signal, too.
+        asked = self.engine.end_reason is None and self.lease.stop_requested(immediately=True)
+        self.engine.interrupt(by_user="A user stopped the study." if asked else None)
+
+    def end_by(self, error: TunepipeError) -> None:
+        """End the session because of an error, such as a full disk; the first one counts."""
+        self.fatal = self.fatal or error
+        self.engine.end(str(error))
+        self.engine.interrupt()
+
+    def clear(self) -> None:
+        """Delete the checkpoints that nothing needs, including those that workers have left without a report."""
+        if self.engine.on_listing(self._pruner.list_storage()):
+            # The state has them first: a driver that resumes from it finds all that it names.
+            self.flush()
+        self.engine.written((), deleted=self._pruner.prune(self.engine.trials, self.engine.best, unknown=True))
 
 
 class FinalEvaluation:

@@ -1,35 +1,32 @@
-"""The end of a driver session: complete tables, or the deletion of a study that trained no epoch."""
+"""The end of a driver session: complete tables, or the deletion of a new study that trained no epoch."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from pipeline.code import user_frame, without_libraries
 from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
-from pipeline.execution.driver.provenance import tunepipe_command
-from pipeline.execution.driver.resume import has_epochs, unsaved_state
+from pipeline.execution.driver.resume import unsaved_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
-from pipeline.results.analysis.failure_causes import first_line
+from pipeline.notes import note
 from pipeline.storage import Store
-from pipeline.study import TuneJob, layout
+from pipeline.study import layout
 from pipeline.study.contents import remove, sweep
-from pipeline.study.studies import called
+from pipeline.study.studies import as_argument
+from pipeline.text import hide_numbers
 
 _CAUSES, _LINES = 3, 40
 """How many causes of failure are shown, and how many lines of each log: the rest says the same."""
 
 
 @contextmanager
-def recording_end(
-    session: Session, store: Store, interrupts: Interrupts, *, new: bool, note: Callable[[str], None]
-) -> Iterator[None]:
+def recording_end(session: Session, store: Store, interrupts: Interrupts, *, new: bool) -> Iterator[None]:
     """Complete the tables and record how the session ended, whatever happens while the context is open.
 
     A new study that ends before any epoch was trained is deleted: its name is free for the next try.
     """
     try:
-        with _closing(session, store, interrupts, new=new, note=note):
+        try:
             yield
             if session.fatal is not None:
                 raise session.fatal
@@ -37,70 +34,60 @@ def recording_end(
                 raise KeyboardInterrupt
             if session.engine.best is None:
                 raise NoTrialSucceeded(_no_value(session))
+        except Superseded:
+            raise
+        except BaseException as error:
+            # A signal may come from a node that is taken away; a user's request comes through the storage, too.
+            asked = isinstance(error, KeyboardInterrupt) and session.lease.stop_requested(immediately=True)
+            deleted = False
+            if session.lease.taken:
+                with interrupts.defer_signals():
+                    _close(session, error)
+                    deleted = new and _withdraw(session, store, error)
+            if isinstance(error, KeyboardInterrupt):
+                interrupted = Interrupted(_interrupted(session, store, deleted=deleted))
+                interrupted.final = asked
+                raise interrupted from None
+            if isinstance(error, NoTrialSucceeded):
+                kept = "`tunepipe results` shows each error."
+                raise NoTrialSucceeded(
+                    f"{error} {'It was removed, and its name can be used again.' if deleted else kept}"
+                ) from None
+            raise
+        else:
+            with interrupts.defer_signals():
+                try:
+                    _finish(session, store)
+                except StorageError as error:
+                    _close(session, error)
+                    raise
     except StorageError as error:
-        if session.engine.total_epochs:
-            # A storage that could be written may be so again.
-            error.final = False
+        # A storage that could be written may be so again.
+        error.final = error.final and not session.engine.total_epochs
         raise
     finally:
-        session.file.leave()
+        session.lease.leave()
 
 
-@contextmanager
-def _closing(
-    session: Session, store: Store, interrupts: Interrupts, *, new: bool, note: Callable[[str], None]
-) -> Iterator[None]:
-    try:
-        yield
-    except Superseded:
-        raise
-    except BaseException as error:
-        if isinstance(error, StorageError) and session.file.taken:
-            # A driver that takes the study over removes what this one was writing.
-            with suppress(StorageError):
-                session.file.check()
-        deleted = False
-        # A signal may come from a node that is taken away; a user's request comes through the storage, too.
-        asked = isinstance(error, KeyboardInterrupt) and session.file.stop_requested(immediately=True)
-        if session.file.taken:
-            with interrupts.defer_signals():
-                deleted = new and _withdraw(session, store, error, note)
-                if not deleted:
-                    _close(session, error)
-                    deleted = new and isinstance(error, StorageError) and _withdraw_unstored(session, store)
-        if isinstance(error, KeyboardInterrupt):
-            interrupted = Interrupted(_interrupted(session.job, store, deleted=deleted))
-            interrupted.final = asked
-            raise interrupted from None
-        if isinstance(error, NoTrialSucceeded):
-            then = (
-                "It was removed, and its name can be used again" if deleted else "`tunepipe results` shows each error"
-            )
-            raise NoTrialSucceeded(f"{error} {then}.") from None
-        raise
-    else:
-        _finish(session, store, interrupts)
-
-
-def _finish(session: Session, store: Store, interrupts: Interrupts) -> None:
-    with interrupts.defer_signals():
-        try:
-            # Commands that came too late get an outcome, so that no later session executes them.
-            session.execute_commands(immediately=True)
-            session.flush()
-            session.clear()
-            # No worker is left: what a killed one had begun to write stays unfinished.
-            sweep(store)
-            if (failure := session.final_evaluation.warning) is not None:
-                session.recorder.facts["winner_failure"] = first_line(failure)
-            session.recorder.close("finished", session.end_reason)
-        except StorageError as error:
-            _close(session, error)
-            raise
+def _finish(session: Session, store: Store) -> None:
+    # Commands that came too late get an outcome, so that no later session executes them.
+    session.execute_commands(immediately=True)
+    session.flush()
+    session.clear()
+    # No worker is left: what a killed one had begun to write stays unfinished.
+    sweep(store)
+    failure = session.final_evaluation.warning or ""
+    session.recorder.facts["winner_failure"] = failure.partition("\n")[0]
+    session.recorder.close("finished", session.end_reason)
 
 
 def _close(session: Session, error: BaseException) -> None:
+    """Write what there is, and the error as the session's message."""
     engine, recorder = session.engine, session.recorder
+    if isinstance(error, StorageError):
+        # A driver that takes the study over removes what this one was writing.
+        with suppress(StorageError):
+            session.lease.check()
     if not engine.interrupted:
         engine.interrupt()
     if isinstance(error, KeyboardInterrupt):
@@ -109,39 +96,23 @@ def _close(session: Session, error: BaseException) -> None:
         return
     with suppress(StorageError, Superseded):
         session.flush()
-        lines = str(error).splitlines() or [""]
-        recorder.close("failed" if isinstance(error, Exception) else "interrupted", lines[0])
+        recorder.close("failed" if isinstance(error, Exception) else "interrupted", str(error).partition("\n")[0])
 
 
-def _withdraw(session: Session, store: Store, error: BaseException, note: Callable[[str], None]) -> bool:
-    """Delete a study without results; returns whether it was deleted."""
-    # A mistake in the job may show only after an epoch, for example that its objective is not a metric of the model.
-    # Standard output that is lost is not a mistake in the job.
+def _withdraw(session: Session, store: Store, error: BaseException) -> bool:
+    """Delete a study without epochs, or whose job has a mistake that its first epoch has shown, such as an unknown
+    objective; returns whether it was deleted.
+    """
     final = isinstance(error, UserError) and error.final and not isinstance(error, StorageError)
     mistake = final and session.engine.best is None
-    if session.engine.total_epochs and not mistake:
-        return False
-    try:
-        # A study that another driver has taken over is not deleted.
-        session.file.check()
-        if has_epochs(store) and not mistake:
-            return False
-        if isinstance(error, NoTrialSucceeded):
-            for text in failure_texts(session, store):
-                note(text)
-        session.recorder.stop_heartbeat()
-        remove(store)
-    except TunepipeError:
-        # The error that has ended the study is the one to report; the storage may be its cause.
-        return False
-    return True
-
-
-def _withdraw_unstored(session: Session, store: Store) -> bool:
-    """Delete a study if none of its epochs could be stored; returns whether it was deleted."""
+    # The error that has ended the study is the one to report; the storage may be its cause.
     with suppress(TunepipeError):
-        session.file.check()
-        if not has_epochs(store):
+        # A study that another driver has taken over is not deleted.
+        session.lease.check()
+        if mistake or not (store.files("epochs") or store.files("checkpoints")):
+            if isinstance(error, NoTrialSucceeded):
+                for text in failure_texts(session, store):
+                    note(text)
             session.recorder.stop_heartbeat()
             remove(store)
             return True
@@ -149,36 +120,33 @@ def _withdraw_unstored(session: Session, store: Store) -> bool:
 
 
 def failure_texts(session: Session, store: Store) -> Iterator[str]:
-    """Why trials failed."""
+    """Why trials failed: each error once, with the place in the user's code and what the trial has printed."""
     causes: dict[str, str] = {}
     for trial in session.engine.trials.values():
         if trial.state == "failed":
-            causes.setdefault(re.sub(r"\d+", "0", str(trial.error)), trial.trial_id)
+            causes.setdefault(hide_numbers(str(trial.error)), trial.trial_id)
     for trial_id in list(causes.values())[:_CAUSES]:
         log = layout.log(trial_id)
         text = store.read_text(log) if store.exists(log) else ""
         error, frame = str(session.engine.trials[trial_id].error), user_frame(text)
-        lines = without_libraries(text).splitlines()
-        # The line of the user's code comes first: a traceback has it behind many frames of libraries.
+        lines = without_libraries(text).splitlines()[-_LINES:]
         headline = f"Trial {trial_id} failed{f' at {frame.place}' if frame else ''}: {error.rstrip('.')}."
-        if len(lines) > _LINES:
-            lines = [f"… {len(lines) - _LINES} lines before …", *lines[-_LINES:]]
         # With --workers 0 the trial has printed all of that already.
         yield "\n".join([f"{headline} It printed:" if lines else headline, *(f"  {line}" for line in lines)])
     if len(causes) > _CAUSES:
         yield f"… and {len(causes) - _CAUSES} other errors."
 
 
-def _interrupted(job: TuneJob, store: Store, *, deleted: bool) -> str:
-    event = f"The study {job.name!r} was interrupted"
+def _interrupted(session: Session, store: Store, *, deleted: bool) -> str:
+    event = f"The study {session.job.name!r} was interrupted"
     if deleted:
         return f"{event} before its first epoch and was removed; its name can be used again."
-    if (why := unsaved_state(job)) is not None:
+    if (why := unsaved_state(session.job)) is not None:
         return f"{event}; its tables are complete. It cannot be resumed: {why}."
-    if not job.resumable:
-        how = "with run(JOB, resume=True) where the same functions are defined"
-        return f"{event}; its tables are complete. Resume it {how}."
-    return f"{event}; its tables are complete. Resume it with `{tunepipe_command('resume', called(store.uri))}`."
+    how = f"`tunepipe resume {as_argument(store.uri)}`"
+    if not session.job.resumable:
+        how = "run(JOB, resume=True) where the same functions are defined"
+    return f"{event}; its tables are complete. Resume it with {how}."
 
 
 def _no_value(session: Session) -> str:

@@ -18,14 +18,8 @@ _REPORT_SLACK = 2.5
 class HangDetection:
     """Measures the time since each worker's last report."""
 
-    def __init__(
-        self,
-        resources: Resources,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        workers: Callable[[], int] = lambda: 1,
-    ) -> None:
-        self._workers, self._clock = workers, clock
+    def __init__(self, resources: Resources, clock: Callable[[], float] = time.monotonic) -> None:
+        self.workers, self._clock = 1, clock
         self._epoch_seconds, self._longest = resources.epoch_seconds, 0.0
         self._reported_at: dict[str, float] = {}
 
@@ -33,7 +27,7 @@ class HangDetection:
     def limit(self) -> float | None:
         """Seconds of silence after which a worker counts as hung; None until the duration of an epoch is known."""
         if self._epoch_seconds is not None:
-            return self._epoch_seconds + _REPORT_SLACK * report_seconds(self._workers())
+            return self._epoch_seconds + _REPORT_SLACK * report_seconds(self.workers)
         return max(_MIN_SECONDS, _EPOCHS_OF_SILENCE * self._longest) if self._longest else None
 
     def on_report(self, key: str, rows: Sequence[EpochRow] = ()) -> None:
@@ -64,8 +58,7 @@ class TrainingRate:
     """
 
     def __init__(self) -> None:
-        self._epochs = self._intervals = 0
-        self._seconds = 0.0
+        self._epochs, self._seconds = 0, 0.0
         self._last: float | None = None
 
     @property
@@ -79,7 +72,6 @@ class TrainingRate:
             return
         if self._last is not None:
             self._epochs += epochs
-            self._intervals += 1
             self._seconds += now - self._last
         self._last = now
 
@@ -87,27 +79,18 @@ class TrainingRate:
         """Leave out the time until the next report."""
         self._last = None
 
-    def waited(self, now: float) -> float:
-        """The seconds since the last report, at most the average time between two: then one is overdue."""
-        if self._last is None or not self._intervals:
-            return 0.0
-        return min(now - self._last, self._seconds / self._intervals)
 
-
-_MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS = 1.0, 30.0
+_MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS, _OVERDUE_SECONDS = 1.0, 30.0, 300.0
 _INTERVALS_IN_SESSION = 50
 _MIN_FACTOR, _MAX_FACTOR = 10.0, 150.0
-"""A flush waits for this multiple of the duration of the last one: the age of the session then, within these limits."""
-_OVERDUE_SECONDS = 300.0
 
 
 class FlushTiming:
     """When rows are written: often at first, so that a study's first epochs can be read soon, later twice a minute.
 
-    A study of days then has thousands of parts and not millions. Where a flush takes long, as in a study of many
-    trials, the next one waits longer, so that flushes take at most a hundredth of a long study's time, its first
-    minutes included. It waits at most five minutes: rows that are not written are lost with the driver, and if each new
-    row takes more than its share of the time, a longer interval does not help.
+    A flush waits for a 50th of the session, from 1 to 30 seconds. Where the last one took long, as in a study of many
+    trials, it waits for a multiple of that: the seconds of the session, from 10 to 150, so that flushes take at most a
+    hundredth of a long study's time. It waits at most five minutes: rows that are not written are lost with the driver.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -117,13 +100,9 @@ class FlushTiming:
 
     @property
     def due(self) -> bool:
-        """Whether a flush is due: after a 50th of the session, from 1 to 30 seconds, or a multiple of the last one.
-
-        After 300 seconds it is due in any case.
-        """
+        """Whether a flush is due."""
         now = self._clock()
-        session = now - self._started
-        interval = min(max(_MIN_FLUSH_SECONDS, session / _INTERVALS_IN_SESSION), _MAX_FLUSH_SECONDS)
+        interval = min(max(_MIN_FLUSH_SECONDS, (now - self._started) / _INTERVALS_IN_SESSION), _MAX_FLUSH_SECONDS)
         # The time of the last flush counts: with the current time, the next flush would be put off as time passes.
         factor = min(max(_MIN_FACTOR, self._flushed - self._started), _MAX_FACTOR)
         return now - self._flushed >= min(max(interval, factor * self._cost), _OVERDUE_SECONDS)

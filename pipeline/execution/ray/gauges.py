@@ -44,7 +44,7 @@ class StudyGauges:
             gauges["tunepipe_trials"].set(count, {"state": str(state)})
         gauges["tunepipe_trials_limit"].set(engine.limit)
         gauges["tunepipe_epochs"].set(engine.total_epochs)
-        gauges["tunepipe_seconds"].set(self._session.file.seconds)
+        gauges["tunepipe_seconds"].set(self._session.lease.seconds)
         gauges["tunepipe_lost_workers"].set(sum(trial.attempt - 1 for trial in engine.trials.values()))
         if (best := engine.best) is not None and best.best is not None:
             gauges["tunepipe_best"].set(best.best.value, {"metric": self._session.job.objective.metric})

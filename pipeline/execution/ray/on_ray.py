@@ -20,6 +20,7 @@ from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.cluster import cluster, cluster_nodes, logger_level, ray_environment
 from pipeline.execution.ray.internals import bare_experiment
 from pipeline.execution.ray.job_transport import pack
+from pipeline.notes import note
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout
@@ -32,10 +33,9 @@ def run_on_ray(
     interrupts: Interrupts,
     *,
     address: str | None = None,
-    note: Callable[[str], None] = print,
 ) -> None:
     """Drive a session with Ray Tune until the study has ended or is interrupted."""
-    stdout, job = sys.stdout, session.job
+    job = session.job
     with contextlib.ExitStack() as stack:
         stack.enter_context(logged_output(store))
         # An import that is cut off leaves parts of Ray behind, and a notebook's kernel could not import it again.
@@ -45,13 +45,12 @@ def run_on_ray(
         folder = stack.enter_context(scratch("ray"))
         # Ray's core replaces the handler of SIGTERM.
         interrupts.listen()
-        session.recorder.facts["workers"] = workers
-        with contextlib.redirect_stdout(stdout):
-            nodes = cluster_nodes(joined=joined)
-            if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:
-                note(unused)
-            if (missing := no_node(job, nodes)) is not None:
-                note(f"{missing} Trials wait until such a node joins the cluster.")
+        session.use_workers(workers)
+        nodes = cluster_nodes(joined=joined)
+        if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:
+            note(unused)
+        if (missing := no_node(job, nodes)) is not None:
+            note(f"{missing} Trials wait until such a node joins the cluster.")
         _run_controller(session, store, load_data(), workers, _resources(job, joined=joined), folder, interrupts)
 
 
@@ -141,7 +140,7 @@ def _run_controller(
             folders=folders,
             data=None if data is not None and made_by_workers(session.job, data) else data,
             uri=store.uri,
-            session=session.file.number,
+            session=session.lease.number,
             workers=workers,
             reserves_memory="memory" in resources,
             started_in=str(Path.cwd()),

@@ -29,7 +29,7 @@ from pipeline.errors import (
     TunepipeError,
 )
 from pipeline.execution.data import refuse_other_data, shared_caches
-from pipeline.execution.node_facts import node_facts
+from pipeline.execution.provenance import node_facts
 from pipeline.execution.worker.checkpoints import Checkpoints, checkpoint_of, learner_part
 from pipeline.execution.worker.failures import at_epoch, failure_text
 from pipeline.execution.worker.folder import TrialFolder, captured

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.messages import objective_values_of, values_in, violation_in
+from pipeline.engine.messages import values_in, violation_in
 from pipeline.engine.trial import BestEpoch, Incumbent, Trial, observation
-from pipeline.schedulers import ObjectiveValues
 from pipeline.study import Objective
 from pipeline.study.specification import UNKNOWN
 from tests.unit.engine.play import row
@@ -26,12 +25,6 @@ def test_violations_are_shares_of_the_bounds():
     assert violation_in(row(1, 0.4, parameters=150), BOUNDED) == (0.5 - 0.4) / 0.5 + 0.5
     assert violation_in(row(1, 0.4), BOUNDED) >= UNKNOWN
     assert violation_in(row(1, 0.4), [Objective("score", "max")]) == 0.0
-
-
-def test_losses_are_finite_and_less_is_better():
-    assert objective_values_of((0.6, 50.0), BOUNDED) == ObjectiveValues((-0.6, 50.0), 0.0)
-    missing = objective_values_of((0.6, None), BOUNDED)
-    assert (missing.losses[1], missing.violation) == (UNKNOWN, UNKNOWN)
 
 
 def test_a_value_that_is_not_finite_is_never_best():
@@ -78,15 +71,6 @@ def test_a_value_of_an_earlier_attempt_counts_until_its_epoch_is_reported_again(
     assert (trials[0].best.value, trials[0].best.epoch, incumbent.best) == (0.82, 4, trials[1])
     _report(incumbent, trials, 6, 0.95)
     assert (trials[0].best.value, incumbent.best) == (0.95, trials[0])
-
-
-def test_an_attempt_that_reports_the_same_changes_nothing():
-    incumbent, trials = Incumbent([Objective("score", "min")]), [Trial("0000", {"x": 1})]
-    _report(incumbent, trials, 1, 0.3, 0.1, 0.2)
-    best = trials[0].best
-    for start, values in ((1, [0.3]), (2, [0.1, 0.2]), (1, [0.3, 0.1, 0.2])):
-        _report(incumbent, trials, start, *values)
-        assert (trials[0].best, incumbent.best) == (best, trials[0])
 
 
 @pytest.mark.parametrize("later_driver", [False, True])

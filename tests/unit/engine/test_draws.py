@@ -7,7 +7,7 @@ from pipeline.engine.draws import own_draw
 from pipeline.engine.trial import BestEpoch, Trial, observation
 from pipeline.space import Choice, IntUniform, Uniform
 from pipeline.study import Budget, Objective
-from pipeline.study.trial_configs import config_of_trial, suggestion_of_trial
+from pipeline.study.trial_configs import suggestion_of_trial
 from tests.unit.engine.play import Play, job
 
 
@@ -19,18 +19,6 @@ def _drawn(tuned, count: int, value=None) -> list[Trial]:
             trial.best = BestEpoch(value(trial.config), 1, config=trial.config)
         trials.append(trial)
     return trials
-
-
-def test_the_draws_are_those_of_the_job():
-    tuned = job(start_with=[{"x": 0.25}])
-    configs = [trial.config for trial in _drawn(tuned, 4)]
-    assert configs[0]["x"] == 0.25
-    assert configs == [config_of_trial(tuned, index) for index in range(4)]
-
-
-def test_each_config_of_a_small_space_is_drawn_once():
-    tuned = job(space={"n": IntUniform(1, 8)}, budget=Budget(trials=20))
-    assert sorted(trial.config["n"] for trial in _drawn(tuned, 8)) == list(range(1, 9))
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])

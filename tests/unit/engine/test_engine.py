@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.engine.commands import ChangeBudget
 from pipeline.engine.messages import Report
-from pipeline.schedulers import PBT, SCHEDULERS, Hyperband, PromotingASHA
+from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
 from pipeline.study import Budget, Objective
 from tests.unit.engine.play import Play, job, row
 
@@ -33,16 +33,6 @@ def test_only_a_trial_that_no_worker_had_is_new():
     assert not later.engine.assignment(later.next()).new
 
 
-def test_a_trial_completes_at_its_last_report_and_the_study_ends_when_all_have():
-    play = Play(budget=Budget(trials=1, epochs=2))
-    trial = play.next()
-    assert play.report(trial, 0.1) == "continue"
-    assert play.report(trial, 0.2, last=True) == "stop"
-    assert trial.state == "completed"
-    assert play.engine.next() is None
-    assert (play.engine.exhausted, play.engine.over, play.kinds()) == (True, True, ["start", "finish"])
-
-
 def test_a_promotion_is_one_decision_with_its_rung():
     play = Play(scheduler=HALVING)
     for value in (0.1, 0.4):
@@ -56,25 +46,6 @@ def test_a_promotion_is_one_decision_with_its_rung():
         0.4,
         0.4,
     )
-
-
-def test_trials_that_cannot_be_promoted_are_stopped_at_the_end_and_may_continue_with_a_larger_budget():
-    play = Play(scheduler=HALVING, budget=Budget(trials=2, epochs=4))
-    for value in (0.1, 0.4):
-        play.report(play.next(), value)
-    play.fail(play.next())
-    while (trial := play.engine.next()) is not None:
-        play.fail(trial)
-    assert not play.engine.running
-    assert not any(trial.live for trial in play.engine.trials.values())
-
-
-def test_a_trial_that_loses_its_bracket_is_stopped_at_the_next_request():
-    play = Play(scheduler=Hyperband(reduction_factor=2), budget=Budget(trials=9, epochs=2))
-    for value in (0.2, 0.4):
-        play.report(play.next(), value)
-    assert play.next().trial_id == "0001"
-    assert (play.engine.trials["0000"].state, play.engine.trials["0000"].cut_off) == ("stopped", False)
 
 
 def test_an_exploit_begins_a_segment_with_the_other_trials_weights():
@@ -111,15 +82,6 @@ def test_milestones_are_kept_once_with_all_objectives_and_not_after_an_exploit()
     assert trial.milestones == {1: (0.5, 3.0), 2: (0.6, None), 3: (0.7, None)}
 
 
-@pytest.mark.parametrize("value", [None, math.nan])
-def test_an_epoch_without_a_value_decides_nothing(value):
-    play = Play(scheduler="asha", budget=Budget(trials=4, epochs=9))
-    trial = play.next()
-    if value is None:
-        assert play.report(trial, value) == "continue"
-    assert trial.milestones == {}
-
-
 def test_epochs_that_are_trained_again_count_once():
     play = Play()
     trial = play.next()
@@ -142,16 +104,6 @@ def test_a_lost_worker_leads_to_another_attempt_until_it_is_lost_four_times_with
     assert trial.state == "failed"
     assert play.kinds() == ["start", *["retry"] * 6, "fail"]
     assert play.engine.on_worker_lost("0000", "again.") is None
-
-
-def test_the_best_trial_is_another_one_when_it_fails():
-    play = Play()
-    best, other = play.next(), play.next()
-    play.report(best, 0.9)
-    play.report(other, 0.5)
-    assert play.engine.best is best
-    play.fail(best)
-    assert play.engine.best is other
 
 
 def test_a_job_that_cannot_be_used_ends_the_study_before_any_epoch_and_only_a_trial_later():
@@ -234,14 +186,6 @@ def test_an_interrupted_study_pauses_its_trials_and_a_late_report_ends_none():
     assert (trial.state, trial.cut_off) == ("paused", False)
     assert [(one.trial_id, one.kind) for one in play.decisions[1:]] == [(None, "pause"), ("0000", "pause")]
     assert play.engine.next() is None
-
-
-def test_counts_can_be_read_while_trials_change():
-    play = Play()
-    counts = iter(play.engine.counts.items())
-    first = next(counts)
-    play.next()
-    assert dict([first, *counts])["running"] == 1
 
 
 def test_trials_count_as_changed_until_they_are_written():

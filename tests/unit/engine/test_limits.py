@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.limits import common_failure, exhausted_budget, options_to_continue
+from pipeline.engine.limits import common_failure, exhausted_budget
 from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.study import Budget, Objective
 from tests.unit.engine.play import job
@@ -32,25 +32,6 @@ def test_a_limit_is_named_when_it_is_reached(
     value = reached.get("best")
     best = None if value is None else BestEpoch(value, 1)
     assert exhausted_budget(tuned, **{"seconds": 0.0, "epochs": 0, **reached, "best": best}) == words
-
-
-@pytest.mark.parametrize(
-    ("budget", "reached", "options"),
-    [
-        ({}, {"drawn": 16}, ["--trials 17"]),
-        ({}, {"drawn": 3}, ["--trials 17"]),
-        ({"total_epochs": 20}, {"drawn": 3, "epochs": 21}, ["--total-epochs 29"]),
-        ({"seconds": 10}, {"drawn": 3, "seconds": 10.5}, ["--seconds 21"]),
-        ({"target": 0.5}, {"drawn": 16, "best": BestEpoch(0.5, 1)}, ["--trials 17", "--set budget.target=VALUE"]),
-    ],
-    ids=["trials", "no limit", "epochs", "seconds", "target and trials"],
-)
-def test_each_limit_that_is_reached_has_an_option(
-    budget: dict[str, Any], reached: dict[str, Any], options: list[str]
-) -> None:
-    tuned = job(budget=Budget(**budget))
-    found = options_to_continue(tuned, **{"seconds": 0.0, "epochs": 0, "best": None, **reached})
-    assert found == options
 
 
 def test_a_trial_beyond_the_bounds_reaches_no_target() -> None:
@@ -104,8 +85,3 @@ def test_configs_that_an_objective_gives_up_do_not_end_a_study() -> None:
     for trial in trials:
         trial.error = "TrialPruned: diverges"
     assert common_failure(job(), trials) is None
-
-
-def test_their_number_is_a_field_of_the_budget() -> None:
-    found = common_failure(job(budget=Budget(max_failed_trials=1)), _trials("a"))
-    assert found == "The first 1 trials failed with the same error: ValueError: a"

@@ -70,7 +70,6 @@ def _reports_of_a_worker(job: TuneJob, store: Store) -> None:
 def test_a_simulated_worker_reports_when_a_real_one_does(
     fields: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A simulated worker reports the same epochs of the same curves as a real one and ends trials equally."""
     job = _job(**fields)
     reports: list[tuple[str, list[int], bool]] = []
     on_report = Engine.on_report
@@ -88,28 +87,7 @@ def test_a_simulated_worker_reports_when_a_real_one_does(
     assert reports == real
 
 
-def test_the_first_report_of_a_worker_follows_one_epoch() -> None:
-    """A worker's first interval ends after one epoch with an early report, and the trial continues."""
-    first = ReportInterval(_job(), 0, first=True)
-    assert first.after(row(1, 0.1), seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=False)
-    assert not ReportInterval(_job(), 0, first=False).after(row(1, 0.1), seconds=0.0).due
-
-
-def test_each_epoch_is_reported_where_all_together_are_limited() -> None:
-    """With a limit of the study's epochs, a report is due after each of them."""
-    interval = ReportInterval(_job(budget=Budget(trials=3, epochs=_EPOCHS, total_epochs=14)), 0, first=False)
-    assert interval.after(row(1, 0.1), seconds=0.0).due
-
-
-def test_a_report_is_due_after_some_seconds() -> None:
-    """A report is due after the epoch that exceeds the seconds of its interval."""
-    interval = ReportInterval(_job(), 0, first=False)
-    assert not interval.after(row(1, 0.1), seconds=report_seconds(1) - 0.1).due
-    assert interval.after(row(2, 0.1), seconds=report_seconds(1)).due
-
-
 def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it() -> None:
-    """A report is due at a milestone, with a checkpoint for PBT and without one for ASHA."""
     pbt = ReportInterval(_job(scheduler=PBT(interval=3), function=None, model=_learn, data="digits"), 0, first=False)
     assert pbt.after(row(3, 0.1), seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=True)
     asha = ReportInterval(_job(scheduler=ASHA(grace_period=3)), 0, first=False)
@@ -129,14 +107,12 @@ def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it
 def test_a_trial_is_over_at_its_maximum_its_target_or_its_own_end(
     epoch: int, value: float | None, ended: bool, over: bool
 ) -> None:
-    """A trial ends at its maximum, at its target or when it ends itself, whichever is first."""
     budget = Budget(trials=3, epochs=9, target=0.9)
     reached = budget.target_reached(Objective("score", "max"), value, 0.0)
     assert is_over(budget, epoch, reached=reached, ended=ended) is over
 
 
 def test_an_epoch_beyond_the_bounds_reaches_no_target() -> None:
-    """An epoch with the target's value is the last of its trial only within the bounds of all objectives."""
     objectives = [Objective("score", "max"), Objective("cost", "min", at_most=2.0)]
     interval = ReportInterval(_job(objectives=objectives, budget=Budget(epochs=9, target=0.9)), 0, first=False)
     assert interval.after(row(1, 0.9, cost=2.0), seconds=0.0).last

@@ -28,14 +28,6 @@ def test_only_changed_trials_are_converted_again():
     assert list(whole) == ["trials", "scheduler", "outcomes", "paused", "enqueued"]
 
 
-@pytest.mark.parametrize("error", ["Loss is NaN.", "Infinity and ü", "No file \udc80.csv"])
-def test_any_text_of_a_trial_is_in_the_state(error):
-    play = Play()
-    play.next().error = error
-    again = play.resumed()
-    assert again.engine.trials["0000"].error == error
-
-
 def test_a_value_that_is_not_finite_is_null_and_a_scheduler_state_with_one_is_refused(monkeypatch):
     play = Play()
     play.next().value = math.nan

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.commands import ChangeBudget, Continue, Enqueue, Pause, StopTrial
+from pipeline.engine.commands import Continue, Enqueue, Pause, StopTrial, command_object
 from pipeline.engine.messages import Report
+from pipeline.errors import StorageError
 from pipeline.execution import commands
 from pipeline.execution.commands import (
+    CommandInbox,
     is_paused,
     outcomes,
     request_stop,
@@ -22,11 +24,10 @@ from pipeline.execution.commands import (
     wait_for_end,
     wait_for_outcome,
 )
-from pipeline.execution.driver import command_inbox
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
 from pipeline.storage.sessions import read_sessions
-from pipeline.study import layout, load_study
+from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.unit.execution.recorded_curves import Study, row
 
@@ -34,7 +35,7 @@ from tests.unit.execution.recorded_curves import Study, row
 @pytest.fixture
 def begun(study: Any, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study whose driver may look for commands at any time."""
-    monkeypatch.setattr(command_inbox, "time", Leaping())
+    monkeypatch.setattr(commands, "time", Leaping())
     s: Study = study()
     s.session.begin()
     return s
@@ -57,18 +58,7 @@ def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> Non
     assert following.config == {"x": 0.25}
 
 
-def test_a_budget_is_that_of_the_study_from_then_on(begun: Study) -> None:
-    s, trial = begun, begun.session.next()
-    assert trial is not None
-    send(s.store, ChangeBudget(trials=9, seconds=100))
-    _step(s, trial.trial_id, 1)
-    budget = load_study(s.store, here=[s.session.job.function]).budget
-    assert (budget.trials, budget.seconds) == (9, 100)
-    assert s.session.job.budget == budget
-
-
 def test_a_pause_is_for_one_session(begun: Study) -> None:
-    """A pause applies only to the session that it names, and a command to continue ends it."""
     s, trial = begun, begun.session.next()
     assert trial is not None
     old = send(s.store, Pause(session=7))
@@ -86,16 +76,6 @@ def test_a_pause_is_for_one_session(begun: Study) -> None:
     again = s.session.next()
     assert again is not None
     assert (again.trial_id, s.session.engine.trials[again.trial_id].epoch) == (trial.trial_id, 3)
-
-
-def test_an_invalid_command_does_not_end_the_study(begun: Study) -> None:
-    """An invalid command does not end the study and gets an outcome under its id."""
-    s, trial = begun, begun.session.next()
-    assert trial is not None
-    name = "20261126T095501584630-1ec8178b"
-    s.store.write(layout.command(name), '{"kind": "format-disk"}')
-    assert _step(s, trial.trial_id, 1) == "continue"
-    assert str(outcomes(s.store)[name]).startswith("It is not a command")
 
 
 def test_a_command_does_not_wait_for_a_dead_driver(tmp_path: Path) -> None:
@@ -173,7 +153,6 @@ def test_a_process_that_handles_no_signal_gets_none(
 
 @pytest.mark.parametrize("fields", [{"state": "finished"}, {"process_started_after_boot": 1.0}])
 def test_without_a_live_driver_no_stop_is_requested(store: Store, fields: dict[str, Any]) -> None:
-    """Without a live driver no stop request is written, so that no later session finds one."""
     _write(store, **fields)
     assert request_stop(store) is None
     assert not store.exists(layout.stop_request(1))
@@ -190,3 +169,45 @@ def test_the_end_of_a_session_is_awaited(store: Store, monkeypatch: pytest.Monke
     assert rounds == []
     _write(store, 2)
     assert wait_for_end(store, session) == "running"
+
+
+FIRST, SECOND = "20261126T095501584630-1ec8178b", "20261126T095501584631-00000000"
+STOP = StopTrial(trial_id="0001")
+
+
+def _found(store: Store, *known: str) -> dict[str, Any]:
+    return dict(CommandInbox(store).new(known, immediately=True))
+
+
+def test_new_commands_are_found_the_oldest_first(store: Store) -> None:
+    for name in (SECOND, FIRST):
+        store.write(layout.command(name), json.dumps(command_object(STOP)))
+    store.write("commands/notes.txt", "mine")
+    assert list(_found(store).items()) == [(FIRST, STOP), (SECOND, STOP)]
+    assert list(_found(store, FIRST)) == [SECOND]
+    assert list(CommandInbox(store).new(())) == []
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"kind": "format-disk"}', "null", "9" * 5000, '{"kind": []}', b" " * 2_000_000]
+)
+def test_a_file_that_is_no_command_is_reported(store: Store, content: str) -> None:
+    store.write(layout.command(FIRST), content)
+    assert str(_found(store)[FIRST]).startswith("It ")
+
+
+@pytest.mark.parametrize("error", [StorageError("The storage does not answer."), FileNotFoundError("It is gone.")])
+def test_a_command_that_cannot_be_read_now_is_found_later(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> bytes:
+        raise error
+
+    # Without hard links it is empty for a moment.
+    store.write(layout.command(FIRST), "")
+    assert _found(store) == {}
+    store.write(layout.command(FIRST), json.dumps(command_object(STOP)))
+    with monkeypatch.context() as failing:
+        failing.setattr(Store, "read", fail)
+        assert _found(store) == {}
+    assert _found(store) == {FIRST: STOP}

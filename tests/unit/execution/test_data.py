@@ -12,7 +12,7 @@ import pytest
 from pipeline import TuneJob, load_results, run
 from pipeline.datasets import Split, Stream
 from pipeline.errors import DataError
-from pipeline.execution import session_training
+from pipeline.execution import run as run_module
 from pipeline.execution.data import shared_caches, start_loading
 from pipeline.execution.rerun import rerun
 from pipeline.storage import Store
@@ -122,7 +122,7 @@ def test_the_workers_of_a_session_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_wrong_data_end_a_study_before_ray_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_training, "run_on_ray", lambda *_, **__: pytest.fail("Ray was started"))
+    monkeypatch.setattr(run_module, "run_on_ray", lambda *_, **__: pytest.fail("Ray was started"))
     (tmp_path / "missing_job.py").write_text(JOB.format(file=str(tmp_path / "missing")))
     job = find(str(tmp_path / "missing_job.py")).replaced({"resources.workers": 2})
     with pytest.raises(DataError, match="missing"):

@@ -43,12 +43,10 @@ def _states(s: Study) -> list[tuple[str, int]]:
 
 
 def test_one_trial_is_trained_after_the_other(run_study: Any) -> None:
-    """In one process, trials are trained one after the other to the end of the study."""
     assert _states(run_study()) == [("completed", 4), ("completed", 4)]
 
 
 def test_a_signal_ends_the_study_after_the_epochs_in_training(run_study: Any) -> None:
-    """After a signal, the epochs in training are reported and no further trial starts."""
 
     def signalled(interrupts: Interrupts) -> None:
         interrupts.requested = True
@@ -59,7 +57,6 @@ def test_a_signal_ends_the_study_after_the_epochs_in_training(run_study: Any) ->
 
 
 def test_ctrl_c_in_the_users_code_pauses_the_trial(run_study: Any) -> None:
-    """Ctrl-C within the user's code loses the epoch in training, pauses the trial and leaves the study resumable."""
 
     def interrupted(_: Interrupts) -> None:
         raise KeyboardInterrupt

@@ -26,7 +26,6 @@ class _Finalized:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_in_code_that_ignores_exceptions_ends_the_study() -> None:
-    """A signal that a user's code has swallowed is raised again before training begins."""
     with interruptible() as interrupts:
         _Finalized()
         with pytest.raises(KeyboardInterrupt):
@@ -34,7 +33,6 @@ def test_a_signal_in_code_that_ignores_exceptions_ends_the_study() -> None:
 
 
 def test_a_lost_signal_prints_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    """Within a study, an interrupt lost in a finalizer prints no traceback; other errors are printed as before."""
 
     class Failing:
         def __del__(self) -> None:
@@ -53,26 +51,10 @@ def test_a_lost_signal_prints_no_traceback(capsys: pytest.CaptureFixture[str]) -
         sys.unraisablehook = hook
 
 
-def test_the_handler_can_be_pickled_while_it_listens() -> None:
-    """An active signal handler can be pickled by cloudpickle even if the earlier handler is a local function."""
-    from ray import cloudpickle
-
-    def earlier(signum: int, frame: object) -> None:
-        """Stands for a handler that Ray sets."""
-
-    before = signal.signal(signal.SIGTERM, earlier)
-    try:
-        with interruptible() as interrupts:
-            assert cloudpickle.loads(cloudpickle.dumps(interrupts)).requested is False
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 @pytest.mark.parametrize(("number", "again"), [(signal.SIGINT, "Ctrl-C again"), (signal.SIGTERM, "Another signal")])
 def test_the_first_signal_says_what_it_does_and_what_another_one_does(
     number: signal.Signals, again: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While trials train, the first signal prints what it and a second signal do, and the second one raises."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with interruptible() as interrupts:
@@ -89,7 +71,6 @@ def test_the_first_signal_says_what_it_does_and_what_another_one_does(
 
 
 def test_a_forked_process_ends_at_sigterm_as_without_a_study() -> None:
-    """A process that the user's code forks, as for multiprocessing.Pool, is ended by SIGTERM, and raises nothing."""
     ready, begun = os.pipe()
     with interruptible():
         child = os.fork()

@@ -12,10 +12,9 @@ from tests.unit.results.studies import HOSTILE, asha_study
 
 
 def test_an_outcome_is_displayed_with_the_best_value_and_the_studys_folder(tmp_path: Path) -> None:
-    """Text and HTML of an outcome have the study's state, its best value and config, its folder and what reads it."""
     study = asha_study(tmp_path, trials=6)
     outcome = Outcome(study.store)
-    text, html = pretty(outcome), outcome._repr_html_()
+    text = pretty(outcome)
     assert text == str(outcome) == repr(outcome)
     first, *lines = text.splitlines()
     assert first.startswith("mnist-asha  finished, ")
@@ -24,9 +23,7 @@ def test_an_outcome_is_displayed_with_the_best_value_and_the_studys_folder(tmp_p
     assert labels == ["best", "config", "study", "next"]
     assert lines[-2] == f"study   {study.store.uri}"
     assert lines[-1].startswith(f"next    tunepipe results {study.store.uri}  tunepipe explain ")
-    for line in lines:
-        assert line[8:] in html
-    assert HOSTILE not in html
+    assert HOSTILE not in text
 
 
 def test_an_outcome_has_the_tables_of_its_study(tmp_path: Path) -> None:
@@ -43,4 +40,3 @@ def test_an_outcome_has_the_tables_of_its_study(tmp_path: Path) -> None:
 def test_an_outcome_of_a_study_that_is_gone_can_be_displayed(tmp_path: Path) -> None:
     outcome = Outcome(Store(tmp_path / "<b>"))
     assert repr(outcome) == f"Outcome of a study that can no longer be read: {tmp_path}/<b>"
-    assert "&lt;b&gt;" in outcome._repr_html_()

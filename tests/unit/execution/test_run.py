@@ -3,20 +3,27 @@
 import contextlib
 import json
 import math
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline import Budget, Choice, Fit, Grid, Objective, TuneJob, Uniform, load_results, run
+from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, Uniform, load_results, run
 from pipeline.engine.commands import Enqueue
-from pipeline.errors import ModelError, StorageError, UsageError
+from pipeline.errors import ModelError, StorageError, StorageUnreachable, UsageError
+from pipeline.execution import run as run_module
 from pipeline.execution.commands import send
 from pipeline.execution.driver import record
 from pipeline.execution.outcome import Outcome
+from pipeline.execution.run import data_notes
+from pipeline.notes import notes_to
 from pipeline.storage import Store, lease
 from pipeline.storage.lease import Lease
+from pipeline.study.studies import STORAGE_WAIT_VARIABLE
+from tests.hostile.command import tunepipe
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -36,12 +43,6 @@ def along(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 def keeping(config: Mapping[str, Any], state: Any) -> Iterator[tuple[dict[str, float], dict[str, int]]]:
     for step, value in enumerate(CURVES[str(config["curve"])][state["step"] if state else 0 :]):
         yield {"score": value}, {"step": step + 1}
-
-
-def colliding(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Two metrics whose names differ in case alone."""
-    for step in range(4):
-        yield {"Score": 9.0, "score": float(step)}
 
 
 BEATEN = threading.Event()
@@ -92,7 +93,6 @@ def test_the_weights_of_the_best_epoch_are_kept(curves, best, tmp_path):
 
 
 def test_anything_but_a_job_is_refused(tmp_path):
-    """Anything but a TuneJob, such as the outcome of another run, is refused with its type."""
     with pytest.raises(UsageError, match=r"run\(\) takes a TuneJob; found an object of type Outcome\."):
         run(Outcome(Store(tmp_path)))
 
@@ -102,12 +102,6 @@ def test_trials_epochs_and_workers_may_be_given_in_the_call(tmp_path):
     results = run(several, storage=tmp_path, trials=2, epochs=3, workers=0).results
     assert (len(results.trials), set(results.trials["epochs"])) == (2, {3})
     assert results.job["resources"]["workers"] == 0
-
-
-def test_the_budget_of_epochs_is_not_overrun(tmp_path):
-    """A budget of three epochs trains three epochs, however many a trial might train between reports."""
-    run(job(budget=Budget(trials=1, epochs=4, total_epochs=3)), storage=tmp_path)
-    assert len(load_results(tmp_path / "s").epochs) == 3
 
 
 def test_finished_trials_continue_with_more_epochs(tmp_path):
@@ -176,13 +170,6 @@ def test_a_mistake_deletes_nothing_that_was_there(tmp_path):
     assert [path.name for path in (tmp_path / "s").iterdir()] == ["thesis.txt"]
 
 
-def test_a_mistake_leaves_the_name_free(tmp_path):
-    """A study that fails on an unknown metric leaves no folder, so that its name stays free."""
-    with pytest.raises(ModelError, match="not among the metrics: score"):
-        run(job(objectives=[Objective("nope", "max")]), storage=tmp_path)
-    assert not (tmp_path / "s").exists()
-
-
 def test_a_mistake_does_not_delete_untracked_files(tmp_path):
     (tmp_path / "elsewhere").mkdir()
 
@@ -199,24 +186,9 @@ def test_a_mistake_does_not_delete_untracked_files(tmp_path):
 
 
 def test_a_function_that_exits_fails_its_trial_alone(tmp_path):
-    """A function that calls sys.exit with another code than 0 fails its trial with SystemExit as the error."""
     with pytest.raises(Exception, match="ended without a value"):
         run(job(function=leaving, space={"x": 1}), storage=tmp_path)
     assert load_results(tmp_path / "s").trials["error"].iloc[0].startswith("SystemExit")
-
-
-def test_functions_of_fit_are_called_before_the_study_begins(tmp_path):
-    wrong = job(function=None, model=along, data=along, fit=Fit(steps_per_epoch=lambda _: "many"))
-    with pytest.raises(ModelError, match="returned 'many'"):
-        run(wrong.replaced({"objectives": [Objective("loss", "min")]}), storage=tmp_path)
-    assert not (tmp_path / "s").exists()
-
-
-def test_the_session_is_on_record_before_anything_is_trained(tmp_path):
-    """A run records its session, and a resume of the finished study trains nothing."""
-    run(job(), storage=tmp_path)
-    assert json.loads((tmp_path / "s/sessions/0001.json").read_text())["state"] == "finished"
-    assert run(job(), storage=tmp_path, resume=True).finished_before
 
 
 def test_the_outcome_of_a_study_that_was_finished_before_is_the_recorded_one(tmp_path):
@@ -233,7 +205,6 @@ def test_the_outcome_of_a_study_that_was_finished_before_is_the_recorded_one(tmp
 
 
 def test_a_second_study_at_the_same_time_is_refused(tmp_path):
-    """While a thread runs a study, another study is refused in words, and is run once the first has ended."""
     first = threading.Thread(
         target=run, args=(job(function=held, name="first"),), kwargs={"storage": tmp_path, "note": lambda _: None}
     )
@@ -272,3 +243,72 @@ def test_a_study_without_untried_configs_finishes(tmp_path):
     assert (session["state"], session["message"]) == ("finished", outcome.message)
     assert sorted(load_results(tmp_path / "s").trials["config_curve"]) == sorted(space["curve"].values)
     assert run(job(space=space, searcher="random", budget=Budget(trials=16, epochs=4)), storage=tmp_path, resume=True)
+
+
+def test_a_new_study_notes_what_its_job_does_not_say(tmp_path):
+    notes: list[str] = []
+
+    def typed(config):
+        yield {"score": 1.0}
+
+    run(job(function=typed, space={"x": 1, "shape": [8, 9]}, searcher="random"), storage=tmp_path, note=notes.append)
+    for text in ("typed is not defined in a file", "The space has nothing to draw", "shape is a list"):
+        assert [note for note in notes if text in note], text
+
+
+def test_surprises_in_the_data_are_noted():
+    x = np.zeros((4, 2), "float32")
+    trained = job(function=None, model=along, data="digits", objectives=[Objective("loss", "min")])
+    split, holes = Split(x, x), Split(np.where(np.arange(8).reshape(4, 2) < 2, np.nan, x), x)
+    recorded = {"train": {"pipeline": "tf.data.Dataset", "batches": 2, "elements": "float32"}}
+    assert list(data_notes(trained, Dataset("rows", split, split), {})) == []
+    (unvalidated,) = data_notes(trained, Dataset("rows", split), {})
+    (infinite,) = data_notes(trained, Dataset("rows", holes, split), {})
+    (unhashed,) = data_notes(trained, Dataset("rows", split, split), recorded)
+    assert unvalidated.startswith("there is no validation split")
+    assert infinite.startswith("the data have numbers that are NaN or infinite: 2 in the inputs of train")
+    assert "the train pipeline" in unhashed
+
+
+AWAY = StorageUnreachable("Cannot look at s3://b/s: no server. Fix that, or choose another storage with --storage.")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "errors", "raised", "left"),
+    [
+        ("300", [AWAY] * 3, None, 0),
+        ("300", [StorageError("no such key")] * 2, StorageError, 1),
+        (None, [AWAY] * 2, StorageUnreachable, 1),
+        ("soon", [AWAY], UsageError, 1),
+    ],
+)
+def test_a_driver_waits_for_a_storage_that_does_not_answer(seconds, errors, raised, left, monkeypatch):
+    monkeypatch.setattr(run_module, "_POLL_SECONDS", 0.0)
+    monkeypatch.delenv(STORAGE_WAIT_VARIABLE, raising=False)
+    if seconds is not None:
+        monkeypatch.setenv(STORAGE_WAIT_VARIABLE, seconds)
+    left_errors, notes = list(errors), []
+
+    def exists(_store, _path):
+        if left_errors:
+            raise left_errors.pop()
+        return False
+
+    monkeypatch.setattr(Store, "exists", exists)
+    with notes_to(notes.append), contextlib.nullcontext() if raised is None else pytest.raises(raised):
+        run_module.wait_for_storage("/s")
+    assert len(left_errors) == left
+    assert [note.partition(":")[0] for note in notes] == (
+        [] if raised else ["The driver waits for the storage for up to 300 s"]
+    )
+
+
+def test_the_command_waits_before_it_reads(monkeypatch):
+    monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "1")
+    monkeypatch.setattr(run_module, "_POLL_SECONDS", 0.0)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        storage = f"s3://b/s?endpoint_override=127.0.0.1:{closed.getsockname()[1]}&scheme=http&region=us-east-1"
+        ended = tunepipe("run", "beale", "--resume", "--storage", storage)
+    assert ended.code == 2
+    assert " ".join(ended.errors.split()).count("The driver waits for the storage for up to 1 s") == 1

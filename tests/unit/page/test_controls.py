@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from pipeline.engine.messages import Report
+from pipeline.execution import commands
 from pipeline.execution.commands import outcomes
-from pipeline.execution.driver import command_inbox
 from pipeline.storage import lease
 from pipeline.study import layout
 from tests.clocks import Leaping
@@ -21,7 +21,7 @@ Post = Callable[..., requests.Response]
 @pytest.fixture
 def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study whose driver is this process, and has reported an epoch of its first trial."""
-    for module in (command_inbox, lease):
+    for module in (commands, lease):
         monkeypatch.setattr(module, "time", Leaping())
     s = new_study(tmp_path / "s")
     s.session.begin()

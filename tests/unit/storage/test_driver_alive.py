@@ -36,21 +36,17 @@ def _write(store: Store, number: int, *, age: float = 0.0, ahead: float = 0.0, *
     return read_sessions(store)[-1]
 
 
-def _no_note(text: str) -> None:
-    raise AssertionError(text)
-
-
 def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store) -> None:
-    assert driver_alive(store, _write(store, 1, **identity()), _no_note)
+    assert driver_alive(store, _write(store, 1, **identity()))
     dead = {**identity(), "process_started_after_boot": 1.0}
-    assert not driver_alive(store, _write(store, 1, **dead), _no_note)
-    assert not driver_alive(store, _write(store, 1, **{**identity(), "state": "finished"}), _no_note)
+    assert not driver_alive(store, _write(store, 1, **dead))
+    assert not driver_alive(store, _write(store, 1, **{**identity(), "state": "finished"}))
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, 0.0, 7200.0])
 def test_a_driver_that_has_been_silent_for_long_is_dead(store: Store, ahead: float) -> None:
     session = _write(store, 1, age=SILENT_SECONDS + 10, ahead=ahead)
-    assert not driver_alive(store, session, _no_note)
+    assert not driver_alive(store, session)
     assert state_in(store, [session]) == "interrupted"
     assert [entry.path for entry in store.entries() if entry.kind == "file"] == [layout.session(1)]
 
@@ -60,7 +56,7 @@ def test_a_driver_lives_however_its_clock_is_set(store: Store, clock: dict[float
     session = _write(store, 1, age=10, ahead=ahead)
     assert state_in(store, [session]) == "running"
     clock[15.0] = lambda: _write(store, 1, ahead=ahead)
-    assert driver_alive(store, session, lambda _: None)
+    assert driver_alive(store, session)
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, 0.0, 7200.0])
@@ -88,9 +84,9 @@ def test_a_driver_is_watched_where_the_storage_cannot_be_written(
     monkeypatch.setattr(Store, "age", full)
     session = _write(store, 1, age=SILENT_SECONDS + 10)
     assert state_in(store, [session]) == "interrupted"
-    assert not driver_alive(store, session, lambda _: None)
+    assert not driver_alive(store, session)
     clock[sessions.time.monotonic() + 15.0] = lambda: _write(store, 1)
-    assert driver_alive(store, session, lambda _: None)
+    assert driver_alive(store, session)
 
 
 @pytest.fixture
@@ -109,7 +105,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> dict[float, Any]:
 
 
 def test_a_remote_driver_without_heartbeat_is_dead(store: Store, clock: dict[float, Any]) -> None:
-    assert not driver_alive(store, _write(store, 1, heartbeat=None), lambda _: None)
+    assert not driver_alive(store, _write(store, 1, heartbeat=None))
     session = _write(store, 1, age=0)
     clock[3.0] = lambda: _write(store, 1, age=0, state="interrupted")
-    assert not driver_alive(store, session, lambda _: None)
+    assert not driver_alive(store, session)

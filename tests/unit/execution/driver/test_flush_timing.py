@@ -6,7 +6,6 @@ from pipeline.execution.driver.timing import FlushTiming
 
 
 def test_flushes_are_frequent_at_first_and_at_most_half_a_minute_apart() -> None:
-    """A flush is due after a second at first, later after a 50th of the session, and after 30 seconds at most."""
     now = 0.0
     timing = FlushTiming(lambda: now)
     for started, interval in ((0.0, 1.0), (500.0, 10.2), (1e6, 30.0)):
@@ -21,7 +20,6 @@ def test_flushes_are_frequent_at_first_and_at_most_half_a_minute_apart() -> None
 
 @pytest.mark.parametrize(("started", "times"), [(0.0, 10), (49.0, 50), (1e6, 150)])
 def test_flushes_take_a_hundredth_of_the_time(started: float, times: int) -> None:
-    """After a slow flush the next one is delayed by 10 times its duration at first, and later by up to 150 times."""
     now = 0.0
     timing = FlushTiming(lambda: now)
     now = started
@@ -34,7 +32,6 @@ def test_flushes_take_a_hundredth_of_the_time(started: float, times: int) -> Non
 
 
 def test_a_flush_is_due_after_five_minutes_in_any_case() -> None:
-    """However long the last flush took, the next one is due after five minutes."""
     now = 1e6
     timing = FlushTiming(lambda: now)
     with timing.flushing():

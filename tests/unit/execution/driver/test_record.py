@@ -1,13 +1,11 @@
 """What a driver writes into its study, and what counts after it was killed or replaced."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import duckdb
 import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -20,9 +18,9 @@ from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.space import Choice, Switch, Uniform
 from pipeline.storage import Store, lease
-from pipeline.storage.schema import metric_column, metric_columns
+from pipeline.storage.schema import metric_columns
 from pipeline.storage.sessions import read_sessions
-from pipeline.study import Budget, Objective, layout
+from pipeline.study import Budget, layout
 from tests.clocks import Clock, Leaping
 from tests.unit.execution.recorded_curves import Study, row
 
@@ -115,40 +113,6 @@ def test_what_the_state_file_does_not_name_does_not_exist(study: Make, monkeypat
     assert epochs_of(s) == [(first, 1), (first, 2)]
 
 
-def test_a_heartbeat_within_a_flush_commits_nothing(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "BEAT_SECONDS", 0.0)
-    s = study()
-    first = train(s, 1)
-    s.session.flush()
-    train(s, 2, trial=first)
-    write, seen = Store.write_table, []
-
-    def written(store: Store, path: str, table: pa.Table) -> None:
-        write(store, path, table)
-        s.recorder.beat()
-        seen.append(epochs_of(s))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "write_table", written)
-        s.session.flush()
-    assert seen == [[(first, 1)]]
-    assert epochs_of(s) == [(first, 1), (first, 2)]
-
-
-def test_an_epoch_that_is_trained_again_counts_as_it_is_now(study: Make) -> None:
-    s = study()
-    first = train(s, 1, 2, extra=1.0)
-    s.session.flush()
-    again = resumed(s, 2)
-    assignment = again.session.next()
-    again.recorder.add_epochs(first, assignment.config, [row(2, 0.9, extra=2.0)])
-    again.session.flush()
-    for _ in range(2):
-        rows = load_results(s.store.uri).epochs
-        assert rows[["epoch", "session", "extra"]].to_numpy().tolist() == [[1, 1, 1.0], [2, 2, 2.0]]
-        again.recorder.close("finished")
-
-
 def test_nothing_that_an_earlier_driver_may_still_delete_is_needed(study: Make) -> None:
     s = study()
     first = train(s, 1, 2)
@@ -223,18 +187,6 @@ def test_a_part_that_is_gone_is_an_error_unless_another_driver_has_taken_over(
         s.recorder.close("finished")
 
 
-def test_only_own_files_are_deleted(study: Make) -> None:
-    s = study()
-    train(s, 1)
-    s.session.flush()
-    part = s.store.read("epochs/part-0001-000001.parquet")
-    s.store.write("epochs/backup.parquet", part)
-    s.store.write("epochs/notes.txt", "mine")
-    s.recorder.close("finished")
-    assert s.store.files("epochs") == ["epochs/all-0001.parquet", "epochs/backup.parquet", "epochs/notes.txt"]
-    assert len(load_results(s.store.uri).epochs) == 1
-
-
 def test_rows_of_a_session_without_a_file_are_refused(study: Make) -> None:
     s = study()
     train(s, 1)
@@ -271,21 +223,6 @@ def test_the_table_of_trials_is_stored_again_when_it_is_due(study: Make, monkeyp
     assert s.store.read_table(layout.TRIALS)["epochs"].to_pylist() == [2]
 
 
-def test_metrics_keep_their_columns(study: Make) -> None:
-    s = study()
-    first = train(s, 1, **{"a-b": 1.0, "a b": 2.0})
-    s.session.flush()
-    again = resumed(s, 2)
-    again.session.next()
-    train(again, 2, trial=first, **{"Top-5 Acc": 0.9, "a b": 2.0, "a-b": 1.0})
-    again.session.flush()
-    results = load_results(s.store.uri)
-    column = {name: column for column, name in results.metric_names.items()}
-    assert column["a b"] == "a_b"
-    assert results.epochs[[column["a b"], column["a-b"]]].drop_duplicates().to_numpy().tolist() == [[2.0, 1.0]]
-    assert results.table("epochs")[metric_column("Top-5 Acc")].to_pylist() == [None, 0.9]
-
-
 def test_metrics_of_any_name_have_columns_that_need_no_quotes(study: Make) -> None:
     s = study()
     scripts = ["точность", "精度", "دقة", "größe", "Größe", "🎯", "💥"]
@@ -315,13 +252,3 @@ def test_parameters_of_a_branch_that_a_trial_does_not_have_are_empty(study: Make
         first, second = sorted(s.store.read_table(table).to_pylist(), key=lambda r: r["trial_id"])
         assert (first["config_s"], first["config_n"] in (1, 2), first["config_t"]) == ("a", True, None)
         assert (second["config_s"], second["config_n"], second["config_t"]) == ("b", None, "1")
-
-
-def test_a_value_that_is_not_finite_is_recorded(study: Make) -> None:
-    s = study(objectives=[Objective("score", "max")])
-    first = s.session.next().trial_id
-    s.session.on_report(first, Report((row(1, 0.5), row(2, math.inf))))
-    s.session.flush()
-    results = load_results(s.store.uri)
-    assert results.epochs["score"].tolist() == [0.5, math.inf]
-    assert results.trials[["objective", "best_epoch"]].to_numpy().tolist() == [[0.5, 1]]

@@ -1,26 +1,32 @@
 """The origin of a session's numbers: versions, the code's commit, the command line, the machine, the seed."""
 
 import os
+import platform
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from pipeline.code import from_study, home_of
-from pipeline.execution.node_facts import PACKAGES, installed
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
+
+_PACKAGES = (
+    "tunepipe", "ray", "tensorflow", "keras", "numpy", "pyarrow", "pandas", "scikit-learn", "optuna", "cmaes",
+)  # fmt: skip
+"""The packages whose versions a study records."""
+
+_ALSO = {"tensorflow": ("tensorflow-cpu",)}
+"""Other distributions of the same package: the image for CPUs has TensorFlow without CUDA's kernels."""
 
 _GIT_SECONDS = 5.0
 _GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 """Set by a hook or `git rebase --exec` for its own repository, which need not be the job's."""
-_PROGRAM = "tunepipe"
+
 _HIDDEN = "***"
 _SECRET = (
     r"(?<![a-z])(?:token|secret|password|passwd|pwd|credentials?|signature|sig|sas|(?:api|access|account)[-_]?key)"
@@ -32,55 +38,47 @@ _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _QUERY = re.compile(rf"([?&][^=&]*{_SECRET}(?![a-z])[^=&]*=)[^&\s]*", re.IGNORECASE)
 
 
-class Provenance:
-    """The origin of a session's numbers, as its file records it.
-
-    Git runs in its own thread: a study does not wait for it.
-    """
-
-    def __init__(self, job: TuneJob, files: Sequence[Path] = ()) -> None:
-        self._content = {
-            "versions": installed(PACKAGES),
-            "command": command_line(started_as(sys.argv, sys.orig_argv)),
-            "machine": this_machine().record(),
-            "seed": job.seed,
-        }
-        self._commit: dict[str, Any] | None = None
-        file = _file_of(job)
-
-        def ask() -> None:
-            # A study does not fail because of git.
-            with suppress(Exception):
-                self._commit = None if file is None else commit_of(file, files)
-
-        self._asking = Thread(target=ask, name="git", daemon=True)
-        self._asking.start()
-
-    def content(self, *, wait: bool = False) -> dict[str, Any]:
-        """The record as JSON values; `git` is None until git has answered."""
-        if wait:
-            self._asking.join(_GIT_SECONDS)
-        return {**self._content, "git": self._commit}
+def provenance(job: TuneJob, files: Sequence[Path] = ()) -> dict[str, Any]:
+    """The origin of a session's numbers as JSON values; `files` are those of the job's code."""
+    program, file = Path(sys.argv[0]).name if sys.argv else "", _file_of(job)
+    return {
+        "versions": installed(),
+        "command": command_line([program, *sys.argv[1:]] if program == "tunepipe" else sys.orig_argv),
+        "machine": this_machine().record(),
+        "seed": job.seed,
+        "git": None if file is None else commit_of(file, files),
+    }
 
 
-def started_as(words: Sequence[str], whole: Sequence[str]) -> list[str]:
-    """The command line that starts this process again."""
-    program = Path(words[0]).name if words else ""
-    return [program, *words[1:]] if program == _PROGRAM else list(whole)
+def _file_of(job: TuneJob) -> Path | None:
+    """The file of the job's first function; None in a notebook, and for a study's copy, which is in no commit."""
+    for function in job.functions.values():
+        if file := home_of(function).get("__file__"):
+            return None if from_study(function) else Path(file).resolve()
+    return None
 
 
-def tunepipe_command(*arguments: str) -> str:
-    """A command of tunepipe that works in a shell as it is printed, even if no environment is activated."""
-    program = [_PROGRAM] if shutil.which(_PROGRAM) else [sys.executable, "-m", "pipeline"]
-    return shlex.join([*program, *arguments])
+def installed(names: Sequence[str] = _PACKAGES) -> dict[str, str]:
+    """The versions of Python and of packages."""
+    versions = {"python": platform.python_version()}
+    for name in names:
+        for distribution in (name, *_ALSO.get(name, ())):
+            with suppress(PackageNotFoundError):
+                versions[name] = version(distribution)
+                break
+    return versions
+
+
+def node_facts() -> dict[str, Any]:
+    """What a study records of the node that a worker runs on: the machine, and the versions there."""
+    return {**this_machine().record(), "versions": installed()}
 
 
 def command_line(words: Sequence[str]) -> list[str]:
     """A command line without its secrets."""
     shown: list[str] = []
-    for index, word in enumerate(words):
+    for before, word in zip(["", *words], words, strict=False):
         name, equals, value = word.partition("=")
-        before = words[index - 1] if index else ""
         if _SMALL.fullmatch(value if equals else word):
             shown.append(word)
         elif before.startswith("-") and "=" not in before and _NAME.search(before):
@@ -103,6 +101,7 @@ def commit_of(file: Path, files: Sequence[Path] = ()) -> dict[str, Any] | None:
 
 def _git(file: Path, *words: str) -> str | None:
     """What git prints; None if it fails, is late or is not installed."""
+    environment = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
     try:
         done = subprocess.run(
             ["git", "-C", str(file.parent), *words],
@@ -111,19 +110,8 @@ def _git(file: Path, *words: str) -> str | None:
             timeout=_GIT_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={
-                **{name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES},
-                "GIT_OPTIONAL_LOCKS": "0",
-            },
+            env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _file_of(job: TuneJob) -> Path | None:
-    """The file of the job's first function; None in a notebook, and for a study's copy, which is in no commit."""
-    for function in job.functions.values():
-        if file := home_of(function).get("__file__"):
-            return None if from_study(function) else Path(file).resolve()
-    return None

@@ -1,4 +1,4 @@
-"""A study that learns from earlier ones: its draws, its copies, its resume."""
+"""A study that starts from an earlier one, or learns from it: its first trials, its copies, its resume."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
+from pipeline import Budget, Objective, StartFrom, TuneJob, Uniform, load_results, run
 from pipeline.errors import InvalidJob, JobNotFound, StorageError, StudyChanged
-from pipeline.execution.driver.earlier_studies import learned_from, learning_in_words
+from pipeline.execution.earlier_studies import learned_from, warm_started
+from pipeline.notes import notes_to
 
 
 def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -47,10 +48,9 @@ def _drawn(storage: Any, name: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_study_says_what_it_learns_from_and_draws_by_it(storage: Any) -> None:
-    """A study reports how many trials of which study it learns from, and its first draw is what they recommend."""
     reported: list[str] = []
     run(job(learn_from="first"), storage=storage, note=reported.append)
-    assert "Learns from 10 trials of the study 'first'; without b, which counts as drawn at random." in reported
+    assert "Learns from 10 of 10 trials of the study 'first'; without b, which counts as drawn at random." in reported
     results = load_results(storage / "later")
     reasons = results.decisions[results.decisions["kind"] == "start"]["reason"].to_list()
     assert reasons[0].startswith("Best according to earlier studies")
@@ -58,7 +58,6 @@ def test_a_study_says_what_it_learns_from_and_draws_by_it(storage: Any) -> None:
 
 
 def test_a_resume_draws_the_same_without_the_earlier_study(storage: Any, tmp_path: Any) -> None:
-    """A study that is resumed after the earlier one is gone draws what it would have drawn without an interruption."""
     shutil.copytree(storage / "first", tmp_path / "first")
     whole = job(name="whole", learn_from="first")
     run(whole, storage=tmp_path, note=_nowhere)
@@ -87,17 +86,46 @@ def test_a_resume_draws_the_same_without_the_earlier_study(storage: Any, tmp_pat
 def test_nothing_to_learn_from_is_a_mistake(
     storage: Any, fields: Mapping[str, Any], error: type[Exception], message: str
 ) -> None:
-    """Learning from a study that is missing, shares no parameter or has no trial in the space is a mistake."""
     with pytest.raises(error, match=message):
         learned_from(job(**fields), storage)
 
 
 def test_studies_are_named_with_what_is_used_of_them(storage: Any) -> None:
-    """The message about learning counts the trials used of each study and those outside of the space."""
     narrow = job(space={"a": Uniform(0.3, 1)}, learn_from=["first", str(storage / "first")])
-    found = learned_from(narrow, storage)
-    inside = len(found[0].trials)
-    assert 0 < inside < 10
-    text = learning_in_words(narrow, found)
-    assert text.count(f"{inside} of 10 trials") == 2
-    assert f"{10 - inside} lie outside this space" in text
+    notes: list[str] = []
+    with notes_to(notes.append):
+        first, second = learned_from(narrow, storage)
+    assert 0 < len(first.trials) == len(second.trials) < 10
+    assert f"{10 - len(first.trials)} lie outside this space" in notes[0]
+
+
+def _best(storage: Any, count: int) -> list[dict[str, Any]]:
+    rows = load_results(storage / "first").trials.sort_values("objective", ascending=False)
+    return [{"a": value} for value in rows["config_a"].head(count)]
+
+
+def test_the_first_trials_are_the_other_studys_best_also_after_a_resume(storage: Any) -> None:
+    reported: list[str] = []
+    own, budget = {"a": 0.5, "b": 0.25}, Budget(trials=3, epochs=2)
+    second = job(name="second", start_with=[own], start_from=StartFrom("first", 2), budget=budget)
+    run(second, storage=storage, note=reported.append)
+    results = load_results(storage / "second")
+    assert results.job["start_with"] == [own, *_best(storage, 2)]
+    assert results.trials["config_a"].to_list() == [0.5, *(config["a"] for config in _best(storage, 2))]
+    reasons = results.decisions[results.decisions["kind"] == "start"]["reason"]
+    assert all("'first'" in reason for reason in reasons)
+    assert reported[0].startswith("Starts with 2 configs of the study 'first': trials ")
+    run(second.replaced({"budget.trials": 4}), storage=storage, resume=True, note=_nowhere)
+    assert load_results(storage / "second").job["start_with"] == results.job["start_with"]
+    with pytest.raises(StudyChanged, match="start_from"):
+        run(second.replaced({"start_from": StartFrom("first", 1)}), storage=storage, resume=True, note=_nowhere)
+
+
+def test_a_study_to_start_from_is_found_by_its_folder_and_must_have_usable_configs(storage: Any, tmp_path: Any) -> None:
+    far = job(name="far", start_from=StartFrom(str(storage / "first"), 1))
+    assert list(warm_started(far, tmp_path).start_with) == _best(storage, 1)
+    with pytest.raises(JobNotFound, match="frist"):
+        warm_started(job(name="a", start_from=StartFrom("frist")), storage)
+    with pytest.raises(InvalidJob) as raised:
+        warm_started(job(name="a", space={"z": Uniform(0, 1)}, start_from=StartFrom("first")), storage)
+    assert raised.value.faults[0].field == "start_from.study"

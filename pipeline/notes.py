@@ -1,24 +1,19 @@
-"""The one channel for sentences to the user while a study is prepared and runs; each is sent once."""
+"""The one channel for sentences to the user, on standard output unless a command or a display takes them."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
-
-class _Channel:
-    def __init__(self) -> None:
-        self.send: Callable[[str], None] = print
-        self.sent: set[str] = set()
-
-
-_channel = _Channel()
+_receivers: list[tuple[Callable[[str], None], set[str]]] = [(print, set())]
+"""Who takes the sentences, the newest last, and what was sent to it."""
 
 
 def note(text: str) -> None:
     """Send a sentence to the user, unless it was sent before."""
-    if text not in _channel.sent:
-        _channel.sent.add(text)
-        _channel.send(text)
+    send, sent = _receivers[-1]
+    if text not in sent:
+        sent.add(text)
+        send(text)
 
 
 @contextmanager
@@ -30,15 +25,14 @@ def notes_to(send: Callable[[str], None], *, again: bool = True) -> Iterator[Non
             meanwhile, as while Ray runs.
         again: Whether sentences that were sent before the context count as new.
     """
-    before, sent, stdout = _channel.send, _channel.sent, sys.stdout
+    stdout = sys.stdout
 
     def sent_to(text: str) -> None:
         with redirect_stdout(stdout):
             send(text)
 
-    _channel.send = sent_to
-    _channel.sent = set() if again else sent
+    _receivers.append((sent_to, set() if again else _receivers[-1][1]))
     try:
         yield
     finally:
-        _channel.send, _channel.sent = before, sent
+        _receivers.pop()

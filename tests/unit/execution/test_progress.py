@@ -6,15 +6,12 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.engine.commands import Continue, Pause
+from pipeline.engine.commands import Pause
 from pipeline.engine.messages import Report
-from pipeline.execution.driver import progress, session
-from pipeline.execution.driver.progress import Progress, rate_and_time_left
 from pipeline.execution.interrupts import Interrupts
-from pipeline.results.views.table import STATES
-from pipeline.space import Choice, Uniform
-from pipeline.study import Budget, Objective
-from tests.clocks import Clock
+from pipeline.execution.progress import Progress, time_left
+from pipeline.space import Uniform
+from pipeline.study import Objective
 from tests.unit.execution.recorded_curves import row
 
 
@@ -44,10 +41,9 @@ def lines(session, *happens) -> list[str]:
 
 
 def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatch):
-    """A progress line is printed only if an epoch or a state changed, not if only the clock advanced."""
     s = study()
     clock = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(type(s.session.file), "seconds", property(lambda _self: float(next(clock))))
+    monkeypatch.setattr(type(s.session.lease), "seconds", property(lambda _self: float(next(clock))))
 
     def epoch(number: int) -> None:
         s.session.on_report("0000", Report((row(number, 0.1),)))
@@ -70,7 +66,6 @@ def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatc
     ],
 )
 def test_a_line_before_the_first_trial_says_what_happens(study, workers, of_model, said):
-    """Before the first trial, a progress line says that workers, the first trial or data and a model are prepared."""
     s = study(resources={"workers": workers})
     if of_model:
         s.session.job = s.session.job.replaced({"function": None, "model": nothing, "data": "digits"})
@@ -79,7 +74,6 @@ def test_a_line_before_the_first_trial_says_what_happens(study, workers, of_mode
 
 @pytest.mark.parametrize("width", [*range(20, 60), 80, 200])
 def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
-    """The live display fits a terminal of any width from 20 columns and truncates no text."""
     s = study(
         name="a-study-with-quite-a-long-name",
         space={"quite_a_long_parameter": Uniform(0, 1)},
@@ -103,69 +97,16 @@ def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
         assert text in whole
 
 
-def test_every_state_of_a_trial_has_its_word_and_its_colour(study):
-    """The display has a word for each state that a trial may have."""
-    from typing import get_args
-
-    from pipeline.engine.trial import TrialState
-
-    assert set(STATES) == set(get_args(TrialState))
-
-
 def test_the_time_that_is_left_is_bounded_before_a_trial_has_ended(study):
-    """The remaining time is an upper bound before a trial has ended, and an estimate afterwards."""
     s = study()
     s.session.next()
-    assert rate_and_time_left(s.session) == (None, "unknown yet")
+    assert time_left(s.session) == "unknown yet"
     s.session.on_report("0000", Report((row(1, 0.1),)))
-    assert rate_and_time_left(s.session) == (None, "unknown yet")
+    assert time_left(s.session) == "unknown yet"
     s.session.on_report("0000", Report((row(2, 0.2),)))
-    assert rate_and_time_left(s.session)[1].startswith("at most 0:")
+    assert time_left(s.session).startswith("at most 0:")
     s.session.on_report("0000", Report((row(3, 0.3), row(4, 0.4)), last=True))
-    assert rate_and_time_left(s.session)[1].startswith("about 0:")
-
-
-def test_the_time_that_is_left_counts_down_between_reports(study, monkeypatch):
-    """With steady epochs the remaining time decreases as the clock advances, whether reports come or not."""
-    clock = Clock()
-    for module in (progress, session):
-        monkeypatch.setattr(module, "time", clock)
-    s = study(budget=Budget(trials=1, epochs=8))
-    s.session.next()
-    left = []
-    for epoch in (1, 2, 3):
-        clock.now = 10.0 * epoch
-        s.session.on_report("0000", Report((row(epoch, 0.1),)))
-        left.append(rate_and_time_left(s.session))
-    clock.now += 5
-    left.append(rate_and_time_left(s.session))
-    clock.now += 50
-    left.append(rate_and_time_left(s.session))
-    assert left == [
-        (None, "unknown yet"),
-        (0.1, "at most 1:00"),
-        (0.1, "at most 0:50"),
-        (0.1, "at most 0:45"),
-        (0.1, "at most 0:40"),
-    ]
-
-
-def test_a_pause_does_not_change_the_rate(study, monkeypatch):
-    """The time in which a user has paused the study does not count for its rate."""
-    clock = Clock()
-    monkeypatch.setattr(session, "time", clock)
-    s = study(budget=Budget(trials=1, epochs=8))
-    s.session.next()
-    for epoch, now in enumerate((10.0, 20.0), 1):
-        clock.now = now
-        s.session.on_report("0000", Report((row(epoch, 0.1),)))
-    s.session.engine.on_command("1", Pause(session=1))
-    s.session.beat()
-    s.session.engine.on_command("2", Continue(session=1))
-    for epoch, now in ((3, 5000.0), (4, 5010.0)):
-        clock.now = now
-        s.session.on_report("0000", Report((row(epoch, 0.1),)))
-    assert s.session.rate.per_second == 0.1
+    assert time_left(s.session).startswith("about 0:")
 
 
 def _last_row(session) -> str:
@@ -177,7 +118,6 @@ def _last_row(session) -> str:
 
 
 def test_a_study_that_is_ending_says_what_is_still_going_on(study):
-    """In a pause, at the end of the budget and after Ctrl-C the display shows what the study waits for."""
     s = study()
     s.session.next()
     for epoch in (1, 2):
@@ -193,7 +133,6 @@ def test_a_study_that_is_ending_says_what_is_still_going_on(study):
 
 
 def test_lines_say_once_that_the_study_is_ending(study):
-    """Without a terminal, the ending of a study is printed as one line, and the last line has no remaining time."""
     s = study()
     s.session.next()
     for epoch in (1, 2):
@@ -204,13 +143,3 @@ def test_lines_say_once_that_the_study_is_ending(study):
     with Progress(console).watch(s.session):
         pass
     assert console.file.getvalue().strip().rpartition("  |  ")[2].startswith("best: ")
-
-
-def test_a_large_space_does_not_fill_the_line(study):
-    """Of the best config, the first eight parameters are shown, and the number of the others."""
-    s = study(space={f"p{place:02}": Choice([1, 2]) for place in range(20)})
-    s.session.next()
-    printed = lines(s.session, lambda: s.session.on_report("0000", Report((row(1, 0.1),))))
-    assert printed[-1].count("p0") == 8
-    assert "p07=" in printed[-1]
-    assert "  and 12 more  |  " in printed[-1]
