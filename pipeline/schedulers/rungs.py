@@ -316,8 +316,9 @@ class Promoting(Scheduler):
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
-        self._running.difference_update(candidates)
-        if free := [trial_id for trial_id in candidates if trial_id not in self._held]:
+        self._running = {trial_id for trial_id in self._running if trial_id not in candidates}
+        if not self._held.issuperset(candidates):
+            free = set(candidates) - self._held
             return Selection(min(free, key=draw_order), "the earliest of those that no rung has paused")
         for below, above in reversed(list(pairwise(self._open()))):
             cut = math.floor(len(below.values) / self._factor)
