@@ -12,6 +12,7 @@ from pipeline.storage import Store
 from pipeline.study.contents import contents
 from pipeline.study.studies import study_names
 from tests.bucket import Bucket
+from tests.cases import cases
 from tests.faults.operation_kills import killed_run
 from tests.faults.study_comparison import contradictions, differences
 
@@ -52,7 +53,7 @@ def _storage(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> str:
     return "bucket://studies"
 
 
-@pytest.mark.parametrize("kind", ["files", "objects"])
+@pytest.mark.parametrize("kind", cases(("files", "objects"), ("files",)))
 @pytest.mark.parametrize(
     ("name", "moments"),
     [

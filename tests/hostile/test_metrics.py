@@ -100,7 +100,7 @@ def _tried(steps: list[Any]) -> str:
 def test_any_value_of_the_objective_ends_in_a_study_or_in_words(fuzz_size: int) -> None:
     """A number as objective trains; another value is a named mistake, and one beyond a float fails its trial."""
 
-    @settings(max_examples=12 * fuzz_size, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6 * fuzz_size, suppress_health_check=list(HealthCheck))
     @given(value=_VALUES)
     def tried(value: Any) -> None:
         ended = _tried([{"score": 0.5}, {"score": value}])
@@ -114,7 +114,7 @@ def test_any_value_of_the_objective_ends_in_a_study_or_in_words(fuzz_size: int) 
 def test_any_names_and_values_end_in_a_study_or_in_a_message(fuzz_size: int) -> None:
     """Any metric names and values are stored, or are refused with a message, also names that differ only by case."""
 
-    @settings(max_examples=12 * fuzz_size, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6 * fuzz_size, suppress_health_check=list(HealthCheck))
     @given(steps=_STEPS, objective=st.booleans())
     def tried(steps: list[Any], objective: bool) -> None:
         _tried([{"score": 0.5, **step} for step in steps] if objective else steps)

@@ -274,6 +274,7 @@ def test_a_study_whose_driver_was_killed_before_its_first_epoch_resumes(tmp_path
     assert load_results(tmp_path / "studies/s").state == "finished"
 
 
+@pytest.mark.long
 def test_the_traceback_of_a_data_function_is_printed(tmp_path):
     """The user's traceback is printed before the message about a failed data function."""
     (tmp_path / "job.py").write_text(
@@ -293,7 +294,7 @@ def test_the_traceback_of_a_data_function_is_printed(tmp_path):
     assert not Path(tmp_path / "studies/s").exists()
 
 
-@pytest.mark.parametrize("command", ["run", "check"])
+@pytest.mark.parametrize("command", [pytest.param("run", marks=pytest.mark.long), "check"])
 def test_a_split_of_unequal_arrays_is_traced_to_the_users_line(command: str, tmp_path: Path) -> None:
     """`run` and `check` name the line of the user's file that makes a split of unequal arrays, and none of tunepipe."""
     (tmp_path / "job.py").write_text(

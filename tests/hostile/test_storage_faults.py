@@ -90,7 +90,7 @@ def test_a_study_survives_a_fault_in_any_write(
     storage, writes = undisturbed
     assert writes > 8
     draws = random.Random(fault)
-    for at in sorted(draws.sample(range(1, writes + 1), min(writes, 4 * fuzz_size))):
+    for at in sorted(draws.sample(range(1, writes + 1), min(writes, 2 * fuzz_size))):
         folder = tmp_path / str(at)
         _run_on(Disk(fault, at), folder)
         if begun := (folder / "s").exists():

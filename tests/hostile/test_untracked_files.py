@@ -19,7 +19,7 @@ from pipeline.storage import Store
 from pipeline.study.contents import contents
 from tests.hostile.command import tunepipe
 
-EXAMPLES = 2
+EXAMPLES = 1
 """Studies that each command is tried on, times the size of the fuzzers; deleting on four times as many."""
 
 COMMANDS = {
@@ -261,6 +261,7 @@ def _tried(
         shutil.rmtree(here)
 
 
+@pytest.mark.long
 def test_a_study_without_untracked_files_is_deleted_completely(
     finished: Path, job_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,7 @@ def test_every_table_fits_its_terminal(tmp_path: Path, terminal: pytest.MonkeyPa
         found = load_results(studies[0].store.uri)
         trial, value = _best(found)
         for words in _commands("first", "second"):
-            for width in sorted({40, 80, 200, draws.randint(41, 199)}):
+            for width in (40, draws.randint(41, 199)):
                 terminal.setenv("COLUMNS", str(width))
                 printed = tunepipe(*words, "--storage", str(root))
                 assert printed.code == 0, (words, printed.errors)
