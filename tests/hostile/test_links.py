@@ -146,7 +146,9 @@ def test_the_pruner_deletes_within_the_study(storage: Path, outside: Path) -> No
     store = Store(study)
     job = load_study(store).replaced({"checkpoints.top": 1, "checkpoints.gigabytes": 1e-9})
     scheduler = job.scheduler.build(SchedulerContext(space=job.space, mode="min", epochs=4, trials=4, seed=0))
-    trials = {f"{n:04d}": Trial(f"{n:04d}", {}, 0, state="failed", epoch=9) for n in range(4)}
+    trials = {
+        f"{n:04d}": Trial(f"{n:04d}", {}, state="failed", epoch=9, checkpoints={4} if n else set()) for n in range(4)
+    }
     pruner = Pruner(store, job, scheduler, trials, lambda: None)
     pruner.list_storage()
     pruner.prune(trials, None)
@@ -175,12 +177,3 @@ def test_a_page_that_is_a_link_is_not_replaced(storage: Path, outside: Path) -> 
     assert f"report.html is a link to {outside}/page" in printed.errors
     assert page.is_symlink()
     assert (outside / "page").read_text() == "not a study's"
-
-
-def test_a_log_with_a_hard_link_is_written_to_a_new_file(storage: Path, tmp_path: Path) -> None:
-    """A log that shares a hard link with a backup is written to a new file, so that the backup is unchanged."""
-    log = storage / "small" / "logs" / "0000.log"
-    (tmp_path / "backup.log").hardlink_to(log)
-    Store(storage / "small").append("logs/0000.log", b"epoch 2\n")
-    assert log.read_text() == "epoch 1\nepoch 2\n"
-    assert (tmp_path / "backup.log").read_text() == "epoch 1\n"
