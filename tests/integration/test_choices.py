@@ -11,12 +11,13 @@ from pipeline import load_results
 from tests.hostile.command import tunepipe
 from tests.processes import TUNEPIPE
 
+pytestmark = pytest.mark.long
+
 JOB = """
 import os, signal
 from pathlib import Path
 from pipeline import Budget, Choice, Objective, Switch, TuneJob
 
-pytestmark = pytest.mark.long
 
 def stack(config):
     layers = config["layers"]

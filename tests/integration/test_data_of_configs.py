@@ -14,12 +14,12 @@ from pipeline.execution.run import run
 from pipeline.results.tables.load import load_results
 from pipeline.study import Budget, Objective, Resources, TuneJob
 
+pytestmark = pytest.mark.long
+
 JOB_FILE = """
 from pathlib import Path
 
 from pipeline import Dataset, Split
-
-pytestmark = pytest.mark.long
 
 
 def rows(config):

@@ -21,6 +21,7 @@ from tests.project.manifests import helm
 
 pytestmark = pytest.mark.long
 
+
 _PAGES = ["README.md", "docs/cluster.md", "docs/commands.md"]
 _SMALL = "--trials 2 --epochs 1"
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true"}

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+pytestmark = pytest.mark.long
+
 JOB = """
 import os
 
@@ -10,8 +12,6 @@ import ray
 
 from pipeline import Budget, Objective, TuneJob, load_results, run
 from pipeline.execution.ray.cluster import ENVIRONMENT
-
-pytestmark = pytest.mark.long
 
 
 def visible(config):

@@ -14,6 +14,7 @@ from tests.processes import wait_for
 
 pytestmark = pytest.mark.long
 
+
 PATIENCE = 120.0
 DASHBOARD = Path(__file__).parents[2] / "k8s/chart/files/dashboard.json"
 

@@ -18,6 +18,7 @@ from tests.unit.results.studies import Recording, tune_job
 
 pytestmark = pytest.mark.long
 
+
 _SECONDS = 120
 
 

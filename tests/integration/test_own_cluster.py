@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 _STARTED = """
 import contextlib
 import json
@@ -24,8 +26,6 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from tests.processes import wait_for
 from tune_jobs.beale import JOB
 
-pytestmark = pytest.mark.long
-
 
 @ray.remote(num_cpus=1)
 class Actor:
@@ -37,7 +37,6 @@ class Actor:
 
 cluster.start(JOB, 2)
 me = psutil.Process()
-
 
 
 def idle_processes():

@@ -11,6 +11,8 @@ from pipeline.storage import Store
 from tests.integration.test_s3 import s3, storage
 from tune_jobs import find
 
+pytestmark = pytest.mark.long
+
 __all__ = ["s3", "storage"]
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
@@ -81,7 +83,6 @@ import json
 
 from pipeline import Budget, Dataset, LogUniform, Objective, TuneJob
 
-pytestmark = pytest.mark.long
 
 SETTINGS = json.load(open("settings.json"))
 
