@@ -42,4 +42,5 @@ def serving(storage: Path | str, *, token: str | None = None, control: bool = Fa
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(10 * GRACE_SECONDS)
+        assert not thread.is_alive()

@@ -93,7 +93,7 @@ class _Pages:
 
     def studies(self, request: Request) -> Response:
         lines = self._studies.lines()
-        return self._page("studies.html.jinja", {"mark": _mark_of(lines), "studies": [_listed(line) for line in lines]})
+        return self._page("studies.html.jinja", {"mark": mark_of(lines), "studies": [_listed(line) for line in lines]})
 
     def study(self, request: Request) -> Response:
         name, query = request.path_params["name"], study_page.TableQuery.of(request.query_params)
@@ -167,7 +167,7 @@ class _Pages:
         return Response(_SCRIPT, media_type="text/javascript", headers={"Cache-Control": "max-age=600"})
 
     async def storage_events(self, request: Request) -> Response:
-        return self._events(lambda: _mark_of(self._studies.recent_lines()), request)
+        return self._events(lambda: mark_of(self._studies.recent_lines()), request)
 
     async def comparison_events(self, request: Request) -> Response:
         names = _names(request)
@@ -266,7 +266,7 @@ def _addresses(base: str, query: Iterable[tuple[str, str]]) -> Callable[[Picture
     return lambda picture: f"{base}/{picture.name}?{asked}"
 
 
-def _mark_of(lines: Sequence[StudyLine]) -> str:
+def mark_of(lines: Sequence[StudyLine]) -> str:
     """A text that changes when the list of studies does."""
     # Estimates change with the clock, which is not a change of the study.
     shown = [(line.row, line.sparks) for line in lines]

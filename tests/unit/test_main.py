@@ -28,7 +28,7 @@ def test_the_package_is_the_command(tmp_path: Path) -> None:
     assert _called(tmp_path, "--version").stdout.startswith("tunepipe ")
     wrong = _called(tmp_path, "nonsense")
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("tunepipe: There is no command 'nonsense'.")
+    assert wrong.stderr.startswith("tunepipe: No such command 'nonsense'.")
 
 
 def test_the_environment_names_the_storage(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from pipeline import load_results
 from pipeline.cli.commands import app
 from pipeline.errors import TunepipeError, UsageError
+from pipeline.notes import notes_to
 from tests.unit.results.studies import asha_study
 
 _SMALL = ["simulate", "beale", "--trials", "6", "--epochs", "4", "--workers", "1,3"]
@@ -95,8 +96,10 @@ def test_the_starts_of_the_job_are_tried_first(tmp_path: Path):
         "JOB = asha_job().replaced(START)\n"
     )
     words = ["simulate", str(job), "--curves", "mnist-asha", "--storage", str(tmp_path), "--json"]
-    done = CliRunner().invoke(app, words, catch_exceptions=False)
-    assert "Starts with the best config of the study 'mnist-asha'" in done.stderr
+    notes: list[str] = []
+    with notes_to(notes.append):
+        done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert "Starts with 1 config of the study 'mnist-asha'" in "".join(notes)
     assert {one["best"]["median"] for one in json.loads(done.stdout)["forecasts"]} == {best.value}
 
 

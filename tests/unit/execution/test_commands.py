@@ -102,7 +102,8 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
 def _write(store: Store, number: int = 1, **fields: Any) -> None:
     """Write the file of a session that this process drives."""
-    content = {"number": number, "state": "running", "heartbeat": datetime.now(UTC).isoformat(), **identity()}
+    now = datetime.now(UTC).isoformat()
+    content = {"number": number, "state": "running", "started": now, "heartbeat": now, **identity()}
     store.write(layout.session(number), json.dumps({**content, **fields}))
 
 

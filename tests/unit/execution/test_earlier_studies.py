@@ -57,6 +57,7 @@ def test_a_study_says_what_it_learns_from_and_draws_by_it(storage: Any) -> None:
     assert abs(_drawn(storage, "later")[0][0] - 0.8) < 0.3
 
 
+@pytest.mark.long
 def test_a_resume_draws_the_same_without_the_earlier_study(storage: Any, tmp_path: Any) -> None:
     shutil.copytree(storage / "first", tmp_path / "first")
     whole = job(name="whole", learn_from="first")

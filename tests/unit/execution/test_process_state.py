@@ -24,6 +24,7 @@ def printed(where: str, storage: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path) -> None:
     calls = ["run, the first use of Keras", "run", "export", "export of a trial", "rerun", "load_model"]
     assert printed("here", tmp_path) == {call: [] for call in calls}

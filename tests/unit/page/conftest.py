@@ -29,7 +29,8 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture(scope="package")
+# No longer than its module: tests of other packages set clocks, which the server's thread would follow.
+@pytest.fixture(scope="module")
 def address(storage: Path) -> Iterator[str]:
     """The address of the storage's page."""
     with serving(storage) as found:

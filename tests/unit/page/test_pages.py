@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.page.app import _mark_of
+from pipeline.page.app import mark_of
 from pipeline.page.guard import POLICY
 from pipeline.page.study_cache import StudyCache, StudyLine
 from pipeline.page.study_page import TableQuery, content, selected
@@ -85,7 +85,7 @@ def test_the_list_has_changed_when_a_study_has() -> None:
     """The list's mark changes with a study's row or its best values, but not with the estimate of the time left."""
     row = StudyRow(name="s", location="/s", state="running", trials=3)
     lines = [StudyLine(row, 60.0, (0.7,)), StudyLine(row, 50.0, (0.7,)), StudyLine(row, 60.0, (0.7, 0.4))]
-    first, same, other = (_mark_of([line]) for line in lines)
+    first, same, other = (mark_of([line]) for line in lines)
     assert first == same != other
 
 
@@ -285,7 +285,7 @@ def test_programs_get_text_instead_of_a_page(get: Get) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", f"/studies/{STUDY}", "/compare?study=mnist-asha&study=mnist-pbt"])
-def test_events_begin_with_the_mark_of_the_page(get: Get, path: str) -> None:
+def test_events_begin_with_themark_of_the_page(get: Get, path: str) -> None:
     """Events begin with the page's current mark, so that a page that is up to date does not reload."""
     page = get(path).text
     mark, events = (unescape(page.partition(f'data-{name}="')[2].partition('"')[0]) for name in ("mark", "events"))

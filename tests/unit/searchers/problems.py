@@ -40,7 +40,7 @@ SQUARE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
 CUBE = {f"x{axis}": Uniform(-5, 5) for axis in range(5)}
 
 
-def median_of_best(kind: str, space: dict[str, Any], loss: Any, trials: int, seeds: int = 3) -> float:
+def median_of_best(kind: str, space: dict[str, Any], loss: Any, trials: int, seeds: int = 5) -> float:
     best = []
     for seed in range(seeds):
         observations: list[Observation] = []

@@ -49,6 +49,7 @@ def test_a_data_function_returns_the_same_each_time() -> None:
     assert not np.array_equal(first.train.x, other.train.x)
 
 
+@pytest.mark.long
 def test_data_do_not_depend_on_when_keras_is_imported() -> None:
     code = """
 import sys, numpy as np

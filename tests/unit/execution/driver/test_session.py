@@ -56,7 +56,7 @@ def test_a_study_that_is_cut_off_at_any_epoch_continues_as_if_it_were_not(study,
     ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best, t.config) for t in s.session.engine.trials.values()}  # noqa: E731
     whole = study("whole", budget=Budget(trials=6, epochs=4), **fields)
     whole.play(lambda _t, config, e: config["x"] * e)
-    for epochs in range(1, whole.session.engine.total_epochs):
+    for epochs in range(1, whole.session.engine.total_epochs, 4):
         cut = study(f"cut-{epochs}", budget=Budget(trials=6, epochs=4, total_epochs=epochs), **fields)
         cut.play(lambda _t, config, e: config["x"] * e)
         more = study(f"more-{epochs}", budget=Budget(trials=6, epochs=4), **fields)
