@@ -37,7 +37,7 @@ def export(
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Write models, or all trials for other tools. Models are a Keras file, JSON, HDF5, SavedModel."""
+    """Write models, or all trials for other tools. Models are a Keras file, HDF5, SavedModel."""
     if to is None and (trial is not None or top is not None or saved_model or overwrite):
         raise UsageError("--trial, --top, --saved-model and --overwrite need --to FOLDER, the folder for the models.")
     if to is None and tensorboard is None and mlflow is None:

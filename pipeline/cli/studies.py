@@ -109,7 +109,7 @@ def serve(
         str, typer.Option(help="Address to listen on; any address except loopback needs a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8484,
-    control: Annotated[bool, switch("--control", "Allow the page to pause, stop and change studies.")] = False,
+    control: Annotated[bool, switch("--control", "Allow the page to pause and stop studies, and stop trials.")] = False,
 ) -> None:
     """Show studies on a live page. Curves, tables, trials and comparisons, even while they run."""
     from pipeline.page.server import serve as serve_page

@@ -67,7 +67,7 @@ EPOCHS = (
     Column(
         "trained_with",
         _text,
-        "How the epoch was trained: `compiled epochs`, or Keras' fit or its loop, and why; null without a model.",
+        "How the epoch was trained: `compiled epochs`, or Keras' fit and why; null without a model.",
     ),
     Column("phase", _whole, "Number of the job's phases that had begun; 0 before the first, null without a model."),
 )
