@@ -137,6 +137,7 @@ def older(config: dict[str, Any]) -> Any:
     return model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("data", "model", "config"),
     [

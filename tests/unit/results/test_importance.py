@@ -163,6 +163,7 @@ def test_noise_among_many_hyperparameters_is_not_explained(tmp_path: Path) -> No
     assert found.note
 
 
+@pytest.mark.long
 def test_the_hyperparameters_of_a_branch_come_before_those_around_it(tmp_path: Path) -> None:
     branches = {"one": {"inner": Uniform(0.0, 1.0), "other": Uniform(0.0, 1.0)}, "two": {}}
     space = {f"p{number:02d}": Uniform(0.0, 1.0) for number in range(40)} | {"way": Switch(branches)}

@@ -103,6 +103,7 @@ def test_endless_pipelines_train_by_steps(kind: str) -> None:
         assert seen[1] != seen[0]
 
 
+@pytest.mark.long
 def test_a_trial_does_not_depend_on_the_trials_before_it() -> None:
     factory = TrainerFactory(job_on("augmented images"), None)
     found = []

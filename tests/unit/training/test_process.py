@@ -43,6 +43,7 @@ def run(code: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.long
 def test_keras_is_imported_without_what_no_trial_needs_and_with_tensorflow_alone() -> None:
     code = """
 import os, sys

@@ -176,6 +176,7 @@ def continue_here(folder: Path) -> None:
     (folder / "found.json").write_text(json.dumps(found))
 
 
+@pytest.mark.long
 def test_a_trial_continues_exactly_in_another_process(outcomes: tuple[dict[str, Any], dict[str, Any]]) -> None:
     whole, resumed = outcomes
     assert resumed == whole
@@ -490,6 +491,7 @@ def plateaus(config: Config) -> list[Any]:
     return [callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1, min_delta=0.01)]
 
 
+@pytest.mark.long
 def test_a_fold_is_trained_as_if_it_were_all() -> None:
     data, job = rows_of_six(), job_of(full, folds=2)
     (result,) = [TrainerFactory(job, data).learner({}, seed=SEED).run_epoch()]
@@ -527,6 +529,7 @@ class Stop(callbacks.Callback):
         self.model.stop_training = epoch + 1 >= self.after
 
 
+@pytest.mark.long
 def test_a_fold_that_stops_keeps_its_last_metrics_which_are_validated() -> None:
     made: list[Stop] = []
 

@@ -350,6 +350,7 @@ def test_a_resume_keeps_and_reports_the_studys_own_budget(study, tmp_path):
     assert reported == ["The study keeps its own budget unless an option changes it: epochs 2, not 30."]
 
 
+@pytest.mark.long
 def test_a_study_continues_under_the_name_of_its_folder(study, tmp_path):
     Path(study.uri).rename(tmp_path / "studies/copy")
     store = Store(tmp_path / "studies").folder("copy")

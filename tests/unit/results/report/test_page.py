@@ -46,6 +46,7 @@ def test_every_picture_has_an_alternative(page: Page) -> None:
     assert all(attributes.get("aria-hidden") == "true" for attributes in page.all("svg"))
 
 
+@pytest.mark.long
 def test_hostile_text_is_shown_and_not_run(page: Page, asha_results: Results) -> None:
     """Names, errors, descriptions and locations with markup are shown as text in the report."""
     assert HOSTILE in page.text
