@@ -2,6 +2,8 @@
 
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +39,8 @@ _SIGNALLED = TuneJob(
 )
 
 
-def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def signalled_study(folder: str) -> None:
+    """A study that is signalled while Ray starts and while it ends, in a process of its own: its end ends a cluster."""
     happened = []
 
     def with_signal(what: str) -> Any:
@@ -47,13 +50,18 @@ def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path, monke
 
         return signalled
 
-    # Other tests of this process may have a cluster, which a study would use and leave as it is.
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", with_signal("started"))
-    monkeypatch.setattr(ray, "shutdown", with_signal("ended"))
-    with pytest.raises(Interrupted, match="before its first epoch"):
-        run(_SIGNALLED, storage=tmp_path, note=lambda _: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray, "init", with_signal("started"))
+        patch.setattr(ray, "shutdown", with_signal("ended"))
+        with pytest.raises(Interrupted, match="before its first epoch"):
+            run(_SIGNALLED, storage=folder, note=lambda _: None)
     assert happened == ["started", "ended"]
+
+
+def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path) -> None:
+    call = f"from tests.unit.execution.ray import test_on_ray; test_on_ray.signalled_study({str(tmp_path)!r})"
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def _two_nodes() -> list[dict[str, Any]]:
