@@ -133,7 +133,7 @@ def submit(
                 "end; the RayJob stays until `tunepipe stop`, or a `tunepipe submit` a week later, deletes it."
             )
     if as_json:
-        print_object({**_as_object(found if detach else cluster.find(found.name)), "exit_code": code})
+        print_object({**_as_object(found if detach else cluster.submissions(found.name)[-1]), "exit_code": code})
     raise typer.Exit(code or 0)
 
 

@@ -109,10 +109,10 @@ MAY = {
     ("get", "pods/exec"),
     ("get", "pods/log"),
     ("list", "events"),
-    ("list", "localqueues.kueue.x-k8s.io"),
     ("list", "workloads.kueue.x-k8s.io"),
 }
 MAY_NOT = {
+    ("list", "localqueues.kueue.x-k8s.io"),
     ("get", "secrets"),
     ("list", "secrets"),
     ("create", "secrets"),
