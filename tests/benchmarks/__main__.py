@@ -6,15 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import epoch, memory, page, pipelines, reading, scale, search, startup, throughput
+from tests.benchmarks import epoch, page, pipelines, reading, scale, search, startup
 from tests.benchmarks.figures import Measured, Options, show, write
 
 _BENCHMARKS: dict[str, Callable[[Options, Callable[[str], None]], Measured]] = {
     "epoch": epoch.measure,
     "pipelines": pipelines.measure,
     "startup": startup.measure,
-    "memory": memory.measure,
-    "throughput": throughput.measure,
     "search": search.measure,
     "reading": reading.measure,
     "page": page.measure,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.figures import Figure, Measured, Options
 from tests.benchmarks.sides import peer
 
 
@@ -10,7 +10,4 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     result = peer("floor", "--epochs", "3" if options.quick else str(10 * options.rounds)).result
     say(f"{result['ours']:.3f} s, floor {result['floor']:.3f} s")
     what = "seconds for one epoch in steady state; its matrix products alone"
-    figure = Figure(
-        "epoch", what, result["ours"], result["floor"], "s", result["ours"] / result["floor"], Bar("at most", 2)
-    )
-    return Measured([figure], result["samples"])
+    return Measured([Figure("epoch", what, result["ours"], result["floor"], most=2)], result["samples"])

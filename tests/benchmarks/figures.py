@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -25,34 +25,19 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """What a ratio must reach: at least, or at most, `limit`."""
-
-    kind: Literal["at least", "at most"]
-    limit: float
-
-    def met(self, ratio: float) -> bool:
-        return ratio >= self.limit if self.kind == "at least" else ratio <= self.limit
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.limit:g}"
-
-
-@dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table."""
+    """One line of the table: two amounts, and how large the first may be in parts of the second."""
 
     name: str
     what: str
     ours: float
     reference: float
-    unit: str
-    ratio: float
-    bar: Bar | None = None
+    unit: str = "s"
+    most: float | None = None
 
     @property
-    def met(self) -> bool | None:
-        return self.bar.met(self.ratio) if self.bar else None
+    def ratio(self) -> float:
+        return self.ours / self.reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +52,13 @@ def show(figures: Sequence[Figure], console: Console) -> None:
     table = Table(title="Speed", title_justify="left")
     for heading in ("benchmark", "what"):
         table.add_column(heading)
-    for heading in ("ours", "reference", "ratio", "bar"):
+    for heading in ("ours", "reference", "ratio", "at most"):
         table.add_column(heading, justify="right")
-    table.add_column("")
     for figure in figures:
-        verdict = {True: "[green]met[/]", False: "[bold red]missed[/]", None: ""}[figure.met]
-        table.add_row(
-            figure.name,
-            figure.what,
-            _quantity(figure.ours, figure.unit),
-            _quantity(figure.reference, figure.unit),
-            f"{figure.ratio:.2f}",
-            str(figure.bar or ""),
-            verdict,
-        )
+        amounts = (f"{figure.ours:,.3g} {figure.unit}", f"{figure.reference:,.3g} {figure.unit}")
+        missed = figure.most is not None and figure.ratio > figure.most
+        ratio = f"[bold red]{figure.ratio:.2f}[/]" if missed else f"{figure.ratio:.2f}"
+        table.add_row(figure.name, figure.what, *amounts, ratio, f"{figure.most:g}" if figure.most else "")
     console.print(table)
 
 
@@ -89,11 +67,7 @@ def write(path: Path, measured: Mapping[str, Measured], options: Options) -> Non
         "machine": {"cpus": os.cpu_count(), "processor": _processor(), "python": platform.python_version()},
         "versions": dict(_versions()),
         "options": asdict(options),
-        "figures": [
-            {**asdict(figure), "bar": str(figure.bar) if figure.bar else None, "met": figure.met}
-            for each in measured.values()
-            for figure in each.figures
-        ],
+        "figures": [asdict(figure) | {"ratio": figure.ratio} for each in measured.values() for figure in each.figures],
         "samples": {name: each.samples for name, each in measured.items()},
     }
     path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -104,10 +78,6 @@ def _versions() -> Iterator[tuple[str, str]]:
         # Not every benchmark needs every peer.
         with suppress(PackageNotFoundError):
             yield package, version(package)
-
-
-def _quantity(value: float, unit: str) -> str:
-    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 def _processor() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.figures import Figure, Measured, Options
 from tests.benchmarks.large import generate
 from tests.benchmarks.sides import environment
 from tests.browser import BROWSER, Browser, browsing
@@ -70,7 +70,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
         seconds = median(samples[name])
         say(f"{name}: {seconds:.3f} s, {max(samples[name]):.3f} s at the most")
         what = f"{name}, {trials:,} trials × 50 epochs; what it may take"
-        figures.append(Figure("page", what, seconds, limit, "s", seconds / limit, Bar("at most", 1.0)))
+        figures.append(Figure("page", what, seconds, limit, most=1))
     return Measured(figures, samples)
 
 

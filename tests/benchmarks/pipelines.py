@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from statistics import median
 
-from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.figures import Figure, Measured, Options
 from tests.benchmarks.jobs.bench_pipelines import JOBS
 from tests.benchmarks.sides import peer
 
@@ -19,12 +19,15 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
             result = peer("pipelines", "--kind", name, *turns).result
             samples[name].append(result)
             say(f"round {round_ + 1}: {name}: {result['ours']:.3f} s, fit {result['fit']:.3f} s")
-    figures = []
-    for name, each in samples.items():
-        ours, fit = (median(result[side] for result in each) for side in ("ours", "fit"))
-        ratio = median(result["ours"] / result["fit"] for result in each)
-        what = f"seconds for one epoch, {name}; fit tuned by hand"
-        figures.append(Figure("pipelines", what, ours, fit, "s", ratio, Bar("at most", 1)))
+    figures = [
+        Figure(
+            "pipelines",
+            f"seconds for one epoch, {name}; fit tuned by hand",
+            *(median(result[side] for result in each) for side in ("ours", "fit")),
+            most=1,
+        )
+        for name, each in samples.items()
+    ]
     shared, decoding = _shared(options, say)
     return Measured([*figures, shared], {**samples, "shared": decoding})
 
@@ -41,6 +44,5 @@ def _shared(options: Options, say: Callable[[str], None]) -> tuple[Figure, list[
         found.append(cpu)
         say(f"round {round_ + 1}: input of {_TRIALS} trials: {cpu['several']:.1f} s of CPU, of one {cpu['one']:.1f} s")
     several, one = (median(cpu[name] for cpu in found) for name in ("several", "one"))
-    ratio = median(cpu["several"] / cpu["one"] for cpu in found)
     what = f"CPU seconds for the input of {_TRIALS} trials in parallel with shared_cache; of one trial"
-    return Figure("pipelines", what, several, one, "s", ratio, Bar("at most", 1.5)), found
+    return Figure("pipelines", what, several, one, most=1.5), found

@@ -1,4 +1,4 @@
-"""What the driver costs, and whether that grows with the study: CPU per trial and report, flushes, requests, draws.
+"""What the driver costs, and whether that grows with the study: CPU per trial and report, requests to S3, draws.
 
 A cost per trial is the difference between a study of many trials and one of a few, so that the start of Ray is left
 out. The growth is the last cost divided by the first one.
@@ -18,15 +18,14 @@ from pipeline import run
 from pipeline.searchers import SEARCHERS, History, Observation
 from pipeline.space import LogUniform, Uniform, draw
 from pipeline.study import Budget, Objective, Resources, TuneJob
-from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.figures import Figure, Measured, Options
 from tests.benchmarks.jobs.bench_trivial import count
 from tests.benchmarks.sides import peer
 from tests.s3 import CREDENTIALS, object_store
 
-_GROWTH = Bar("at most", 1.2)
+_GROWTH = 1.2
+"""How much larger the last cost may be than the first one."""
 _FEW = 2
-_RATE = 500
-"""Reports a second that a driver takes at least."""
 _SECONDS = 300
 """What the largest study of trivial trials may take."""
 _WORKER_MEGABYTES = 150
@@ -42,9 +41,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     for name, measured in {
         "trials": partial(_trials, (8, 16) if quick else (500, 2_000, 10_000)),
         "reports": partial(_reports, (2,) if quick else workers_that_fit(4, 48, 200), 8 if quick else 8_000),
-        "epochs": partial(_epochs, *((2, 8) if quick else (8, 4_000))),
         "stand-in": partial(_stand_in, (20, 40, 60) if quick else (1_000, 4_000, 10_000)),
-        "flushes": partial(_flushes, *((20, 4) if quick else (10_000, 50))),
         "requests": partial(_requests, (4, 8) if quick else (100, 400)),
         "draws": partial(_draws, (50, 100) if quick else (1_000, 10_000)),
     }.items():
@@ -69,8 +66,8 @@ def _trials(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     whole = f"study of {sizes[-1]:,} trivial trials, two workers; what it may take"
     return [
         _growth(what, costs),
-        Figure("scale", whole, seconds, _SECONDS, "s", seconds / _SECONDS, Bar("at most", 1)),
-        Figure("scale", "driver, memory; what it may take", megabytes, 600, "MB", megabytes / 600, Bar("at most", 1)),
+        Figure("scale", whole, seconds, _SECONDS, most=1),
+        Figure("scale", "driver, memory; what it may take", megabytes, 600, "MB", most=1),
     ], {"result": result, "costs": costs}
 
 
@@ -87,27 +84,13 @@ def _reports(workers: Sequence[int], reports: int) -> tuple[list[Figure], Any]:
         few, many = (peer(*arguments, "--epochs", str(n)).result["cpu"] for n in (2, 2 + epochs))
         costs.append(1000 * (many - few) / (number * epochs))
     what = f"driver, CPU per report of {workers[-1]} workers; of {workers[0]}"
-    rate = 1000 / costs[-1]
-    rates = f"driver, reports in a second of CPU of {workers[-1]} workers; wanted"
-    return [
-        _growth(what, costs),
-        Figure("scale", rates, rate, _RATE, "", rate / _RATE, Bar("at least", 1)),
-    ], {"costs": dict(zip(workers, costs, strict=True))}
+    return [_growth(what, costs)], {"costs": dict(zip(workers, costs, strict=True))}
 
 
 def workers_that_fit(*workers: int) -> Sequence[int]:
     """Ascending numbers of workers, none larger than fits into the machine's memory."""
     most = int(0.8 * psutil.virtual_memory().total / 1e6 / _WORKER_MEGABYTES)
     return sorted({min(number, most) for number in workers})
-
-
-def _epochs(workers: int, epochs: int) -> tuple[list[Figure], Any]:
-    """Epochs in a second of CPU where real workers report every few seconds, with all epochs since the last report."""
-    arguments = ("scale", "run", "--no-milestones", "--workers", str(workers), "--trials", str(workers), "--epochs")
-    few, many = (peer(*arguments, str(number)).result["cpu"] for number in (_FEW, _FEW + epochs))
-    rate = workers * epochs / (many - few)
-    what = f"driver, epochs in a second of CPU of {workers} workers that report every two seconds; wanted"
-    return [Figure("scale", what, rate, _RATE, "", rate / _RATE, Bar("at least", 1))], {"rate": rate}
 
 
 def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
@@ -128,15 +111,6 @@ def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     return [_growth(what, costs)], {"result": result, "costs": costs}
 
 
-def _flushes(trials: int, epochs: int) -> tuple[list[Figure], Any]:
-    """The share of a study's time that goes into flushes, when 1,000 workers that only report do so at a fixed rate."""
-    size = ("--workers", "1000", "--trials", str(trials), "--epochs", str(epochs))
-    result = peer("scale", "stand-in", "--every-epoch", "--rate", str(_RATE), *size).result
-    share = 100 * result["flushing"] / result["seconds"]
-    what = f"flushes, share of {trials:,} trials of {epochs} epochs at {_RATE} reports a second; what it may be"
-    return [Figure("scale", what, share, 1, "%", share, Bar("at most", 1))], result
-
-
 def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     """Requests to S3 for each additional trial, the constant number per second included."""
     found = {}
@@ -154,7 +128,7 @@ def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
             found[size] = len(server.requests)
     small, large = sizes
     each = (found[large] - found[small]) / (large - small)
-    return [Figure("scale", "S3, requests per trial; allowed", each, 6, "", each / 6, Bar("at most", 1))], found
+    return [Figure("scale", "S3, requests per trial; allowed", each, 6, "", most=1)], found
 
 
 def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
@@ -193,4 +167,4 @@ def _tried(space: Mapping[str, Any], count: int, seed: int) -> list[Observation]
 
 
 def _growth(what: str, costs: Sequence[float]) -> Figure:
-    return Figure("scale", what, costs[-1], costs[0], "ms", costs[-1] / costs[0], _GROWTH)
+    return Figure("scale", what, costs[-1], costs[0], "ms", most=_GROWTH)

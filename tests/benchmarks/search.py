@@ -7,7 +7,7 @@ matrix products of its epochs.
 from collections.abc import Callable
 from statistics import median
 
-from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.figures import Figure, Measured, Options
 from tests.benchmarks.sides import Ran, peer, tunepipe
 
 _QUICK_TRIALS = 4
@@ -15,21 +15,19 @@ _QUICK_TRIALS = 4
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:
     trials = ["--trials", str(_QUICK_TRIALS)] if options.quick else []
-    sides: dict[str, tuple[Callable[[], Ran], Bar | None]] = {
-        "tunepipe": (lambda: tunepipe("bench_search", *trials), None),
-        "Ray Tune, as its docs write it": (lambda: peer("ray_tune", *trials), Bar("at least", 15)),
-        "Ray Tune, reuse_actors": (lambda: peer("ray_tune", "--reuse-actors", *trials), Bar("at least", 5)),
-        "Ray Tune, reuse_actors, steps_per_execution=64": (
-            lambda: peer("ray_tune", "--reuse-actors", "--steps-per-execution", "64", *trials),
-            Bar("at least", 4),
-        ),
-        "Optuna, successive halving": (lambda: peer("optuna_halving", *trials), Bar("at least", 4)),
-        "KerasTuner, Hyperband": (lambda: peer("keras_tuner_hyperband", *trials), Bar("at least", 4)),
+    steps = ["--reuse-actors", "--steps-per-execution", "64"]
+    sides: dict[str, Callable[[], Ran]] = {
+        "tunepipe": lambda: tunepipe("bench_search", *trials),
+        "Ray Tune, as its docs write it": lambda: peer("ray_tune", *trials),
+        "Ray Tune, reuse_actors": lambda: peer("ray_tune", "--reuse-actors", *trials),
+        "Ray Tune, reuse_actors, steps_per_execution=64": lambda: peer("ray_tune", *steps, *trials),
+        "Optuna, successive halving": lambda: peer("optuna_halving", *trials),
+        "KerasTuner, Hyperband": lambda: peer("keras_tuner_hyperband", *trials),
     }
     samples: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     least: list[float] = []
     for round_ in range(1 if options.quick else options.rounds):
-        for name, (side, _) in sides.items():
+        for name, side in sides.items():
             ran = side()
             samples[name].append({"seconds": ran.seconds, "epochs": ran.result["epochs"], "best": _best(ran)})
             say(f"round {round_ + 1}: {name}: {ran.result['epochs']} epochs in {ran.seconds:.0f} s")
@@ -38,19 +36,11 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
     seconds = median(each["seconds"] for each in samples["tunepipe"])
     pace = {name: median(each["seconds"] / each["epochs"] for each in rounds) for name, rounds in samples.items()}
     ours = pace.pop("tunepipe")
-    return Measured(
-        [
-            Figure("search", f"seconds per trained epoch, {name}", ours, theirs, "s", theirs / ours, sides[name][1])
-            for name, theirs in pace.items()
-        ]
-        + [
-            Figure(
-                "search", "seconds for the whole search; bare start, and its matrix products",
-                seconds, median(least), "s", seconds / median(least), Bar("at most", 1.8),
-            )
-        ],
-        {**samples, "least": least},
-    )  # fmt: skip
+    figures = [
+        Figure("search", f"seconds per trained epoch; {name}", ours, theirs, most=0.25) for name, theirs in pace.items()
+    ]
+    what = "seconds for the whole search; bare start, and its matrix products"
+    return Measured([*figures, Figure("search", what, seconds, median(least), most=1.8)], {**samples, "least": least})
 
 
 def _least(epochs: float, options: Options) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from tests.benchmarks.figures import Bar, Figure, Measured, Options
+from tests.benchmarks.figures import Figure, Measured, Options
 from tests.benchmarks.sides import STUDIES, command, environment, peer
 from tests.processes import started
 
@@ -26,7 +26,7 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
         say(f"round {round_ + 1}: {samples['tunepipe'][-1]:.1f} s, bare {samples['bare'][-1]:.1f} s")
     ours, bare = median(samples["tunepipe"]), median(samples["bare"])
     what = "seconds to the first recorded epoch; bare ray.init and one actor that imports tensorflow"
-    return Measured([Figure("startup", what, ours, bare, "s", ours / bare, Bar("at most", 1.5))], samples)
+    return Measured([Figure("startup", what, ours, bare, most=1.5)], samples)
 
 
 def _first_part() -> float:

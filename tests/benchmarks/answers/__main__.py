@@ -9,30 +9,41 @@ judging tables have not.
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.answers.earlier import KINDS, earlier_study
-from tests.benchmarks.answers.optuna_peer import OptunaHalving, OptunaHyperband
-from tests.benchmarks.answers.peer import Peer, peer_regrets
-from tests.benchmarks.answers.ray_peer import RayBOHB
-from tests.benchmarks.answers.simulated import BUDGET, PAIRS, REFERENCE, SIMULATED
-from tests.benchmarks.answers.studies import STUDIES
+from pipeline.schedulers import ASHA, Hyperband, MedianStopping, PromotingASHA, SchedulerSettings, SuccessiveHalving
+from pipeline.searchers import SEARCHERS
+from pipeline.simulation.simulator import simulate
+from pipeline.study import Budget, Objective, TuneJob
+from tests.benchmarks.answers.optuna_peer import OptunaHyperband
+from tests.benchmarks.answers.studies import EPOCHS, STUDIES
 from tests.benchmarks.answers.surrogate import Surrogate
-from tests.benchmarks.answers.syne_tune_peer import SyneTuneBOHB
-from tests.benchmarks.answers.tables import Live, Table
+from tests.benchmarks.answers.tables import Table
 
-PEERS: Mapping[str, Callable[[Table, int, int], Peer]] = {
-    "optuna tpe+hyperband": OptunaHyperband,
-    "optuna tpe+halving": OptunaHalving,
-    "ray bohb": RayBOHB,
-    "syne-tune bohb": SyneTuneBOHB,
-}
-"""Other libraries' studies, by name; the last two need packages that the environment lacks."""
+BUDGET = 10 * EPOCHS
+"""Ten full trainings' worth of epochs: what the reference has."""
+SIMULATED = int(1.25 * BUDGET)
+"""The epochs that are simulated: enough to see a study that needs more than the reference."""
 BEYOND = SIMULATED / BUDGET
 """Stands for a ratio that was not reached in the simulated epochs."""
+REFERENCE = "asha+random"
+OPTUNA = "optuna tpe+hyperband"
+
+_SCHEDULERS: Mapping[str, SchedulerSettings] = {
+    "asha": ASHA(),
+    # Rungs at about 6 and 23% of a trial's epochs.
+    "promoting": PromotingASHA(grace_period=max(1, round(0.06 * EPOCHS)), reduction_factor=3.5),
+    "halving": SuccessiveHalving(),
+    "hyperband": Hyperband(),
+    "median": MedianStopping(),
+}
+PAIRS = [
+    f"{scheduler}+{searcher}" for scheduler in _SCHEDULERS for searcher in ("random", "curves", "tpe", "gp", "cma")
+]
 
 
 def main() -> None:
@@ -41,27 +52,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--workers", default="1,8,32")
     parser.add_argument(
-        "--pairs",
-        default="promoting+curves,halving+curves",
-        help=f"of {', '.join([*PAIRS, *PEERS])}, or all except the last two; PAIR<KIND "
-        f"learns from an earlier study: {', '.join(KINDS)} (development tables)",
+        "--pairs", default="promoting+curves,halving+curves", help=f"of {', '.join([*PAIRS, OPTUNA])}, or all"
     )
     parser.add_argument("--against", default=REFERENCE, help="the pair with which all are compared")
     parser.add_argument("--tables", default="", help="these alone")
-    curves = parser.add_mutually_exclusive_group()
-    curves.add_argument("--live", action="store_true", help="train every config for real, and look nothing up")
-    curves.add_argument("--surrogate", action="store_true", help="curves of a smooth model of the recorded ones")
+    parser.add_argument("--surrogate", action="store_true", help="curves of a smooth model of the recorded ones")
     parser.add_argument("--to", type=Path, default=Path("answers.json"), help="where the figures are written")
     arguments = parser.parse_args()
-    pairs = [*PAIRS, *list(PEERS)[:2]] if arguments.pairs == "all" else arguments.pairs.split(",")
-    names = arguments.tables.split(",") if arguments.tables else _of(arguments.split)
-    source = Live if arguments.live else Surrogate if arguments.surrogate else Table
+    pairs = [*PAIRS, OPTUNA] if arguments.pairs == "all" else arguments.pairs.split(",")
+    of_split = [name for name, study in STUDIES.items() if study.split == arguments.split]
     found: list[dict[str, object]] = []
     for workers in map(int, arguments.workers.split(",")):
-        for name in names:
-            table = source(name)
+        for name in arguments.tables.split(",") if arguments.tables else of_split:
+            table = Surrogate(name) if arguments.surrogate else Table(name)
             simulated = {
-                pair: _regrets(table, pair, workers, arguments.seeds)
+                pair: np.array([_regrets(table, pair, workers, seed) for seed in range(arguments.seeds)])
                 for pair in dict.fromkeys([arguments.against, *pairs])
             }
             for pair in simulated:
@@ -73,20 +78,31 @@ def main() -> None:
     print("\n".join(_summary(found)))
 
 
-def _of(split: str) -> list[str]:
-    return [name for name, study in STUDIES.items() if study.split == split]
+def _regrets(table: Table, pair: str, workers: int, seed: int) -> np.ndarray:
+    """The regret after each epoch of compute, from 1 to SIMULATED."""
+    if pair == OPTUNA:
+        return OptunaHyperband(table, seed, workers).regrets(SIMULATED)
+    scheduler, searcher = pair.split("+")
+    job = TuneJob(
+        name="answers",
+        function=_recorded,
+        space=dict(table.study.space),
+        objectives=[Objective("loss", "min")],
+        scheduler=_SCHEDULERS[scheduler],
+        searcher=SEARCHERS[searcher](),
+        budget=Budget(trials=2000, epochs=EPOCHS, total_epochs=SIMULATED),
+        seed=seed,
+    )
+    found = np.full(SIMULATED, np.nan)
+    for seconds, value in simulate(job, table, workers).best_curve:
+        # All workers are busy all the time, and an epoch takes one second.
+        found[min(max(int(seconds * workers) - 1, 0), SIMULATED - 1) :] = table.regret(value)
+    return found
 
 
-def _regrets(table: Table, pair: str, workers: int, seeds: int) -> np.ndarray:
-    """Regrets, a row for each seed."""
-    pair, _, kind = pair.partition("<")
-    if kind:
-        regrets = PAIRS[pair].regrets
-        return np.array([regrets(table, seed, workers, earlier_study(table.name, kind, seed)) for seed in range(seeds)])
-    if pair in PEERS:
-        peers = (PEERS[pair](table, seed, workers) for seed in range(seeds))
-        return np.array([peer_regrets(table, peer, workers, SIMULATED) for peer in peers])
-    return np.array([PAIRS[pair].regrets(table, seed, workers) for seed in range(seeds)])
+def _recorded(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Stands for what is trained: the tables know."""
+    raise AssertionError("nothing is trained")
 
 
 def _figures(reference: np.ndarray, other: np.ndarray) -> dict[str, object]:

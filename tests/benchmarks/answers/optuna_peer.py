@@ -1,68 +1,64 @@
-"""Optuna's TPE with one of its pruners, as its documentation writes it."""
+"""Studies of Optuna, simulated over the same tables, an epoch of compute at a time."""
 
+import heapq
 import logging
-import warnings
 from typing import Any
 
-from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, ParameterPath, Switch, Value, compose
-from tests.benchmarks.answers.peer import Verdict
+import numpy as np
+
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, ParameterPath, Switch, Value, compose
 from tests.benchmarks.answers.studies import EPOCHS
 from tests.benchmarks.answers.tables import Table
 
 
 class OptunaHyperband:
-    """TPE with Hyperband."""
+    """TPE with Hyperband, as Optuna's documentation writes it."""
 
     def __init__(self, table: Table, seed: int, workers: int) -> None:
         import optuna
 
         logging.getLogger("optuna").setLevel(logging.WARNING)
-        self._space, self._trials = table.study.space, dict[int, Any]()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=workers > 1)
-            # Hyperband assigns trials to brackets by the study's name, which would be another one in each run.
-            self._study = optuna.create_study(study_name=f"answers-{seed}", sampler=sampler, pruner=self.pruner())
+        self._table, self._workers = table, workers
+        self._trials = dict[int, Any]()
+        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=workers > 1)
+        pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3)
+        # Hyperband assigns trials to brackets by the study's name, which would be another one in each run.
+        self._study = optuna.create_study(study_name=f"answers-{seed}", sampler=sampler, pruner=pruner)
 
-    def pruner(self) -> Any:
-        """The pruner."""
-        import optuna
+    def regrets(self, epochs: int) -> np.ndarray:
+        """The regret after each epoch of compute, from 1 to `epochs`."""
+        found, best = np.full(epochs, np.nan), np.inf
+        running: list[tuple[int, int]] = []
+        done = dict[int, int]()
+        curves = dict[int, np.ndarray]()
+        for spent in range(epochs):
+            if len(running) < self._workers:
+                trial = self._study.ask()
+                self._trials[trial.number] = trial
+                config = compose(self._table.study.space, lambda place, trial=trial: _suggested(trial, place))
+                curves[trial.number] = np.array(self._table.curve(trial.number, 1, config).values)
+                heapq.heappush(running, (spent, trial.number))
+            _, number = heapq.heappop(running)
+            epoch = done[number] = done.get(number, 0) + 1
+            loss = float(curves[number][epoch - 1])
+            best = min(best, loss)
+            found[spent] = self._table.regret(best)
+            if self._continues(number, epoch, loss):
+                heapq.heappush(running, (spent + self._workers, number))
+        return found
 
-        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3)
-
-    def next(self) -> tuple[int, Config]:
-        """A new trial."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            trial = self._study.ask()
-            self._trials[trial.number] = trial
-            return trial.number, compose(self._space, lambda place: _suggested(trial, place))
-
-    def reported(self, number: int, epoch: int, loss: float) -> Verdict:
-        """Stops a trial that Optuna prunes."""
+    def _continues(self, number: int, epoch: int, loss: float) -> bool:
         import optuna
 
         trial = self._trials[number]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            trial.report(loss, epoch)
-            if epoch == EPOCHS:
-                self._study.tell(trial, loss)
-            elif trial.should_prune():
-                self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            else:
-                return "continue"
-        return "stop"
-
-
-class OptunaHalving(OptunaHyperband):
-    """TPE with successive halving."""
-
-    def pruner(self) -> Any:
-        """The pruner with its defaults: the first rung is estimated, and one trial in four continues."""
-        import optuna
-
-        return optuna.pruners.SuccessiveHalvingPruner()
+        trial.report(loss, epoch)
+        if epoch == EPOCHS:
+            self._study.tell(trial, loss)
+        elif trial.should_prune():
+            self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        else:
+            return True
+        return False
 
 
 def _suggested(trial: Any, parameter: ParameterPath) -> Value:

@@ -1,7 +1,4 @@
-"""Smooth learning curves: a model of the recorded ones, so that neighbours of a config learn a little differently.
-
-`python -m tests.benchmarks.answers.surrogate` prints how well it copies the tables.
-"""
+"""Smooth learning curves: a model of the recorded ones, so that neighbours of a config learn a little differently."""
 
 import zlib
 from typing import Any
@@ -10,7 +7,6 @@ import numpy as np
 
 from pipeline.simulation.curves import Curve
 from pipeline.space import Config, Cube
-from tests.benchmarks.answers.studies import STUDIES
 from tests.benchmarks.answers.tables import Table
 
 _COEFFICIENTS = 4
@@ -23,8 +19,6 @@ _ALIKE = 10
 """The rest of a config's curve is taken from one of this many recorded configs with the nearest predicted curves."""
 _DRAWN = 2000
 """The number of random configs among which the best and the median one are looked up."""
-_AGAIN = 60
-"""The number of configs that are trained again with other random numbers, to say how far a copy can agree."""
 
 
 class Surrogate(Table):
@@ -33,17 +27,16 @@ class Surrogate(Table):
     Networks, because they are smooth, and because none of the searchers models the space with them.
     """
 
-    def __init__(self, name: str, *, held_out: int = 0) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.recorded = self.losses
         self._cube = Cube(self.study.space)
-        learned = len(self.losses) - held_out
         self._lowest = float(self.losses.min())
         self._unit = max(float(np.median(self.losses.min(axis=1))) - self._lowest, 1e-12)
-        seen = np.log(np.clip((self.losses[:learned] - self._lowest) / self._unit, 0.0, _FAR) + _OFFSET)
+        seen = np.log(np.clip((self.losses - self._lowest) / self._unit, 0.0, _FAR) + _OFFSET)
         self._mean = seen.mean(axis=0)
         self._parts = np.linalg.svd(seen - self._mean, full_matrices=False)[2][:_COEFFICIENTS]
-        points = self.points([self.config(number) for number in range(learned)])
+        configs = [self.config(number) for number in range(len(self.losses))]
+        points = self._cube.points(self._cube.units(configs))
         coefficients = (seen - self._mean) @ self._parts.T
         self._size = float(coefficients[:, 0].std())
         self._networks = [self._fitted(points, coefficients / self._size, number) for number in range(_NETWORKS)]
@@ -54,26 +47,12 @@ class Surrogate(Table):
         self.losses = np.array(
             [self._losses(*pair) for pair in zip(self._predicted(self._cube.points(units)), units, strict=True)]
         )
-        # Only studies with a second objective look at the configs of these losses.
-        self._units = units
-
-    def points(self, configs: list[Config]) -> np.ndarray:
-        """Configs as inputs of the networks."""
-        return self._cube.points(self._cube.units(configs))
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         """The predicted one, with the rest of a recorded one that the config determines."""
         unit = self._cube.units([config])
         values = self._losses(self._predicted(self._cube.points(unit))[0], unit[0]).tolist()
         return Curve(values, [1.0] * len(values), 0.0, values, len(values))
-
-    def drawn(self) -> list[Config]:
-        """The random configs whose curves `losses` holds."""
-        return [self._cube.config(unit) for unit in self._units]
-
-    def smooth(self, configs: list[Config]) -> np.ndarray:
-        """The curves of configs as they are predicted, a row each."""
-        return self._unseen(self._mean + self._predicted(self.points(configs)) @ self._parts)
 
     def _losses(self, coefficients: np.ndarray, unit: np.ndarray) -> np.ndarray:
         apart = ((self._coefficients - coefficients) ** 2).sum(axis=1)
@@ -102,31 +81,3 @@ class Surrogate(Table):
             random_state=number,
         )
         return network.fit(2 * points - 1, coefficients)
-
-
-def _agreement(name: str) -> tuple[float, float]:
-    """Rank correlations of configs' best losses with those recorded: as predicted without them, and trained again."""
-    from scipy.stats import spearmanr
-
-    study = STUDIES[name]
-    last = study.configs // 5
-    surrogate = Surrogate(name, held_out=last)
-    recorded = surrogate.recorded.min(axis=1)
-    predicted = surrogate.smooth([surrogate.config(study.configs - last + number) for number in range(last)])
-    with np.errstate(all="ignore"):
-        again = [
-            np.nanmin([*study.learns(surrogate.config(number), np.random.default_rng([number, 2]))])
-            for number in range(_AGAIN)
-        ]
-    held_out = spearmanr(predicted.min(axis=1), recorded[-last:]).statistic
-    return float(held_out), float(spearmanr(again, recorded[:_AGAIN]).statistic)
-
-
-def main() -> None:
-    for name in STUDIES:
-        held_out, again = _agreement(name)
-        print(f"{name:20s} held-out configs {held_out:.2f}, trained again {again:.2f}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

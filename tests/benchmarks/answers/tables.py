@@ -1,7 +1,7 @@
 """Recorded learning curves: what a simulated trial of a config learns."""
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from pipeline.simulation.curves import Curve, CurveSource, Encoding
 from pipeline.space import Config, draw
-from tests.benchmarks.answers.studies import EPOCHS, STUDIES
+from tests.benchmarks.answers.studies import STUDIES
 
-FOLDER = Path(__file__).parent / "tables"
+_FOLDER = Path(__file__).parent / "tables"
 
 
 class Table(CurveSource):
@@ -21,7 +21,7 @@ class Table(CurveSource):
 
     def __init__(self, name: str) -> None:
         self.name, self.study = name, STUDIES[name]
-        columns = pq.read_table(FOLDER / f"{name}.parquet").to_pandas()
+        columns = pq.read_table(_FOLDER / f"{name}.parquet").to_pandas()
         self.losses = columns.to_numpy(np.float64)
         self._encoding = Encoding(self.study.space)
         self._rows = np.array([self._encoding.row(self.config(number)) for number in range(len(self.losses))])
@@ -54,40 +54,3 @@ class Table(CurveSource):
     def regret(self, value: float) -> float:
         """How far a value is from the best, in parts of the median config's distance."""
         return (value - self.best) / max(self.middle - self.best, 1e-12)
-
-
-class Live(Table):
-    """A study's curves as they are trained: nothing is looked up."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self._trained: dict[str, Curve] = {}
-
-    def learner(self, config: Config, rng: np.random.Generator) -> Iterator[float]:
-        """What a config trains."""
-        return self.study.learns(config, rng)
-
-    def curve(self, index: int, segment: int, config: Config) -> Curve:
-        """The config's own; no further trained than it is asked for."""
-        key = repr(config)
-        if key not in self._trained:
-            values = _Trained(self.learner(config, np.random.default_rng(zlib.crc32(key.encode()))))
-            self._trained[key] = Curve(values, [1.0] * EPOCHS, 0.0, values, EPOCHS)
-        return self._trained[key]
-
-
-class _Trained(Sequence[float]):
-    """A curve that grows as it is read."""
-
-    def __init__(self, learns: Iterator[float]) -> None:
-        self._learns, self._values = learns, list[float]()
-
-    def __len__(self) -> int:
-        return EPOCHS
-
-    def __getitem__(self, at: Any) -> Any:
-        while len(self._values) <= at:
-            with np.errstate(all="ignore"):
-                value = next(self._learns)
-            self._values.append(min(value, 1e4) if np.isfinite(value) else 1e4)
-        return self._values[at]

@@ -1,4 +1,4 @@
-"""What people feed to fit: images with augmentation, text, a PyDataset, and a bidirectional LSTM over arrays."""
+"""What people feed to fit: images with augmentation, and a bidirectional LSTM over arrays."""
 
 from typing import Any
 
@@ -45,72 +45,6 @@ def image_model(config: dict[str, Any]) -> Any:
     return _compiled(keras.Sequential(parts), "sparse_categorical_crossentropy")
 
 
-def texts() -> Dataset:
-    """4,096 texts of 100 words for training, shuffled and turned into numbers of words."""
-    import keras
-    import tensorflow as tf
-
-    rng = np.random.default_rng(0)
-    words = np.array([f"word{number}" for number in range(_WORDS)])
-    x = np.array([" ".join(row) for row in words[rng.integers(0, _WORDS, (5120, _LENGTH))]], object)
-    y = rng.integers(0, 2, (5120, 1)).astype("float32")
-    vectorize = keras.layers.TextVectorization(
-        max_tokens=_WORDS, output_sequence_length=_LENGTH, vocabulary=words[: _WORDS - 2].tolist()
-    )
-
-    def numbers(text: Any, label: Any) -> Any:
-        return vectorize(text), label
-
-    rows = tf.data.Dataset.from_tensor_slices((x[:4096], y[:4096])).shuffle(4096).batch(32).map(numbers)
-    validation = tf.data.Dataset.from_tensor_slices((x[4096:], y[4096:])).batch(32).map(numbers)
-    return Dataset(train=rows.prefetch(tf.data.AUTOTUNE), validation=validation.prefetch(tf.data.AUTOTUNE))
-
-
-def text_model(config: dict[str, Any]) -> Any:
-    """The mean of the words' embeddings."""
-    import keras
-
-    layers = keras.layers
-    parts = [
-        keras.Input((_LENGTH,), dtype="int64"),
-        layers.Embedding(_WORDS, 64),
-        layers.GlobalAveragePooling1D(),
-        layers.Dense(32, "relu"),
-        layers.Dense(1, "sigmoid"),
-    ]
-    return _compiled(keras.Sequential(parts), "binary_crossentropy")
-
-
-def batches() -> Dataset:
-    """A PyDataset whose 64 batches are spectra, computed as they are read."""
-    import keras
-
-    class Spectra(keras.utils.PyDataset):  # type: ignore[misc]
-        """Magnitudes of the Fourier transform of noise."""
-
-        def __init__(self, seed: int, count: int) -> None:
-            super().__init__()
-            self._signals = np.random.default_rng(seed).normal(size=(count, 64, 256))
-
-        def __len__(self) -> int:
-            return len(self._signals)
-
-        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-            spectra = np.abs(np.fft.rfft(self._signals[index], axis=1)).astype("float32")
-            return spectra, self._signals[index, :, :1].astype("float32")
-
-    return Dataset(train=Spectra(0, 64), validation=Spectra(1, 16))
-
-
-def batch_model(config: dict[str, Any]) -> Any:
-    """A dense network."""
-    import keras
-
-    layers = keras.layers
-    parts = [keras.Input((129,)), layers.Dense(128, "relu"), layers.Dense(128, "relu"), layers.Dense(1)]
-    return _compiled(keras.Sequential(parts), "mse")
-
-
 def sequences() -> Dataset:
     """512 sequences of 100 numbers of words for training, as arrays."""
     rng = np.random.default_rng(0)
@@ -141,8 +75,6 @@ def _compiled(model: Any, loss: str) -> Any:
 
 _MADE_OF = {
     "images": (image_model, images),
-    "texts": (text_model, texts),
-    "PyDataset": (batch_model, batches),
     "bidirectional LSTM": (sequence_model, sequences),
 }
 JOBS = {

@@ -2,7 +2,7 @@
 
 `run` drives real workers on Ray. Where no trial is stopped, its CPU counts when all have reported once: until then
 workers compete with those that still start. `stand-in` sends the reports of workers that do not exist to the session
-itself. With `--rate`, these seem to come at that rate: the clock that says when to flush advances between them.
+itself.
 """
 
 import argparse
@@ -12,19 +12,15 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 from pipeline import run
 from pipeline.engine.messages import EpochRow, Report
-from pipeline.execution.driver import session as driver
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.execution.driver.timing import FlushTiming
-from pipeline.schedulers import ASHA, FIFO, MedianStopping, Scheduler
+from pipeline.schedulers import ASHA, MedianStopping, Scheduler
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob, save_study
@@ -59,15 +55,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--every-epoch", action="store_true", help="report every epoch, and stop no trial")
-    parser.add_argument("--no-milestones", action="store_true", help="report after seconds only, and stop no trial")
-    parser.add_argument("--rate", type=float, help="reports a second of stand-ins")
     arguments = parser.parse_args()
     scheduler: Scheduler = ASHA(grace_period=1, reduction_factor=3)
     if arguments.every_epoch:
         scheduler = MedianStopping(grace_period=arguments.epochs)
-    if arguments.no_milestones:
-        scheduler = FIFO()
-    together = arguments.how == "run" and (arguments.every_epoch or arguments.no_milestones)
+    together = arguments.how == "run" and arguments.every_epoch
     job = TuneJob(
         name="bench-scale", function=count_together if together else count,
         space={"x": Uniform(0.0, 1.0)}, objectives=[Objective("value", "max")], scheduler=scheduler,
@@ -77,7 +69,7 @@ def main() -> None:
     before, more = 0.0, dict[str, float]()
     with TemporaryDirectory() as folder:
         if arguments.how == "stand-in":
-            more = _stand_in(job, Path(folder), arguments.workers, arguments.rate)
+            more = _stand_in(job, Path(folder), arguments.workers)
         elif together:
             with _gate(arguments.workers) as opened:
                 _start_cluster(arguments.workers)
@@ -117,29 +109,12 @@ def _start_cluster(workers: int) -> None:
     ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
 
 
-def _stand_in(job: TuneJob, folder: Path, workers: int, rate: float | None) -> dict[str, float]:
-    """Drive a session until its study ends; returns its reports, its seconds, and those of its flushes."""
+def _stand_in(job: TuneJob, folder: Path, workers: int) -> dict[str, float]:
+    """Drive a session until its study ends; returns the number of its reports."""
     store = Store(folder).folder(job.name)
     save_study(store, job)
-    reports, flushing = 0, 0.0
-    # A worker writes a checkpoint once a minute, and at the end.
-    each = 1 if rate is None else max(1, round(60 * rate / workers))
-
-    def clock() -> float:
-        return time.monotonic() + (0.0 if rate is None else reports / rate)
-
-    with patch.object(driver, "FlushTiming", partial(FlushTiming, clock)):
-        session = Session(job, store, Recorder(store, job, session=1))
-    flush = session.flush
-
-    def timed() -> None:
-        nonlocal flushing
-        started = time.monotonic()
-        flush()
-        flushing += time.monotonic() - started
-
-    session.flush = timed  # type: ignore[method-assign]
-    began = clock()
+    reports = 0
+    session = Session(job, store, Recorder(store, job, session=1))
     session.begin()
     running: list[str] = []
     while True:
@@ -157,15 +132,14 @@ def _stand_in(job: TuneJob, folder: Path, workers: int, rate: float | None) -> d
             bytes_checkpoint=0, time=time.time(), node="node", trained_with=None, phase=None,
         )  # fmt: skip
         last = epoch == job.budget.epochs
-        checkpoints = [(trial_id, epoch, 1)] if last or epoch % each == 0 else []
+        checkpoints = [(trial_id, epoch, 1)]
         report = Report((row,), last=last, checkpoints=checkpoints)
         reports += 1
         if session.on_report(trial_id, report) == "continue":
             running.append(trial_id)
     session.flush()
-    seconds = clock() - began
     session.recorder.close("finished")
-    return {"reports": reports, "seconds": seconds, "flushing": flushing}
+    return {"reports": reports}
 
 
 if __name__ == "__main__":
