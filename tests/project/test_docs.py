@@ -119,13 +119,6 @@ def test_links_within_the_documentation_lead_somewhere(page):
         assert not anchor or anchor in _anchors(there), f"{page} links to {target}#{anchor}"
 
 
-def test_anchors_are_those_of_the_headings(tmp_path):
-    """Code is not a heading, and a heading's anchor has neither its punctuation nor its markup."""
-    page = tmp_path / "page.md"
-    page.write_text("# `fit`: what, and [how](x.md)?\n```sh\n# no heading\n```\n## Two words\n## Two words\n")
-    assert _anchors(page) == {"fit-what-and-how", "two-words", "two-words-1"}
-
-
 def test_fields_and_columns_are_documented_as_the_code_has_them():
     """The tables in docs/ equal those of the code, which scripts/document.py writes."""
     namespace = runpy.run_path(str(ROOT / "scripts/document.py"))

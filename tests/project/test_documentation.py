@@ -1,6 +1,6 @@
-"""Helpers of the documentation's tests: the commands of a page, and the shape of an output."""
+"""What the tests of the documentation see: the commands of a page, and the shape of an output."""
 
-from scripts.documentation import Command, Place, SourceFile, inline_commands, place_of, steps, with_outputs
+from scripts.documentation import Command, SourceFile, steps
 from tests.documented import shape
 
 _PAGE = """Text with `tunepipe list` in it.
@@ -50,31 +50,6 @@ def test_steps_are_files_and_commands_in_the_order_of_the_page():
     ]
 
 
-def test_outputs_are_replaced_where_a_page_shows_them():
-    """Outputs are replaced only in console blocks, and the rest of a page is unchanged."""
-    assert with_outputs(_PAGE, lambda _: "new\n") == _PAGE.replace("1  2\n", "new\n").replace("{}\n", "new\n")
-
-
-def test_commands_in_the_text_are_found():
-    """Commands in backticks are found, and those in code blocks are not."""
-    assert inline_commands(_PAGE) == ["tunepipe list"]
-
-
-def test_a_command_that_needs_more_is_recognised_by_its_words():
-    """A command that needs hosts, buckets, GPUs or installations is recognised by its words."""
-    places = {
-        "tunepipe run job.py --storage s3://bucket/studies": Place.CLUSTER,
-        "tunepipe submit job.py --kubernetes": Place.KUBERNETES,
-        "tunepipe run job.py --set resources.gpus=1": Place.GPU,
-        "make run": Place.INSTALLATION,
-        "ray start --address=HEAD:6379": Place.INSTALLATION,
-        "kind create cluster": Place.KUBERNETES,
-        "export TAG=$(make --silent image-tag)": Place.KUBERNETES,
-        "tunepipe run job.py": Place.HERE,
-    }
-    assert {text: place_of(Command(text)) for text in places} == places
-
-
 def test_the_shape_of_an_output_ignores_numbers():
     """The shape of an output ignores numbers, their count and line breaks."""
     one = "digits  finished, 2 stopped; 34 epochs\n\nSaved 172 epochs, about 19 s: 0015 at epoch 4, 0018 at\nepoch 2.\n"
@@ -90,8 +65,3 @@ def test_the_shape_of_a_table_is_its_columns():
     assert shape(table) == ["columns: trial | state | best (with rows)"]
     assert shape(table.splitlines()[0]) == ["columns: trial | state | best (without rows)"]
     assert shape(table) != shape(table.replace("best", "last"))
-
-
-def test_lines_of_progress_have_no_shape():
-    """Lines of progress have no shape, because their number depends on the time."""
-    assert shape("0:10  |  2 running  |  0 epochs\n0:20  |  1 completed  |  2 epochs\nEnd.\n") == ["End."]
