@@ -137,7 +137,7 @@ def _is_running(study: str, storage: str) -> bool:
 def _stop_here(study: str, storage: str) -> None:
     """Ask a study's driver to end, wherever it runs, and wait for it."""
     from pipeline.execution.commands import request_stop, wait_for_end
-    from pipeline.storage.sessions import describe_driver, read_sessions, state_in
+    from pipeline.storage.sessions import describe_driver, read_sessions, state_of
 
     try:
         store = study_store(study, storage)
@@ -148,7 +148,7 @@ def _stop_here(study: str, storage: str) -> None:
     name, resume = called(store.uri), f"tunepipe resume {as_argument(store.uri)}"
     session = request_stop(store)
     if session is None:
-        state = state_in(store, read_sessions(store, only_last=True))
+        state = state_of(read_sessions(store, only_last=True))
         print_text(f"The study {name!r} is not running: it is {state}.")
         return
     note(

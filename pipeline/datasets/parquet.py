@@ -18,7 +18,7 @@ from pipeline.datasets.base import Dataset, FileRows, Split
 from pipeline.datasets.columns import Inputs, check_complete, features, inputs, is_image, is_text, one_hot, plain
 from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
-from pipeline.storage.object_files import file_system
+from pipeline.storage.files import file_system
 from pipeline.storage.parquet import BROKEN
 from pipeline.text import size
 

@@ -21,18 +21,9 @@ from pydantic import ValidationError
 
 from pipeline.engine.commands import Command, command_from, command_object
 from pipeline.errors import StorageError, StudyExists, UsageError
-from pipeline.notes import note
 from pipeline.storage import Store
 from pipeline.storage.processes import handles, identity, lives
-from pipeline.storage.sessions import (
-    Watch,
-    describe_driver,
-    driver_alive,
-    heartbeat_within,
-    read_sessions,
-    state_in,
-    state_of,
-)
+from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions, state_of
 from pipeline.storage.store import from_json
 from pipeline.study import layout
 from pipeline.study.contents import contents, listed_entries, remove
@@ -47,11 +38,10 @@ _OF_TRIALS = 5
 """Number of files in working folders that the question before a deletion names."""
 
 
-def running_session(store: Store, *, certain: bool = True) -> Mapping[str, Any] | None:
+def running_session(store: Store) -> Mapping[str, Any] | None:
     """The session whose driver is alive; None if there is none."""
     sessions = read_sessions(store, only_last=True, resume=True)
-    state = state_in(store, sessions) if certain else state_of(sessions, datetime.now(UTC))
-    return sessions[-1] if sessions and state == "running" else None
+    return sessions[-1] if sessions and state_of(sessions) == "running" else None
 
 
 def send(store: Store, command: Command) -> str:
@@ -116,10 +106,9 @@ def outcomes(store: Store) -> Mapping[str, str | None]:
 
 def wait_for_outcome(store: Store, name: str) -> str | None:
     """Wait until a command was executed, or until no driver is alive."""
-    watch = Watch()
     while True:
         # In this order: what the last driver did is read after it has ended.
-        running = watch.state(read_sessions(store, only_last=True)) == "running"
+        running = state_of(read_sessions(store, only_last=True)) == "running"
         sessions = read_sessions(store, only_last=True, resume=True)
         if sessions and (outcome := _known(sessions[-1]).get(name)) is not None:
             return outcome
@@ -141,7 +130,7 @@ def _known(session: Mapping[str, Any]) -> Mapping[str, str]:
 def request_stop(store: Store) -> Mapping[str, Any] | None:
     """Ask a study's driver to end when the epochs in training are over; a second request changes nothing."""
     sessions = read_sessions(store, only_last=True)
-    if state_in(store, sessions) != "running":
+    if state_of(sessions) != "running":
         return None
     session = sessions[-1]
     request = json.dumps({"asked": datetime.now(UTC).isoformat(), **identity()})
@@ -158,10 +147,9 @@ def request_stop(store: Store) -> Mapping[str, Any] | None:
 
 def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
     """Wait until a session has ended, its driver is gone, or another driver has taken the study over."""
-    watch = Watch()
     while True:
         sessions = read_sessions(store, only_last=True)
-        state = watch.state(sessions)
+        state = state_of(sessions)
         if state != "running" or not sessions or sessions[-1]["number"] != session["number"]:
             return state
         time.sleep(_POLL_SECONDS)
@@ -169,8 +157,10 @@ def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
 
 def check_deletable(store: Store) -> str:
     """Make sure that a study may be deleted: no driver runs it, and all files are its own; returns what it has."""
-    if (target := store.link()) is not None:
-        raise StorageError(f"{store.uri} is a link to {target}. Nothing was deleted. Name the folder itself.")
+    if store.local is not None and store.local.is_symlink():
+        raise StorageError(
+            f"{store.uri} is a link to {store.local.readlink()}. Nothing was deleted. Name the folder itself."
+        )
     try:
         read_job(store)
     except FileNotFoundError:
@@ -183,11 +173,8 @@ def check_deletable(store: Store) -> str:
         )
     try:
         sessions = read_sessions(store, only_last=True)
-    except StorageError as error:
-        # The file of the driver cannot be read, but a driver that is alive writes it again.
-        note(f"{error} Waiting for a heartbeat.")
-        if heartbeat_within(store):
-            raise StudyExists(f"A driver is running the study in {store.uri}. Stop it first.") from None
+    except StorageError:
+        # A driver that is alive after all finds its session's file gone, and ends.
         sessions = []
     if sessions and driver_alive(store, sessions[-1]):
         raise StudyExists(

@@ -22,13 +22,13 @@ _MAX_REASON_LENGTH = 2000
 
 def control_state(store: Store) -> dict[str, Any]:
     """Which commands a study accepts now."""
-    session = running_session(store, certain=False)
+    session = running_session(store)
     return {"driven": session is not None, "paused": session is not None and is_paused(session)}
 
 
 def commands_table(store: Store, trial: str | None = None) -> Table:
     """The newest commands of a study, whoever gave them, each with its time and its outcome."""
-    known, driven = outcomes(store), running_session(store, certain=False) is not None
+    known, driven = outcomes(store), running_session(store) is not None
     waits = "waits for the next report" if driven else "waits for `tunepipe resume`"
     rows = []
     for name in list(known)[::-1][:_SHOWN]:

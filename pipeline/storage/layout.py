@@ -38,13 +38,13 @@ _FILE = re.compile(
     "|".join(
         [
             *map(re.escape, (STUDY, TRIALS, REPORT, EARLIER, *EXPORTED)),
-            rf"sessions/{_FOUR}\.(?:json|stop|damaged)",
+            rf"sessions/{_FOUR}\.(?:json|stop)",
             rf"{SOURCE}/(?:{_MODULE}/)*{_MODULE}\.py",
             rf"(?:epochs|decisions)/(?:part-{_FOUR}-{_SIX}|all-{_FOUR})\.parquet",
-            rf"checkpoints/{_FOUR}/{_SIX}\.ckpt",
+            rf"checkpoints/(?P<trial>{_FOUR})/(?P<epoch>{_SIX})\.ckpt",
             rf"logs/(?:{_FOUR}|driver)\.log",
-            rf"files/{_FOUR}(?:/.+|\.dropped\.json)",
-            rf"commands/{_COMMAND}\.json",
+            rf"files/(?:(?P<owner>{_FOUR})/(?P<file>.+)|{_FOUR}\.dropped\.json)",
+            rf"commands/(?P<command>{_COMMAND})\.json",
         ]
     ),
     re.ASCII | re.DOTALL,
@@ -66,22 +66,18 @@ def names_folder(path: str) -> bool:
 
 
 def trial_id(index: int) -> str:
-    """The id of a trial."""
     return f"{index:04d}"
 
 
 def part(table: str, session: int, number: int) -> str:
-    """The path of a part of a table."""
     return f"{table}/part-{session:04d}-{number:06d}.parquet"
 
 
 def compacted(table: str, session: int) -> str:
-    """The path of a table's single file after compaction."""
     return f"{table}/all-{session:04d}.parquet"
 
 
 def checkpoint(trial: str, epoch: int) -> str:
-    """The path of a trial's checkpoint."""
     return f"checkpoints/{trial}/{epoch:06d}.ckpt"
 
 
@@ -92,37 +88,29 @@ def is_beginning(path: str) -> bool:
 
 def checkpoint_of(path: str) -> tuple[str, int] | None:
     """The trial and the epoch of a checkpoint's path; None for any other path."""
-    if not (names(path) and path.startswith("checkpoints/")):
-        return None
-    _, trial, file = path.split("/")
-    return trial, int(file.removesuffix(".ckpt"))
+    found = _FILE.fullmatch(path)
+    return (found["trial"], int(found["epoch"])) if found and found["trial"] else None
 
 
 def files(trial: str) -> str:
-    """The path of a trial's working folder; everything below it belongs to the study."""
     return f"files/{trial}"
 
 
 def file_of(path: str) -> tuple[str, str] | None:
     """The trial of a file in a working folder, and the file's path within that folder; None for any other path."""
-    if not names(path) or path.count("/") < 2 or not path.startswith("files/"):
-        return None
-    _, trial, file = path.split("/", 2)
-    return trial, file
+    found = _FILE.fullmatch(path)
+    return (found["owner"], found["file"]) if found and found["owner"] else None
 
 
 def dropped_files_list(trial: str) -> str:
-    """The path of the list of a trial's files that were deleted because they exceeded the size limit."""
     return f"files/{trial}.dropped.json"
 
 
 def log(trial: str) -> str:
-    """The path of a trial's output."""
     return f"logs/{trial}.log"
 
 
 def session(number: int) -> str:
-    """The path of a driver session's file."""
     return f"sessions/{number:04d}.json"
 
 
@@ -133,27 +121,18 @@ def session_number(path: str) -> int:
 
 
 def stop_request(number: int) -> str:
-    """The path of the file that asks a driver session to end."""
     return f"sessions/{number:04d}.stop"
 
 
 def command(name: str) -> str:
-    """The path of a command that a user gives to the running study."""
     return f"commands/{name}.json"
 
 
 def command_of(path: str) -> str | None:
     """The id of the command in a file; None for any other path."""
-    if not (names(path) and path.startswith("commands/")):
-        return None
-    return path.removeprefix("commands/").removesuffix(".json")
-
-
-def damaged_session(number: int) -> str:
-    """The path of the content of a session's file that could not be read when the study was taken over."""
-    return f"sessions/{number:04d}.damaged"
+    found = _FILE.fullmatch(path)
+    return found["command"] if found else None
 
 
 def source(path: str) -> str:
-    """The path of the copy of a source."""
     return f"{SOURCE}/{path}"

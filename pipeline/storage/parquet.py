@@ -1,14 +1,13 @@
 """Tables as Parquet: every page with a checksum, every file with the version of its schema."""
 
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StorageError
-from pipeline.storage.schema import KEYS, SCHEMA_VERSION, TABLES
+from pipeline.storage.schema import SCHEMA_VERSION
 
 BROKEN = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, MemoryError)
 """What Arrow raises for bytes that are not Parquet; the error depends on the kind of damage."""
@@ -19,14 +18,14 @@ which takes less than a list of nearly all of them."""
 
 
 def to_parquet(table: pa.Table) -> memoryview:
-    """Convert a table to the content of a Parquet file, compressed with zstd."""
+    """Convert a table to the content of a Parquet file."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    write_parquet(table.schema, [table], sink)
     return memoryview(sink.getvalue())
 
 
 def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table], sink: Any) -> None:
-    """Write rows as one Parquet file; only one batch, or table, of them is in memory at a time."""
+    """Write rows as one Parquet file, compressed with zstd; only one batch of them is in memory at a time."""
     options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
     with pq.ParquetWriter(sink, schema, dictionary_pagesize_limit=_DICTIONARY, **options) as writer:
         for batch in batches:
@@ -49,7 +48,11 @@ def read_parquet(content: bytes, name: str) -> pa.Table:
         ]
         table = pa.Table.from_arrays(columns, schema=schema)
     except BROKEN as error:
-        raise _invalid(name, f"is not a complete Parquet file: {str(error).rstrip('.')}") from None
+        # Never skipped: if it is a damaged part of the study, the results would be wrong without a message.
+        raise StorageError(
+            f"{name} is not a complete Parquet file: {str(error).rstrip('.')}. If another program wrote it, move it "
+            "out of the study, so that the rest is readable. If tunepipe wrote it, restore it."
+        ) from None
     version = (schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
     if version not in map(str, range(1, SCHEMA_VERSION + 1)):
         raise StorageError(
@@ -57,33 +60,3 @@ def read_parquet(content: bytes, name: str) -> pa.Table:
             "Read it with the tunepipe that wrote it, or with a newer one."
         )
     return table
-
-
-def read_parts(paths: Sequence[str], read: Callable[[str], bytes], uri: str) -> pa.Table:
-    """Read files of the same folder as one table, with the columns united by name."""
-    tables: list[pa.Table] = []
-    for path in paths:
-        table, name = read_parquet(read(path), f"{path} in {uri}"), PurePosixPath(path).parts[0]
-        types = {column.name: column.type for column in TABLES.get(name, ())}
-        present = {field.name: field.type for field in table.schema}
-        if missing := [key for key in KEYS.get(name, ()) if present.get(key) != types[key]]:
-            raise _invalid(
-                f"{path} in {uri}", f"is not a part of that table: it lacks the columns {', '.join(missing)}"
-            )
-        tables.append(table)
-        try:
-            pa.unify_schemas([tables[0].schema, table.schema], promote_options="permissive")
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise _invalid(f"{path} in {uri}", f"does not fit the other parts: {error}") from None
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise _invalid(f"{paths[-1]} in {uri}", f"does not fit the other parts: {error}") from None
-
-
-def _invalid(name: str, what: str) -> StorageError:
-    # Never skipped: if it is a damaged part of the study, the results would be wrong without a message.
-    return StorageError(
-        f"{name} {what}. If another program wrote it, move it out of the study, so that the rest is readable. If "
-        "tunepipe wrote it, restore it."
-    )

@@ -25,16 +25,12 @@ def identity(pid: int | None = None) -> dict[str, Any]:
     return {
         **_numbering(),
         "pid": process.pid,
-        "process_started": process.create_time(),
         "process_started_after_boot": _after_boot(process),
     }
 
 
 def mark_ended(mark: str) -> None:
-    """Treat a record as that of a dead process from now on, in this process: the session that it is about has ended.
-
-    The process of a notebook remains after a study whose last record could not be written.
-    """
+    """Treat a record as that of a dead process: a notebook's process outlives a study whose end cannot be written."""
     _ENDED.add(mark)
 
 
@@ -54,16 +50,14 @@ def lives(record: Mapping[str, Any]) -> bool | None:
 
     if record.get("mark") in _ENDED:
         return False
-    if record.get("copied") or any(record.get(name) != value for name, value in _numbering().items()):
+    if any(record.get(name) != value for name, value in _numbering().items()):
         return None
     try:
         process = psutil.Process(record.get("pid") or 0)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        after_boot, started = record.get("process_started_after_boot"), record.get("process_started")
-        if after_boot is not None:
-            return bool(abs(_after_boot(process) - after_boot) < _SAME_START)
-        return None if started is None else bool(abs(process.create_time() - started) < _SAME_START)
+        started = record.get("process_started_after_boot")
+        return None if started is None else bool(abs(_after_boot(process) - started) < _SAME_START)
     except (psutil.NoSuchProcess, ValueError):
         return False
     except psutil.AccessDenied:

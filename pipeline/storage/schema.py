@@ -37,38 +37,20 @@ EPOCHS = (
     Column("session", _whole, "The driver session that recorded the row, from 1."),
     Column("trial_id", _text, "The trial: the index of its draw, zero-padded."),
     Column("attempt", _whole, "Number of starts of the trial so far: 1, plus one for each lost worker."),
-    Column(
-        "segment",
-        _whole,
-        "Number of the contiguous epochs under one config, from 1; an exploit starts the next segment.",
-    ),
+    Column("segment", _whole, "Number of the part of the trial under one config, from 1; an exploit starts the next."),
     Column("epoch", _whole, "Epochs that the trial has trained, from 1; never decreases."),
     Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit copies the donor's."),
-    Column(
-        "learning_rate",
-        _real,
-        "The optimiser's learning rate at the end of the epoch; of several optimisers, that of the first one in use.",
-    ),
+    Column("learning_rate", _real, "The optimiser's at the end of the epoch; of several, that of the first in use."),
     Column("updates", _whole, "Number of updates by that optimiser so far; null without an optimiser."),
     Column("parameters", _whole, "Number of weights of the model; null without a model."),
-    Column(
-        "seconds_build",
-        _real,
-        "Seconds to build and trace the model before this epoch; 0 after the trial's first epoch.",
-    ),
+    Column("seconds_build", _real, "Seconds to build and trace the model; 0 after the trial's first epoch."),
     Column("seconds_train", _real, "Seconds of training."),
     Column("seconds_evaluate", _real, "Seconds of validation."),
     Column("seconds_checkpoint", _real, "Seconds that training waited for checkpoints after this epoch."),
-    Column(
-        "bytes_checkpoint", _whole, "Bytes of the checkpoints that were finished during this epoch or just after it."
-    ),
+    Column("bytes_checkpoint", _whole, "Bytes of the checkpoints that were finished during this epoch or after it."),
     Column("time", _time, "When the epoch ended, by the worker's clock."),
     Column("node", _text, "Host name of the worker."),
-    Column(
-        "trained_with",
-        _text,
-        "How the epoch was trained: `compiled epochs`, or Keras' fit and why; null without a model.",
-    ),
+    Column("trained_with", _text, "`compiled epochs`, or Keras' fit and why; null without a model."),
     Column("phase", _whole, "Number of the job's phases that had begun; 0 before the first, null without a model."),
 )
 """One row for each epoch of each trial; also each metric as a float and each hyperparameter as config_<name>."""
@@ -82,11 +64,7 @@ TRIALS = (
     Column("state", _text, "waiting, running, paused, stopped, completed or failed."),
     Column("objective", _real, "The first objective's value at its best epoch."),
     Column("best_epoch", _whole, "The epoch of that value; the earliest one if several tie."),
-    Column(
-        "violation",
-        _real,
-        "How far that epoch is beyond the objectives' bounds, summed as shares of each bound; 0 within all of them.",
-    ),
+    Column("violation", _real, "How far that epoch is beyond the bounds, as a sum of shares of each; 0 within them."),
     Column("last_objective", _real, "The first objective's value at the last epoch."),
     Column("epochs", _whole, "Epochs trained."),
     Column("seconds", _real, "Seconds of building, training, evaluating and checkpointing."),
@@ -110,21 +88,13 @@ DECISIONS = (
         "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish; for the whole study pause, "
         "resume or budget.",
     ),
-    Column(
-        "rung", _whole, "The rung, in epochs, if the scheduler has rungs; for promote, the rung that the trial leaves."
-    ),
+    Column("rung", _whole, "The rung, in epochs; for promote, the one that the trial leaves. Null without rungs."),
     Column("cutoff", _real, "The value that the trial had to reach."),
     Column("value", _real, "The trial's objective at the comparison."),
     Column("parent_trial", _text, "For exploit: the trial whose weights were copied."),
     Column("parent_epoch", _whole, "For exploit: that trial's epoch."),
-    Column(
-        "config_before", _text, "For exploit: the trial's config until then; for explore: the copied config, as JSON."
-    ),
-    Column(
-        "config_after",
-        _text,
-        "For start and explore: the config from then on; for exploit: the copied config, as JSON.",
-    ),
+    Column("config_before", _text, "For exploit: the config until then; for explore: the copied one, as JSON."),
+    Column("config_after", _text, "For start and explore: the config from then on; for exploit: the copied one."),
     Column("reason", _text, "The reason, in words."),
 )
 """One row for each decision about a trial, or of a user about the whole study, with its reason."""

@@ -3,14 +3,13 @@
 A file of another form is not a session file.
 """
 
-import math
 import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -58,9 +57,6 @@ class _Machine(_Part):
     cores: _Whole = 0
     memory: Annotated[int, Field(strict=True, ge=0)] = 0
     gpus: list[str] = []
-
-
-class _Node(_Machine):
     versions: dict[str, str] = {}
 
 
@@ -77,9 +73,12 @@ class _Provenance(_Part):
     git: _Commit | None = None
 
 
-class _Files(_Part):
+@dataclass(frozen=True, slots=True)
+class TableFiles:
+    """Which files hold a table: the one that a session has written as a whole, and the first parts of later ones."""
+
     whole: Annotated[_Whole, Field(ge=1)] | None = None
-    parts: dict[int, _Whole] = {}
+    parts: Mapping[int, _Whole] = field(default_factory=dict)
 
 
 class _Session(_Part):
@@ -88,7 +87,6 @@ class _Session(_Part):
     number: Annotated[_Whole, Field(ge=1)]
     state: Literal["running", "finished", "interrupted", "failed"]
     mark: str | None = None
-    place: str | None = None
     started: _Moment
     heartbeat: _Moment | None = None
     ended: _Moment | None = None
@@ -98,31 +96,22 @@ class _Session(_Part):
     boot_id: str | None = None
     pid_namespace: str | None = None
     pid: _Whole = 0
-    process_started: _Seconds | None = None
     process_started_after_boot: _Seconds | None = None
     takes_signals: Annotated[bool, Field(strict=True)] = False
     message: str = ""
     provenance: _Provenance | None = None
-    nodes: list[_Node] = []
+    nodes: list[_Machine] = []
     data_changes: list[str] = []
     code_changes: list[str] = []
     winner_failure: str = ""
-    tables: dict[str, _Files] | None = None
+    tables: dict[str, TableFiles] | None = None
     resume: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TableFiles:
-    """Which files hold a table: the one that a session has written as a whole, and the first parts of later ones."""
-
-    whole: int | None = None
-    parts: Mapping[int, int] = field(default_factory=dict)
 
 
 def files_in(session: Mapping[str, Any] | None) -> Mapping[str, TableFiles] | None:
     """The files of each table that a session has committed; None if it does not say, as before its first flush."""
     tables = None if session is None else session["tables"]
-    return None if tables is None else {name: TableFiles(**files) for name, files in tables.items()}
+    return tables and {name: TableFiles(**files) for name, files in tables.items()}
 
 
 def committed_files(store: Store) -> Mapping[str, TableFiles] | None:
@@ -167,10 +156,10 @@ def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
         first = error.errors(include_url=False, include_input=False)[0]
         fault = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
     else:
-        return {**session, "copied": session["place"] not in (None, store.place)}
+        return session
     raise StorageError(
-        f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy; or, if no driver is running, "
-        f"continue without it: `tunepipe resume {shlex.quote(store.uri)} --take-over`."
+        f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy. If it is empty, the driver was "
+        "killed when it began: delete it, and resume the study."
     )
 
 
@@ -179,20 +168,25 @@ def driver_seconds(sessions: Sequence[Mapping[str, Any]]) -> float:
     return max((float(session.get("seconds") or 0) for session in sessions), default=0.0)
 
 
-def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime) -> str:
+def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime | None = None) -> str:
     """A study's state: that of its last session, or interrupted if its driver is dead.
 
-    The driver's process decides if it runs on this machine; otherwise the heartbeat does.
+    The driver's process decides if it runs on this machine; otherwise the heartbeat does, by this machine's clock.
     """
     if not sessions:
         return "waiting"
     last = sessions[-1]
     if last["state"] != "running":
         return str(last["state"])
-    alive, beat = lives(last), last.get("heartbeat") or last.get("started")
-    if alive is None and beat is not None:
-        alive = (now - datetime.fromisoformat(beat)).total_seconds() <= SILENT_SECONDS
-    return "interrupted" if alive is False else "running"
+    alive = lives(last)
+    if alive is None:
+        alive = _silence(last, now) <= SILENT_SECONDS
+    return "running" if alive else "interrupted"
+
+
+def _silence(session: Mapping[str, Any], now: datetime | None = None) -> float:
+    beat = datetime.fromisoformat(session["heartbeat"] or session["started"])
+    return ((now or datetime.now(UTC)) - beat).total_seconds()
 
 
 def describe_driver(session: Mapping[str, Any]) -> str:
@@ -204,91 +198,30 @@ def describe_driver(session: Mapping[str, Any]) -> str:
 def driver_alive(store: Store, session: Mapping[str, Any]) -> bool:
     """Whether the driver of a session that has not ended may still be alive.
 
-    On this machine its process decides. On others its heartbeat counts as long as the storage's clock says; a younger
-    one is watched until it moves or is too old, since the clocks of the two machines may differ.
+    On this machine its process decides. On others a recent heartbeat is watched until the next one comes or is overdue.
     """
-    if session["state"] != "running":
+    if session["state"] != "running" or (alive := lives(session)) is False:
         return False
-    if (alive := lives(session)) is not None:
-        return alive
-    left = SILENT_SECONDS - max(_silence(store, session) or 0.0, 0.0)
-    if left < 0:
-        return False
+    left = min(SILENT_SECONDS - _silence(session), SILENT_SECONDS)
+    if alive or left < 0:
+        return bool(alive)
     note(
         f"Session {session['number']} has not ended: {describe_driver(session)}. Waiting up to {left:.0f} s for its "
         f"next heartbeat; `tunepipe resume {shlex.quote(store.uri)} --take-over` does not wait."
     )
-    moved = heartbeat_within(store, left)
-    return moved and any(each["state"] == "running" for each in read_sessions(store, only_last=True))
-
-
-def state_in(store: Store, sessions: Sequence[Mapping[str, Any]]) -> str:
-    """A study's state, as `state_of` has it, by the storage's clock."""
-    now = datetime.now(UTC)
-    last = sessions[-1] if sessions else {}
-    beat = last.get("heartbeat") or last.get("started")
-    if last.get("state") == "running" and beat is not None and lives(last) is None:
-        silence = _silence(store, last)
-        if silence is not None:
-            now = datetime.fromisoformat(beat) + timedelta(seconds=min(silence, 2 * SILENT_SECONDS))
-    return state_of(sessions, now)
-
-
-class Watch:
-    """Checks repeatedly whether the driver of a study is alive, by this process' own clock.
-
-    A driver of another machine counts as alive until its heartbeat has not changed for long enough.
-    """
-
-    def __init__(self) -> None:
-        self._beat: Any = None
-        self._moved = 0.0
-
-    def state(self, sessions: Sequence[Mapping[str, Any]]) -> str:
-        """A study's state, as `state_of` has it."""
-        last = sessions[-1] if sessions else {}
-        beat, now = last.get("heartbeat") or last.get("started"), time.monotonic()
-        if beat is None:
-            return state_of(sessions, datetime.now(UTC))
-        if (last["number"], beat) != self._beat:
-            self._beat, self._moved = (last["number"], beat), now
-        return state_of(sessions, datetime.fromisoformat(beat) + timedelta(seconds=now - self._moved))
-
-
-def _silence(store: Store, session: Mapping[str, Any]) -> float | None:
-    """The seconds since a session's file was written; infinite if it is gone, None if no file can be written."""
-    try:
-        return store.age(layout.session(session["number"]))
-    except FileNotFoundError:
-        return math.inf
-    except StorageError:
-        return None
-
-
-def heartbeat_within(store: Store, seconds: float = SILENT_SECONDS) -> bool:
-    """Wait for a driver to write a session's file."""
-    before, until = _session_files(store), time.monotonic() + seconds
+    until = time.monotonic() + left
     while time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
-        if _session_files(store) != before:
-            return True
+        last = next(iter(read_sessions(store, only_last=True)), None)
+        if last is None or (last["number"], last["heartbeat"]) != (session["number"], session["heartbeat"]):
+            return last is not None and last["state"] == "running"
     return False
-
-
-def _session_files(store: Store) -> tuple[list[str], bytes]:
-    """The paths of all sessions' files, and the content of the newest one."""
-    paths = session_paths(store)
-    try:
-        return paths, store.read(paths[-1]) if paths else b""
-    except FileNotFoundError:
-        return paths, b""
 
 
 _TOLD = (
     "number", "state", "started", "ended", "seconds", "workers", "host", "message", "winner_failure", "provenance",
     "nodes",
 )  # fmt: skip
-_END = ("state", "ended", "seconds", "message", "winner_failure")
 
 
 def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -298,9 +231,5 @@ def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, An
 
 def provenance_object(store: Store, model: Mapping[str, Any]) -> dict[str, Any]:
     """The record next to an exported model: which model it is, and the sessions of its study."""
-    sessions = [
-        # A session that exports while it runs cannot say how it ends.
-        {name: value for name, value in session.items() if session["ended"] or name not in _END}
-        for session in sessions_objects(read_sessions(store))
-    ]
+    sessions = sessions_objects(read_sessions(store))
     return {**model, "study": store.uri.partition("?")[0], "sessions": sessions}

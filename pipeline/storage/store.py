@@ -14,17 +14,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import pyarrow as pa
 from pyarrow import fs
 
 from pipeline.errors import StorageError, StorageUnreachable
-from pipeline.storage.local_files import LocalFiles
-from pipeline.storage.object_files import ObjectFiles, file_system, with_defaults
-from pipeline.storage.parquet import read_parquet, read_parts, to_parquet
-from pipeline.storage.paths import Entry, refuse_unwritable
+from pipeline.storage.files import (
+    Entry,
+    LocalFiles,
+    ObjectFiles,
+    file_system,
+    refuse_unwritable,
+    unfinished,
+    with_defaults,
+)
+from pipeline.storage.parquet import read_parquet, to_parquet
 
 _PIECE = 1 << 20
 """Bytes of a large file that are in memory at a time."""
@@ -80,21 +86,12 @@ class Store:
         """The folder on this machine's file system; None for an object store."""
         return self._files.root if isinstance(self._files, LocalFiles) else None
 
-    @property
-    def place(self) -> str:
-        """What tells the folder from a copy of it; a folder of this machine keeps it where it is renamed."""
-        if self.local is None:
-            # Not the URI, which may contain keys.
-            return str(self._files.path(""))
-        with self._translated("look at", ""):
-            status = self.local.stat()
-        return f"{status.st_dev}:{status.st_ino}"
-
     def folder(self, name: str) -> Self:
-        """The files of a folder within this one. The folder may be a link: a study may be on another disk."""
+        """The files of a folder within this one, which may be a link: a study may be on another disk."""
         if isinstance(self._files, LocalFiles):
             return type(self)(self._files.path(name, itself=False))
-        return type(self)(self.uri_of(name), self._files.within(name))
+        files = self._files.within(name)
+        return type(self)(self.uri_of(name), files)
 
     def uri_of(self, path: str) -> str:
         """The path or URI of a file or folder within this one; the options of a URI stay at its end."""
@@ -115,61 +112,47 @@ class Store:
         with self._translated("look at", path):
             return self._files.exists(path)
 
-    def age(self, path: str) -> float:
-        """The seconds since a file was written, by the storage's own clock, to which this machine's may not be set.
-
-        A file is written next to it and deleted, to find out what time it is there.
-        """
-        with self._translated("look at", path):
-            return self._files.age(path)
-
     def files(self, folder: str = "") -> list[str]:
         """The paths of all complete files in a folder and its folders, sorted; empty if the folder does not exist."""
         return [path for path, _ in self.sizes(folder)]
 
     def sizes(self, folder: str = "") -> list[tuple[str, int]]:
         """Paths of all complete files in a folder and its folders, sorted, each with its size in bytes."""
-        with self._translated("list", folder):
-            return sorted(self._files.sizes(folder))
+        found = self.entries(folder)
+        return [(entry.path, entry.size) for entry in found if entry.kind == "file" and unfinished(entry.path) is None]
 
-    def entries(self) -> list[Entry]:
-        """Every entry of the folder, sorted by path: links, empty folders and temporary names too."""
-        with self._translated("list", ""):
-            return sorted(self._files.entries(), key=lambda entry: entry.path)
+    def entries(self, folder: str = "") -> list[Entry]:
+        """Everything in a folder and its folders, sorted by path: links, empty folders and temporary names too."""
+        with self._translated("list", folder):
+            return sorted(self._files.entries(folder), key=lambda entry: entry.path)
 
     def folders(self) -> list[str]:
         """Names of the folders directly below, sorted."""
         with self._translated("list", ""):
             return sorted(self._files.folders())
 
-    def link(self) -> str | None:
-        """The target of the folder itself if it is a link; None if it is not."""
-        return os.fspath(self.local.readlink()) if self.local is not None and self.local.is_symlink() else None
-
     def read(self, path: str, *, most: int | None = None) -> bytes:
         """Read a file, which must have at most so many bytes."""
-        with self._reading(path, most):
-            # Of an object, the size is asked only where it is refused: that is one request more.
-            content = self._files.read(path, None if most is None else most + 1)
-            if most is not None and len(content) > most:
-                self._refuse_unreadable(path, most)
-            return content
+        content = self.read_start(path, None if most is None else most + 1)
+        if most is not None and len(content) > most:
+            raise StorageError(f"{path} in {self.uri} has more than {most:,} bytes. {_RESTORE}")
+        return content
 
-    def read_start(self, path: str, size: int) -> bytes:
-        """Read the first bytes of a file."""
-        with self._reading(path):
-            return self._files.read(path, size)
+    def read_start(self, path: str, size: int | None) -> bytes:
+        """Read the first bytes of a file; None for all of them."""
+        with self._translated("read", path), self._files.open(path) as file:
+            return file.read(size)  # type: ignore[arg-type]
 
     def read_end(self, path: str, most: int) -> tuple[bytes, int]:
         """Read the last bytes of a file; also returns how many are before them."""
-        with self._reading(path), self._files.open(path) as file:
+        with self._translated("read", path), self._files.open(path) as file:
             before = max(0, file.seek(0, os.SEEK_END) - most)
             file.seek(before)
             return file.read(most), before
 
     def pieces(self, path: str) -> Iterator[bytes]:
         """Read a file of any size piece by piece."""
-        with self._reading(path), self._files.open(path) as file:
+        with self._translated("read", path), self._files.open(path) as file:
             while piece := file.read(_PIECE):
                 yield piece
 
@@ -185,20 +168,11 @@ class Store:
         """Read a Parquet file, or those of a folder as one table with the columns united by name."""
         if path.endswith(".parquet"):
             return read_parquet(self.read(path), f"{path} in {self.uri}")
-        if not (paths := [found for found in self.files(path) if found.endswith(".parquet")]):
-            raise FileNotFoundError(path)
-        return read_parts(paths, self.read, self.uri)
+        parts = [self.read_table(found) for found in self.files(path) if found.endswith(".parquet")]
+        return pa.concat_tables(parts, promote_options="permissive")
 
     def write(self, path: str, content: bytes | str | Iterable[bytes | memoryview]) -> int:
-        """Write a whole file, replacing one that exists.
-
-        Args:
-            path: The path within the store.
-            content: Text, bytes, or pieces of bytes to write one after the other.
-
-        Returns:
-            The file's size in bytes.
-        """
+        """Write a whole file, replacing one that exists; returns its size in bytes."""
         whole = content.encode() if isinstance(content, str) else content
         with self._translated("write", path):
             return self._files.write(path, [whole] if isinstance(whole, bytes) else whole)
@@ -225,12 +199,7 @@ class Store:
     def delete_all(self, paths: Sequence[str], check: Callable[[], None] | None = None) -> None:
         """Delete those of some files that exist, in batches; an object store deletes the files of a batch in parallel.
 
-        Args:
-            paths: Their paths within the store, in the order of their batches.
-            check: Called before each batch; an error that it raises ends the deletion.
-
-        Raises:
-            StorageError: A file cannot be deleted; any of its batch may be deleted or not, and no later one is.
+        `check` is called before each batch; an error that it raises ends the deletion.
         """
         with ThreadPoolExecutor(_DELETE_BATCH, thread_name_prefix="delete") as pool:
             each = map if self.local is not None else pool.map
@@ -246,7 +215,7 @@ class Store:
             self._files.delete_empty_folders()
 
     @contextmanager
-    def _translated(self, action: "_Action", path: str) -> Iterator[None]:
+    def _translated(self, action: str, path: str) -> Iterator[None]:
         """Replace an error of the system's or the store's by one that says what failed where, and what to do."""
         try:
             yield
@@ -262,26 +231,6 @@ class Store:
                 f"Cannot {action} {self.uri_of(path)}: {reason}. {advice}, or choose another storage with --storage. "
                 "`tunepipe resume` continues a study that has started."
             ) from error
-
-    @contextmanager
-    def _reading(self, path: str, most: int | None = None) -> Iterator[None]:
-        """Translate errors of reading a file; refuse what is not a file, and a file that is too large."""
-        with self._translated("read", path):
-            # Each object is a file.
-            if self.local is not None:
-                self._refuse_unreadable(path, most)
-            yield
-
-    def _refuse_unreadable(self, path: str, most: int | None) -> None:
-        size, name = self._files.size(path), f"{path} in {self.uri}"
-        # Reading from a pipe would never return.
-        if size is None:
-            raise StorageError(f"{name} is not a file. {_RESTORE}")
-        if most is not None and size > most:
-            raise StorageError(f"{name} has {size:,} bytes; it must have at most {most:,}. {_RESTORE}")
-
-
-_Action = Literal["look at", "list", "read", "write", "delete"]
 
 
 def from_json(content: bytes, name: str) -> Any:

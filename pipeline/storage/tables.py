@@ -21,7 +21,6 @@ from pydantic import TypeAdapter
 from pipeline.errors import StorageError
 from pipeline.space import Space, column_value, flat
 from pipeline.storage import layout
-from pipeline.storage.parquet import read_parts
 from pipeline.storage.schema import (
     KEYS,
     MEASURES,
@@ -79,55 +78,41 @@ class Tables:
     decisions: pa.Table
 
 
+class LostPart(StorageError):
+    """A part of the tables that the newest session names is not there."""
+
+
 def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
     """Read a study's tables as its newest session has committed them."""
     for _ in range(_RETRIES):
         committed = committed_files(store)
         try:
             epochs, decisions = (read_rows(store, table, study, committed) for table in ("epochs", "decisions"))
-        except FileNotFoundError as missing:
+        except LostPart:
             # The driver has replaced the parts by one file, unless a part is lost.
-            if committed_files(store) != committed:
-                continue
-            raise lost_part(store, missing) from None
+            if committed_files(store) == committed:
+                raise
+            continue
         checkpoints = newest_checkpoints(store.files("checkpoints"))
         return Tables(derive_trials(epochs, decisions, study, checkpoints), epochs, decisions)
     raise StorageError(f"The parts of the tables in {store.uri} change faster than they can be read; try again.")
-
-
-def lost_part(store: Store, missing: FileNotFoundError) -> StorageError:
-    """The error about a part of the tables that the newest session names and that is not there."""
-    return StorageError(
-        f"{missing} in {store.uri} does not exist, and the study's newest session names it. Restore it from a copy."
-    )
 
 
 def read_rows(
     store: Store, table: str, study: Mapping[str, Any], committed: Mapping[str, TableFiles] | None
 ) -> pa.Table:
     """The clean rows of a table with all of its columns; of a table that is not committed, those of all files."""
-
-    def read(path: str) -> bytes:
-        try:
-            return store.read(path)
-        except FileNotFoundError:
-            raise FileNotFoundError(path) from None
-
     schema = arrow_schema(table, parameters_of(study))
     files = None if committed is None else committed.get(table, TableFiles())
     listed = [path for path in store.files(table) if path.endswith(".parquet")] if files is None else []
-    paths = listed if files is None else table_paths(table, files)
-    if not paths:
-        return schema.empty_table()
-    rows = read_parts(paths, read, store.uri)
-    try:
-        rows = pa.concat_tables([schema.empty_table(), rows], promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise StorageError(
-            f"A part of {table} in {store.uri} does not fit study.json: {error}. Move files of other programs out of "
-            "the study."
-        ) from None
-    rows = _checked(rows, table, schema)
+    parts = [schema.empty_table()]
+    for path in listed if files is None else table_paths(table, files):
+        try:
+            parts.append(store.read_table(path))
+        except FileNotFoundError:
+            lost = f"{path} in {store.uri} does not exist, and the study's newest session names it."
+            raise LostPart(f"{lost} Restore it from a copy.") from None
+    rows = _united(parts, table, schema)
     is_whole = files is not None and not files.parts
     return rows if is_whole else clean(rows, table)
 
@@ -269,24 +254,18 @@ def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:
 
 def space_of(study: Mapping[str, Any]) -> Space:
     """The space in the content of a study.json, as domains."""
-    return _space(json.dumps(study["job"]["space"]))
+    return _space(json.dumps(study["job"]["space"]))[0]
 
 
 def parameters_of(study: Mapping[str, Any]) -> dict[str, Any]:
     """Every parameter of that space, those of a switch's branches too: what the tables have columns for."""
-    # A copy: it is made once for each study, and asked for once for each of thousands of parameters.
-    return dict(_parameters(json.dumps(study["job"]["space"])))
+    return dict(_space(json.dumps(study["job"]["space"]))[1])
 
 
 @cache
-def _parameters(text: str) -> Mapping[str, Any]:
-    return flat(_space(text))
-
-
-@cache
-def _space(text: str) -> Space:
+def _space(text: str) -> tuple[Space, Mapping[str, Any]]:
     space: Space = TypeAdapter(Space).validate_json(text)
-    return space
+    return space, flat(space)
 
 
 def _double(column: str | None) -> str:
@@ -330,19 +309,18 @@ def _with_drawn(column: pa.ChunkedArray, name: str, drawn: Sequence[Mapping[str,
         raise _malformed("decisions", f"a value of {name} in config_after is not {type_}: {error}") from None
 
 
-def _checked(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
+def _united(parts: Sequence[pa.Table], name: str, schema: pa.Schema) -> pa.Table:
     """Rows whose columns have the schema's types, and the keys of their table; other columns are metrics, as floats."""
-    columns, types = [], {field.name: field.type for field in schema}
-    for field, column in zip(table.schema, table.columns, strict=True):
-        wanted = types.get(field.name, pa.float64())
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_boolean(field.type)
-        # A metric may have whole numbers, or only nulls.
-        becomes = pa.types.is_null(field.type) or (number and pa.types.is_floating(wanted))
-        if field.type != wanted and not becomes:
-            raise _malformed(name, f"a part of it holds {field.type} in the column {field.name!r:.100}, not {wanted}")
-        # A frame shares the memory of a column in one chunk, and copies one in several.
-        chunks = pa.chunked_array([chunk for chunk in column.chunks if len(chunk)], field.type)
-        columns.append(chunks if field.type == wanted else chunks.cast(wanted, safe=False))
+    columns, types = {}, {field.name: field.type for field in schema}
+    try:
+        table = pa.concat_tables(parts, promote_options="permissive")
+        for field, column in zip(table.schema, table.columns, strict=True):
+            wanted = types.get(field.name, pa.float64())
+            # A frame shares the memory of a column in one chunk, and copies one in several.
+            chunks = pa.chunked_array([chunk for chunk in column.chunks if len(chunk)], field.type)
+            columns[field.with_type(wanted)] = chunks if field.type == wanted else chunks.cast(wanted, safe=False)
+    except pa.ArrowException as error:
+        raise _malformed(name, str(error)) from None
     for key in KEYS[name]:
         column = table[key]
         if (name, key) == ("decisions", "trial_id") and column.null_count:
@@ -350,8 +328,7 @@ def _checked(table: pa.Table, name: str, schema: pa.Schema) -> pa.Table:
             column = column.filter(pc.invert(pc.is_in(table["kind"], pa.array(STUDY_DECISIONS))))
         if column.null_count:
             raise _malformed(name, f"{column.null_count} of its rows have no {key}")
-    fields = [field.with_type(column.type) for field, column in zip(table.schema, columns, strict=True)]
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields, metadata=table.schema.metadata))
+    return pa.Table.from_arrays(list(columns.values()), schema=pa.schema(list(columns), metadata=schema.metadata))
 
 
 def _malformed(name: str, what: str) -> StorageError:

@@ -6,14 +6,14 @@ study.
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.code import Recorded
 from pipeline.errors import StorageError
 from pipeline.storage import Entry, Store, unfinished
 from pipeline.study import layout
-from pipeline.study.files import read_document
+from pipeline.study.files import recorded_sources
 from pipeline.text import sanitize_line
 
 _SHOWN = 50
@@ -39,8 +39,7 @@ def contents(store: Store) -> Contents:
     own, untracked = [], []
     for entry in entries:
         path = unfinished(entry.path) or entry.path
-        is_source = path.startswith(f"{layout.SOURCE}/")
-        named = path in copies if is_source and copies is not None else layout.names(path)
+        named = path in copies if path.startswith(f"{layout.SOURCE}/") else layout.names(path)
         if entry.kind == "file" and named and (is_study or _marks_a_study(path)):
             own.append(entry)
         elif entry.kind != "folder" or (entry.path not in above and not layout.names_folder(entry.path)):
@@ -52,16 +51,11 @@ def _marks_a_study(path: str) -> bool:
     return path == layout.STUDY or (path.startswith("sessions/") and layout.names(path))
 
 
-def _recorded_copies(store: Store) -> set[str] | None:
-    """Paths of the copies that study.json records; None if it records none, or cannot be read."""
-    try:
-        document = read_document(store)
-        recorded = Recorded(document.get("sources"))
-    except (FileNotFoundError, StorageError):
-        return None
-    if "sources" not in document:
-        return None
-    return set(map(layout.source, recorded.files))
+def _recorded_copies(store: Store) -> set[str]:
+    """Paths of the copies that study.json records."""
+    with suppress(FileNotFoundError, StorageError):
+        return set(map(layout.source, recorded_sources(store).files))
+    return set()
 
 
 def listed_entries(entries: Sequence[Entry], *, most: int = _SHOWN) -> str:
@@ -123,23 +117,13 @@ def _refuse_within_study(path: Path, what: str) -> None:
     # By its name and by where links lead: neither may be within a study.
     for place in (Path(os.path.abspath(path)), Path(os.path.realpath(path))):  # noqa: PTH100 (links stay)
         for study in (place, *place.parents):
-            if os.path.lexists(study / layout.STUDY) and not _is_free(study, place.relative_to(study).as_posix()):
+            if os.path.lexists(study / layout.STUDY) and not _is_free(place.relative_to(study).as_posix()):
                 raise StorageError(
                     f"{path} is within the study {study}, whose files only tunepipe writes. Nothing was written. Name "
                     f"a {what} outside of it; in a study, only report.html and new files in export/ may be written."
                 )
 
 
-def _is_free(study: Path, path: str) -> bool:
+def _is_free(path: str) -> bool:
     """Whether a path within a study is free for a user's output."""
-    if path == layout.REPORT:
-        return True
-    if path.startswith(f"{layout.EXPORT}/"):
-        return not layout.names(path)
-    # The working folder of a trial is free for the trial's own code, whose current folder it is.
-    trial = "/".join(path.split("/")[:2])
-    return (
-        path.startswith("files/")
-        and layout.names_folder(trial)
-        and Path.cwd().is_relative_to(os.path.realpath(study / trial))
-    )
+    return path == layout.REPORT or (path.startswith(f"{layout.EXPORT}/") and not layout.names(path))

@@ -91,16 +91,11 @@ def in_trial(context: TrialContext, directory: Path | None = None) -> Iterator[N
         ) from error
     tokens = _CURRENT.set(context), _DIRECTORY.set(directory)
     # An empty entry, as in a notebook, means the current directory; imports keep searching the previous one.
-    indices = [index for index, entry in enumerate(sys.path) if entry == ""]
-    for index in indices:
-        sys.path[index] = before
+    sys.path[:] = [entry or before for entry in sys.path]
     try:
         yield
     finally:
         os.chdir(before)
-        for index in indices:
-            if sys.path[index : index + 1] == [before]:
-                sys.path[index] = ""
         _CURRENT.reset(tokens[0])
         _DIRECTORY.reset(tokens[1])
 

@@ -77,14 +77,10 @@ def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:
         return Fault(field, None, "must be given")
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return Fault(field, found, unknown("field", fields, path[-1]))
-    if kind in ("union_tag_invalid", "union_tag_not_found") or (head in _KINDS and kind.startswith("dataclass")):
-        return _no_such_kind(field, head, found)
     if kind == "string_pattern_mismatch":
         return Fault(field, found, _PATTERNS[head])
-    if head == "space" and kind == "dict_type":
-        return Fault(field, found, f"must be an object of names, each with a plain value or one of {_domains()}")
-    if head == "space" and kind.startswith(("is_instance", "dataclass")):
-        return Fault(field, found, f"must be a plain value or one of {_domains()}")
+    if head in ("space", *_KINDS) and kind.startswith(("union_tag", "dataclass", "is_instance", "model_attributes")):
+        return _no_such_kind(field, head, found)
     message = item["msg"].removeprefix("Value error, ")
     return Fault(field, found, re.sub(r"^\w+ should ", "must ", message))
 
@@ -94,15 +90,11 @@ def _no_such_kind(field: str, head: str, found: Any) -> Fault:
     named = found.get("kind") if isinstance(found, dict) else getattr(found, "kind", found)
     if isinstance(named, str):
         return Fault(field, named, unknown(what, known, named))
-    if isinstance(found, dict):
+    if isinstance(found, dict) or head in _KINDS:
         return Fault(field, found, f"must name its kind, one of {', '.join(known)}")
-    if head in _KINDS:
-        return Fault(field, found, f"must be one of {', '.join(known)}; a {head} of Ray Tune {_PATTERNS[head]}")
-    return Fault(field, found, f"must be a plain value or one of {_domains()}")
-
-
-def _domains() -> str:
-    return ", ".join(domain.__name__ for domain in DOMAINS.values())
+    return Fault(
+        field, found, f"must be a plain value or one of {', '.join(each.__name__ for each in DOMAINS.values())}"
+    )
 
 
 def fields_of(owner: object) -> list[str]:

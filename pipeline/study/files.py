@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.code import Copies, Recorded, Snapshot, digest_of, snapshot_of
 from pipeline.errors import StorageError
@@ -12,11 +14,39 @@ from pipeline.study import layout
 from pipeline.study.job import TuneJob
 from pipeline.study.studies import no_study
 
-_TYPES: dict[str, Any] = {
-    **{"shape": list, "dtype": str, "pipeline": str, "elements": str, "sha256": str | None, "batches": int | None},
-    **{"rows": int, "files": int, "buffer": int},
-}
-"""What a fingerprint says about an array or a pipeline."""
+
+class _Elements(BaseModel):
+    """What the fingerprint of an array, or of a pipeline, says."""
+
+    model_config = ConfigDict(strict=True)
+
+    sha256: str | None = None
+    batches: int | None = None
+    rows: int = 0
+    files: int = 0
+    buffer: int = 0
+
+
+class _Array(_Elements):
+    shape: list[int]
+    dtype: str
+
+
+class _Pipeline(_Elements):
+    pipeline: str
+    elements: str
+
+
+class _Combination(BaseModel):
+    config: dict[str, Any]
+    absent: list[str]
+    arrays: dict[str, _Array | _Pipeline]
+
+
+_DATA: TypeAdapter[Any] = TypeAdapter(
+    dict[str, _Array | _Pipeline] | dict[Literal["combinations"], list[_Combination]] | None
+)
+"""The fingerprint of a study's data: of one data set, or of those of several configs."""
 
 
 def save_job(store: Store, job: TuneJob) -> None:
@@ -65,34 +95,13 @@ def recorded_sources(store: Store) -> Recorded:
 
 def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The fingerprint of a study's data; None before its data were loaded."""
-    data = document.get("data")
-    combinations = data.get("combinations") if isinstance(data, dict) and len(data) == 1 else None
-    if combinations is not None:
-        sound = isinstance(combinations, list) and all(
-            isinstance(each, dict)
-            and isinstance(each.get("config"), dict)
-            and isinstance(absent := each.get("absent"), list)
-            and all(isinstance(name, str) for name in absent)
-            and _is_fingerprint(each.get("arrays"))
-            for each in combinations
-        )
-    else:
-        sound = data is None or _is_fingerprint(data)
-    if not sound:
+    try:
+        _DATA.validate_python(data := document.get("data"))
+    except ValidationError:
         raise StorageError(
             f"What {layout.STUDY} says about the study's data (`data`) is not what tunepipe wrote. Restore the file."
-        )
+        ) from None
     return cast("Mapping[str, Any] | None", data)
-
-
-def _is_fingerprint(found: Any) -> bool:
-    return isinstance(found, dict) and all(
-        isinstance(entry, dict)
-        and ({"pipeline", "elements"} <= entry.keys() or {"shape", "dtype"} <= entry.keys())
-        and all(isinstance(value, _TYPES.get(name, object)) for name, value in entry.items())
-        and all(type(size) is int for size in entry.get("shape", ()))
-        for entry in found.values()
-    )
 
 
 def load_study(store: Store, *, here: Collection[Callable[..., Any]] = (), placeholders: bool = False) -> TuneJob:

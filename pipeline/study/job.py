@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -282,15 +282,9 @@ class TuneJob(BaseModel):
         if not self.recommended or (self.recommended == {"searcher"} and self.searcher == RandomSearch()):
             return None
         chosen = " and ".join(f"{name} {getattr(self, name).kind}" for name in sorted(self.recommended))
-        epochs, rungs = self.budget.epochs, ""
-        if "scheduler" in self.recommended:
-            first = self.scheduler.next_milestone(0, epochs)
-            rungs = f" Trials are first compared at epoch {first}."
-            if first == epochs:
-                rungs = " Trials are not compared before the last epoch, so that each of them completes."
-        budget = f"{counted(self.budget.trials, 'trial')} of up to {counted(epochs, 'epoch')}"
+        budget = f"{counted(self.budget.trials, 'trial')} of up to {counted(self.budget.epochs, 'epoch')}"
         default = "default" if len(self.recommended) == 1 else "defaults"
-        return f"Uses {chosen}, the {default} for {budget}.{rungs} --scheduler and --search choose others."
+        return f"Uses {chosen}, the {default} for {budget}. --scheduler and --search choose others."
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values; functions by name and digest."""
@@ -335,19 +329,12 @@ class TuneJob(BaseModel):
         return json.dumps(self.to_json(), sort_keys=True)
 
 
-def named_functions(fields: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The functions that a job's JSON names, by the dotted path of their field."""
-    values = {name: fields.get(name) for name in FUNCTION_FIELDS}
-    if isinstance(fit := fields.get("fit"), Mapping):
-        values |= {f"fit.{name}": value for name, value in fit.items()}
-    if isinstance(phases := fields.get("phases"), list | tuple):
-        for place, phase in enumerate(phases):
-            values[f"phases.{place}.prepare"] = phase.get("prepare") if isinstance(phase, Mapping) else None
-    return {
-        path: value
-        for path, value in values.items()
-        if isinstance(value, Mapping) and isinstance(value.get("function"), str)
-    }
+def named_functions(value: Any) -> Iterator[str]:
+    """The functions that a job's JSON names."""
+    if isinstance(value, Mapping) and isinstance(name := value.get("function"), str):
+        yield name
+    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from named_functions(inner)
 
 
 _REQUIRED: dict[str, Any] = {"name": "x", "space": {}, "objectives": (Objective("x", "max"),)}
@@ -361,7 +348,7 @@ def _subject(fields: Mapping[str, Any]) -> str:
 
 def _broken_rules(job: TuneJob, invalid: Collection[str] = ()) -> list[Fault]:
     """The faults of a job's fields together, by the rules whose fields are valid by themselves."""
-    return [fault for rule, fields in _RULES.items() if not fields & set(invalid) for fault in rule(job)]
+    return [fault for rule, fields in _RULES if not fields & set(invalid) for fault in rule(job)]
 
 
 def _one_kind_of_training(job: TuneJob) -> Iterator[Fault]:
@@ -400,10 +387,6 @@ def _phases_follow_each_other(job: TuneJob) -> Iterator[Fault]:
             yield Fault(f"space.{phase.at}", parameters[phase.at], f"must be whole numbers of at least 1 for {field}")
 
 
-def _space_holds_together(job: TuneJob) -> Iterator[Fault]:
-    yield from conflicts(job.space)
-
-
 def _bounds_leave_values(job: TuneJob) -> Iterator[Fault]:
     for place, objective in enumerate(job.objectives):
         low, high = objective.at_least, objective.at_most
@@ -411,19 +394,12 @@ def _bounds_leave_values(job: TuneJob) -> Iterator[Fault]:
             yield Fault(f"objectives.{place}.at_least", low, f"must be at most at_most, which is {high:g}")
 
 
-def _starts_lie_in_the_space(job: TuneJob) -> Iterator[Fault]:
+def _starts_fit(job: TuneJob) -> Iterator[Fault]:
     for place, config in enumerate(job.start_with):
         yield from start_faults(job.space, config, f"start_with.{place}")
-
-
-def _starts_fit_budget(job: TuneJob) -> Iterator[Fault]:
     if len(job.start_with) > job.budget.trials:
         allowed = f"must have at most budget.trials configs, which is {job.budget.trials}"
         yield Fault("start_with", f"{len(job.start_with)} configs", allowed)
-
-
-def _searcher_fits_space(job: TuneJob) -> Iterator[Fault]:
-    yield from job.searcher.faults(job.space)
 
 
 def _searcher_learns_from_studies(job: TuneJob) -> Iterator[Fault]:
@@ -439,14 +415,6 @@ def _searcher_learns_from_studies(job: TuneJob) -> Iterator[Fault]:
         yield Fault("learn_from", found, allowed)
     if len(job.objectives) > 1:
         yield Fault("learn_from", found, "must be left out with several objectives: it supports only one")
-
-
-def _scheduler_fits_budget(job: TuneJob) -> Iterator[Fault]:
-    yield from job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials)
-
-
-def _scheduler_fits_space(job: TuneJob) -> Iterator[Fault]:
-    yield from job.scheduler.space_faults(job.space)
 
 
 def _weights_can_be_copied(job: TuneJob) -> Iterator[Fault]:
@@ -490,22 +458,21 @@ def _is_whole(domain: Any) -> bool:
     return all(type(value) is int and value >= 1 for value in values)
 
 
-_RULES: dict[Callable[[TuneJob], Iterator[Fault]], set[str]] = {
-    _one_kind_of_training: {"model", "function"},
-    _data_for_a_model: {"model", "data"},
-    _only_for_a_model: {"model", "function", "data", "callbacks", "phases", "fit"},
-    _phases_follow_each_other: {"phases", "space"},
-    _space_holds_together: {"space"},
-    _bounds_leave_values: {"objectives"},
-    _starts_lie_in_the_space: {"start_with", "space"},
-    _starts_fit_budget: {"start_with", "budget"},
-    _searcher_fits_space: {"searcher", "space"},
-    _searcher_learns_from_studies: {"learn_from", "searcher", "objectives"},
-    _scheduler_fits_budget: {"scheduler", "budget"},
-    _scheduler_fits_space: {"scheduler", "space"},
-    _weights_can_be_copied: {"scheduler", "function"},
-    _models_of_a_trial: {"folds", "repeats", "function", "scheduler"},
-    _every_gpu_is_used: {"resources", "model"},
-    _batch_size_is_whole: {"space", "model"},
-}
+_RULES: tuple[tuple[Callable[[TuneJob], Iterable[Fault]], set[str]], ...] = (
+    (_one_kind_of_training, {"model", "function"}),
+    (_data_for_a_model, {"model", "data"}),
+    (_only_for_a_model, {"model", "function", "data", "callbacks", "phases", "fit"}),
+    (_phases_follow_each_other, {"phases", "space"}),
+    (lambda job: conflicts(job.space), {"space"}),
+    (_bounds_leave_values, {"objectives"}),
+    (_starts_fit, {"start_with", "space", "budget"}),
+    (lambda job: job.searcher.faults(job.space), {"searcher", "space"}),
+    (_searcher_learns_from_studies, {"learn_from", "searcher", "objectives"}),
+    (lambda job: job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials), {"scheduler", "budget"}),
+    (lambda job: job.scheduler.space_faults(job.space), {"scheduler", "space"}),
+    (_weights_can_be_copied, {"scheduler", "function"}),
+    (_models_of_a_trial, {"folds", "repeats", "function", "scheduler"}),
+    (_every_gpu_is_used, {"resources", "model"}),
+    (_batch_size_is_whole, {"space", "model"}),
+)
 """The rules, each with the fields that it concerns."""

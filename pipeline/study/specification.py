@@ -1,12 +1,11 @@
 """The parts of a job: objective, budget, resources, checkpoints, start, and how a model is fitted."""
 
 import math
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictStr, TypeAdapter, ValidationError
 
 from pipeline.code import Code, value_or_code
 from pipeline.schedulers import Mode
@@ -180,74 +179,39 @@ class Checkpoints:
     gigabytes: Annotated[Real, Field(gt=0)] | None = None
 
 
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and 1 <= value < 2**31
+_OF_CONFIG = ", or a function of the config that returns one"
 
 
-def _steps(value: Any) -> int | None:
-    value = plain(value)
-    if value is not None and not _is_whole(value):
-        raise ValueError("must be a whole number of at least 1, or a function of the config that returns one")
-    return value  # type: ignore[no-any-return]
+def _reader(kind: Any, allowed: str) -> Callable[[Any], Any]:
+    """A function that reads a value of a type; it raises ValueError with what is allowed."""
+    adapter = TypeAdapter(kind)
+
+    def read(value: Any) -> Any:
+        try:
+            return adapter.validate_python(plain(value))
+        except ValidationError:
+            raise ValueError(f"must be {allowed}") from None
+
+    return read
 
 
-def _class_weight(value: Any) -> dict[int, float] | None:
-    if value is None:
-        return None
-    allowed = "must be a dict from classes to weights of at least 0, such as {0: 1.0, 1: 5.0}, or a function of the "
-    allowed += "config that returns one"
-    if not isinstance(value, Mapping) or not value:
-        raise ValueError(allowed)
-    weights = {}
-    for key, weight in value.items():
-        name, number = plain(key), plain(weight)
-        # Keys of an object in JSON are text.
-        if isinstance(name, str) and name.isdecimal():
-            name = int(name)
-        if type(name) is not int or name < 0 or type(number) not in (int, float):
-            raise ValueError(allowed)
-        # A whole number may be too large for a float.
-        if not 0 <= number <= sys.float_info.max:  # type: ignore[operator]
-            raise ValueError(allowed)
-        weights[name] = float(number)  # type: ignore[arg-type]
-    return weights
-
-
-def _freq(value: Any) -> int | tuple[int, ...]:
-    value = plain(value)
-    if _is_whole(value):
-        return value  # type: ignore[no-any-return]
-    epochs = tuple(plain(one) for one in value) if isinstance(value, list | tuple) else ()
-    if not epochs or not all(map(_is_whole, epochs)):
-        raise ValueError(
-            "must be a whole number of at least 1, a list of epochs from 1, or a function of the config that returns "
-            "one of them"
-        )
-    return epochs  # type: ignore[return-value]
-
-
-def _flag(value: Any) -> bool:
-    value = plain(value)
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false, or a function of the config that returns one of them")
-    return value
-
-
-def _start(value: Any) -> int | str:
-    value = plain(value)
-    if not _is_whole(value) and not (isinstance(value, str) and value):
-        raise ValueError("must be a whole number of epochs, at least 1, or the name of a hyperparameter")
-    return value  # type: ignore[no-any-return]
-
+_CLASS = Annotated[int, BeforeValidator(plain), Field(ge=0)]  # keys of an object in JSON are text
+_WEIGHT = Annotated[Real, Field(ge=0, allow_inf_nan=False)]
 
 READERS: dict[str, Callable[[Any], Any]] = {
-    "class_weight": _class_weight,
-    "steps_per_epoch": _steps,
-    "validation_steps": _steps,
-    "validation_freq": _freq,
-    "shuffle": _flag,
+    "class_weight": _reader(
+        Annotated[dict[_CLASS, _WEIGHT], Field(min_length=1)] | None,
+        "a dict from classes to weights of at least 0, such as {0: 1.0, 1: 5.0}" + _OF_CONFIG,
+    ),
+    "steps_per_epoch": _reader(Count | None, "a whole number of at least 1" + _OF_CONFIG),
+    "validation_steps": _reader(Count | None, "a whole number of at least 1" + _OF_CONFIG),
+    "validation_freq": _reader(
+        Count | Annotated[tuple[Count, ...], Field(min_length=1)],
+        "a whole number of at least 1, a list of epochs from 1" + _OF_CONFIG,
+    ),
+    "shuffle": _reader(StrictBool, "true or false" + _OF_CONFIG),
 }
-"""Reads a value of each field of Fit; raises ValueError with what is allowed."""
+"""Reads a value of each field of Fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,17 +234,20 @@ class Fit:
 
     __pydantic_config__ = STRICT_CONFIG
 
-    class_weight: Annotated[Any, *value_or_code(_class_weight)] = None
-    steps_per_epoch: Annotated[Any, *value_or_code(_steps)] = None
-    validation_steps: Annotated[Any, *value_or_code(_steps)] = None
-    validation_freq: Annotated[Any, *value_or_code(_freq)] = 1
-    shuffle: Annotated[Any, *value_or_code(_flag)] = True
+    class_weight: Annotated[Any, *value_or_code(READERS["class_weight"])] = None
+    steps_per_epoch: Annotated[Any, *value_or_code(READERS["steps_per_epoch"])] = None
+    validation_steps: Annotated[Any, *value_or_code(READERS["validation_steps"])] = None
+    validation_freq: Annotated[Any, *value_or_code(READERS["validation_freq"])] = 1
+    shuffle: Annotated[Any, *value_or_code(READERS["shuffle"])] = True
 
     @property
     def given(self) -> dict[str, Any]:
         """The fields that differ from their defaults, by name."""
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         return {name: value for name, (value, default) in values.items() if callable(value) or value != default}
+
+
+_AT = "a whole number of epochs, at least 1, or the name of a hyperparameter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,5 +263,5 @@ class Phase:
 
     __pydantic_config__ = STRICT_CONFIG
 
-    at: Annotated[Any, PlainValidator(_start)]
+    at: Annotated[Any, PlainValidator(_reader(Count | Annotated[StrictStr, Field(min_length=1)], _AT))]
     prepare: Code

@@ -62,26 +62,17 @@ def _is_study(store: Store) -> bool:
 
 def no_study(store: Store) -> JobNotFound:
     """The error for a folder that is not a study."""
-    inside = study_names(store)
-    if inside:
-        return JobNotFound(
-            f"{store.uri} is not a study but contains some: {_some(inside)}. Name one of them; "
-            f"`tunepipe studies --storage {shlex.quote(store.uri)}` lists them."
-        )
     # A question mark in a path is part of a name.
     head, mark, query = store.uri.partition("?") if store.local is None else (store.uri, "", "")
     parent, _, name = head.rpartition("/")
+    if inside := study_names(store):
+        return JobNotFound(f"{head} is not a study but contains some: {_some(inside)}. Name one of them.")
     names = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
-    if not names:
-        return JobNotFound(
-            f"There is no study {name!r}: {parent or '/'} contains no studies. `tunepipe run JOB` creates one; "
-            "`tunepipe studies --storage URI` lists those of another storage."
-        )
-    where = shlex.quote(parent + mark + query)
-    meant = did_you_mean(name, names, quoted=True)
-    available = f"Available: {_some(names)}"
-    wrong = f"There is no study {name!r} in {parent or '/'}."
-    return JobNotFound(f"{wrong}{meant} {available}; `tunepipe studies --storage {where}` lists them.")
+    available = f"Available: {_some(names)}." if names else "`tunepipe run JOB` creates one."
+    return JobNotFound(
+        f"There is no study {name!r} in {parent or '/'}.{did_you_mean(name, names, quoted=True)} {available} "
+        "`tunepipe studies --storage URI` lists those of another storage."
+    )
 
 
 def _some(names: list[str]) -> str:

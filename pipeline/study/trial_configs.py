@@ -1,12 +1,12 @@
 """The config of a study's trial number i: first the start configs, then the searcher's draws, each config once."""
 
 import zlib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pipeline.searchers import History, Observation, Suggestion
+from pipeline.searchers import Observation, Suggestion
 from pipeline.space import (
     Config,
     ParameterPath,
@@ -17,15 +17,11 @@ from pipeline.space import (
     compose,
     draw,
     drawn_parameters,
-    fits,
-    fitting,
     is_continuous,
     key_of,
 )
 from pipeline.study.job import TuneJob
 from pipeline.text import counted, is_or_are
-
-_START_ATTEMPTS = 20
 
 _FURTHER_DRAWS = 8
 """Number of additional draws by the searcher; after them, any config that is left is taken."""
@@ -34,59 +30,23 @@ _MAX_DRAWS = 1000
 """Number of random draws in a space of infinitely many configs, before a repeated config is accepted."""
 
 
-def config_of_trial(
-    job: TuneJob, index: int, observations: Iterable[Observation] | None = None, *, keys: Container[str] | None = None
-) -> Config:
-    """The config of a trial: the searcher's draw, repeated if that config was tried before."""
-    return suggestion_of_trial(job, index, observations, keys=keys).config
-
-
 def suggestion_of_trial(
-    job: TuneJob,
-    index: int,
-    observations: Iterable[Observation] | None = None,
-    *,
-    keys: Container[str] | None = None,
-    starts: Sequence[Config] | None = None,
+    job: TuneJob, index: int, observations: Sequence[Observation], *, keys: Container[str], starts: Sequence[Config]
 ) -> Suggestion:
-    """The config of trial number `index`, and why it was drawn.
-
-    `keys` are those of the configs before; without them, and without observations, the earlier trials are drawn too.
-    """
-    starts, seed = start_configs(job) if starts is None else starts, _seed_of_draws(job)
+    """The config of trial number `index`, and why it was drawn; `keys` are those of the configs before."""
     if index < len(starts):
         other = "" if job.start_from is None else f", its own or of {job.start_from.study!r}"
         return Suggestion(starts[index], f"A config that the study starts with{other}.")
-    number = index - len(starts)
-    for taken in _drawn_by_starts(job, starts):
-        number += number >= taken
-    unique = draws_each_config_once(job)
-    if keys is None and unique:
-        observations = None if observations is None else list(observations)
-        before = _configs_before(job, index) if observations is None else [one.config for one in observations]
-        keys = {key_of(config) for config in before}
-    known: Sequence[Observation] = ()
-    if isinstance(observations, History):
-        known = observations
-    elif job.searcher.learns:
-        # The user may have accepted changed domains since.
-        fits_space = fitting(job.space)
-        known = [one for one in observations or () if fits_space(one.config)]
+    number, seed = index - len(starts), _seed_of_draws(job)
 
     def drawn(from_seed: int) -> Suggestion:
         return job.searcher.suggest(
-            job.space, seed=from_seed, index=number, observations=known, epochs=job.budget.epochs
+            job.space, seed=from_seed, index=number, observations=observations, epochs=job.budget.epochs
         )
 
     first = drawn(seed)
-    return untried_config(job.space, first, keys or (), drawn, seed=seed, number=number) if unique else first
-
-
-def _configs_before(job: TuneJob, index: int) -> list[Config]:
-    configs: list[Config] = []
-    for earlier in range(index):
-        configs.append(config_of_trial(job, earlier, (), keys={key_of(config) for config in configs}))
-    return configs
+    unique = draws_each_config_once(job)
+    return untried_config(job.space, first, keys, drawn, seed=seed, number=number) if unique else first
 
 
 def _seed_of_draws(job: TuneJob) -> int:
@@ -132,17 +92,12 @@ def untried_config(
 def start_configs(job: TuneJob) -> list[Config]:
     """The start configs of the study, completed: its first trials.
 
-    Random values make a completed config different from earlier ones. A config that is given twice, without random
-    values, is included once, unless two trials of one config differ.
+    A config that is given twice is included once, unless two trials of one config differ.
     """
     configs: dict[str, Config] = {}
     unique = _equal_configs_train_equally(job)
     for index, given in enumerate(job.start_with):
-        for attempt in range(_START_ATTEMPTS):
-            rng = np.random.default_rng([job.seed, index, RandomStream.START_CONFIGS, *([attempt] if attempt else [])])
-            config = _completed(job, given, rng)
-            if not unique or key_of(config) not in configs:
-                break
+        config = _completed(job, given, np.random.default_rng([job.seed, index, RandomStream.START_CONFIGS]))
         configs.setdefault(key_of(config) if unique else str(index), config)
     return list(configs.values())
 
@@ -162,14 +117,6 @@ def _completed(job: TuneJob, given: Mapping[str, Value], rng: np.random.Generato
     return compose(job.space, pick)
 
 
-def _drawn_by_starts(job: TuneJob, starts: Iterable[Config]) -> list[int]:
-    """The numbers of draws that equal start configs: the searcher skips them, so that they are not trained twice."""
-    if job.searcher.size(job.space) is None:
-        return []
-    numbers = {job.searcher.number_of(job.space, start) for start in starts if fits(job.space, start)}
-    return sorted(number for number in numbers if number is not None)
-
-
 def seed_of_trial(job: TuneJob, index: int) -> int:
     """The seed of a trial's initial weights and shuffling."""
     return job.seed + index if job.trial_seeds else job.seed
@@ -177,21 +124,19 @@ def seed_of_trial(job: TuneJob, index: int) -> int:
 
 def trials_in_all(job: TuneJob) -> int:
     """The largest number of trials of the study: its budget, or the number of configs."""
-    if (size := _configs_in_all(job)) is None:
-        return job.budget.trials
-    starts = start_configs(job)
-    drawn = bool(drawn_parameters(job.space))
-    # If two trials of one config differ, a start config that is given twice is trained twice.
-    twice = len(starts) - len({key_of(start) for start in starts if fits(job.space, start)}) if drawn else 0
-    return min(job.budget.trials, twice + size)
+    size = _configs_in_all(job)
+    return job.budget.trials if size is None else min(job.budget.trials, size)
 
 
 def _configs_in_all(job: TuneJob) -> int | None:
-    """The number of configs that the study can try, each once; None if it is infinite, or if configs may repeat."""
+    """The number of trials after which nothing is left to try; None if there is always something."""
     if not drawn_parameters(job.space):
         # Several trials of one config are useful only if each has its own initial weights.
         return None if job.trial_seeds else 1
-    return combinations(job.space) if draws_each_config_once(job) else job.searcher.size(job.space)
+    if draws_each_config_once(job):
+        return combinations(job.space)
+    size = job.searcher.size(job.space)
+    return None if size is None else len(start_configs(job)) + size
 
 
 def all_tried(job: TuneJob, trials: int) -> str | None:

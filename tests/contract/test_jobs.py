@@ -16,8 +16,9 @@ from pipeline.execution.check import representative
 from pipeline.space import Config, fits
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
-from pipeline.study.trial_configs import config_of_trial, trials_in_all
+from pipeline.study.trial_configs import trials_in_all
 from tests.cases import cases
+from tests.drawn_configs import drawn_configs
 
 _JOBS = tune_jobs.jobs()
 _MODELS = [name for name, job in _JOBS.items() if job.model is not None]
@@ -56,7 +57,7 @@ def _first_epochs(job: TuneJob, config: Config) -> list[dict[str, float]]:
 
 
 def _configs(job: TuneJob) -> list[Config]:
-    return [config_of_trial(job, index) for index in range(trials_in_all(job))]
+    return drawn_configs(job, trials_in_all(job))
 
 
 @pytest.mark.parametrize("name", _JOBS)

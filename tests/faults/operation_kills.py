@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import run
 from pipeline.execution.driver.timing import FlushTiming
-from pipeline.storage.object_files import ObjectFiles
+from pipeline.storage.files import ObjectFiles
 from pipeline.study import TuneJob
 
 _LOCAL = ("replace", "unlink", "mkdir", "rmdir", "link", "fsync")

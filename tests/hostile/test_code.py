@@ -1,9 +1,11 @@
 """Reading a study runs no code: no pickles, no models with code, no source but the saved one."""
 
+import hashlib
 import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,92 +26,79 @@ def test_no_file_is_read_with_code_in_it() -> None:
     assert calls == sum(source.count("safe_mode=True") for source in sources.values()) > 0
 
 
+class Marked:
+    """A study whose source would create a file if it ran."""
+
+    def __init__(self, storage: Path) -> None:
+        self.storage, self.study, self.mark = storage, storage / "small", storage / "it-ran"
+        self.source = self.study / "source/hostile_job.py"
+        self.source.write_text(f"{self.creates_mark}\n{self.source.read_text()}")
+        sys.modules.pop("hostile_job", None)
+
+    @property
+    def creates_mark(self) -> str:
+        return f"open({str(self.mark)!r}, 'w')"
+
+    def change(self, **fields: Any) -> None:
+        """Change the job in study.json."""
+        document = json.loads((self.study / "study.json").read_text())
+        document["job"] |= fields
+        (self.study / "study.json").write_text(json.dumps(document))
+
+    def sign(self) -> None:
+        """Write the current source's digest into study.json, as only its owner can."""
+        document = json.loads((self.study / "study.json").read_text())
+        digest = hashlib.sha256(self.source.read_bytes()).hexdigest()
+        document["job"]["function"]["sha256"] = document["sources"]["files"]["hostile_job.py"] = digest
+        (self.study / "study.json").write_text(json.dumps(document))
+
+
 @pytest.fixture
-def marked(storage: Path) -> tuple[Path, Path]:
-    """A study whose source would create a file if it ran; the study and that file."""
-    study, mark = storage / "small", storage / "it-ran"
-    source = study / "source" / "hostile_job.py"
-    source.write_text(f"open({str(mark)!r}, 'w')\n" + source.read_text())
-    sys.modules.pop("hostile_job", None)
-    return study, mark
+def marked(storage: Path) -> Marked:
+    return Marked(storage)
 
 
-def test_a_changed_source_is_not_run(marked: tuple[Path, Path]) -> None:
-    """A copy that differs from the saved one is refused before any line of it runs."""
-    study, mark = marked
-    printed = tunepipe("resume", study.name, "--workers", "0", "--trials", "5", "--storage", str(study.parent))
+def test_a_changed_source_is_neither_run_by_readers_nor_by_a_resume(marked: Marked) -> None:
+    assert load_results(marked.study).name == "small"
+    printed = tunepipe("resume", "small", "--workers", "0", "--trials", "5", "--storage", str(marked.storage))
     assert printed.code == 2
     assert "hostile_job.py has changed since the study was saved: restore it" in printed.errors
-    assert not mark.exists()
-
-
-@pytest.mark.parametrize("digest", ["left out", None, "", "0" * 64])
-def test_a_source_without_its_digest_is_not_run(marked: tuple[Path, Path], digest: str | None) -> None:
-    """A source for which study.json has no digest is not run."""
-    study, mark = marked
-    document = json.loads((study / "study.json").read_text())
-    if digest == "left out":
-        del document["job"]["function"]["sha256"]
-    else:
-        document["job"]["function"]["sha256"] = digest
-    (study / "study.json").write_text(json.dumps(document))
-    with pytest.raises(InvalidJob, match="function: "):
-        load_study(Store(study))
-    assert not mark.exists()
-
-
-def test_reading_results_runs_no_source(marked: tuple[Path, Path]) -> None:
-    """Reading results of a study runs none of its code, changed or not."""
-    study, mark = marked
-    assert load_results(study).name == "small"
-    assert tunepipe("results", "small", "--storage", str(study.parent)).code == 0
     assert "hostile_job" not in sys.modules
-    assert not mark.exists()
+    assert not marked.mark.exists()
 
 
-@pytest.mark.parametrize("beside", ["hostile_beside.py", "hostile_beside/__init__.py"])
-def test_only_named_sources_can_be_imported(beside: str, storage: Path) -> None:
-    """A file next to the copies is not imported by them, because study.json has no digest of it."""
-    study, mark = storage / "small", storage / "it-ran"
-    path = study / "source" / beside
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"open({str(mark)!r}, 'w')\n")
-    source = study / "source" / "hostile_job.py"
-    source.write_text("import hostile_beside\n" + source.read_text())
-    _sign(study)
-    sys.modules.pop("hostile_job", None)
-    error = continued(study)
+@pytest.mark.parametrize("digest", [{}, {"sha256": None}, {"sha256": "0" * 64}], ids=str)
+def test_a_source_without_its_digest_is_not_run(marked: Marked, digest: dict[str, Any]) -> None:
+    marked.change(function={"function": "hostile_job:descend", **digest})
+    with pytest.raises(InvalidJob, match="function: "):
+        load_study(Store(marked.study))
+    assert not marked.mark.exists()
+
+
+def test_a_file_beside_the_copies_is_not_imported_by_them(marked: Marked) -> None:
+    """study.json has no digest of it."""
+    (marked.study / "source/hostile_beside.py").write_text(marked.creates_mark)
+    marked.source.write_text(marked.source.read_text().replace(marked.creates_mark, "import hostile_beside"))
+    marked.sign()
+    error = continued(marked.study)
     assert isinstance(error, InvalidJob)
     assert "No module named 'hostile_beside'" in str(error)
-    assert not mark.exists()
+    assert not marked.mark.exists()
 
 
 def test_a_module_of_another_digest_is_not_imported(
-    storage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    marked: Marked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An installed module that differs from the one that the study names is refused before it runs."""
-    study, mark = storage / "small", storage / "it-ran"
-    (tmp_path / "hostile_installed.py").write_text(f"open({str(mark)!r}, 'w')\ndef f(config): ...\n")
+    (tmp_path / "hostile_installed.py").write_text(f"{marked.creates_mark}\ndef f(config): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
-    document = json.loads((study / "study.json").read_text())
-    document["job"]["function"] = {"function": "hostile_installed:f", "sha256": "0" * 64}
-    (study / "study.json").write_text(json.dumps(document))
+    marked.change(function={"function": "hostile_installed:f", "sha256": "0" * 64})
     with pytest.raises(InvalidJob, match="module hostile_installed has changed since the study was saved"):
-        load_study(Store(study))
-    assert not mark.exists()
+        load_study(Store(marked.study))
+    assert not marked.mark.exists()
 
 
-def _sign(study: Path) -> None:
-    """Write the current source's digest into study.json, as only its owner can."""
-    import hashlib
-
-    document = json.loads((study / "study.json").read_text())
-    content = (study / "source" / "hostile_job.py").read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    document["job"]["function"]["sha256"] = document["sources"]["files"]["hostile_job.py"] = digest
-    (study / "study.json").write_text(json.dumps(document))
-
-
+@pytest.mark.long
 def test_a_model_with_code_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A layer whose exported file would contain code is omitted with a message, and the weights are exported."""
     import keras
@@ -123,22 +112,13 @@ def test_a_model_with_code_is_refused(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.weights.h5"]
 
 
-def test_only_the_winner_s_own_files_are_exported(storage: Path, tmp_path: Path) -> None:
-    """Other files in a study's export folder are not copied to the folder of an export."""
-    study = storage / "small"
-    document = json.loads((study / "study.json").read_text())
-    document["job"] |= {"model": document["job"]["function"], "function": None, "data": "digits"}
-    (study / "study.json").write_text(json.dumps(document))
-    best = load_results(study).best
-    (study / "export").mkdir()
-    reported = {"trial_id": best.trial_id, "epoch": best.epoch, "metrics": {}}
-    for name, content in {
-        "winner.json": json.dumps(reported),
-        "model.keras": "x",
-        "run.sh": "x",
-        "__init__.py": "x",
-    }.items():
-        (study / "export" / name).write_text(content)
-    printed = tunepipe("export", "small", "--to", str(tmp_path / "to"), "--storage", str(storage))
+def test_only_the_winner_s_own_files_are_exported(marked: Marked, tmp_path: Path) -> None:
+    marked.change(model={"function": "hostile_job:descend"}, function=None, data="digits")
+    best = load_results(marked.study).best
+    reported = json.dumps({"trial_id": best.trial_id, "epoch": best.epoch, "metrics": {}})
+    (marked.study / "export").mkdir()
+    for name, content in {"winner.json": reported, "model.keras": "x", "run.sh": "x", "__init__.py": "x"}.items():
+        (marked.study / "export" / name).write_text(content)
+    printed = tunepipe("export", "small", "--to", str(tmp_path / "to"), "--storage", str(marked.storage))
     assert printed.code == 0, printed
     assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["model.keras", "winner.json"]

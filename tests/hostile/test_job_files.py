@@ -1,8 +1,6 @@
 """Job files of any name are refused before anything is trained, or are trained, readable and resumable."""
 
 import os
-import random
-import string
 import subprocess
 import sys
 from pathlib import Path
@@ -43,19 +41,10 @@ if __name__ == "__main__":
 """
 
 NAMES = [
-    "my job", "job(1)", "-x", "--help", "a.b", "my.job.v2", "größe", "作業", "🎲", "1st", "class", "None", "async",
-    "random", "keras", "numpy", "test", "pipeline", "tune_jobs", "__main__", "__init__", "$HOME", "~",
-    "`id`", "a;b", "a&b", "a|b", "a'b", 'a"b', "a\\b", "a:b", "a=b", "a%sb", "{a}", "[a]", "*", "?", "#", "a,b", "a@b",
-    " ", " a ", ".", "..", "...", ".hidden", "a\nb", "a\tb", "a\x1b[31mb", "a\x7fb", "\u202egpj", "a\u0301", "\udcff",
-    "x" * 200, "x" * 201, "x" * 252, "ä" * 100, "CON", "<stdin>", "<locals>", "a<b>c", "s3:", "None.py",
+    "my job", "random", "größe", "a.b", "-x", "1st", "class", "None", "pipeline", "__main__", "$HOME", "`id`", "a;b",
+    "a'b", "a\\b", "a%sb", "{a}", "*", " a ", "..", ".hidden", "a\nb", "a\x1b[31mb", "\u202egpj", "a\u0301", "\udcff",
+    "x" * 201, "ä" * 100, "<stdin>", "s3:",
 ]  # fmt: skip
-
-
-def _drawn(count: int) -> list[str]:
-    """Names with characters of every kind, always the same."""
-    draw = random.Random(14)
-    letters = [*string.printable.replace("/", ""), *"äßéЖ中あ🎲\u00a0\u200b\u2028\ufeff\x85\udc80"]
-    return ["".join(draw.choices(letters, k=draw.choice((1, 2, 3, 8, 30)))) for _ in range(count)]
 
 
 def _gone_through(path: str, folder: Path, storage: Path) -> bool:
@@ -97,7 +86,7 @@ def _written(folder: Path, name: str) -> str | None:
     return os.fspath(folder / f"{name}.py")
 
 
-@pytest.mark.parametrize("name", cases(NAMES, NAMES[::5]))
+@pytest.mark.parametrize("name", cases(NAMES, NAMES[:3]))
 def test_a_job_file_of_any_name(name: str, tmp_path: Path) -> None:
     """A job file of any name is refused before a study is written, or is run, read and resumed from copies."""
     folder = tmp_path / "mine"
@@ -107,25 +96,11 @@ def test_a_job_file_of_any_name(name: str, tmp_path: Path) -> None:
         assert {module: sys.modules.get(module) for module in others} == others
 
 
-def test_job_files_with_random_names(fuzz_size: int, tmp_path: Path) -> None:
-    """Job files with random valid and invalid names are run or refused like the listed names."""
-    went = []
-    for number, name in enumerate(_drawn(5 * fuzz_size)):
-        folder = tmp_path / str(number) / "mine"
-        if (path := _written(folder, name)) is None:
-            continue
-        went.append(_gone_through(path, folder, tmp_path / str(number) / "studies"))
-        assert went[-1] or not name.isprintable() or name.startswith(".") or name in sys.stdlib_module_names
-    assert set(went) == {True, False}
-
-
-@pytest.mark.parametrize("name", ["random", "keras", "numpy"])
-def test_a_file_that_hides_a_module_is_refused(name: str, tmp_path: Path) -> None:
-    """A job file that hides a module is refused with the module's name and the advice to rename it."""
-    path = _written(tmp_path / "mine", name)
+def test_a_file_that_hides_a_module_is_refused(tmp_path: Path) -> None:
+    path = _written(tmp_path / "mine", "keras")
     printed = tunepipe("run", str(path), "--workers", "0", "--storage", str(tmp_path / "studies"))
     assert printed.code == 2
-    assert f"must not have the name of the module {name}, which others import: rename it" in printed.errors
+    assert "must not have the name of the module keras, which others import: rename it" in printed.errors
 
 
 def test_a_name_that_reads_as_an_option_needs_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,14 +121,7 @@ def test_a_link_to_a_job_file_runs_its_target(tmp_path: Path) -> None:
     assert (tmp_path / "studies/named/source/the job.py").is_file()
 
 
-def test_a_path_that_is_too_long_is_no_job(tmp_path: Path) -> None:
-    """A path that is too long is reported as a missing file."""
-    printed = tunepipe("run", f"{tmp_path}/{'x/' * 3000}job.py", "--storage", str(tmp_path / "studies"))
-    assert printed.code == 2
-    assert "There is no job file" in printed.errors
-
-
-@pytest.mark.parametrize("way", ["stdin", "script", "module"])
+@pytest.mark.parametrize("way", cases(["stdin", "script", "module"], ["script"]))
 def test_a_script_runs_its_own_job(way: str, tmp_path: Path) -> None:
     """A study of a script's own job can be read and, without the script, resumed; one from stdin cannot."""
     folder = tmp_path / "mine"

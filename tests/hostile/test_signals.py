@@ -59,26 +59,6 @@ def climb(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         yield {"score": config["x"] * step ** config["power"]}
 
 
-def build_model(config: Mapping[str, Any]) -> Any:
-    """A network that trains very fast."""
-    import keras
-
-    model = keras.Sequential([keras.layers.Input((30,)), keras.layers.Dense(1, activation="sigmoid")])
-    model.compile(keras.optimizers.SGD(config["lr"]), loss="binary_crossentropy", metrics=["accuracy"])
-    return model
-
-
-def callbacks(config: Mapping[str, Any]) -> list[Any]:
-    """Reports each epoch."""
-    import keras
-
-    class Recorder(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            PLAN.epoch()
-
-    return [Recorder()]
-
-
 def function_job(scheduler: str) -> TuneJob:
     """Trials of a function."""
     return TuneJob(
@@ -90,22 +70,6 @@ def function_job(scheduler: str) -> TuneJob:
         budget=Budget(trials=9, epochs=EPOCHS),
         resources={"workers": 0},
     )
-
-
-def keras_job(**fields: Any) -> TuneJob:
-    """Trials of a model."""
-    defaults: dict[str, Any] = {
-        "name": "s",
-        "model": build_model,
-        "callbacks": callbacks,
-        "data": "breast-cancer",
-        "space": {"lr": Uniform(0.01, 0.1)},
-        "objectives": [Objective("val_loss", "min")],
-        "scheduler": "fifo",
-        "budget": Budget(trials=3, epochs=3),
-        "resources": {"workers": 0},
-    }
-    return TuneJob(**{**defaults, **fields})
 
 
 def trained_undisturbed(job: TuneJob, storage: Any) -> int:
@@ -166,52 +130,6 @@ def test_a_study_interrupted_at_any_epoch_continues_to_the_same_tables(scheduler
         rounds = [(rng.randint(1, epochs), SIGNALS[name]) for name in names]
         times += compared_with_undisturbed(job, tmp_path / f"{turn}", rounds)
     assert times >= fuzz_size
-
-
-@pytest.mark.parametrize("at", cases(range(1, 2 * EPOCHS + 1), (EPOCHS,)))
-def test_a_study_of_two_trials_ends_in_each_of_its_epochs(at, tmp_path):
-    """Under FIFO a signal in any epoch of a trial ends the study after that epoch."""
-    job = function_job("fifo").replaced({"budget.trials": 2})
-    assert trained_undisturbed(job, tmp_path / "undisturbed") == 2 * EPOCHS
-    assert interrupted(job, tmp_path / "once", at, SIGNALS["SIGTERM"], resume=False)
-    assert PLAN.epochs == at == len(load_results(tmp_path / "once/s").epochs)
-    assert compared_with_undisturbed(job, tmp_path / "disturbed", [(at, SIGNALS["SIGINT"])]) == 1
-
-
-@pytest.mark.parametrize(
-    ("fields", "at"),
-    [
-        pytest.param({}, [2], id="in the first trial"),
-        pytest.param({"folds": 2, "repeats": 2}, [7], id="in a fold", marks=pytest.mark.long),
-        pytest.param(
-            {"folds": 2, "budget": Budget(trials=2, epochs=3)},
-            [14],
-            id="while the winner is fitted again",
-            marks=pytest.mark.long,
-        ),
-        pytest.param(
-            {"scheduler": "pbt", "budget": Budget(trials=3, epochs=6)}, [5, 4], id="pbt", marks=pytest.mark.long
-        ),
-        pytest.param({"scheduler": "pb2", "budget": Budget(trials=3, epochs=6)}, [9], id="pb2", marks=pytest.mark.long),
-    ],
-)
-def test_an_interrupted_keras_study_continues_to_the_same_tables(fields, at, tmp_path):
-    """A Keras study with folds, repeats, a population and a final training resumes to the last digit."""
-    job = keras_job(**fields)
-    assert trained_undisturbed(job, tmp_path / "undisturbed") >= sum(at)
-    rounds = [(each, SIGNALS["SIGINT"]) for each in at]
-    for each, signals in rounds:
-        PLAN.__init__(each, signals)
-        with pytest.raises(Interrupted, match="Resume it with"):
-            run(job, storage=tmp_path / "disturbed", resume=True, note=lambda _: None)
-    PLAN.__init__()
-    run(job, storage=tmp_path / "disturbed", resume=True, note=lambda _: None)
-    found = load_results(tmp_path / "disturbed/s")
-    assert contradictions(found) == []
-    assert differences(load_results(tmp_path / "undisturbed/s"), found) == []
-    assert (tmp_path / "disturbed/s/export/winner.json").read_text() == (
-        tmp_path / "undisturbed/s/export/winner.json"
-    ).read_text()
 
 
 def test_an_ignored_signal_is_still_ignored(tmp_path):

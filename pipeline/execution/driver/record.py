@@ -37,7 +37,6 @@ from pipeline.storage.sessions import BEAT_SECONDS, TableFiles, files_in
 from pipeline.storage.tables import (
     clean,
     derive_trials,
-    lost_part,
     newest_checkpoints,
     read_rows,
     scored_columns,
@@ -82,10 +81,7 @@ class Recorder:
         committed = files_in(last)
         self._files = {table: (committed or {}).get(table, TableFiles()) for table in _TABLES}
         self._check_sessions()
-        try:
-            before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
-        except FileNotFoundError as missing:
-            raise lost_part(store, missing) from None
+        before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
         self._copied = before if last is not None and last["state"] == "running" else {}
         """Rows of which the driver of the last session, if it lives after all, may still delete the files."""
         self._schemas = {"decisions": arrow_schema("decisions", {})}
@@ -179,10 +175,10 @@ class Recorder:
             for table in _TABLES:
                 if self._files[table].parts:
                     self._write_whole(table, read_rows(self._store, table, self._study, self._files))
-        except (FileNotFoundError, StorageError) as error:
+        except StorageError:
             # Another driver that has taken over deletes the parts that this one reads.
             self.lease.check()
-            raise (lost_part(self._store, error) if isinstance(error, FileNotFoundError) else error) from None
+            raise
         self._commit()
         self._publish("running")
         for table in _TABLES:
@@ -191,15 +187,13 @@ class Recorder:
         self._publish(state, message)
 
     def _write_rows(self) -> None:
-        # A driver that is held up between two writes, as by a storage that does not answer, may be replaced meanwhile.
-        self.lease.check()
         session = self.lease.number
         for table in _TABLES:
             if self._rows[table]:
+                self.lease.check()
                 files = self._files[table]
                 count = files.parts.get(session, 0) + 1
                 part = pa.Table.from_pylist(self._rows[table], self._schemas[table])
-                self.lease.check_again()
                 self._store.write_table(layout.part(table, session, count), part)
                 self._derived_from[table].append(self._selected(part) if table == "epochs" else part)
                 # They count from here on: the part of a flush that was cut off is written again, in full.
@@ -216,7 +210,7 @@ class Recorder:
         self._derived_from = {"epochs": [epochs.combine_chunks()], "decisions": [decisions.combine_chunks()]}
         checkpoints = newest_checkpoints(self._store.files("checkpoints"))
         trials = derive_trials(epochs, decisions, self._study, checkpoints)
-        self.lease.check_again()
+        self.lease.check()
         self._store.write_table(layout.TRIALS, trials)
         self._derived_at = time.monotonic()
         self._derived_in = self._derived_at - started
@@ -235,7 +229,7 @@ class Recorder:
         kept = set(table_paths(table, self._files[table]))
         others = [path for path in self._store.files(table) if layout.names(path) and path not in kept]
         own = [path for path in others if layout.session_number(path) <= self.lease.number]
-        self._store.delete_all(own, self.lease.check_again)
+        self._store.delete_all(own, self.lease.check)
 
     def _check_sessions(self) -> None:
         """Refuse rows of a session without a file: its scheduler's state is gone, and new rows would not count."""

@@ -1,7 +1,4 @@
-"""What a session starts from: a new study, or the job and the state of one that it resumes.
-
-Only a takeover changes files here.
-"""
+"""What a session starts from: a new study, or the job and the state of one that it resumes."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +21,6 @@ from pipeline.execution.earlier_studies import warm_started
 from pipeline.notes import note
 from pipeline.space import Config, flat
 from pipeline.storage import Store, unfinished
-from pipeline.storage.lease import take_over as prepare
 from pipeline.storage.schema import config_columns
 from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
 from pipeline.study import TuneJob, layout, load_study
@@ -64,7 +60,7 @@ class SessionStart:
 def session_start(
     job: TuneJob, store: Store, storage: str | Path, *, resume: bool, accept_changes: bool, take_over: bool
 ) -> SessionStart:
-    """Find out what a session starts from; a takeover repairs damaged files."""
+    """Find out what a session starts from."""
     if not store.exists(layout.STUDY):
         job = warm_started(job, storage)
     saved, last = last_session(store, job, resume=resume, take_over=take_over)
@@ -102,8 +98,6 @@ def last_session(
             f"There is already a study {job.name!r} in {store.uri}. Resume it with --resume (in Python: "
             "resume=True), give the new one another name with --name (name=…), or delete it with `tunepipe delete`."
         )
-    if take_over:
-        prepare(store)
     sessions = read_sessions(store, only_last=True, resume=True)
     last = sessions[-1] if sessions else None
     if last is not None and not take_over and driver_alive(store, last):
@@ -111,6 +105,11 @@ def last_session(
         raise StudyExists(
             f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
             f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."
+        )
+    if last is not None and take_over and last["state"] == "running":
+        note(
+            f"Session {last['number']} is taken over: {describe_driver(last)}. If that driver is still alive, it ends "
+            "without writing anything more."
         )
     return load_study(store, here=job.functions.values(), placeholders=True) if exists else None, last
 

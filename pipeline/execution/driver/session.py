@@ -57,7 +57,7 @@ class Session:
         self.rate = TrainingRate()
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
-        self._pruner = Pruner(store, job, self.engine.scheduler, self.engine.trials, self.lease.check_again)
+        self._pruner = Pruner(store, job, self.engine.scheduler, self.engine.trials, self.lease.check)
         self._state_text, self._flush_timing = StateText(self.engine.saved_state), FlushTiming()
         self._inbox = CommandInbox(store)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
-from pipeline.storage.local_files import files_below
+from pipeline.storage.files import files_below
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
 from pipeline.text import size

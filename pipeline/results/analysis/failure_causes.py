@@ -62,7 +62,7 @@ def _place(error: str, own: Collection[str]) -> str:
 
 
 def _job_files(results: Results) -> list[str]:
-    modules = [value["function"].partition(":")[0] for value in named_functions(results.job).values()]
+    modules = [name.partition(":")[0] for name in named_functions(results.job)]
     return [f"{module.replace('.', '/')}.py" for module in modules]
 
 

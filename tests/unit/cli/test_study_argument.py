@@ -70,9 +70,9 @@ def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
 @pytest.mark.parametrize(
     ("study", "reported"),
     [
-        ("two", r"no study 'two' in .*/studies\. Available: one; `tunepipe studies --storage"),
+        ("two", r"no study 'two' in .*/studies\. Available: one\. `tunepipe studies --storage"),
         ("onne", r"Did you mean 'one'\?"),
-        ("./nowhere/two", r"no study 'two': .*/nowhere contains no studies\. `tunepipe run JOB` creates one"),
+        ("./nowhere/two", r"no study 'two' in .*/nowhere\. `tunepipe run JOB` creates one"),
         ("./studies", r"is not a study but contains some: one\. Name one of them"),
     ],
 )

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,19 +127,6 @@ def test_a_driver_that_no_signal_reaches_finds_the_file(
     assert request_stop(store) is not None
     assert signals == []
     assert store.exists(layout.stop_request(1))
-
-
-def test_the_driver_of_another_copy_gets_no_signal(
-    store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(commands, "handles", lambda *_: True)
-    (tmp_path / "s").mkdir()
-    _write(store, takes_signals=True, place=store.place)
-    shutil.copytree(tmp_path / "s", tmp_path / "copy")
-    assert request_stop(Store(tmp_path / "copy")) is not None
-    assert signals == []
-    assert request_stop(store) is not None
-    assert len(signals) == 1
 
 
 def test_a_process_that_handles_no_signal_gets_none(

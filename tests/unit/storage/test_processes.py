@@ -23,7 +23,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_process_that_lives_and_one_that_does_not(child: subprocess.Popen[bytes]) -> None:
     record = identity(child.pid)
     assert lives(record) is True
-    assert lives(identity()) is True
+    assert lives({**record, "process_started_after_boot": record["process_started_after_boot"] - 60}) is False
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert lives(record) is False
@@ -31,31 +31,12 @@ def test_a_process_that_lives_and_one_that_does_not(child: subprocess.Popen[byte
     assert lives(record) is False
 
 
-def test_a_number_that_was_given_again() -> None:
-    record = identity()
-    assert lives({**record, "process_started_after_boot": record["process_started_after_boot"] - 60}) is False
-    assert lives({**record, "process_started": record["process_started"] + 3600}) is True
-
-
 @pytest.mark.parametrize(
-    "elsewhere",
-    [
-        {"host": "another"},
-        {"boot_id": "another boot, or a pod of that name"},
-        {"pid_namespace": "pid:[1]"},
-        {"host": ""},
-    ],
-    ids=["machine", "boot", "container", "no host"],
+    "elsewhere", [{"host": "another"}, {"boot_id": "another, or a pod of that name"}, {"pid_namespace": "pid:[1]"}]
 )
 @pytest.mark.parametrize("pid", [os.getpid(), 2**31 - 1], ids=["own", "largest"])
 def test_a_process_id_of_another_machine_is_unknown(elsewhere: dict[str, str], pid: int) -> None:
     assert lives({**identity(), "pid": pid, **elsewhere}) is None
-
-
-def test_a_record_without_a_start_time() -> None:
-    record = {**identity(), "process_started": None, "process_started_after_boot": None}
-    assert lives(record) is None
-    assert lives({**record, "pid": 2**31 - 1}) is False
     assert lives({}) is None
 
 

@@ -1,16 +1,17 @@
 """A driver session's own file, read back."""
 
 import json
-import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.storage import Store
+from pipeline.storage import Store, sessions
 from pipeline.storage.processes import identity
-from pipeline.storage.sessions import read_sessions, state_of
+from pipeline.storage.sessions import SILENT_SECONDS, driver_alive, read_sessions, state_of
 from pipeline.study import layout
 
 _SESSION = {"number": 1, "state": "finished", "started": "2025-03-14T09:30:00+00:00"}
@@ -50,9 +51,9 @@ def test_only_the_last_session_has_its_state(tmp_path: Path, state: str) -> None
     store.write(layout.session(3), cut)
     store.write(layout.session(4), json.dumps({"resume": {"trials": [4]}, **_SESSION, "number": 4}))
     for resume, last in ((True, {"trials": [4]}), (False, None)):
-        sessions = read_sessions(store, resume=resume)
-        assert [session["message"][:8] for session in sessions] == ["It said ", "It said ", "xxxxxxxx", ""]
-        assert [session["resume"] for session in sessions] == [None, None, None, last]
+        found = read_sessions(store, resume=resume)
+        assert [session["message"][:8] for session in found] == ["It said ", "It said ", "xxxxxxxx", ""]
+        assert [session["resume"] for session in found] == [None, None, None, last]
 
 
 def test_a_large_state_is_not_read_without_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,12 +96,55 @@ def test_a_study_that_never_had_a_driver_waits() -> None:
     assert state_of([], NOW) == "waiting"
 
 
-def test_a_copy_of_a_running_study_has_no_process_here(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    beat = datetime.now(UTC) - timedelta(hours=1)
-    running = {"state": "running", "heartbeat": beat.isoformat(), "place": Store(tmp_path / "a").place, **identity()}
-    _store(tmp_path / "a", **running)
-    shutil.copytree(tmp_path / "a", tmp_path / "copy")
-    (tmp_path / "a").rename(tmp_path / "renamed")
-    states = {name: state_of(read_sessions(Store(tmp_path / name)), datetime.now(UTC)) for name in ("renamed", "copy")}
-    assert states == {"renamed": "running", "copy": "interrupted"}
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> dict[float, Callable[[], object]]:
+    """What happens at which second of the waiting."""
+    events: dict[float, Callable[[], object]] = {}
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        for at in [at for at in events if at <= now[0]]:
+            events.pop(at)()
+
+    monkeypatch.setattr(sessions.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sessions.time, "sleep", sleep)
+    return events
+
+
+def _beat(store: Store, ago: float, **fields: object) -> Any:
+    beat = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
+    _store(Path(store.uri), **{"state": "running", "heartbeat": beat, "host": "elsewhere", **fields})
+    return read_sessions(store)[-1]
+
+
+def test_a_driver_of_this_machine_lives_as_long_as_its_process(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert driver_alive(store, _beat(store, 600, **identity()))
+    assert not driver_alive(store, _beat(store, 0, **identity() | {"process_started_after_boot": 1.0}))
+    assert not driver_alive(store, _beat(store, 0, **identity() | {"state": "finished"}))
+
+
+@pytest.mark.parametrize("ago", [10.0, -7200.0], ids=["recent", "by a clock that is ahead"])
+def test_a_driver_of_another_machine_is_watched(
+    tmp_path: Path, clock: dict[float, Callable[[], object]], ago: float
+) -> None:
+    store = Store(tmp_path)
+    session = _beat(store, ago)
+    assert not driver_alive(store, session)
+    at = sessions.time.monotonic() + 15.0
+    clock[at] = lambda: _beat(store, 0)
+    assert driver_alive(store, session)
+    assert sessions.time.monotonic() == at
+    session = _beat(store, ago)
+    clock[at + 3.0] = lambda: _beat(store, 0, state="interrupted")
+    assert not driver_alive(store, session)
+
+
+def test_a_driver_that_has_been_silent_for_long_is_dead_at_once(
+    tmp_path: Path, clock: dict[float, Callable[[], object]]
+) -> None:
+    session = _beat(Store(tmp_path), SILENT_SECONDS + 10)
+    assert not driver_alive(Store(tmp_path), session)
+    assert sessions.time.monotonic() == 0
+    assert state_of([session]) == "interrupted"

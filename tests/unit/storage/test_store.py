@@ -1,46 +1,223 @@
-"""Files under one URI."""
+"""Files under one URI: one contract for this machine's file system and an object store, then what one of them has."""
 
+import errno
+import gc
+import os
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
-import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import StorageError, Superseded
-from pipeline.storage import Store
+from pipeline.errors import StorageError, StorageUnreachable, Superseded
+from pipeline.storage import Store, unfinished
+from pipeline.storage.files import ObjectFiles, file_system, with_defaults
 from pipeline.storage.schema import arrow_schema
 from tests.bucket import Bucket
 from tests.processes import printed_without_privileges
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def local(tmp_path: Path) -> Store:
     return Store(tmp_path / "studies")
 
 
-def _names(store: Store, folder: str = "") -> list[str]:
-    assert store.local is not None
-    return sorted(path.name for path in (store.local / folder).iterdir())
+@pytest.fixture
+def objects(tmp_path: Path) -> Store:
+    return Store("mock:///bucket/studies?region=x", ObjectFiles(Bucket(tmp_path / "bucket"), "bucket/studies"))
 
 
-def test_written_content_is_read(store: Store) -> None:
-    assert store.write("a/b/c.bin", [b"12", memoryview(b"345")]) == 5
+@pytest.fixture(params=["local", "objects"])
+def store(request: pytest.FixtureRequest) -> Store:
+    return request.getfixturevalue(request.param)
+
+
+def _paths(store: Store) -> list[str]:
+    return [entry.path for entry in store.entries() if entry.kind == "file"]
+
+
+def test_written_files_are_read_and_listed(store: Store) -> None:
+    assert not store.exists("a/b/c")
+    assert store.write("a/b/c", [b"12", memoryview(b"345")]) == 5
     store.write("a/text", "ö")
-    assert store.read("a/b/c.bin") == b"12345"
-    assert store.read_text("a/text") == "ö"
-    assert store.files() == ["a/b/c.bin", "a/text"]
-    assert store.sizes("a/b") == [("a/b/c.bin", 5)]
+    assert (store.read("a/b/c"), store.read_start("a/b/c", 2), store.read_end("a/b/c", 2)) == (
+        b"12345",
+        b"12",
+        (b"45", 3),
+    )
+    assert (list(store.pieces("a/b/c")), store.read_text("a/text")) == ([b"12345"], "ö")
+    assert store.files() == ["a/b/c", "a/text"]
+    assert store.sizes("a/b") == [("a/b/c", 5)]
+    assert store.files("nothing") == []
+    assert [(entry.path, entry.kind) for entry in store.entries("a")] == [
+        ("a/b", "folder"),
+        ("a/b/c", "file"),
+        ("a/text", "file"),
+    ]
     assert store.folders() == ["a"]
-    assert store.folder("a").files() == ["b/c.bin", "text"]
+    assert store.folder("a").files() == ["b/c", "text"]
+    store.delete("nothing")
+    with pytest.raises(FileNotFoundError):
+        store.read("nothing")
 
 
-@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a/.."])
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a/..", "a\0b", "a\udcffb"])
 def test_no_path_leads_out(store: Store, path: str) -> None:
-    for call in (store.read, store.delete, store.exists, store.files, store.folder):
-        with pytest.raises(StorageError, match="leads out"):
+    for call in (
+        store.read,
+        store.delete,
+        store.exists,
+        store.files,
+        store.folder,
+        lambda path: store.write(path, b""),
+    ):
+        with pytest.raises(StorageError, match=r"leads out|cannot be used"):
             call(path)
+
+
+def test_a_file_is_created_once_and_appended_to(store: Store) -> None:
+    assert store.create("a/x", "1")
+    assert not store.create("a/x", "2")
+    store.append("a/x", b"2")
+    store.append("y", b"3")
+    assert (store.read("a/x"), store.read("y")) == (b"12", b"3")
+    assert _paths(store) == ["a/x", "y"]
+
+
+def test_only_empty_folders_are_deleted(store: Store) -> None:
+    store.write("a/x", [b""])
+    store.delete_empty_folders()
+    assert store.exists("a/x")
+    store.delete("a/x")
+    for _ in range(2):
+        store.delete_empty_folders()
+        assert not store.exists("")
+
+
+@pytest.mark.parametrize("name", ["my.writing-notes", "ü" * 20, "50% a"])
+def test_any_name_can_be_written(store: Store, name: str) -> None:
+    store.write(name, b"1")
+    assert store.create(f"a/{name}", "2")
+    assert _paths(store) == sorted([name, f"a/{name}"])
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ü" * 127])
+def test_the_longest_name_can_be_written(local: Store, name: str) -> None:
+    local.write(name, b"1")
+    assert _paths(local) == [name]
+
+
+def test_many_files_are_deleted_until_a_check_fails(store: Store) -> None:
+    names, left = [f"a/{number:02d}" for number in range(40)], []
+    for name in [*names, "kept"]:
+        store.write(name, b"x")
+    store.delete_all([*names[:20], "a/missing"], lambda: left.append(len(store.files("a"))))
+    assert left == [40, 24]
+
+    def check() -> None:
+        if len(store.files("a")) < 20:
+            raise Superseded("It is another driver's.")
+
+    with pytest.raises(Superseded):
+        store.delete_all(names[20:], check)
+    assert store.files() == [*names[36:], "kept"]
+
+
+def test_a_schema_version_is_written_and_read(store: Store) -> None:
+    store.write_table("decisions/part-1.parquet", arrow_schema("decisions", {}).empty_table())
+    assert store.read_table("decisions").num_rows == 0
+    assert store.read_table("decisions/part-1.parquet").schema.metadata[b"schema_version"] == b"1"
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"[NaN]", b"\xff", b"[" * 101 + b"]" * 101, b"1 2"])
+def test_json_is_strict(store: Store, content: bytes) -> None:
+    store.write("x", content)
+    with pytest.raises(StorageError, match=r"x in .* is not JSON"):
+        store.read_json("x")
+    with pytest.raises(StorageError, match="more than 0 bytes" if content else "is not JSON"):
+        store.read_json("x", most=0)
+
+
+@pytest.mark.parametrize("uri", ["s3:/bucket/x", "ftp://host/x", "a\0b", "\udcff"])
+def test_a_storage_that_cannot_be_used_is_refused(uri: str) -> None:
+    with pytest.raises(StorageError, match=r"storage .* cannot be used"):
+        Store(uri)
+
+
+@pytest.mark.parametrize("error", [OSError("vanished"), KeyboardInterrupt()])
+def test_content_that_ends_with_an_error_leaves_the_earlier_file_or_none(local: Store, error: BaseException) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"half"
+        assert not local.exists("new")
+        raise error
+
+    local.write("x", b"before")
+    for path in ("x", "new"):
+        with pytest.raises((StorageError, KeyboardInterrupt)):
+            local.write(path, failing())
+    assert local.read("x") == b"before"
+    assert _paths(local) == ["x"]
+
+
+def test_a_file_in_writing_has_a_temporary_name(local: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[str], list[str]]] = []
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append((local.files(), _paths(local))))
+    local.write("epochs/part-1.parquet", [b"x"])
+    ((complete, (name,)),) = seen
+    assert complete == []
+    assert unfinished(name) == "epochs/part-1.parquet"
+    assert not name.endswith(".parquet")
+
+
+def test_no_link_is_written_through_nor_read_where_it_leads_out(local: Store, tmp_path: Path) -> None:
+    local.write("a/x", b"1")
+    folder = tmp_path / "studies"
+    (folder / "inside").symlink_to("a/x")
+    (tmp_path / "outside").write_text("secret")
+    (folder / "out").symlink_to(tmp_path / "outside")
+    assert local.read("inside") == b"1"
+    for path in ("inside", "out"):
+        for change in (lambda path: local.write(path, b"2"), local.delete, lambda path: local.append(path, b"2")):
+            with pytest.raises(StorageError, match="is a link to"):
+                change(path)
     with pytest.raises(StorageError, match="leads out"):
-        store.write(path, b"")
+        local.read("out")
+
+
+@pytest.mark.parametrize("error", [None, errno.EPERM], ids=["hard links", "none, as in a mounted bucket"])
+def test_of_several_writers_of_one_name_one_succeeds(
+    error: int | None, local: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    barrier, created = threading.Barrier(8), []
+    if error is not None:
+        monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(OSError(error, os.strerror(error))))
+
+    def create(content: str) -> None:
+        barrier.wait()
+        if local.create("sessions/1.json", content):
+            created.append(content)
+
+    writers = [threading.Thread(target=create, args=(str(number),)) for number in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [local.read_text("sessions/1.json")] == created
+    assert _paths(local) == ["sessions/1.json"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "advice"), [(errno.ENOSPC, StorageError, "Free"), (errno.ESTALE, StorageUnreachable, "Fix")]
+)
+def test_an_error_of_the_file_system_is_reported(
+    number: int, kind: type[StorageError], advice: str, local: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.link", lambda *_: (_ for _ in ()).throw(OSError(number, os.strerror(number))))
+    with pytest.raises(kind, match=rf"Cannot write .*/a: {os.strerror(number)}\. {advice}"):
+        local.create("a", "x")
+    assert _paths(local) == []
 
 
 def test_a_read_only_folder_is_reported() -> None:
@@ -52,50 +229,61 @@ def test_a_read_only_folder_is_reported() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o555)
-        printed = printed_without_privileges(code, folder)
-        assert printed.startswith(f"Cannot write {folder}/a: Permission denied. ")
-        assert "choose another storage with --storage." in printed
-        assert _names(Store(folder)) == []
+        assert printed_without_privileges(code, folder).startswith(f"Cannot write {folder}/a: Permission denied. ")
+        assert Store(folder).entries() == []
 
 
-def test_a_schema_version_is_written(store: Store) -> None:
-    store.write_table("decisions/part-1.parquet", arrow_schema("decisions", {}).empty_table())
-    assert store.read_table("decisions").num_rows == 0
-    written = pq.read_schema(store.local / "decisions/part-1.parquet")
-    assert written.metadata[b"schema_version"] == b"1"
+class Upload:
+    """An upload that is completed when it is closed or freed, as pyarrow's; `fails` is raised by its second piece."""
+
+    def __init__(self, objects, fails):
+        self._objects, self._fails, self._content = objects, fails, b""
+
+    def write(self, piece):
+        if self._content and self._fails is not None:
+            raise self._fails
+        self._content += piece
+
+    def close(self):
+        self._objects.append(self._content)
+
+    __del__ = close
 
 
-@pytest.fixture
-def objects(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Store:
-    bucket = Bucket(tmp_path / "bucket")
-    monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (bucket, "bucket/studies"))
-    return Store("mock:///bucket/studies")
+@pytest.mark.parametrize("error", [OSError("away"), KeyboardInterrupt()])
+def test_an_upload_that_is_cut_off_is_never_completed(error):
+    completed = []
+
+    def failing():
+        yield b"half"
+        raise error
+
+    for content, fails in ((failing(), None), (iter([b"half", b"more"]), error)):
+        system = SimpleNamespace(open_output_stream=lambda _path, fails=fails: Upload(completed, fails))
+        with pytest.raises(type(error)):
+            ObjectFiles(system, "bucket").write("x", content)
+        gc.collect()
+    assert completed == []
 
 
-@pytest.mark.parametrize("kind", ["store", "objects"])
-def test_many_files_are_deleted(request: pytest.FixtureRequest, kind: str) -> None:
-    store: Store = request.getfixturevalue(kind)
-    names, left = [f"a/{number:02d}" for number in range(40)], []
-    for name in [*names, "kept"]:
-        store.write(name, b"x")
-    store.delete_all([*names, "a/missing"], lambda: left.append(len(store.files("a"))))
-    assert store.files() == ["kept"]
-    assert left == [40, 24, 8]
-    store.delete_all([])
-    assert len(left) == 3
+def test_azure_is_asked_for_the_folder_before_it_lists():
+    """Azure's client ends the process if it may not list."""
+
+    def get_file_info(of):
+        if isinstance(of, str):
+            raise OSError("no token")
+        return []
+
+    store = Store("abfs://c/s", ObjectFiles(SimpleNamespace(type_name="abfs", get_file_info=get_file_info), "c/s"))
+    with pytest.raises(StorageError, match="no token"):
+        store.files()
 
 
-@pytest.mark.parametrize("kind", ["store", "objects"])
-def test_a_check_ends_the_deletion_of_many_files(request: pytest.FixtureRequest, kind: str) -> None:
-    store: Store = request.getfixturevalue(kind)
-    names = [f"{number:02d}" for number in range(40)]
-    for name in names:
-        store.write(name, b"x")
-
-    def check() -> None:
-        if len(store.files()) < len(names):
-            raise Superseded("It is another driver's.")
-
-    with pytest.raises(Superseded):
-        store.delete_all(names, check)
-    assert store.files() == names[16:]
+def test_uris_get_the_options_that_they_do_not_have(objects: Store):
+    system, path = file_system("s3://bucket/key?region=eu-west-1")
+    assert (path, system.region) == ("bucket/key", "eu-west-1")
+    assert with_defaults("s3://b/x") == "s3://b/x?allow_delayed_open=true"
+    assert with_defaults("gs://b/x?a=b") == "gs://b/x?a=b&retry_limit_seconds=10"
+    assert with_defaults("gcs://b/x?retry_limit_seconds=1").endswith("=1")
+    assert with_defaults("abfs://b@c/x") == "abfs://b@c/x"
+    assert objects.folder("my study").uri == "mock:///bucket/studies/my%20study?region=x"

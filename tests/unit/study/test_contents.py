@@ -1,57 +1,43 @@
-"""The entries of a study's folder: its own and all others."""
+"""The entries of a study's folder: its own and all others; and where a user's output may go."""
 
-import json
-import os
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
-from pipeline.study.contents import contents, listed_entries, refuse_links, sweep
+from pipeline.study.contents import (
+    check_output_file,
+    check_output_folder,
+    contents,
+    refuse_links,
+    sweep,
+)
 
 OWN = [
     "study.json",
-    "report.html",
-    "trials.parquet",
     "sessions/0001.json",
-    "epochs/part-0001-000001.parquet",
-    "decisions/all-0002.parquet",
-    "checkpoints/0001/000003.ckpt",
-    "logs/0001.log",
     "files/0001/any/depth.bin",
     "source/job.py",
-    "checkpoints/0001/.writing-000003.ckpt-0a1b2c3d",
+    "logs/.writing-0001.log-0a1b2c3d",
 ]
 UNTRACKED = [
-    "thesis/chapter.tex",
     "notes.txt",
     "export/my_notes.txt",
-    "checkpoints/mine/thesis.docx",
     "checkpoints/0000/notes.txt",
-    "checkpoints/0000/1.ckpt",
-    "checkpoints/00000/000001.ckpt",
-    "source/private_key",
-    "source/.env",
-    "logs/0000.log.txt",
-    "logs/mine.log",
-    "sessions/0001.json.bak",
-    "epochs/part-1.parquet",
-    "epochs/mine.parquet",
-    "decisions/notes",
-    "files/mine.txt",
-    "files/mine/notes.txt",
+    "source/mine.py",
     ".writing-my-novel-0a1b2c3d",
-    "export/.writing-notes.txt-0a1b2c3d",
-    "study.json.orig",
 ]
+
+
+_STUDY = '{"schema_version": 1, "job": {}, "sources": {"roots": [], "files": {"job.py": "00"}}}'
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "s")
     for path in OWN:
-        store.write(path, "{}")
+        store.write(path, _STUDY)
     return store
 
 
@@ -63,17 +49,10 @@ def test_the_layout_separates_a_study_from_other_files(store: Store) -> None:
     assert sorted(entry.path for entry in found.untracked) == sorted(UNTRACKED)
 
 
-def test_only_recorded_copies_belong_to_the_study(store: Store) -> None:
-    document = {"schema_version": 1, "job": {}, "sources": {"roots": [], "files": {"job.py": "0" * 64}}}
-    store.write("study.json", json.dumps(document))
-    store.write("source/analysis.py", "mine")
-    assert [entry.path for entry in contents(store).untracked] == ["source/analysis.py"]
-
-
 @pytest.mark.parametrize("begun", [".writing-study.json-0a1b2c3d", "sessions/.writing-0001.json-0a1b2c3d"])
 def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_path: Path, begun: str) -> None:
     store = Store(tmp_path / "s")
-    named = ["trials.parquet", "source/job.py", "report.html", "files/0001/data.bin"]
+    named = ["trials.parquet", "report.html", "files/0001/data.bin"]
     for path in [*named, begun]:
         store.write(path, "mine")
     found = contents(store)
@@ -81,21 +60,6 @@ def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_pat
     assert [entry.path for entry in found.own] == [begun]
     store.write("sessions/0001.json", "{}")
     assert contents(store).untracked == []
-
-
-def test_links_pipes_and_empty_folders_are_not_the_studys(store: Store, tmp_path: Path) -> None:
-    folder = tmp_path / "s"
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "kept.txt").write_text("kept")
-    (folder / "a-folder").mkdir()
-    (folder / "export").mkdir()
-    os.mkfifo(folder / "b-pipe")
-    (folder / "checkpoints/0002").symlink_to(tmp_path / "elsewhere")
-    assert sorted(map(str, contents(store).untracked)) == [
-        "a-folder/",
-        "b-pipe",
-        f"checkpoints/0002 (a link to {tmp_path}/elsewhere)",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +85,50 @@ def test_unfinished_files_are_swept(store: Store) -> None:
     assert left == {*OWN[:-1], ".writing-my-novel-0a1b2c3d"}
 
 
-def test_a_name_in_a_list_stays_on_its_line(store: Store) -> None:
-    store.write("logs/a\nDeleted everything.\x1b[2J", "mine")
-    assert listed_entries(contents(store).untracked) == r"logs/a\nDeleted everything.\x1b[2J"
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    folder = tmp_path / "studies" / "s"
+    for name in ("export", "epochs", "files/0000"):
+        (folder / name).mkdir(parents=True)
+    (folder / "study.json").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "study.json",
+        "epochs/all-0001.parquet",
+        "export/model.keras",
+        "files/0000/x.csv",
+        "epochs/../export/../x.csv",
+    ],
+)
+def test_a_file_in_a_study_is_refused(study: Path, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study.parent)
+    (tmp_path / "linked").symlink_to(study)
+    for named in (study / path, Path("s") / path, tmp_path / "linked" / path):
+        with pytest.raises(StorageError, match=r"is within the study .*only report\.html and new files in export/"):
+            check_output_file(named)
+
+
+@pytest.mark.parametrize("path", ["s/report.html", "s/export/table.csv", "s/export/mine/x.csv", "x.csv", "../x.csv"])
+def test_a_file_beside_a_study_is_accepted(study: Path, path: str) -> None:
+    check_output_file(study.parent / path)
+
+
+def test_no_link_is_written_through(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis").write_text("mine")
+    (tmp_path / "link").symlink_to("thesis")
+    (tmp_path / "dangling").symlink_to("gone")
+    (study / "report.html").symlink_to(tmp_path / "thesis")
+    for path in (tmp_path / "link", tmp_path / "dangling", study / "report.html"):
+        with pytest.raises(StorageError, match=r"is a link to .*Name the link's target"):
+            check_output_file(path)
+    check_output_file(Path("/dev/stdout"))
+
+
+@pytest.mark.parametrize("path", ["", "export", "epochs", "files/0000", "checkpoints/0009", "new"])
+def test_a_folder_in_a_study_is_refused(study: Path, path: str) -> None:
+    with pytest.raises(StorageError, match="is within the study"):
+        check_output_folder(study / path)

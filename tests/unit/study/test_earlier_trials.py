@@ -34,7 +34,7 @@ def test_written_trials_are_read_back(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[1]", '[{"study": "a"}]', '[{"study":"a","metric":"m","mode":"up","of":1,"outside":0}]', "[[["]
+    "text", ["{}", '[{"study": "a"}]', '[{"study":"a","metric":"m","mode":"up","of":1,"outside":0}]', "[[["]
 )
 def test_other_content_is_refused(tmp_path: Any, text: str) -> None:
     (tmp_path / "earlier.json").write_text(text)

@@ -48,7 +48,7 @@ def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
     (storage.local / "x").mkdir()
     (storage.local / "x" / "study.json").symlink_to("../a/study.json")
     assert study_names(storage) == ["a", "b", "mnist-asha", "x"]
-    assert "Available: a, b, mnist-asha, x; " in str(no_study(storage.folder("other")))
+    assert "Available: a, b, mnist-asha, x. " in str(no_study(storage.folder("other")))
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
     [
         (
             "mnist-ahsa",
-            "There is no study 'mnist-ahsa' in {}. Did you mean 'mnist-asha'? Available: a, b, mnist-asha; ",
+            "There is no study 'mnist-ahsa' in {}. Did you mean 'mnist-asha'? Available: a, b, mnist-asha. ",
         ),
-        ("else/x", "There is no study 'x': {}/else contains no studies. `tunepipe run JOB` creates one; "),
-        ("", "{} is not a study but contains some: a, b, mnist-asha. Name one of them; "),
+        ("else/x", "There is no study 'x' in {}/else. `tunepipe run JOB` creates one. "),
+        ("", "{} is not a study but contains some: a, b, mnist-asha. Name one of them."),
     ],
 )
 def test_a_study_that_does_not_exist_is_explained(storage: Store, name: str, words: str) -> None:

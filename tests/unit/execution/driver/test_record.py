@@ -155,13 +155,12 @@ def test_a_driver_that_is_replaced_between_two_writes_stops(
     assert {path for path in s.store.files() if not path.startswith(("sessions", "source", "study"))} == written
 
 
-@pytest.mark.parametrize("clock", [Leaping(), Clock()], ids=["found", "not found"])
-def test_the_files_of_a_driver_that_takes_over_stay(study: Make, monkeypatch: pytest.MonkeyPatch, clock: Any) -> None:
+def test_the_files_of_a_driver_that_takes_over_stay(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "time", Leaping())
     s = study()
     s.session.begin()
     train(s, 1)
     s.session.flush()
-    monkeypatch.setattr(lease, "time", clock)
     with monkeypatch.context() as patch:
         replaced(s.store, patch, during="epochs/all-0001.parquet")
         with pytest.raises(Superseded):
@@ -172,6 +171,7 @@ def test_the_files_of_a_driver_that_takes_over_stay(study: Make, monkeypatch: py
 def test_a_part_that_is_gone_is_an_error_unless_another_driver_has_taken_over(
     study: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lease, "time", Leaping())
     s = study()
     s.session.begin()
     train(s, 1)
@@ -181,7 +181,6 @@ def test_a_part_that_is_gone_is_an_error_unless_another_driver_has_taken_over(
         s.recorder.close("finished")
     with pytest.raises(StorageError, match="part-0001-000001"):
         load_results(s.store.uri)
-    monkeypatch.setattr(lease, "time", Leaping())
     s.store.write(layout.session(2), "{}")
     with pytest.raises(Superseded):
         s.recorder.close("finished")
