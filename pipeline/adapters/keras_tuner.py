@@ -364,7 +364,7 @@ class HypermodelAdapter(Adapter):
             kept = math.ceil((rows or 0) * (1.0 - (search.get("validation_split") or 0)))
             size = search.get("batch_size") or (math.ceil(kept / steps) if steps and rows else 32)
             fields["batch_size"] = int(size)
-        names = ("class_weight", "steps_per_epoch", "validation_steps", "validation_freq", "shuffle")
+        names = ("class_weight", "steps_per_epoch", "validation_steps", "shuffle")
         if fit := {name: search[name] for name in names if search.get(name) is not None}:
             fields["fit"] = fit
         return fields

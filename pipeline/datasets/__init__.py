@@ -1,17 +1,12 @@
 """Data sets: what a study trains, validates and tests on."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pipeline.datasets.base import (
-    GENERATOR,
-    PY_DATASET,
-    STREAM,
-    TF_DATA,
-    Arrays,
     Dataset,
     Split,
     batches_of,
@@ -41,11 +36,6 @@ from pipeline.text import did_you_mean
 
 __all__ = [
     "DATASETS",
-    "GENERATOR",
-    "PY_DATASET",
-    "STREAM",
-    "TF_DATA",
-    "Arrays",
     "ConfigReads",
     "Dataset",
     "RecordedConfig",
@@ -95,22 +85,16 @@ def load(
         buffer: Rows of the shuffle buffer with which a study began to stream its files; see `parquet.read`.
     """
     if callable(data):
-        dataset = _call(data, () if config is None else (config,))
-    elif data in DATASETS:
-        dataset = DATASETS[data]()
-    elif is_parquet(data):
-        dataset = read(data, memory=memory, buffer=buffer)
-    else:
-        raise DataError(
-            f"There is no data set {data!r}.{did_you_mean(data, DATASETS, quoted=True)} "
-            f"Available: {', '.join(sorted(DATASETS))}; a path that ends in .parquet, a folder of such files with a / "
-            "at its end, and a function that returns a Dataset are allowed too. pandas converts a CSV file: "
-            "pd.read_csv(…).to_parquet(…)."
-        )
-    for split in dataset.arrays.values():
-        for name in ("x", "y", "weight"):
-            object.__setattr__(split, name, _read_only(getattr(split, name)))
-    return dataset
+        return _call(data, () if config is None else (config,))
+    if data in DATASETS:
+        return DATASETS[data]()
+    if is_parquet(data):
+        return read(data, memory=memory, buffer=buffer)
+    raise DataError(
+        f"There is no data set {data!r}.{did_you_mean(data, DATASETS, quoted=True)} Available: "
+        f"{', '.join(sorted(DATASETS))}; a path that ends in .parquet, a folder of such files with a / at its end, and "
+        "a function that returns a Dataset are allowed too. pandas converts a CSV file: pd.read_csv(…).to_parquet(…)."
+    )
 
 
 def check_files(data: Any) -> None:
@@ -140,35 +124,21 @@ def _call(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...]) -
     return dataset
 
 
-def _read_only(tree: Any) -> Any:
-    if isinstance(tree, Mapping):
-        return {name: _read_only(part) for name, part in tree.items()}
-    if isinstance(tree, tuple):
-        return tuple(map(_read_only, tree))
-    if tree is None:
-        return None
-    view = tree.view()
-    view.flags.writeable = False
-    return view
-
-
 def _check(split: Split, where: str) -> None:
     """Check that inputs are numbers or text, and targets and weights numbers."""
-    for part, arrays in {"inputs": leaves(split.x), "targets or weights": leaves((split.y, split.weight))}.items():
-        for array in arrays:
-            is_array = isinstance(array, np.ndarray)
-            if is_array and (array.dtype.kind in "biuf" or (part == "inputs" and _is_text(array))):
-                continue
+    inputs = leaves(split.x)
+    for place, array in enumerate([*inputs, *leaves((split.y, split.weight))]):
+        if not _is_usable(array, text=place < len(inputs)):
             raise DataError(
-                f"The {where} holds {f'an array of {array.dtype}' if is_array else type(array).__name__} as {part}; "
-                f"NumPy arrays of numbers{' or text' if part == 'inputs' else ''} are allowed, and tf.data.Dataset, "
-                "keras.utils.PyDataset and generator functions as splits. np.unique(y, return_inverse=True) numbers "
-                "classes, and fillna('') replaces missing texts."
+                f"The {where} holds {getattr(array, 'dtype', type(array).__name__)}, which is allowed neither as an "
+                "input, which may be a NumPy array of numbers or text, nor as a target or weight, which may have "
+                "numbers. np.unique(y, return_inverse=True) numbers classes, and fillna('') replaces missing texts."
             )
     if not split.rows:
         raise DataError(f"The {where} has no rows; at least one is needed.")
 
 
-def _is_text(array: np.ndarray) -> bool:
-    objects = array.dtype.kind == "O"
-    return array.dtype.kind in "US" or (objects and all(isinstance(value, str | bytes) for value in array.flat))
+def _is_usable(array: Any, *, text: bool) -> bool:
+    if not isinstance(array, np.ndarray) or not text:
+        return isinstance(array, np.ndarray) and array.dtype.kind in "biuf"
+    return array.dtype.kind in "biufUS" or (array.dtype.kind == "O" and {*map(type, array.flat)} <= {str, bytes})

@@ -7,7 +7,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -19,10 +19,6 @@ Arrays: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tuple[np.ndarray, ..
 """One array, or a dict or tuple of arrays for a model with several inputs or outputs; rows first."""
 
 Kind: TypeAlias = Literal["tf.data.Dataset", "keras.utils.PyDataset", "generator function", "stream of Parquet files"]
-TF_DATA: Literal["tf.data.Dataset"] = "tf.data.Dataset"
-PY_DATASET: Literal["keras.utils.PyDataset"] = "keras.utils.PyDataset"
-GENERATOR: Literal["generator function"] = "generator function"
-STREAM: Literal["stream of Parquet files"] = "stream of Parquet files"
 
 
 class FileRows:
@@ -53,12 +49,11 @@ class Split:
     def __post_init__(self) -> None:
         for name in ("x", "y", "weight"):
             object.__setattr__(self, name, _as_arrays(getattr(self, name), series_as_column=name != "weight"))
-        if self.y is None and self.weight is not None:
-            raise DataError("A split has weights but no targets, where Keras ignores the weights. Give targets, too.")
-        if isinstance(self.weight, Mapping | tuple) and _structure(self.weight) != _structure(self.y):
+        weights, targets = _structure(self.weight), _structure(self.y)
+        if self.weight is not None and (self.y is None or (weights not in (targets, "one array"))):
             raise DataError(
-                f"The weights of a split are {_structure(self.weight)}, and its targets {_structure(self.y)}. Give one "
-                "array of weights for all targets, or one for each target in the same structure."
+                f"The weights of a split are {weights}, and its targets {'missing' if self.y is None else targets}. "
+                "Give one array of weights for all targets, or one for each target in the same structure."
             )
         rows = {
             name: sorted({_length(array, name) for array in leaves(getattr(self, name))})
@@ -88,13 +83,7 @@ class Split:
         Returns:
             Another split.
         """
-
-        def part(tree: Any) -> Any:
-            if isinstance(tree, Mapping):
-                return {name: part(each) for name, each in tree.items()}
-            return tuple(map(part, tree)) if isinstance(tree, tuple) else None if tree is None else tree[rows]
-
-        return Split(part(self.x), part(self.y), part(self.weight))
+        return Split(*(mapped(tree, lambda array: array[rows]) for tree in (self.x, self.y, self.weight)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +96,7 @@ class Dataset:
     takes them.
 
     Args:
-        name: Its name, for messages and results; it may be left out, as in `Dataset(train, validation)`.
+        name: Its name, for messages and results.
         train: The rows that a trial trains on.
         validation: The rows on which trials are compared; None compares them by a metric of the training.
         test: The rows on which only the best trial is tested, once; None if there are none.
@@ -130,20 +119,13 @@ class Dataset:
     validation_split: float | None = None
     shared: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)
     """Names of the parts of its pipelines that the trials of a node share, after the data function has returned."""
-    sets_up: bool = field(default=False, init=False, compare=False, repr=False)
-    """Whether the data function has changed something outside of itself, such as a layer that it adapts."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            # Without a name, the splits up to the first missing one are one place too early.
-            given = [self.name, *(split for split in (self.train, self.validation, self.test) if split is not None)]
-            if len(given) > 3:
-                raise DataError(
-                    f"A data set's name must be a string; found {type(self.name).__name__}. Give the name, "
-                    'Dataset("digits", train, validation, test), or leave it out: Dataset(train, validation, test).'
-                )
-            moved = 1 if self.train is None else 2 if self.validation is None else 3
-            self._set(name="data", **dict(zip(("train", "validation", "test")[:moved], given, strict=False)))
+            raise DataError(
+                f"A data set's name must be a string; found {type(self.name).__name__}. Name the splits: "
+                "Dataset(train=…, validation=…)."
+            )
         for name in ("train", "validation", "test"):
             split = getattr(self, name)
             if isinstance(split, tuple) and len(split) in (2, 3):
@@ -184,43 +166,44 @@ class Dataset:
 
     def _divide(self, share: float) -> None:
         """Make the last rows of the training split the validation split; what is divided is not divided again."""
-        given = f"validation_split={share!r} of the data set {self.name!r}"
-        if self.validation is not None:
-            raise DataError(f"{given} and a validation split are given. Give one of them.")
-        if not isinstance(self.train, Split):
+        rows = self.train.rows if isinstance(self.train, Split) else 0
+        at = math.floor(rows * (1.0 - share)) if 0 < share < 1 else 0
+        if self.validation is not None or not 0 < at < rows:
             raise DataError(
-                f"{given} divides arrays, and the train split is a {type(self.train).__name__}. Give a validation "
-                "split, for example with take() and skip() of a tf.data.Dataset."
-            )
-        at = math.floor(self.train.rows * (1.0 - share)) if 0 < share < 1 else 0
-        if not 0 < at < self.train.rows:
-            raise DataError(
-                f"{given} leaves no rows to one of the two splits of {self.train.rows:,} rows. A share between 0 and 1 "
-                "is allowed, such as 0.2."
+                f"validation_split={share!r} of the data set {self.name!r} divides the arrays of a train split, here "
+                f"{rows:,} rows: give a share between 0 and 1 that leaves rows to both, and no validation split. A "
+                "tf.data.Dataset has take() and skip()."
             )
         self._set(validation=self.train.part(slice(at, None)), train=self.train.part(slice(at)), validation_split=None)
 
 
+def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
+    """A tree of arrays in dicts and tuples with a function applied to each; None stays."""
+    if isinstance(tree, Mapping):
+        return {name: mapped(part, function) for name, part in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(mapped(part, function) for part in tree)
+    return None if tree is None else function(tree)
+
+
 def leaves(tree: Any) -> list[np.ndarray]:
     """The arrays in nested dicts and tuples, in their order."""
-    if tree is None:
-        return []
-    if isinstance(tree, Mapping | tuple):
-        return [leaf for value in (tree.values() if isinstance(tree, Mapping) else tree) for leaf in leaves(value)]
-    return [tree]
+    found: list[np.ndarray] = []
+    mapped(tree, found.append)
+    return found
 
 
 def kind_of(split: Any) -> Kind | None:
     """The kind of pipeline that a split is; None if it is none."""
     if isinstance(split, FileRows):
-        return STREAM
+        return "stream of Parquet files"
     if is_tf_data(split):
-        return TF_DATA
+        return "tf.data.Dataset"
     keras = sys.modules.get("keras")
     if keras is not None and isinstance(split, keras.utils.PyDataset):
-        return PY_DATASET
+        return "keras.utils.PyDataset"
     if callable(split) and not isinstance(split, type) and not _needs_arguments(split):
-        return GENERATOR
+        return "generator function"
     return None
 
 
@@ -231,18 +214,17 @@ def is_tf_data(value: Any) -> bool:
 
 def batches_of(split: Any) -> int | None:
     """The number of batches in an epoch of a pipeline; None if only reading the pipeline would show it."""
-    kind = kind_of(split)
-    if kind == PY_DATASET:
-        return None if split.num_batches is None else int(split.num_batches)
-    return size if kind == TF_DATA and (size := int(split.cardinality())) >= 0 else None
+    if is_tf_data(split):
+        return size if (size := int(split.cardinality())) >= 0 else None
+    batches = split.num_batches if kind_of(split) == "keras.utils.PyDataset" else None
+    return None if batches is None else int(batches)
 
 
 def is_endless(split: Any) -> bool:
     """Whether a pipeline says that it never ends; a generator function says nothing."""
-    kind = kind_of(split)
-    if kind == PY_DATASET:
-        return bool(split.num_batches is None)
-    return kind == TF_DATA and bool(split.cardinality() == sys.modules["tensorflow"].data.INFINITE_CARDINALITY)
+    if is_tf_data(split):
+        return bool(split.cardinality() == sys.modules["tensorflow"].data.INFINITE_CARDINALITY)
+    return kind_of(split) == "keras.utils.PyDataset" and split.num_batches is None
 
 
 def _check_pipeline(split: Any, where: str) -> None:
@@ -255,24 +237,14 @@ def _check_pipeline(split: Any, where: str) -> None:
         if isinstance(split, Iterator):
             hint = "It can be read only once: pass the generator function itself, without calling it."
         raise DataError(f"The {where} is {'None' if split is None else f'a {type(split).__name__}'}. {hint}")
-    if kind in (TF_DATA, PY_DATASET) and batches_of(split) == 0:
+    if batches_of(split) == 0:
         raise DataError(f"The {where}, a {kind}, has no batches; at least one is needed.")
-    if kind == TF_DATA and any(spec.shape.rank == 0 for spec in _specs(split.element_spec)):
+    specs = sys.modules["tensorflow"].nest.flatten(split.element_spec) if is_tf_data(split) else ()
+    if any(getattr(getattr(spec, "shape", None), "rank", None) == 0 for spec in specs):
         raise DataError(
             f"The {where}, a {kind}, has elements that are not batches: {split.element_spec}. "
             "Add .batch(SIZE) at its end."
         )
-
-
-def _specs(tree: Any) -> Iterator[Any]:
-    if isinstance(tree, Mapping | list | tuple):
-        for part in tree.values() if isinstance(tree, Mapping) else tree:
-            yield from _specs(part)
-    elif is_dataclass(tree) and not isinstance(tree, type):
-        for each in fields(tree):
-            yield from _specs(getattr(tree, each.name))
-    elif hasattr(getattr(tree, "shape", None), "rank"):
-        yield tree
 
 
 def _needs_arguments(function: Callable[..., Any]) -> bool:
@@ -285,14 +257,16 @@ def _needs_arguments(function: Callable[..., Any]) -> bool:
 
 def _as_arrays(tree: Any, *, series_as_column: bool) -> Any:
     """Lists of arrays as tuples, and what converts to an array as one; other lists and objects are unchanged."""
-    if isinstance(tree, Mapping):
-        return {name: _as_arrays(part, series_as_column=series_as_column) for name, part in tree.items()}
-    if isinstance(tree, tuple) or (isinstance(tree, list) and tree and all(hasattr(a, "__array__") for a in tree)):
-        return tuple(_as_arrays(part, series_as_column=series_as_column) for part in tree)
-    if isinstance(tree, np.ndarray | np.generic) or not hasattr(tree, "__array__"):
-        return tree
-    array = _of_frame(tree) if hasattr(tree, "iloc") else np.asarray(tree)
-    return array[:, None] if series_as_column and hasattr(tree, "to_frame") and array.ndim == 1 else array
+
+    def converted(value: Any) -> Any:
+        if isinstance(value, list) and value and all(hasattr(each, "__array__") for each in value):
+            return mapped(tuple(value), converted)
+        if isinstance(value, np.ndarray | np.generic) or not hasattr(value, "__array__"):
+            return value
+        array = _of_frame(value) if hasattr(value, "iloc") else np.asarray(value)
+        return array[:, None] if series_as_column and hasattr(value, "to_frame") and array.ndim == 1 else array
+
+    return mapped(tree, converted)
 
 
 def _of_frame(frame: Any) -> np.ndarray:
@@ -300,9 +274,9 @@ def _of_frame(frame: Any) -> np.ndarray:
     array: np.ndarray = np.asarray(frame)
     if array.dtype.kind != "O":
         return array
-    columns = [frame] if frame.ndim == 1 else [frame.iloc[:, index] for index in range(frame.shape[1])]
-    others = [column.name for column in columns if column.dtype.kind not in "biuf"]
-    if others and len(others) < len(columns):
+    table = frame if frame.ndim == 2 else frame.to_frame()
+    others = list(table.select_dtypes(exclude=["number", "bool", "boolean"]).columns)
+    if others and len(others) < table.shape[1]:
         raise DataError(
             f"Some columns of a DataFrame hold no numbers, but the others do: {listed(others)}. Encode them, for "
             "example with pandas.get_dummies, or make each column a separate input with dict(frame)."

@@ -1,6 +1,7 @@
 """The data sets that tunepipe brings; each is split in the same way every time, so that studies can be compared."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,22 +56,10 @@ def diabetes() -> Dataset:
     from sklearn.datasets import load_diabetes
 
     source = load_diabetes(scaled=False)
-    train, validation, test = _random_split(len(source.target))
-    mean, deviation = source.target[train].mean(), source.target[train].std()
-    y = ((source.target - mean) / deviation).astype(np.float32).reshape(-1, 1)
-    rows = Split(_scaled(source.data, train), y)
-    return Dataset(
-        name="diabetes",
-        train=rows.part(train),
-        validation=rows.part(validation),
-        test=rows.part(test),
-        facts={
-            "inputs": 10,
-            "columns": list(source.feature_names),
-            "target_mean": float(mean),
-            "target_std": float(deviation),
-        },
-    )
+    splits = _random_splits(len(source.target))
+    mean, deviation = source.target[splits[0]].mean(), source.target[splits[0]].std()
+    facts = {"columns": list(source.feature_names), "target_mean": float(mean), "target_std": float(deviation)}
+    return _measured("diabetes", source.data, (source.target - mean) / deviation, splits, [], facts)
 
 
 def breast_cancer() -> Dataset:
@@ -78,33 +67,29 @@ def breast_cancer() -> Dataset:
     from sklearn.datasets import load_breast_cancer
 
     source = load_breast_cancer()
-    train, validation, test = _random_split(len(source.target), source.target)
-    rows = Split(_scaled(source.data, train), source.target.astype(np.float32).reshape(-1, 1))
-    return Dataset(
-        name="breast-cancer",
-        train=rows.part(train),
-        validation=rows.part(validation),
-        test=rows.part(test),
-        classes=[str(name) for name in source.target_names],
-        facts={"inputs": 30, "columns": [str(name) for name in source.feature_names]},
-    )
+    splits = _random_splits(len(source.target), source.target)
+    facts = {"columns": [str(name) for name in source.feature_names]}
+    return _measured("breast-cancer", source.data, source.target, splits, list(map(str, source.target_names)), facts)
 
 
-def _scaled(columns: np.ndarray, train: np.ndarray) -> np.ndarray:
+def _measured(
+    name: str, columns: np.ndarray, y: np.ndarray, splits: list[np.ndarray], classes: list[str], facts: dict[str, Any]
+) -> Dataset:
     """Columns of numbers, each scaled to 0 to 1 over the training rows; other rows may be slightly outside."""
-    low, high = columns[train].min(axis=0), columns[train].max(axis=0)
-    units: np.ndarray = (columns - low) / (high - low)
-    return units.astype(np.float32)
+    low, high = columns[splits[0]].min(axis=0), columns[splits[0]].max(axis=0)
+    x = ((columns - low) / (high - low)).astype(np.float32)
+    rows = Split(x, y.astype(np.float32).reshape(-1, 1))
+    return Dataset(name, *map(rows.part, splits), classes=classes, facts={"inputs": columns.shape[1], **facts})
 
 
-def _random_split(rows: int, classes: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _random_splits(rows: int, classes: np.ndarray | None = None) -> list[np.ndarray]:
     """Row numbers: three fifths for training, a fifth each for validation and testing, with equal shares of classes."""
     from sklearn.model_selection import train_test_split
 
-    def split(whole: np.ndarray, size: int) -> list[np.ndarray]:
+    def split(whole: np.ndarray) -> list[np.ndarray]:
         share = None if classes is None else classes[whole]
-        return [np.sort(part) for part in train_test_split(whole, test_size=size, random_state=0, stratify=share)]
+        parts = train_test_split(whole, test_size=rows // 5, random_state=0, stratify=share)
+        return [np.sort(part) for part in parts]
 
-    rest, test = split(np.arange(rows), rows // 5)
-    train, validation = split(rest, rows // 5)
-    return train, validation, test
+    rest, test = split(np.arange(rows))
+    return [*split(rest), test]

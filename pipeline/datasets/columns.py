@@ -14,28 +14,27 @@ Inputs: TypeAlias = np.ndarray | Mapping[str, np.ndarray]
 
 
 def inputs(table: pa.Table, names: Sequence[str], where: str) -> Inputs:
-    """Columns of inputs as a model takes them: numbers joined to one matrix, text and images apart."""
-    apart = {name for name in names if is_text(type_ := table.schema.field(name).type) or is_image(type_)}
-    if not apart:
+    """Columns of inputs as a model takes them: numbers joined to one matrix, text apart."""
+    texts = {name for name in names if is_text(table.schema.field(name).type)}
+    if not texts:
         return np.concatenate([features(table.column(name), name, where) for name in names], axis=1)
-    arrays = {name: (_objects if name in apart else features)(table.column(name), name, where) for name in names}
+    arrays = {name: (_texts if name in texts else features)(table.column(name), name, where) for name in names}
     return arrays if len(arrays) > 1 else arrays[names[0]]
 
 
 def features(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     """A column of numbers as a float32 matrix: lists as rows, each byte of fixed-size binary from 0 to 1."""
     check_complete(column, name, where)
-    type_ = column.type
-    if pa.types.is_fixed_size_binary(type_):
+    if pa.types.is_fixed_size_binary(column.type):
+        pixels = np.frombuffer(b"".join(column.to_pylist()), np.uint8).reshape(len(column), -1)
         # A multiplication by 1/255 would differ in the last digit.
-        scaled: np.ndarray = np.divide(_bytes(column), np.float32(255), dtype=np.float32)
+        scaled: np.ndarray = np.divide(pixels, np.float32(255), dtype=np.float32)
         return scaled
-    values = _lists(column, name, where) if _is_list(type_) else column
-    if not (_is_number(values.type) or (values is column and pa.types.is_boolean(type_))):
+    values = _items(column, name, where)
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_boolean(values.type)):
         raise DataError(
-            f"Column {name!r} of {where} cannot be an input: it holds {type_}. Allowed are numbers, "
-            " booleans, text, lists of numbers of one length, and binary of a fixed size (each byte a feature "
-            "from 0 to 1)."
+            f"Column {name!r} of {where} cannot be an input: it holds {column.type}. Allowed are numbers, booleans, "
+            "text, lists of numbers of one length, and binary of a fixed size (each byte a feature from 0 to 1)."
         )
     with np.errstate(over="ignore"):
         matrix: np.ndarray = values.to_numpy().reshape(len(column), -1).astype(np.float32)
@@ -70,41 +69,23 @@ def is_text(type_: pa.DataType) -> bool:
     return bool(pa.types.is_string(values) or pa.types.is_large_string(values) or pa.types.is_string_view(values))
 
 
-def is_image(type_: pa.DataType) -> bool:
-    """Whether a type holds images as the bytes of their files: binary of any length."""
-    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_))
-
-
-def _objects(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
+def _texts(column: pa.ChunkedArray, name: str, where: str) -> np.ndarray:
     check_complete(column, name, where)
     values: np.ndarray = plain(column).to_numpy()
     return values
 
 
-def _is_number(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))
-
-
-def _is_list(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
-
-
-def _bytes(column: pa.ChunkedArray) -> np.ndarray:
-    """The values in Arrow's buffer, shape (rows, width); not copied if there is one chunk."""
-    width = column.type.byte_width
-    chunks = [
-        np.frombuffer(chunk.buffers()[1], np.uint8, len(chunk) * width, chunk.offset * width).reshape(-1, width)
-        for chunk in column.chunks
-    ]
-    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-
-
-def _lists(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
-    """The numbers in lists of one length, one after the other."""
+def _items(column: pa.ChunkedArray, name: str, where: str) -> pa.ChunkedArray:
+    """The numbers in lists of one length, one after the other; the column itself if it has no lists."""
+    type_ = column.type
+    if not (pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)):
+        return column
     lengths = pc.unique(pc.list_value_length(column)).to_pylist()
     if len(lengths) != 1 or not lengths[0]:
-        found = f"have lengths from {min(lengths)} to {max(lengths)}" if len(lengths) > 1 else "are empty"
-        raise DataError(f"The lists in column {name!r} of {where} {found}; they must all have the same length.")
-    values = pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type)
+        raise DataError(
+            f"The lists in column {name!r} of {where} have the lengths {', '.join(map(str, sorted(lengths)[:10]))}; "
+            "they must all have the same length, which is not 0."
+        )
+    values = pc.list_flatten(column)
     check_complete(values, name, where)
     return values

@@ -3,22 +3,18 @@
 import hashlib
 import inspect
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from pipeline.datasets.base import TF_DATA, Dataset, batches_of, kind_of
+from pipeline.datasets.base import Dataset, batches_of, is_tf_data, kind_of
 from pipeline.datasets.parquet import Stream
-from pipeline.errors import DataError
 from pipeline.space import key_of
 
 _COMBINATIONS = "combinations"
 _CHUNK = 2**24
-_THREADS = 4
-_PARTS = {"x": "inputs", "y": "targets", "weight": "weights"}
 
 
 def takes_config(data: Any) -> bool:
@@ -26,16 +22,12 @@ def takes_config(data: Any) -> bool:
     if not callable(data):
         return False
     try:
-        parameters = inspect.signature(data).parameters.values()
-    except (TypeError, ValueError):
+        inspect.signature(data).bind()
+    except TypeError:
+        return True
+    except ValueError:  # a function without a signature
         return False
-    required = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if len(required) > 1:
-        raise DataError(
-            f"The data function {data.__name__} has the parameters {', '.join(required)}; it may have none, or one, "
-            "which gets the config of a trial. Give the others defaults."
-        )
-    return bool(required)
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,59 +46,38 @@ class ConfigReads:
         return ", ".join(f"{name}={value!r}" for name, value in self.values.items()) or "any config"
 
 
-class RecordedConfig(dict[str, Any]):
+class RecordedConfig(Mapping[str, Any]):
     """A config that records which parameters are read; iteration reads all of them."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__(deepcopy(dict(config)))
-        self._values = deepcopy(dict(config))
-        self._read: dict[str, None] = {}
+        self._values, self._read = dict(config), dict[str, None]()
 
     @property
     def reads(self) -> ConfigReads:
         present = {name: self._values[name] for name in self._read if name in self._values}
         return ConfigReads(present, tuple(name for name in self._read if name not in self._values))
 
-    def __bool__(self) -> bool:
-        # Which values there are does not matter.
-        return dict.__len__(self) > 0
+    def __getitem__(self, name: str) -> Any:
+        self._read[name] = None
+        return deepcopy(self._values[name])
 
-    __hash__ = None
+    def __iter__(self) -> Iterator[str]:
+        self._read.update(dict.fromkeys(self._values))
+        return iter(self._values)
 
+    def __len__(self) -> int:
+        return len(self._values)
 
-def _record(method: str, *, one: bool) -> None:
-    read = getattr(dict, method)
-
-    def recording(self: RecordedConfig, *arguments: Any) -> Any:
-        self._read.update(dict.fromkeys([str(arguments[0])] if one else self._values))
-        return read(self, *arguments)
-
-    setattr(RecordedConfig, method, recording)
-
-
-for _method in ("__getitem__", "__contains__", "get", "pop", "setdefault"):
-    _record(_method, one=True)
-for _method in ("__iter__", "__len__", "keys", "values", "items", "copy", "__eq__", "__ne__", "__repr__", "__or__"):
-    _record(_method, one=False)
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def fingerprint(data: Dataset) -> dict[str, dict[str, Any]]:
     """The shape, the dtype and the hash of every array of a data set, and the description of every pipeline."""
-    arrays = {
-        f"{name}.{part}{suffix}": array
-        for name, split in data.arrays.items()
-        for part in _PARTS
-        for suffix, array in _named(getattr(split, part))
+    hashes = {
+        name: {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": _hash(array)}
+        for name, array in _arrays(data).items()
     }
-    with ThreadPoolExecutor(_THREADS) as threads:
-        hashes = {
-            name: {
-                "shape": list(array.shape),
-                "dtype": array.dtype.str,
-                "sha256": _text_hash(array) if array.dtype.hasobject else _hash(array, threads),
-            }
-            for name, array in arrays.items()
-        }
     return {**hashes, **{name: _described(split) for name, split in data.pipelines.items()}}
 
 
@@ -125,20 +96,19 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         ]
     changes = []
     for name in dict.fromkeys([*before, *now]):
-        old, new, what = before.get(name), now.get(name), _in_words(name)
-        if old is None or new is None:
-            changes.append(f"there {'is' if '.' not in name else 'are'} {'now' if old is None else 'no'} {what}")
-        elif old != new and _shape_of(old) != _shape_of(new):
-            changes.append(f"the {what} changed from {_shape_of(old)} to {_shape_of(new)}")
-        elif old != new and None not in (old.get("sha256", ""), new.get("sha256", "")):
-            changes.append(f"the {what} have different values, in the same shape")
+        old, new = before.get(name), now.get(name)
+        texts = ["missing" if each is None else _text(each) for each in (old, new)]
+        if texts[0] != texts[1]:
+            changes.append(f"{name} was {texts[0]}, and is {texts[1]}")
+        elif old != new and None not in (old.get("sha256", ""), new.get("sha256", "")):  # type: ignore[union-attr]
+            changes.append(f"{name} has other values in the same shape")
     return changes
 
 
 def without_hash(found: Mapping[str, Any]) -> list[str]:
-    """The data that are not compared at a resume, such as `train pipeline`: the study stores no hash of them."""
+    """The data that are not compared at a resume, such as `train`: the study stores no hash of them."""
     entries = found[_COMBINATIONS][-1]["arrays"] if _COMBINATIONS in found else found
-    return [_in_words(name) for name, entry in entries.items() if entry.get("sha256") is None]
+    return [name for name, entry in entries.items() if entry.get("sha256") is None]
 
 
 def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -173,13 +143,13 @@ def with_combination(
 
 
 def non_finite(data: Dataset) -> dict[str, int]:
-    """How many numbers are NaN or infinite, by their place, such as `inputs of train`."""
+    """How many numbers are NaN or infinite, by their place, such as `train.x`."""
     counts = {
-        f"{_PARTS[part]} of {name}": sum(_non_finite(array) for _, array in _named(getattr(split, part)))
-        for name, split in data.arrays.items()
-        for part in _PARTS
+        name: sum(int(np.count_nonzero(~np.isfinite(block))) for block in _blocks(array))
+        for name, array in _arrays(data).items()
+        if array.dtype.kind == "f"
     }
-    return {place: count for place, count in counts.items() if count}
+    return {name: count for name, count in counts.items() if count}
 
 
 def pipeline_text(entry: Mapping[str, Any]) -> str:
@@ -193,7 +163,7 @@ def _described(split: Any) -> dict[str, Any]:
     if isinstance(split, Stream):
         return {"pipeline": kind_of(split), "batches": None, **split.description()}
     kind, name = kind_of(split), getattr(split, "__qualname__", type(split).__qualname__)
-    elements = str(split.element_spec) if kind == TF_DATA else name
+    elements = str(split.element_spec) if is_tf_data(split) else name
     return {"pipeline": kind, "batches": batches_of(split), "elements": elements}
 
 
@@ -201,12 +171,20 @@ def _reads(entry: Mapping[str, Any]) -> ConfigReads:
     return ConfigReads(entry["config"], tuple(entry["absent"]))
 
 
-def _named(tree: Any, suffix: str = "") -> Iterator[tuple[str, np.ndarray]]:
+def _arrays(data: Dataset) -> dict[str, np.ndarray]:
+    """Every array by its place, such as `train.x` or `train.x.age`."""
+    places = {
+        f"{name}.{part}": getattr(split, part) for name, split in data.arrays.items() for part in ("x", "y", "weight")
+    }
+    return dict(item for place, tree in places.items() for item in _named(tree, place))
+
+
+def _named(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
     if isinstance(tree, Mapping | tuple):
-        for name, part in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
-            yield from _named(part, f"{suffix}.{name}")
+        for key, part in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
+            yield from _named(part, f"{name}.{key}")
     elif tree is not None:
-        yield suffix, tree
+        yield name, tree
 
 
 def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
@@ -215,38 +193,20 @@ def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     yield from (array[begin : begin + rows] for begin in range(0, len(array), rows))
 
 
-def _hash(array: np.ndarray, threads: ThreadPoolExecutor) -> str:
-    """The hash of the hashes of the array's bytes, a block of rows at a time."""
-
-    def digest(block: np.ndarray) -> bytes:
-        return hashlib.sha256(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data).digest()
-
-    return hashlib.sha256(b"".join(threads.map(digest, _blocks(array)))).hexdigest()
-
-
-def _text_hash(array: np.ndarray) -> str | None:
-    """The hash of an array of `str` or `bytes` objects; None if it has others, which may have no stable bytes."""
+def _hash(array: np.ndarray) -> str | None:
+    """The hash of an array's bytes; None if it has objects other than text, which may have no stable bytes."""
     digest = hashlib.sha256()
+    if not array.dtype.hasobject:
+        for block in _blocks(array):
+            digest.update(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
+        return digest.hexdigest()
     for value in array.flat:
         if not isinstance(value, str | bytes):
             return None
-        content = value.encode(errors="surrogatepass") if isinstance(value, str) else value
-        # With its length: otherwise other texts could have the same bytes in sequence.
-        digest.update(b"%b%d:%b" % (b"s" if isinstance(value, str) else b"b", len(content), content))
+        # With quotes, without which other texts could have the same bytes in sequence.
+        digest.update(ascii(value).encode())
     return digest.hexdigest()
 
 
-def _non_finite(array: np.ndarray) -> int:
-    if array.dtype.kind != "f":
-        return 0
-    return sum(int(np.count_nonzero(~np.isfinite(block))) for block in _blocks(array))
-
-
-def _shape_of(entry: Mapping[str, Any]) -> str:
+def _text(entry: Mapping[str, Any]) -> str:
     return pipeline_text(entry) if "pipeline" in entry else f"shape {tuple(entry['shape'])} of {entry['dtype']}"
-
-
-def _in_words(name: str) -> str:
-    split, _, rest = name.partition(".")
-    part, _, place = rest.partition(".")
-    return " ".join(filter(None, [split, _PARTS.get(part, part) or "pipeline", place]))

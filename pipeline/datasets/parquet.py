@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import fs
 
 from pipeline.datasets.base import Dataset, FileRows, Split
-from pipeline.datasets.columns import Inputs, check_complete, features, inputs, is_image, is_text, one_hot, plain
+from pipeline.datasets.columns import Inputs, check_complete, features, inputs, is_text, one_hot, plain
 from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
 from pipeline.storage.files import file_system
@@ -37,21 +38,22 @@ _RULES = (
 _MIN_ROWS = 5
 _BUFFER_BYTES = 2**28
 _TEXT_OBJECT_BYTES = 58
+_OTHERS = re.compile(r"/[._]")
 _HOLDOUT_BLOCK = 2**22
 """Rows that are permuted together, so that the rows of files larger than memory can be divided."""
 
 
 def is_parquet(data: str) -> bool:
     """Whether a job's data are Parquet files, and not a data set's name."""
-    return data.partition("?")[0].endswith(".parquet") or _is_many(data)
+    return data.partition("?")[0].endswith((".parquet", "/"))
 
 
 def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> Dataset:
     """Read Parquet files as a data set; docs/data.md says what the columns mean.
 
     Args:
-        data: The path or URI of a file, of a folder with a / at its end, or a pattern with *.
-        memory: Bytes that a trial has for data: larger files, and images, are streamed.
+        data: The path or URI of a file, or of a folder with a / at its end.
+        memory: Bytes that a trial has for data: larger files are streamed.
         buffer: Rows of the shuffle buffer with which a study began: 0 loads the files, None decides by `memory`.
     """
     files = ParquetFiles.find(data)
@@ -64,8 +66,7 @@ def read(data: str, *, memory: float = math.inf, buffer: int | None = None) -> D
         raise DataError(f"{data} has {files.rows} rows; at least {_MIN_ROWS} are needed.")
     if buffer is None:
         sizes = files.array_bytes(columns)
-        streams = sum(sizes) > memory or any(is_image(schema.field(name).type) for name in columns)
-        buffer = _buffer(files, sizes, memory) if streams else 0
+        buffer = _buffer(files, sizes, memory) if sum(sizes) > memory else 0
     classes = _classes(files) if target[0] == "label" else None
     counts = dict(zip(_SPLITS, np.bincount(files.codes, minlength=3).tolist(), strict=True))
     splits: dict[str, Any] = {
@@ -122,17 +123,6 @@ class Stream(FileRows):
         for *columns, target in _batches(blocks, size):
             yield self.joined(columns), target
 
-    def first(self) -> Inputs:
-        return self.joined(next(self.blocks(range(len(self.files.groups))))[:-1])
-
-    @property
-    def targets(self) -> int:
-        return int(next(self.blocks(range(len(self.files.groups))))[-1].shape[1])
-
-    @property
-    def images(self) -> list[str]:
-        return [name for name in self.inputs if is_image(self.files.dataset.schema.field(name).type)]
-
     def description(self) -> dict[str, Any]:
         """What is recorded of it, as JSON values: `sha256` is that of the files' footers."""
         schema, files = self.files.dataset.schema, self.files
@@ -163,9 +153,6 @@ class Stream(FileRows):
                 raise DataError(f"Lists in a column of {self.files.data} have different lengths in some row groups.")
             yield arrays
 
-    def __getstate__(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
 
 @dataclass(frozen=True)
 class ParquetFiles:
@@ -174,68 +161,64 @@ class ParquetFiles:
     data: str
     root: str
     uri: str | None
+    """The place of an object store; None for local files."""
     paths: tuple[str, ...]
 
     @classmethod
     def find(cls, data: str) -> "ParquetFiles":
-        """Look for the files that a job's `data` name: one file, the files of a folder, or those of a pattern."""
+        """Look for the files that a job's `data` name: one file, or those of a folder with a / at its end.
+
+        In a folder, names that begin with . or _ are those of other tools, as for Spark.
+        """
         path, mark, query = data.partition("?")
-        fixed = path if path.endswith("/") else path.partition("*")[0].rpartition("/")[0] + "/"
-        folder = "." if fixed == "/" and not path.startswith("/") else fixed
-        rest = path[len(fixed) if folder != "." else 0 :]
+        folder, slash, name = path.rpartition("/")
         try:
             # The store knows the spellings of a place: ~, file:// and URIs of object stores.
-            store = Store((folder.rstrip("/") or folder) + mark + query)
-            local = store.local
-            # The user's files and folders may be links.
-            root, uri = (str(local.resolve()), None) if local is not None else (file_system(store.uri)[1], store.uri)
-            if not _is_many(data):
-                names = [rest] if ((local / rest).exists() if local is not None else store.exists(rest)) else []
-            elif local is not None:
-                below = (each for each in Path(root).rglob("*.parquet") if each.is_file())
-                names = sorted(name for each in below if _is_data(name := each.relative_to(root).as_posix()))
-            else:
-                names = sorted(filter(_is_data, store.files()))
+            store = Store((folder or slash or ".") + mark + query)
+            root, uri = (str(store.local), None) if store.local is not None else (file_system(store.uri)[1], store.uri)
+            root = root.rstrip("/")
+            place = f"{root}/{name}" if name else fs.FileSelector(root or "/", recursive=True)
+            found = _file_system(uri).get_file_info(place)
         except (StorageError, OSError, ValueError) as error:
             raise DataError(f"The data {data} cannot be read: {error.__cause__ or error}") from None
-        if "*" in path:
-            pattern = re.compile("[^/]*".join(map(re.escape, rest.split("*"))))
-            names = [name for name in names if pattern.fullmatch(name)]
-        if not names:
+        paths = sorted(info.path for info in (found if isinstance(found, list) else [found]) if info.is_file)
+        if not name:
+            paths = [path for path in paths if path.endswith(".parquet") and not _OTHERS.search(path[len(root) :])]
+        if not paths:
             raise DataError(
                 f"There is no data file {data} in {store.uri}; its name must end in .parquet. A relative path is "
                 "relative to the current folder: run the command there, or give an absolute path."
             )
-        paths = tuple(f"{root.rstrip('/')}/{name}" for name in names)
-        if local is not None and not _is_many(data):
-            paths = (str(Path(paths[0]).resolve()),)
-        return cls(data, root, uri, paths)
+        return cls(data, root, uri, tuple(paths))
 
     @property
     def name(self) -> str:
-        path = PurePosixPath(self.root if _is_many(self.data) else self.data.partition("?")[0])
-        return path.stem or "files"
+        return PurePosixPath(self.data.partition("?")[0] if self._single else self.root).stem or "files"
+
+    @property
+    def _single(self) -> bool:
+        return not self.data.partition("?")[0].endswith("/")
 
     @cached_property
     def dataset(self) -> "ds.Dataset":
         """The files as one data set of pyarrow's. Folders named `column=value` give a column."""
         import pyarrow.dataset as ds  # which imports pandas
 
-        many = _is_many(self.data)
         with self.read():
             opened: ds.Dataset = ds.dataset(
                 list(self.paths),
-                filesystem=fs.LocalFileSystem() if self.uri is None else file_system(self.uri)[0],
+                filesystem=_file_system(self.uri),
                 format="parquet",
-                partitioning=ds.partitioning(flavor="hive") if many else None,
-                partition_base_dir=self.root if many else None,
+                partitioning=None if self._single else ds.partitioning(flavor="hive"),
+                partition_base_dir=None if self._single else self.root,
             )
             fragments = {fragment.path: fragment.physical_schema for fragment in opened.get_fragments()}
+            first = fragments[self.paths[0]]
             for path in self.paths[1:]:
-                if not fragments[path].equals(fragments[self.paths[0]]):
+                if not fragments[path].equals(first):
                     raise DataError(
                         f"{path} has other columns or types than {self.paths[0]}: {fragments[path]} instead of "
-                        f"{fragments[self.paths[0]]}. All files need the same."
+                        f"{first}. All files need the same."
                     )
         return opened
 
@@ -261,20 +244,22 @@ class ParquetFiles:
         """The split of each row: 0 for train, 1 for validation, 2 for test."""
         if "split" not in self.dataset.schema.names:
             return holdout_mask(self.rows).astype(np.uint8)
-        codes = np.zeros(self.rows, np.uint8)
-        for place in range(len(self.groups)):
-            column = plain(self.table(place, ["split"]).column("split"))
+        codes = []
+        for column in self.columns("split"):
             # Of another type than text, its name: not every value can be converted to Python.
-            values = column.to_pylist() if is_text(column.type) else [str(column.type)]
-            if others := sorted({str(value) for value in values if value not in _SPLITS}):
+            values = column.cast(pa.string()) if is_text(column.type) else pa.chunked_array([[str(column.type)]])
+            found = pc.index_in(values, pa.array(_SPLITS))
+            if found.null_count:
+                others = values.filter(pc.is_null(found)).unique().to_pylist()
                 raise DataError(
-                    f"Column 'split' of {self.data} holds {', '.join(others[:10])}; each row must have train, "
-                    "validation or test."
+                    f"Column 'split' of {self.data} holds {', '.join(map(str, others[:10]))}; each row must have "
+                    "train, validation or test."
                 )
-            codes[self.starts[place] : self.starts[place + 1]] = list(map(_SPLITS.index, values))
-        if not {0, 1} <= set(np.unique(codes)):
+            codes.append(found.to_numpy().astype(np.uint8))
+        joined: np.ndarray = np.concatenate(codes)
+        if not {0, 1} <= set(np.unique(joined)):
             raise DataError(f"Column 'split' of {self.data} needs at least one row for train and one for validation.")
-        return codes
+        return joined
 
     @property
     def hash(self) -> str:
@@ -290,22 +275,25 @@ class ParquetFiles:
         with self.read():
             return self.groups[place].to_table(schema=self.dataset.schema, columns=list(columns), use_threads=False)
 
+    def columns(self, name: str) -> Iterator[pa.ChunkedArray]:
+        """A column, one row group after the other."""
+        for place in range(len(self.groups)):
+            yield plain(self.table(place, [name]).column(name))
+
     def array_bytes(self, columns: Sequence[str]) -> list[float]:
         """Bytes of the arrays of each row group's inputs, according to the files' footers."""
-        schema, sizes = self.dataset.schema, []
-        for group in self.groups:
-            footer, total = group.metadata.row_group(group.row_groups[0].id), 0.0
-            for column in map(footer.column, range(footer.num_columns)):
-                name = column.path_in_schema.partition(".")[0]
-                if name not in columns:
-                    continue
-                type_ = schema.field(name).type
-                if is_text(type_) or is_image(type_):
-                    total += column.total_uncompressed_size + _TEXT_OBJECT_BYTES * column.num_values
-                else:
-                    total += 4.0 * column.num_values * (type_.byte_width if pa.types.is_fixed_size_binary(type_) else 1)
-            sizes.append(total)
-        return sizes
+
+        def size_of(column: Any) -> float:
+            name = column.path_in_schema.partition(".")[0]
+            if name not in columns:
+                return 0.0
+            type_ = self.dataset.schema.field(name).type
+            if is_text(type_):
+                return float(column.total_uncompressed_size + _TEXT_OBJECT_BYTES * column.num_values)
+            return 4.0 * column.num_values * (type_.byte_width if pa.types.is_fixed_size_binary(type_) else 1)
+
+        footers = [group.metadata.row_group(group.row_groups[0].id) for group in self.groups]
+        return [sum(map(size_of, map(footer.column, range(footer.num_columns)))) for footer in footers]
 
     @contextmanager
     def read(self) -> Iterator[None]:
@@ -321,6 +309,10 @@ class ParquetFiles:
 
     def __getstate__(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def _file_system(uri: str | None) -> fs.FileSystem:
+    return fs.LocalFileSystem() if uri is None else file_system(uri)[0]
 
 
 def _shuffled(blocks: Iterable[Rows], capacity: int, generator: np.random.Generator) -> Iterator[Rows]:
@@ -372,8 +364,7 @@ def _targets(table: pa.Table, name: str, classes: np.ndarray | None, where: str)
 
 def _classes(files: ParquetFiles) -> np.ndarray:
     values: list[Any] = []
-    for place in range(len(files.groups)):
-        column = plain(files.table(place, ["label"]).column("label"))
+    for column in files.columns("label"):
         check_complete(column, "label", files.data)
         if not (is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
             raise DataError(
@@ -388,14 +379,3 @@ def _classes(files: ParquetFiles) -> np.ndarray:
             "classes are needed. Call it 'target' if it is a number to predict, not a class."
         )
     return classes
-
-
-def _is_many(data: str) -> bool:
-    """Whether a job's data are all files of a folder (`folder/`) or of a pattern (`folder/2026-*.parquet`)."""
-    path = data.partition("?")[0]
-    return path.endswith("/") or "*" in path
-
-
-def _is_data(path: str) -> bool:
-    """Whether a file of a folder holds rows; names that begin with . or _ are those of other tools, as for Spark."""
-    return path.endswith(".parquet") and not any(part.startswith((".", "_")) for part in Path(path).parts)

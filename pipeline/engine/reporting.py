@@ -40,10 +40,6 @@ class ReportInterval:
         self._job, self._first, self._seconds = job, first, report_seconds(workers)
         self._milestone = job.scheduler.next_milestone(epoch, job.budget.epochs)
 
-    def compares(self, epoch: int, ended: bool) -> bool:
-        """Whether trials are compared at an epoch: at a milestone, and where a trial is over."""
-        return epoch >= self._milestone or is_over(self._job.budget, epoch, ended=ended)
-
     def after(self, row: EpochRow, *, seconds: float, ended: bool = False) -> EpochOutcome:
         """What follows from an epoch, which ended these seconds after the last report."""
         job, budget, epoch = self._job, self._job.budget, row["epoch"]

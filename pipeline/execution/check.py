@@ -448,7 +448,7 @@ def _data_finding(job: TuneJob, data: Dataset) -> Finding:
     parts += [f"{name} is {pipeline_text(entry)}" for name, entry in now.items() if "pipeline" in entry]
     text = f"{data.name}: {', '.join(parts)}, {size(data.bytes)}"
     if places := non_finite(data):
-        counts = ", ".join(f"{count} in the {place}" for place, count in places.items())
+        counts = ", ".join(f"{count} in {place}" for place, count in places.items())
         return Finding("data", "error", f"{text}. Not finite: {counts}", "Fill or drop these rows.")
     again = load_data(job) if callable(job.data) else data
     if again is not None and (changes := differences(now, fingerprint(again))):

@@ -157,8 +157,7 @@ def kept_process_state() -> Iterator[None]:
     """Restore, after the context, what running, training or loading a study changes in its process.
 
     Imports find again what they found before: the study's copies of the job's modules are unloaded, and the folders
-    that they need leave sys.path. The generators and settings of Python, NumPy, Keras and TensorFlow are restored as
-    `kept_global_state` says, which also names what TensorFlow cannot restore. Signal handlers are those of
+    that they need leave sys.path. `kept_global_state` restores generators and settings. Signal handlers are those of
     `interruptible`, and variables, loggers and Ray itself those of `ray_environment`; both restore what they change.
     """
     with as_before(), kept_global_state():

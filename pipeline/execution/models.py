@@ -6,7 +6,7 @@ ended.
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def load_model(study: str | Path, *, trial: str | int | None = None) -> Any:
 
     Raises:
         JobNotFound: There is no study, no such trial, or its model no longer exists; says how to keep it.
-        ModelError: The model cannot be rebuilt, or the study tunes a function whose state is not a Keras model.
+        ModelError: The model cannot be rebuilt, or the study tunes a function.
     """
     models = _Models(Store(study))
     if trial is None and (model := models.exported()) is not None:
@@ -81,11 +81,11 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
         to: A folder for the files of a state that is, or contains, a folder; created if it does not exist.
 
     Returns:
-        The state: dicts and lists of values and NumPy arrays, a keras.Model, or the Path of a folder within `to`.
+        The state: dicts and lists of values and NumPy arrays, or the Path of a folder within `to`.
 
     Raises:
         JobNotFound: There is no study, no such trial, or its checkpoint no longer exists; says how to keep it.
-        ModelError: The study tunes a model, the function has yielded no state, or a model cannot be rebuilt.
+        ModelError: The study tunes a model, or the function has yielded no state.
         UsageError: The state contains files, and `to` is not given.
     """
     models = _Models(Store(study))
@@ -293,8 +293,7 @@ class _Models:
         function = self.job.function
         assert function is not None
         if takes_state(function) and has_state(state := self._checkpoint(assignment)):
-            with self._quietly():
-                return state_of(state, folder=folder, function=function)
+            return state_of(state, folder=folder)
         raise ModelError(
             f"The study {self.results.name!r} tunes a function, and trial {assignment.trial_id} had yielded no state "
             f"by its best epoch, {assignment.epoch}: there is nothing to export. A function f(config, state) that "
@@ -304,13 +303,9 @@ class _Models:
     def model(self, assignment: Assignment) -> Any:
         """The model, rebuilt with the weights of the checkpoint."""
         if self.of_function:
-            from pipeline.training.function_state import is_model
-
-            with scratch("state") as folder:
-                state = self.state(assignment, lambda: folder)
-            if is_model(state):
-                return state
-            raise ModelError(f"The state of the function of {self.results.name!r} is no model: load_state returns it.")
+            raise ModelError(
+                f"The study {self.results.name!r} tunes a function, not a model: load_state has its state."
+            )
         if self.job.folds > 1:
             raise ModelError(
                 f"The study {self.results.name!r} trains a model for each fold. Only its best config is trained on the "
@@ -329,22 +324,20 @@ class _Models:
 
     def _rebuilt(self, assignment: Assignment, state: Checkpoint) -> Any:
         import_keras()
-        from pipeline.training.build import ModelBuilder, recorded_inputs
+        from pipeline.training.build import build_untrained
         from pipeline.training.export import rebuilt
         from pipeline.training.pipelines import example_of
 
         config = assignment.config
 
         def example() -> Any:
-            # For a model that learns its shapes from inputs: study.json records those of the data.
-            inputs = recorded_inputs(recorded_for(recorded_data(read_document(self.store)), config))
-            return example_of(self.data(config).train) if inputs is None else inputs
+            # For a model that learns its shapes from inputs.
+            return example_of(self.data(config).train)
 
-        builder = ModelBuilder(self.job, example)
         with scratch("trial") as folder:
             context = TrialContext(assignment.trial_id, assignment.seed, self.job.budget.epochs, folder)
             with in_trial(context):
-                return rebuilt(builder, config, state, seed=assignment.seed)
+                return rebuilt(partial(build_untrained, self.job, example), config, state, seed=assignment.seed)
 
     def evaluated(
         self, model: Any, assignment: Assignment, folder: Path, note: Callable[[str], None]

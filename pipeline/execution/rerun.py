@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +26,7 @@ from pipeline.study import layout, load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.trial_configs import seed_of_trial
-from pipeline.training.base import EpochResult, TrainingEnded, run_validated_epoch
+from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.data import load_data
 from pipeline.training.function import FunctionLearner
 from pipeline.training.trainer_factory import TrainerFactory
@@ -128,7 +127,7 @@ def rerun(
                 if epoch > last and not finishes and isinstance(learner, FunctionLearner) and learner.unfinished:
                     break
                 then = recorded.get(epoch, {})
-                result = run_validated_epoch(learner, partial(_lacks, results, then))
+                result = learner.run_epoch()
                 epochs.append(RerunEpoch(epoch, _columns(results, result), then))
                 on_epoch(epochs[-1])
                 if result.last:
@@ -158,11 +157,6 @@ def _first_config(results: Results, trial_id: str, own: pa.Table) -> Config:
 def _columns(results: Results, result: EpochResult) -> dict[str, float]:
     """The metrics of an epoch, by column."""
     return {column_of(name, results.metric_names): float(value) for name, value in result.metrics.items()}
-
-
-def _lacks(results: Results, recorded: Mapping[str, float], result: EpochResult) -> bool:
-    """Whether an epoch has recorded metrics that it lacks now: trials were compared at it, or it was the last then."""
-    return not {name for name, value in recorded.items() if not math.isnan(value)} <= _columns(results, result).keys()
 
 
 def _same(value: float, other: float) -> bool:

@@ -304,7 +304,7 @@ def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any
     sharing = None if data is None else sharing_in_words(data.shared)
     yield from (text for text in (without_validation(job, data), how_read(data), sharing) if text is not None)
     if unnoticed := without_hash(fingerprint):
-        yield f"a resume does not notice changes of the {', '.join(unnoticed)}: the study stores no hash of it"
+        yield f"a resume does not notice changes of {', '.join(unnoticed)}: the study stores no hash of it"
     if data is not None and (places := non_finite(data)):
-        counts = listed(f"{count:,} in the {place}" for place, count in places.items())
+        counts = listed(f"{count:,} in {place}" for place, count in places.items())
         yield f"the data have numbers that are NaN or infinite: {counts}; fill or drop these rows"

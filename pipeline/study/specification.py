@@ -205,10 +205,6 @@ READERS: dict[str, Callable[[Any], Any]] = {
     ),
     "steps_per_epoch": _reader(Count | None, "a whole number of at least 1" + _OF_CONFIG),
     "validation_steps": _reader(Count | None, "a whole number of at least 1" + _OF_CONFIG),
-    "validation_freq": _reader(
-        Count | Annotated[tuple[Count, ...], Field(min_length=1)],
-        "a whole number of at least 1, a list of epochs from 1" + _OF_CONFIG,
-    ),
     "shuffle": _reader(StrictBool, "true or false" + _OF_CONFIG),
 }
 """Reads a value of each field of Fit."""
@@ -225,9 +221,6 @@ class Fit:
             pipeline needs it.
         validation_steps: Batches of the validation split on which trials are compared; they are always the first ones.
             An endless validation pipeline needs it.
-        validation_freq: Epochs from one validation to the next, or a list of the epochs that are validated. Epochs
-            where the scheduler compares trials, and a trial's last one, are always validated; callbacks are not called
-            then.
         shuffle: Whether each epoch takes the rows of arrays and Parquet files, or the batches of a `PyDataset`, in a
             new order; if not, in their original order. A `tf.data` pipeline and a generator have their own order.
     """
@@ -237,7 +230,6 @@ class Fit:
     class_weight: Annotated[Any, *value_or_code(READERS["class_weight"])] = None
     steps_per_epoch: Annotated[Any, *value_or_code(READERS["steps_per_epoch"])] = None
     validation_steps: Annotated[Any, *value_or_code(READERS["validation_steps"])] = None
-    validation_freq: Annotated[Any, *value_or_code(READERS["validation_freq"])] = 1
     shuffle: Annotated[Any, *value_or_code(READERS["shuffle"])] = True
 
     @property

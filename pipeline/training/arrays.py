@@ -21,13 +21,11 @@ def as_batch(split: Split) -> Any:
 
 def nested(split: Split) -> Any:
     """The arrays of a split, not copied, in the structure of a batch: x, (x, y) or (x, y, sample_weight)."""
-    x, y, weight = _tuples(split.x), split.y, split.weight
+    x, y, weight = split.x, split.y, split.weight
     if y is None:
         return (x,) if isinstance(x, tuple) else x
-    y = _tuples(y)
     if weight is None:
         return x, y
-    weight = _tuples(weight)
     if isinstance(weight, tuple | dict):
         return x, y, weight
     return x, y, keras.tree.map_structure(lambda _: weight, y)
@@ -50,9 +48,9 @@ def with_text_as_tensors(tree: Any) -> Any:
     )
 
 
-def first_inputs(split: Split, *, rows: int = 1) -> Any:
-    # The rows first: another type of a whole array larger than memory would not fit.
-    picked = keras.tree.map_structure(lambda array: array[:rows], _tuples(split.x))
+def first_inputs(split: Split) -> Any:
+    # The row first: another type of a whole array larger than memory would not fit.
+    picked = keras.tree.map_structure(lambda array: array[:1], split.x)
     return keras.tree.map_structure(tf.constant, as_fit_takes_it(picked))
 
 
@@ -74,12 +72,16 @@ def span_of(epoch: int, steps: int, steps_per_epoch: int | None) -> tuple[int, i
 
 def class_weights_of(targets: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
     """The weight of each row, or of each place within it, as fit derives it from its class."""
-    classes = targets
-    if classes.ndim > 1:
-        classes = classes.argmax(axis=-1) if classes.shape[-1] != 1 else classes.squeeze(axis=-1)
-    labels, places = np.unique(np.round(classes).astype(np.int64), return_inverse=True)
+    classes = _classes(targets)
+    labels, places = np.unique(classes, return_inverse=True)
     weights = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
     return weights[places].reshape(classes.shape)
+
+
+def _classes(targets: np.ndarray) -> np.ndarray:
+    if targets.ndim > 1:
+        targets = targets.argmax(axis=-1) if targets.shape[-1] != 1 else targets.squeeze(axis=-1)
+    return np.round(targets).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +105,9 @@ def folds_of(split: Split, folds: int, *, seed: int) -> list[Fold]:
         raise DataError(f"There are {split.rows} training rows for {folds} folds; set folds to at most as many.")
     from sklearn.model_selection import KFold, StratifiedKFold
 
-    classes = _classes(split.y)
-    rare = classes is None or np.unique(classes, return_counts=True)[1].min() < folds
+    classes = _classes(split.y) if isinstance(split.y, np.ndarray) else np.zeros((split.rows, 1))
+    # Numbers to be predicted, and classes with too few rows, are not divided in equal shares.
+    rare = classes.ndim != 1 or np.unique(classes, return_counts=True)[1].min() < folds
     kind = KFold if rare else StratifiedKFold
     divided = kind(folds, shuffle=True, random_state=seed).split(np.zeros(split.rows), classes)
     return [
@@ -150,25 +153,3 @@ class DeviceData:
 
     def ordered(self, order: np.ndarray) -> Any:
         return tf.constant(order if self.fold_rows is None else self.fold_rows[order])
-
-
-def _tuples(tree: Any) -> Any:
-    if isinstance(tree, np.ndarray):
-        return tree
-    if isinstance(tree, tuple | list):
-        return tuple(map(_tuples, tree))
-    return {name: _tuples(item) for name, item in tree.items()}
-
-
-def _classes(targets: Any) -> np.ndarray | None:
-    """The class of each row, where the targets are classes: whole numbers, or rows with a single one among zeros."""
-    if not isinstance(targets, np.ndarray):
-        return None
-    flat = targets.reshape(len(targets), -1)
-    if flat.shape[1] == 1:
-        # Numbers to be predicted are whole by chance, and then many.
-        whole = (flat == np.floor(flat)).all() and len(np.unique(flat)) <= max(2, len(flat) // 10)
-        return flat[:, 0].astype(np.int64) if whole else None
-    one_hot = ((flat == 0) | (flat == 1)).all() and (flat.sum(axis=1) == 1).all()
-    classes: np.ndarray = flat.argmax(axis=1)
-    return classes if one_hot else None

@@ -1,14 +1,14 @@
 """The interface of training: epochs, one by one, and a state to resume from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
-from pipeline.study import TuneJob
+from pipeline.study import Fit, TuneJob
 from pipeline.study.specification import READERS
 from pipeline.text import capitalized
 
@@ -29,7 +29,6 @@ class EpochResult:
     updates: int | None = None
     parameters: int | None = None
     last: bool = False
-    validated: bool = True
     phase: int | None = None
 
 
@@ -45,42 +44,19 @@ class Learner(Protocol):
         """How epochs are trained, and why if that is not by compiled epochs; None without a model."""
 
     def run_epoch(self) -> EpochResult:
-        """Train one epoch and evaluate on the validation split.
-
-        Raises:
-            TrainingEnded: There is no other epoch.
-            ModelError: The model cannot be trained at all: not compiled, no such loss, shapes that do not fit.
-            Exception: Errors of the user's code.
-        """
-
-    def validate(self) -> Mapping[str, float]:
-        """Metrics of the validation split now, by their names with `val_`; callbacks are not called."""
+        """Train one epoch and evaluate on the validation split; raises TrainingEnded where there is no other."""
 
     def save(self) -> Checkpoint:
         """Everything needed to resume exactly: variables, seed generators, callback states, model_epoch."""
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        """Resume from a state.
+        """Resume from what `save` returned, here or in another process.
 
-        Args:
-            checkpoint: What `save` returned, here or in another process.
-            exploit: Whether the state is another trial's: its weights are copied, the learning rate stays as this
-                trial's own config sets it.
-
-        Raises:
-            ModelError: The state is of another architecture.
+        An exploit takes over another trial's state: the learning rate stays as this trial's own config sets it.
         """
 
     def close(self) -> None:
         """End training: on_train_end of each callback is called."""
-
-
-def run_validated_epoch(learner: Learner, needed: Callable[[EpochResult], bool]) -> EpochResult:
-    """Train an epoch, and validate it where `Fit.validation_freq` leaves it out but its validation is needed."""
-    result = learner.run_epoch()
-    if result.validated or not needed(result):
-        return result
-    return replace(result, metrics={**result.metrics, **learner.validate()}, validated=True)
 
 
 def batch_size_of(job: TuneJob, config: Config) -> int:
@@ -97,7 +73,6 @@ class JobNotes:
         self._subjects = set[str]()
 
     def print_once(self, what: str, *, subject: str | None = None) -> None:
-        """Print a fact unless it was printed before."""
         subject = what if subject is None else subject
         if subject not in self._subjects:
             self._subjects.add(subject)
@@ -105,25 +80,8 @@ class JobNotes:
             print(f"tunepipe: {capitalized(what)}")
 
 
-# The arguments of Keras' fit.
-
-
-@dataclass(frozen=True, slots=True)
-class FitArguments:
-    """Arguments of fit."""
-
-    class_weight: Mapping[int, float] | None = None
-    steps_per_epoch: int | None = None
-    validation_steps: int | None = None
-    validation_freq: int | tuple[int, ...] = 1
-    shuffle: bool = True
-
-    def validates(self, epoch: int) -> bool:
-        freq = self.validation_freq
-        return epoch % freq == 0 if isinstance(freq, int) else epoch in freq
-
-
-def fit_arguments(job: TuneJob, config: Config) -> FitArguments:
+def fit_arguments(job: TuneJob, config: Config) -> Fit:
+    """The arguments of fit for a config: what functions of it return, instead of these."""
     values = {}
     for name, given in job.fit.given.items():
         argument = given(deepcopy(dict(config))) if callable(given) else given
@@ -134,4 +92,4 @@ def fit_arguments(job: TuneJob, config: Config) -> FitArguments:
                 f"fit.{name}: {given.__name__}(config) returned {argument!r:.200}, for {config}; what it returns "
                 f"{str(error).partition(', or a function of')[0]}."
             ) from None
-    return FitArguments(**values)
+    return Fit(**values)

@@ -1,21 +1,16 @@
 """Building the user's model and callbacks under a trial's seed, checking them, and preparing a model for its phases."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any, cast
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from pipeline.code import takes_argument
-from pipeline.datasets import Split
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
-from pipeline.training.arrays import first_inputs
-from pipeline.training.base import batch_size_of
-from pipeline.training.data import set_up_models
 from pipeline.training.global_state import restore_own_settings, seed_generators
 from pipeline.training.internals import (
     compilation_of,
@@ -37,13 +32,15 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[]
     build = job.model
     assert build is not None, "only a job with a model trains one"
     persistent = PersistentObjects(job.functions.values())
-    model = _call_model_function(build, config, seed, persistent)
-    if len(now := PersistentObjects(job.functions.values())) > len(persistent):
-        # A cache was filled, whose draws moved those of the rest of the model: later trials do without them.
-        now.remember()
-        persistent = now
-        model = _call_model_function(build, config, seed, persistent)
+    reset_names()
+    reset_seeds()
+    restore_own_settings()
+    persistent.begin()
+    seed_generators(seed, "model")
+    model = _call(build, config)
     _check(build, model, persistent)
+    if callable(job.data):
+        _refuse_unadapted(persistent.layers)
     if not has_call(model):
         if unbuilt := _unbuilt(model):
             raise ModelError(
@@ -52,50 +49,44 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[]
             )
         model.built = True
     elif not model.built or _unbuilt(model):
-        inputs = example()
-        if _stateful(model):
-            # Its states have as many rows as the first batch.
-            rows = batch_size_of(job, config)
-            inputs = keras.tree.map_structure(lambda array: tf.repeat(array[:1], rows, axis=0), inputs)
         try:
-            model(inputs)
+            model(example())
         except Exception:
             # Its own train_step may take a batch apart in its own way, and never call the model with x.
             if type(model).train_step is keras.Model.train_step or not layers_of(model) or _unbuilt(model):
                 raise
             model.built = True
     persistent.remember()
+    _leave_out_xla(model, job)
     return model
 
 
-def _call_model_function(build: Callable[..., Any], config: Config, seed: int, persistent: PersistentObjects) -> Any:
-    """What the model function returns under the trial's seed."""
-    reset_names()
-    reset_seeds()
-    restore_own_settings()
-    persistent.begin()
-    seed_generators(seed, "model")
-    return _call(build, config)
-
-
 def _check(build: Callable[..., Any], model: Any, persistent: PersistentObjects) -> None:
-    if not isinstance(model, keras.Model):
-        raise ModelError(f"{build.__name__}(config) returned {_named(model)}; it must return a compiled keras.Model.")
-    if not model.compiled or model.optimizer is None:
-        raise ModelError(
-            f"{build.__name__}(config) returned a model that is not compiled; call model.compile(optimizer=…, loss=…, "
-            "metrics=[…]) before returning it."
-        )
-    if model in persistent:
-        raise ModelError(
-            f"{build.__name__}(config) returned a model that is made outside of the function, so that all trials would "
-            f"train the same one. Make it in {build.__name__}, or return keras.models.clone_model(…) of it, compiled."
-        )
-    if model.optimizer in persistent or getattr(model.optimizer, "inner_optimizer", None) in persistent:
-        raise ModelError(
-            f"{build.__name__}(config) compiles its model with an optimiser that is made outside of the function, and "
-            f"an optimiser of Keras serves one model only. Make it in {build.__name__}."
-        )
+    name = build.__name__
+    if not isinstance(model, keras.Model) or not model.compiled or model.optimizer is None:
+        found = "a model that is not compiled" if isinstance(model, keras.Model) else _named(model)
+        raise ModelError(f"{name}(config) returned {found}; it must return a compiled keras.Model.")
+    optimizers = [model.optimizer, getattr(model.optimizer, "inner_optimizer", None)]
+    for kind, parts in (("a model", [model]), ("an optimiser", optimizers)):
+        if any(part in persistent for part in parts):
+            raise ModelError(
+                f"{name}(config) returned a model with {kind} that is made outside of the function, which all trials "
+                f"would train. Make it in {name}."
+            )
+
+
+def _refuse_unadapted(layers: Sequence[Any]) -> None:
+    """Refuse a layer that its data function adapts in another process: arrays are sent to workers, layers are not."""
+    for layer in layers:
+        if not hasattr(layer, "adapt_mean"):
+            continue
+        mean, variance = (keras.ops.convert_to_numpy(each) for each in (layer.adapt_mean, layer.adapt_variance))
+        if not mean.any() and (variance == 1).all():
+            raise ModelError(
+                f"The layer {layer.name}, which is made outside of the model function, is not adapted in this process: "
+                "a data function may run in another one. Make and adapt it in a function with functools.cache, which "
+                "the model function calls."
+            )
 
 
 def _unbuilt(model: keras.Model) -> list[str]:
@@ -113,17 +104,11 @@ def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[kera
         return []
     seed_generators(seed, "callbacks")
     callbacks = _call(build, config)
-    if not isinstance(callbacks, list | tuple):
-        raise ModelError(
-            f"{build.__name__}(config) returned {_named(callbacks)}; it must return a list of Keras callbacks."
-        )
-    for callback in callbacks:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise ModelError(
-                f"{build.__name__}(config) returned a list with {_named(callback)}; every item must be an instance of "
-                "keras.callbacks.Callback."
-            )
-    return list(callbacks)
+    found = callbacks if isinstance(callbacks, list | tuple) else [None]
+    if others := [callback for callback in found if not isinstance(callback, keras.callbacks.Callback)]:
+        shown = f"a list with {_named(others[0])}" if found is callbacks else _named(callbacks)
+        raise ModelError(f"{build.__name__}(config) returned {shown}; it must return a list of Keras callbacks.")
+    return list(found)
 
 
 def _call(function: Callable[..., Any], config: Config) -> Any:
@@ -134,35 +119,14 @@ def _named(value: object) -> str:
     return "None" if value is None else f"an object of type {type(value).__name__}"
 
 
-# Models whose batches all have the same number of rows, such as those with a stateful recurrent layer.
-
-
-def fixed_rows(model: keras.Model) -> int | None:
-    """The number of rows that each batch of a model must have; None if batches may have any."""
-    tensors = [*(getattr(model, "inputs", None) or ())]
-    for layer in _stateful(model):
-        tensors += keras.tree.flatten(getattr(layer, "states", None) or ())
-    return next((int(each.shape[0]) for each in tensors if len(each.shape) and each.shape[0] is not None), None)
-
-
-def reset_states(model: keras.Model) -> None:
-    for layer in _stateful(model):
-        if hasattr(layer, "reset_state"):
-            layer.reset_state()
-
-
-def _stateful(model: keras.Model) -> list[Any]:
-    return [layer for layer in layers_of(model) if getattr(layer, "stateful", False)]
-
-
 # Phases.
 
 
 class Phases:
     """The phases of one trial, in their order. A phase whose parameter the trial's config lacks never begins."""
 
-    def __init__(self, job: TuneJob, config: Config, *, seed: int, adapt: Callable[[keras.Model], None]) -> None:
-        self._config, self._seed, self._adapt = config, seed, adapt
+    def __init__(self, job: TuneJob, config: Config, *, seed: int) -> None:
+        self._job, self._config, self._seed = job, config, seed
         starts = [config.get(phase.at) if isinstance(phase.at, str) else phase.at for phase in job.phases]
         self._phases = [
             (cast(int, at), phase.prepare) for at, phase in zip(starts, job.phases, strict=True) if at is not None
@@ -185,83 +149,37 @@ class Phases:
         compiled, trained = compilation_of(model), [id(variable) for variable in model.trainable_variables]
         seed_generators(self._seed, f"phase {number}")
         other = function(model, deepcopy(dict(self._config)))
-        if other is not None and other is not model:
+        if (other is not None and other is not model) or not model.compiled or model.optimizer is None:
             raise ModelError(
-                f"{name} returned {_named(other)}; it must change the model that it gets, and return nothing."
+                f"{name} returned {_named(other)}; it must change the model that it gets, leave it compiled with an "
+                "optimiser, and return nothing."
             )
-        if not model.compiled or model.optimizer is None:
-            raise ModelError(f"{name} left the model without an optimiser; it must compile it with model.compile(…).")
         if compilation_of(model) is compiled and [id(variable) for variable in model.trainable_variables] != trained:
             raise ModelError(
                 f"{name} changed which weights are trained, but did not compile the model: Keras would still train "
                 "the previous weights. Call model.compile(optimizer=…, loss=…, metrics=[…]) after the change."
             )
-        self._adapt(model)
+        _leave_out_xla(model, self._job)
 
 
-def adapt_to_resources(model: keras.Model, job: TuneJob, note: Callable[[str], None]) -> None:
-    """Leave out XLA where it gains nothing, in a model that was just compiled.
-
-    On a CPU compiling takes seconds and gains nothing: Keras' "auto" is left out there.
-    """
-    asked, mirrored = compile_arguments(model).get("jit_compile") is True, job.resources.strategy == "mirrored"
-    if mirrored or (not job.resources.gpus and not asked):
+def _leave_out_xla(model: keras.Model, job: TuneJob) -> None:
+    """Leave out XLA where it gains nothing, in a model that was just compiled: Keras' "auto" takes seconds on a CPU."""
+    asked = compile_arguments(model).get("jit_compile") is True
+    if job.resources.strategy == "mirrored" or (not job.resources.gpus and not asked):
         model.jit_compile = False
-    elif asked and not job.resources.gpus:
-        note("XLA compiles each model on the CPU, which takes seconds per trial: leave out jit_compile=True.")
 
 
 # Models without training, for the weights of checkpoints.
 
 
-class ModelBuilder:
-    """Builds models of a job; it needs no data, but their shapes where a model learns its own from them, and a data
-    function that adapts, fits or sets what `build_model` uses.
+def build_untrained(
+    job: TuneJob, example: Callable[[], Any], config: Config, *, seed: int, phases: int = 0
+) -> keras.Model:
+    """A model of a job, prepared for some phases, without data, but their shapes if it learns its own from them.
 
     TensorFlow's threads and devices stay as they are in this process.
     """
-
-    def __init__(self, job: TuneJob, example: Callable[[], Any]) -> None:
-        self._job, self._example = job, example
-
-    def build(self, config: Config, *, seed: int, phases: int = 0) -> keras.Model:
-        if any(hasattr(layer, "adapt") for layer in PersistentObjects(self._job.functions.values()).layers):
-            set_up_models(self._job, config=config)
-        try:
-            model = self._built(config, seed)
-        except Exception:
-            if not callable(self._job.data):
-                raise
-            # It may need what the data function sets outside of itself.
-            set_up_models(self._job, config=config)
-            model = self._built(config, seed)
-        Phases(self._job, config, seed=seed, adapt=self._adapt).prepare_first(model, phases)
-        return model
-
-    def _built(self, config: Config, seed: int) -> keras.Model:
-        tf.random.set_seed(seed)
-        model = build_model(self._job, config, seed=seed, example=self._example)
-        self._adapt(model)
-        return model
-
-    def _adapt(self, model: keras.Model) -> None:
-        adapt_to_resources(model, self._job, lambda _note: None)
-
-
-def recorded_inputs(fingerprint: Mapping[str, Any] | None) -> Any:
-    """Inputs of one row, of zeros or empty texts, in the shapes and dtypes that a study records of its data."""
-    arrays: dict[tuple[str, ...], np.ndarray] = {}
-    for name, entry in (fingerprint or {}).items():
-        if name.split(".")[:2] == ["train", "x"] and "shape" in entry:
-            array = np.zeros((1, *entry["shape"][1:]), np.dtype(entry["dtype"]))
-            arrays[tuple(name.split(".")[2:])] = np.full(array.shape, "", object) if array.dtype.hasobject else array
-    return first_inputs(Split(_tree(arrays), None)) if arrays else None
-
-
-def _tree(arrays: Mapping[tuple[str, ...], np.ndarray]) -> Any:
-    if () in arrays:
-        return arrays[()]
-    parts = dict.fromkeys(path[0] for path in arrays)
-    inner = {part: _tree({path[1:]: array for path, array in arrays.items() if path[0] == part}) for part in parts}
-    numbered = list(inner) == [str(number) for number in range(len(inner))]
-    return tuple(inner.values()) if numbered else inner
+    tf.random.set_seed(seed)
+    model = build_model(job, config, seed=seed, example=example)
+    Phases(job, config, seed=seed).prepare_first(model, phases)
+    return model

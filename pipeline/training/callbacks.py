@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.study.context import current
@@ -19,15 +19,10 @@ from pipeline.training.metrics import plain_logs
 _SET_AGAIN = frozenset({"_model", "model", "params", "min_delta", "monitor_op"})
 """Attributes that Keras sets when training begins, some of them derived from their own values."""
 
-_WITH_VARIABLES = (keras.metrics.Metric, keras.optimizers.Optimizer, keras.random.SeedGenerator, tf.random.Generator)
-"""Objects of libraries whose variables change in place."""
+_WRITING = (keras.callbacks.CSVLogger, keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard)
+_LEFT_OUT = (keras.callbacks.ProgbarLogger, keras.callbacks.BackupAndRestore)
+"""A trial prints no progress, and has its own, exact checkpoint."""
 
-_WRITING = (
-    keras.callbacks.BackupAndRestore,
-    keras.callbacks.CSVLogger,
-    keras.callbacks.ModelCheckpoint,
-    keras.callbacks.TensorBoard,
-)
 _BATCH_HOOKS = (
     *("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
     *("on_test_batch_begin", "on_test_batch_end"),
@@ -38,8 +33,8 @@ class Callbacks:
     """The callbacks of one trial.
 
     A callback keeps the attributes that change while it trains, if they are made of numbers, text, arrays, lists,
-    dicts and sets, or are an object of Keras with variables. For anything else it may have `get_state()`, which returns
-    such values, and `set_state(state)`, called after on_train_begin.
+    dicts and sets. For anything else it may have `get_state()`, which returns such values, and `set_state(state)`,
+    called after on_train_begin.
     """
 
     def __init__(
@@ -50,12 +45,12 @@ class Callbacks:
         epochs: int,
         steps: int | None,
     ) -> None:
-        used = [callback for callback in callbacks if not isinstance(callback, keras.callbacks.ProgbarLogger)]
-        for callback in used:
-            if type(callback).on_train_begin is keras.callbacks.BackupAndRestore.on_train_begin:
-                # Its backup may be newer or older than the checkpoint from which the trial resumes.
-                callback.on_train_begin = keras.callbacks.Callback().on_train_begin
+        used = [callback for callback in callbacks if not isinstance(callback, _LEFT_OUT)]
         _write_in_folder(used)
+        for callback in used:
+            if isinstance(callback, keras.callbacks.CSVLogger):
+                # The file of a trial that continues has the epochs before.
+                callback.append = True
         self.list = keras.callbacks.CallbackList(
             used, add_history=True, model=model, epochs=epochs, steps=steps, verbose=0
         )
@@ -71,7 +66,7 @@ class Callbacks:
     def stopped(self) -> bool:
         return bool(self._model.stop_training)
 
-    def begin(self, *, resumed: bool = False) -> None:
+    def begin(self) -> None:
         """Call on_train_begin, unless that has happened."""
         if self._begun:
             return
@@ -79,8 +74,7 @@ class Callbacks:
         if self._ended:
             # As each call of fit does: TensorBoard opens its files again, which on_train_end has closed.
             self.list.set_model(self._model)
-        with _continued_logs(self.list.callbacks if resumed else []):
-            self.list.on_train_begin()
+        self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
             self._first.setdefault(place, _attributes(callback))
 
@@ -137,6 +131,7 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
         self.params = callbacks.list.params
         without_threads(self)
         self.logs: dict[str, Any] = {}
+        self.seconds_evaluate = self._started = 0.0
         self._callbacks = callbacks
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -145,19 +140,25 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
     def on_train_end(self, logs: Any = None) -> None:
         """Do nothing."""
 
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._started = time.perf_counter()
+        super().on_test_begin(logs)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        super().on_test_end(logs)
+        self.seconds_evaluate = time.perf_counter() - self._started
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.logs = self._callbacks.epoch_end(epoch, logs or {})
 
 
 def _attributes(callback: Any) -> dict[str, Any]:
-    """The attributes of a callback that can be saved, copied; of an object with variables their values."""
+    """The attributes of a callback that can be saved, copied."""
     saved: dict[str, Any] = {}
     if isinstance(callback, keras.callbacks.TensorBoard) or _has_state(callback):
         return saved
     for name, value in vars(callback).items():
-        if isinstance(value, _WITH_VARIABLES):
-            value = [np.array(variable.numpy()) for variable in _variables(value)]
-        elif name in _SET_AGAIN or callable(value):
+        if name in _SET_AGAIN or callable(value):
             continue
         arrays: list[np.ndarray] = []
         with contextlib.suppress(ModelError):
@@ -176,10 +177,7 @@ def _same(value: Any, other: Any) -> bool:
 def _restore(callback: Any, name: str, value: Any) -> None:
     """Set an attribute; a list, a dict, a set or a variable in place, because others may refer to it."""
     held = vars(callback).get(name)
-    if isinstance(held, _WITH_VARIABLES):
-        for variable, array in zip(_variables(held), value, strict=True):
-            variable.assign(array)
-    elif hasattr(held, "assign") and isinstance(value, np.ndarray):
+    if hasattr(held, "assign") and isinstance(value, np.ndarray):
         held.assign(value)
     elif isinstance(held, dict | set) and type(value) is type(held):
         held.clear()
@@ -190,10 +188,6 @@ def _restore(callback: Any, name: str, value: Any) -> None:
         setattr(callback, name, value)
 
 
-def _variables(value: Any) -> list[Any]:
-    return list(value.variables) if hasattr(value, "variables") else [value.state]
-
-
 def _no_folder() -> Path:
     raise ValueError("an attribute holds no files")
 
@@ -202,22 +196,9 @@ def _has_state(callback: Any) -> bool:
     return hasattr(callback, "get_state") and hasattr(callback, "set_state")
 
 
-@contextlib.contextmanager
-def _continued_logs(callbacks: Sequence[Any]) -> Iterator[None]:
-    """Within the context, each CSVLogger among callbacks that begin continues its file."""
-    overwriting = [each for each in callbacks if isinstance(each, keras.callbacks.CSVLogger) and not each.append]
-    for callback in overwriting:
-        callback.append = True
-    try:
-        yield
-    finally:
-        for callback in overwriting:
-            callback.append = False
-
-
 def with_batch_hooks(callbacks: Sequence[Any]) -> str | None:
     """The class name of the first callback that is called for each batch; None if there is none."""
-    hooked = (each for each in callbacks if not isinstance(each, keras.callbacks.ProgbarLogger) and _has_hooks(each))
+    hooked = (each for each in callbacks if not isinstance(each, _LEFT_OUT) and _has_hooks(each))
     return next((type(each).__name__ for each in hooked), None)
 
 
@@ -232,7 +213,7 @@ def _has_hooks(callback: Any) -> bool:
 def _has_idle_hooks(callback: Any) -> bool:
     """Whether a callback of Keras does nothing in its batch hooks at its settings."""
     kind = type(callback)
-    if kind in (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore):
+    if kind is keras.callbacks.ModelCheckpoint:
         return bool(callback.save_freq == "epoch")
     if kind is keras.callbacks.TensorBoard:
         return bool(callback.update_freq == "epoch" and not profiles(callback))
@@ -247,7 +228,6 @@ def _write_in_folder(callbacks: Sequence[Any]) -> None:
         return
     for callback in callbacks:
         for name, path in list(vars(callback).items()) if isinstance(callback, _WRITING) else ():
-            # What BackupAndRestore derives of its own ends with `_path`.
-            says_where = name in ("filepath", "filename", "backup_dir", "log_dir") or name.endswith("_path")
+            says_where = name in ("filepath", "filename", "log_dir")
             if says_where and isinstance(path, str | os.PathLike) and "://" not in str(path):
                 setattr(callback, name, str(own.folder / path))

@@ -5,14 +5,11 @@ import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack, chdir, suppress
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from pipeline import datasets
-from pipeline.code import python_function
 from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Stream, recorded_buffer, takes_config
 from pipeline.errors import DataError, ResourcesUnmet
 from pipeline.machine import this_machine
@@ -25,11 +22,6 @@ from pipeline.text import counted
 from pipeline.training.global_state import seed_globally, seeding_imports
 from pipeline.training.process import set_up, workers_on
 from pipeline.training.shared_cache import in_data_call
-
-_last_configs = WeakKeyDictionary[Any, RecordedConfig | None]()
-"""The data functions that this process has called, each with the config of its last call; None if it takes none."""
-
-_MAX_TRACED = 1000
 
 
 def example_config(job: TuneJob, known: Config | None = None) -> Config:
@@ -65,39 +57,23 @@ def load_data(
             # gets no GPU raises where it is trained.
             with suppress(ResourcesUnmet):
                 set_up(job.resources)
-        if takes_config(job.data) and config is None:
+        if not takes_config(job.data):
+            config = None
+        elif config is None:
             config = RecordedConfig(example_config(job))
         data = _call_data_function(job, config, folder=folder, caches=caches, gpus=trains)
     _check(job, data, ConfigReads() if config is None else config.reads)
     return data
 
 
-def set_up_models(job: TuneJob, *, config: Config | None = None, folder: Path | None = None) -> None:
-    """Call a data function for its effects on models, unless this process has called it last for an equal config.
-
-    Arrays may come from another process, but what the function adapts, fits or sets outside of itself belongs to its
-    process.
-    """
-    if not callable(job.data):
-        return
-    if job.data in _last_configs:
-        last = _last_configs[job.data]
-        if last is None or config is None or last.reads.fits(config):
-            return
-    recorded = None
-    if takes_config(job.data):
-        recorded = RecordedConfig(example_config(job) if config is None else config)
-    _call_data_function(job, recorded, folder=folder, caches=None, gpus=True)
-
-
 def how_read(data: Dataset | None) -> str | None:
     """How Parquet files are read while models train, as a part of a sentence; None if nothing is read then."""
     if data is None or not isinstance(data.train, Stream):
         return None
-    why = "they hold images" if data.train.images else "they are larger than a worker's share of the memory"
     return (
-        f"the data are streamed from {counted(len(data.train.files.paths), 'Parquet file')}, because {why}: row groups "
-        f"come in a random order, and each row is drawn from a buffer of {data.train.buffer:,}"
+        f"the data are streamed from {counted(len(data.train.files.paths), 'Parquet file')}, because they are larger "
+        "than a worker's share of the memory: row groups come in a random order, and each row is drawn from a buffer "
+        f"of {data.train.buffer:,}"
     )
 
 
@@ -122,16 +98,12 @@ def _call_data_function(
     job: TuneJob, config: RecordedConfig | None, *, folder: Path | None, caches: SharedFolder | None, gpus: bool
 ) -> Dataset:
     """What a job's data function returns, for a config if it takes one."""
-    assert callable(job.data)
     if "keras" in sys.modules:
         from pipeline.training.internals import reset_names
 
         # A pipeline's layers have variables, which a checkpoint names.
         reset_names()
-    # A call that fails may have changed something, too.
-    _last_configs.pop(job.data, None)
     seed = zlib.crc32(f"{job.seed} data".encode())
-    before = _outside(job)
     with ExitStack() as stack:
         if folder is not None:
             stack.enter_context(chdir(folder))
@@ -139,34 +111,10 @@ def _call_data_function(
         call = stack.enter_context(in_data_call(config, caches))
         seed_globally(seed, gpus=gpus)
         stack.enter_context(seeding_imports(seed, gpus=gpus))
-        data = datasets.load(job.data, config if takes_config(job.data) else None)
-    # No arguments of the user's: they are known only now.
+        data = datasets.load(job.data, config)
+    # No argument of the user's: it is known only now.
     object.__setattr__(data, "shared", tuple(call.parts))
-    object.__setattr__(data, "sets_up", _outside(job) != before)
-    _last_configs[job.data] = config if takes_config(job.data) else None
     return data
-
-
-def _outside(job: TuneJob) -> Any:
-    """What shows whether a data function sets, fits or adapts something outside of itself that models may use."""
-    functions = list(job.functions.values())
-    homes = [getattr(python_function(each), "__globals__", {}) for each in functions]
-    homes += [getattr(getattr(each, "__self__", None), "__dict__", {}) for each in functions]
-    unique = {id(home): home for home in homes}.values()
-    return [[(name, _trace(value)) for name, value in list(home.items()) if name[:2] != "__"] for home in unique]
-
-
-def _trace(value: Any, depth: int = 3) -> Any:
-    if value is None or isinstance(value, bool | int | float | str | bytes):
-        return value
-    if isinstance(value, ModuleType | FunctionType | type) or not depth:
-        return id(value)
-    if isinstance(value, list | tuple | set | frozenset | dict):
-        # Of a longer collection, its length shows whether it was changed.
-        parts = list(value) if len(value) <= _MAX_TRACED else ()
-        inner = [_trace(value[part] if isinstance(value, dict) else part, depth - 1) for part in parts]
-        return id(value), len(value), inner
-    return id(value), [(name, _trace(part, depth - 1)) for name, part in list(getattr(value, "__dict__", {}).items())]
 
 
 def _check(job: TuneJob, data: Dataset, reads: ConfigReads) -> None:

@@ -3,13 +3,14 @@
 import math
 import statistics
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from pipeline.storage import Checkpoint
 from pipeline.study.context import in_part
-from pipeline.training.base import EpochResult, Learner, TrainingEnded, run_validated_epoch
+from pipeline.training.base import EpochResult, Learner, TrainingEnded
 
 
 def labels_of(folds: int, repeats: int) -> list[str]:
@@ -36,7 +37,7 @@ class Ensemble:
 
     Each metric also has its standard deviation over the models, `<metric>_std` (divided by their number, as
     scikit-learn does), and the value of each model, `<metric>_fold1`, … A model that a callback has stopped keeps the
-    metrics of its last epoch, which is always validated; training is over when all have stopped.
+    metrics of its last epoch; training is over when all have stopped.
     """
 
     def __init__(self, labels: Sequence[str], members: Sequence[Learner]) -> None:
@@ -57,41 +58,32 @@ class Ensemble:
             raise TrainingEnded
         results: list[EpochResult] = []
         metrics: list[Mapping[str, float]] = []
-        for place, member in enumerate(self.members):
-            if (kept := self._ended[place]) is not None:
-                metrics.append(kept)
-                continue
-            with in_part(self._labels[place]):
-                # Later epochs that are validated need the metrics that it keeps.
-                result = run_validated_epoch(member, lambda result: result.last)
-            results.append(result)
-            metrics.append(result.metrics)
-            self._ended[place] = dict(result.metrics) if result.last else None
+        for place, member in enumerate(self._in_parts()):
+            if (kept := self._ended[place]) is None:
+                result = member.run_epoch()
+                results.append(result)
+                self._ended[place] = dict(result.metrics) if result.last else None
+            metrics.append(result.metrics if kept is None else kept)
+
+        def highest(name: str) -> Any:
+            return max((getattr(result, name) for result in results), default=None)
+
+        rates = [result.learning_rate for result in results if result.learning_rate is not None]
         return EpochResult(
             metrics=_together(self._labels, metrics),
-            learning_rate=_mean([result.learning_rate for result in results if result.learning_rate is not None]),
+            # Exact if all are equal, as they are unless callbacks change them one by one.
+            learning_rate=statistics.mean(rates) if rates else None,
             seconds_build=math.fsum(result.seconds_build for result in results),
             seconds_train=math.fsum(result.seconds_train for result in results),
             seconds_evaluate=math.fsum(result.seconds_evaluate for result in results),
-            updates=max((result.updates for result in results if result.updates is not None), default=None),
-            parameters=max((result.parameters for result in results if result.parameters is not None), default=None),
+            updates=highest("updates"),
+            parameters=highest("parameters"),
             last=all(self._ended),
-            validated=all(result.validated for result in results),
-            phase=max((result.phase for result in results if result.phase is not None), default=None),
+            phase=highest("phase"),
         )
 
-    def validate(self) -> Mapping[str, float]:
-        metrics = []
-        for label, member in zip(self._labels, self.members, strict=True):
-            with in_part(label):
-                metrics.append(member.validate())
-        return _together(self._labels, metrics)
-
     def save(self) -> Checkpoint:
-        states = []
-        for label, member in zip(self._labels, self.members, strict=True):
-            with in_part(label):
-                states.append(member.save())
+        states = [member.save() for member in self._in_parts()]
         header = {
             "model_epoch": self.model_epoch,
             "models": [{"header": state.header, "arrays": len(state.arrays)} for state in states],
@@ -100,15 +92,19 @@ class Ensemble:
         return Checkpoint(header, [array for state in states for array in state.arrays])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
-        for label, member, state in zip(self._labels, self.members, _apart(checkpoint), strict=True):
-            with in_part(label):
-                member.load(state, exploit=exploit)
+        for member, state in zip(self._in_parts(), _apart(checkpoint), strict=True):
+            member.load(state, exploit=exploit)
         self._ended = [dict(kept) if kept else None for kept in checkpoint.header["ended"]]
 
     def close(self) -> None:
+        for member in self._in_parts():
+            member.close()
+
+    def _in_parts(self) -> Iterator[Learner]:
+        """Each model, in its own folder."""
         for label, member in zip(self._labels, self.members, strict=True):
             with in_part(label):
-                member.close()
+                yield member
 
 
 def _together(labels: Sequence[str], metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -121,11 +117,6 @@ def _together(labels: Sequence[str], metrics: Sequence[Mapping[str, float]]) -> 
         means[f"{name}_std"] = float(np.std(values))
         means.update({f"{name}_{label}": value for label, value in zip(labels, values, strict=True)})
     return means
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    # Exact if all are equal, as they are unless callbacks change them one by one.
-    return statistics.mean(values) if values else None
 
 
 def _apart(checkpoint: Checkpoint) -> list[Checkpoint]:

@@ -1,5 +1,6 @@
 """The winner as files that others can load: a .keras file, and the weights as HDF5."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,21 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.training.arrays import as_batch, with_text_as_tensors
-from pipeline.training.build import ModelBuilder, fixed_rows, has_call, reset_states
-from pipeline.training.pipelines import as_fit_takes_it, example_of, opened
+from pipeline.training.pipelines import as_fit_takes_it, opened
 from pipeline.training.state import load_variables, variables_of
 from pipeline.training.trace_key import has_own_parts
 from pipeline.training.trainer_factory import TrainerFactory
 
 _BATCH = 1000
-_EXAMPLES = 16
 
 
-def rebuilt(
-    builder: TrainerFactory | ModelBuilder, config: Config, checkpoint: Checkpoint, *, seed: int
-) -> keras.Model:
-    """A trial's model, compiled, with the weights of a checkpoint.
+def rebuilt(build: Callable[..., keras.Model], config: Config, checkpoint: Checkpoint, *, seed: int) -> keras.Model:
+    """A trial's model as `build` makes it, compiled, with the weights of a checkpoint.
 
     Where the optimiser averages weights, they are the average, as Keras' fit would leave it.
     """
     phases = len(checkpoint.header.get("phases", ()))
-    model: keras.Model = builder.build(config, seed=seed, phases=phases)
+    model = build(config, seed=seed, phases=phases)
     with model.distribute_strategy.scope():
         model.optimizer.build(model.trainable_variables)
         variables = variables_of(model)
@@ -48,19 +45,15 @@ def export_winner(
     data = trainer_factory.dataset(config)
     if trainer_factory.job.model is None or data is None:
         return {}
-    return export_and_evaluate(rebuilt(trainer_factory, config, checkpoint, seed=seed), data, folder)
+    return export_and_evaluate(rebuilt(trainer_factory.build, config, checkpoint, seed=seed), data, folder)
 
 
 def export_and_evaluate(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str, float]:
     """Export a trial's model, and score it on the test split."""
-    if data is None:
-        export(model, folder)
+    export(model, folder)
+    if data is None or data.test is None:
         return {}
-    split = data.validation if data.validation is not None else data.train
-    export(model, folder, example=_inputs(model, split))
     data = opened(data, _BATCH)
-    if data.test is None:
-        return {}
     try:
         metrics = evaluate(model, data.test)
     except Exception as error:
@@ -69,31 +62,19 @@ def export_and_evaluate(model: keras.Model, data: Dataset | None, folder: Path) 
     return {f"test_{name}": value for name, value in metrics.items()}
 
 
-def _inputs(model: keras.Model, split: Any) -> Any:
-    """Inputs by which two models can be compared; None for a model that cannot be called with them."""
-    if not has_call(model):
-        return None
-    inputs = example_of(split, rows=fixed_rows(model) or _EXAMPLES)
-    if type(model).train_step is not keras.Model.train_step:
-        # Its steps may take batches apart in another way than its call.
-        try:
-            model(inputs, training=False)
-        except Exception:
-            return None
-    return inputs
-
-
 def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
     if isinstance(split, Split):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(as_batch(split)))
-        rows = fixed_rows(model) or _BATCH
+        # The batches of a model with a stateful recurrent layer have a fixed number of rows.
+        fixed = [each.shape[0] for each in getattr(model, "inputs", None) or () if each.shape[0] is not None]
+        rows = fixed[0] if fixed else _BATCH
         metrics = model.evaluate(x, y, batch_size=rows, sample_weight=weight, verbose=0, return_dict=True)
     else:
         metrics = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
     return {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
 
 
-def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
+def export(model: keras.Model, folder: Path) -> None:
     """Write model.weights.h5 and model.keras, and load the latter back in safe mode.
 
     A model.keras with the user's own classes, which Keras cannot load without their code, is left out with a note.
@@ -102,7 +83,7 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
     path = folder / "model.keras"
     try:
         model.save(path)
-        loaded = keras.saving.load_model(path, safe_mode=True, compile=False)
+        keras.saving.load_model(path, safe_mode=True, compile=False)
     except Exception as error:
         # Further sentences of an error of Keras have the whole config of the model.
         first = " ".join(str(error).strip().partition("\n\n")[0].split()).partition(". ")[0].rstrip(".")
@@ -115,9 +96,6 @@ def export(model: keras.Model, folder: Path, *, example: Any = None) -> None:
             "with keras.saving.register_keras_serializable() to get it. pipeline.load_model needs no export: it builds "
             "the model with the study's own code."
         )
-        return
-    if example is not None:
-        _compare(model, loaded, example)
 
 
 def load_exported(content: bytes) -> keras.Model | None:
@@ -138,16 +116,6 @@ def write_saved_model(model: keras.Model, folder: Path) -> None:
     except Exception as error:
         first = str(error).splitlines()[0] if str(error) else ""
         raise ModelError(f"The model cannot be written as a SavedModel: {type(error).__name__}: {first}") from error
-
-
-def _compare(model: keras.Model, loaded: keras.Model, example: Any) -> None:
-    # The calls move the states of both models.
-    reset_states(model)
-    expected, found = (keras.tree.flatten(each(example, training=False)) for each in (model, loaded))
-    for ours, theirs in zip(expected, found, strict=True):
-        if not np.allclose(ours, theirs, rtol=1e-4, atol=1e-5, equal_nan=True):
-            raise ModelError("The exported model.keras can be loaded, but it predicts differently.")
-    reset_states(model)
 
 
 def _averages_in_place(checkpoint: Checkpoint) -> bool:

@@ -11,8 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, Split, Stream, batches_of, kind_of
-from pipeline.space import Config
-from pipeline.study import TuneJob
 from pipeline.training.arrays import (
     WHOLE,
     Fold,
@@ -23,14 +21,19 @@ from pipeline.training.arrays import (
     steps_of,
     with_text_as_tensors,
 )
-from pipeline.training.base import batch_size_of
 from pipeline.training.callbacks import Relay, with_batch_hooks
 from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import keep_averages_apart, ordered_sums
-from pipeline.training.pipeline_reader import PipelineReader, steps_per_call
-from pipeline.training.pipelines import Source, batch_spec, pipeline_variables
+from pipeline.training.pipeline_reader import PipelineReader
+from pipeline.training.pipelines import Source, pipeline_variables
 from pipeline.training.state import build_further_optimizers, further_variables, skip_reductions, variables_of
 from pipeline.training.trainer import Trainer
+
+_STEPS_PER_CALL = 64
+"""Steps that one call of Keras' training function runs: fewer calls from Python, the same results.
+
+With one step for each call, a pipeline of unknown length ends in a step that fails, but moves counters and generators.
+"""
 
 
 def reason_for_fit(model: keras.Model) -> str | None:
@@ -64,8 +67,6 @@ class FitTrainer(Trainer):
 
     def __init__(
         self,
-        job: TuneJob,
-        config: Config,
         model: keras.Model,
         data: Dataset,
         fold: Fold = WHOLE,
@@ -78,24 +79,15 @@ class FitTrainer(Trainer):
         self._source, self._stream, self._fold = source, stream, fold
         counted = isinstance(data.train, Split | Stream)
         rows = 0 if not counted else data.train.rows if fold.train is None else len(fold.train)
-        self._steps = steps_of(rows, batch_size_of(job, config)) if counted else batches_of(data.train)
-        super().__init__(
-            job,
-            config,
-            model,
-            rows=rows,
-            steps=self._steps,
-            trained_with=f"Keras' fit: {reason}",
-            **common,
-        )
+        self._batches = None if counted else batches_of(data.train)
+        super().__init__(model, rows=rows, steps=self._batches, trained_with=f"Keras' fit: {reason}", **common)
         self._open(data)
 
     def _open(self, data: Dataset) -> None:
         """Begin to read a data set that is not read yet."""
         self._data, self._read = data, 0
-        arrays_of = nested if self._stream else as_batch
         if isinstance(self._data.train, Split):
-            self._arrays = arrays_of(self._data.train)
+            self._arrays = self._arrays_of(self._data.train)
         self._recompiled()
 
     def _recompiled(self) -> None:
@@ -107,8 +99,9 @@ class FitTrainer(Trainer):
             model.optimizer.build(model.trainable_variables)
         hooked = with_batch_hooks(self.callbacks.list.callbacks) is not None
         plain = not (hooked or model.run_eagerly or tf.distribute.has_strategy())
-        if self._source is not None and plain and model.steps_per_execution == 1:
-            model.steps_per_execution = steps_per_call(self._steps, fit)
+        limited = fit.steps_per_epoch is not None or fit.validation_steps is not None
+        if self._source is not None and plain and not limited and model.steps_per_execution == 1:
+            model.steps_per_execution = max(1, min(_STEPS_PER_CALL, self._batches or self.steps or _STEPS_PER_CALL))
         self._train = None
         if not isinstance(data.train, Split):
             self._train = PipelineReader(
@@ -120,24 +113,26 @@ class FitTrainer(Trainer):
                 batch_size=self.batch_size,
                 seed=self.seed,
             )
-        self._validation = self._compared(data.validation)
+        self._validation = self._validation_data(data.validation)
 
-    def _compared(self, split: Any) -> Any:
+    def _arrays_of(self, split: Split) -> Any:
+        return (nested if self._stream else as_batch)(split)
+
+    def _validation_data(self, split: Any) -> Any:
         """What trials are compared on: a PipelineReader, or what fit takes as validation_data; None without one."""
         if self._fold.validation is not None:
             arrays, rows = self._arrays, self._fold.validation
         elif isinstance(split, Split):
-            arrays, rows = (nested if self._stream else as_batch)(split), np.arange(split.rows)
+            arrays, rows = self._arrays_of(split), np.arange(split.rows)
+        elif split is None:
+            return None
         else:
-            return None if split is None else self._validating_reader(split)
+            return PipelineReader(split, training=False, steps=self.fit.validation_steps, batch_size=self.batch_size)
         if self.fit.validation_steps is not None:
             rows = rows[: self.fit.validation_steps * self.batch_size]
         if self._stream:
             return _Batches(arrays, rows, self.batch_size)
         return with_text_as_tensors(keras.tree.map_structure(lambda array: array[rows], arrays))
-
-    def _validating_reader(self, split: Any) -> PipelineReader:
-        return PipelineReader(split, training=False, steps=self.fit.validation_steps, batch_size=self.batch_size)
 
     @property
     def _steps_known(self) -> bool:
@@ -158,22 +153,28 @@ class FitTrainer(Trainer):
             # The pipelines are left as the epochs would have left them.
             for epoch in range(self._read, epochs):
                 seed_generators(self.seed, f"epoch {epoch}")
-                for reader in self._readers(epoch):
+                for reader in self._readers:
                     reader.skip()
             self._read = epochs
         if epochs and self._steps_known:
-            build_further_optimizers(
-                self.model, lambda: batch_spec(self._data.train) if self._train is None else self._train.spec
-            )
+            build_further_optimizers(self.model, self._batch_spec)
 
-    def _readers(self, index: int) -> list[PipelineReader]:
-        read = [self._train, self._validation if self.fit.validates(index + 1) else None]
-        return [reader for reader in read if isinstance(reader, PipelineReader)]
+    def _batch_spec(self) -> Any:
+        """The specification of a batch, as the model's train_step gets it."""
+        if self._train is not None:
+            return self._train.spec
+
+        def spec(array: Any) -> Any:
+            return tf.TensorSpec([None, *array.shape[1:]], tf.convert_to_tensor(array[:1]).dtype)
+
+        return keras.tree.map_structure(spec, as_batch(self._data.train))
+
+    @property
+    def _readers(self) -> list[PipelineReader]:
+        return [reader for reader in (self._train, self._validation) if isinstance(reader, PipelineReader)]
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
-        relay, started = _ValidationTimer(self.callbacks), time.perf_counter()
-        validates = self.fit.validates(index + 1)
-        readers = self._readers(index)
+        relay, started = Relay(self.callbacks), time.perf_counter()
         self._read += 1
         with ExitStack() as stack:
             # Fit would put averaged weights in place at the end of each of its calls; here only close does.
@@ -182,25 +183,22 @@ class FitTrainer(Trainer):
             stack.enter_context(warnings.catch_warnings())
             # An epoch of unknown length ends with its data, and a pipeline has its own order.
             warnings.filterwarnings("ignore", message="Your input ran out of data|`shuffle=True` was passed")
-            for reader in readers:
+            for reader in self._readers:
                 reader.begin()
-            given = {**self._training(index), **(self._validating() if validates else {})}
+            given = {**self._training(index), **self._validating()}
             self.model.fit(**given, epochs=index + 1, initial_epoch=index, verbose=0, callbacks=relay)
-        for reader in readers:
+        for reader in self._readers:
             reader.end()
         seconds = time.perf_counter() - started
-        return relay.logs, seconds - relay.seconds, relay.seconds
+        return relay.logs, seconds - relay.seconds_evaluate, relay.seconds_evaluate
 
     def _training(self, index: int) -> dict[str, Any]:
         if self._train is not None:
-            steps = self._train.steps
-            return {"x": self._train.dataset, **({} if steps is None else {"steps_per_epoch": steps})}
-        passes, first, last = span_of(index, self._steps or 0, self.fit.steps_per_epoch)
+            return {"x": self._train.dataset, "steps_per_epoch": self._train.steps}
+        passes, first, last = span_of(index, self.steps, self.fit.steps_per_epoch)
         order = self._order(passes)[first * self.batch_size : last * self.batch_size]
         order = order if self._fold.train is None else self._fold.train[order]
-        given: dict[str, Any] = {"shuffle": False}
-        if self.fit.class_weight is not None:
-            given["class_weight"] = dict(self.fit.class_weight)
+        given: dict[str, Any] = {"shuffle": False, "class_weight": self.fit.class_weight}
         if self._stream:
             return {**given, "x": _Batches(self._arrays, order, self.batch_size)}
         rows = with_text_as_tensors(keras.tree.map_structure(lambda array: array[order], self._arrays))
@@ -208,45 +206,10 @@ class FitTrainer(Trainer):
         return {**given, "x": x, "y": y, "sample_weight": weight, "batch_size": self.batch_size}
 
     def _validating(self) -> dict[str, Any]:
-        if not isinstance(self._validation, PipelineReader):
-            size = {} if self._train is None or self._validation is None else {"validation_batch_size": self.batch_size}
-            return {"validation_data": self._validation, **size}
-        steps = self.fit.validation_steps
-        return {"validation_data": self._validation.dataset, **({} if steps is None else {"validation_steps": steps})}
-
-    def _validation_metrics(self) -> Mapping[str, Any]:
-        compared, steps = self._validation, None
-        if compared is None:
-            return {}
-        if isinstance(compared, PipelineReader):
-            # A separate pipeline: that of the trial is where fit would have it.
-            assert self._source is not None
-            fresh = self._source.fresh().validation
-            compared, steps = self._validating_reader(fresh).dataset, self.fit.validation_steps
-        x, y, weight = (compared, None, None)
-        size = {}
-        if not isinstance(compared, tf.data.Dataset | _Batches):
-            x, y, weight = keras.utils.unpack_x_y_sample_weight(compared)
-            size = {"batch_size": self.batch_size}
-        with ordered_sums():
-            metrics: Mapping[str, Any] = self.model.evaluate(
-                x, y, sample_weight=weight, steps=steps, verbose=0, return_dict=True, **size
-            )
-        return metrics
-
-
-class _ValidationTimer(Relay):
-    """Measures the seconds of validation."""
-
-    seconds = 0.0
-
-    def on_test_begin(self, logs: Any = None) -> None:
-        self._started = time.perf_counter()
-        super().on_test_begin(logs)
-
-    def on_test_end(self, logs: Any = None) -> None:
-        super().on_test_end(logs)
-        self.seconds = time.perf_counter() - self._started
+        if isinstance(self._validation, PipelineReader):
+            return {"validation_data": self._validation.dataset, "validation_steps": self.fit.validation_steps}
+        size = None if self._train is None or self._validation is None else self.batch_size
+        return {"validation_data": self._validation, "validation_batch_size": size}
 
 
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]

@@ -6,11 +6,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipeline.code import takes_state
 from pipeline.errors import ModelError
@@ -22,15 +19,6 @@ from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.function_state import decoded, encoded
 from pipeline.training.global_state import generator_states, restore_generators, seed_globally, seeding_imports
 from pipeline.training.metrics import yielded_metrics
-
-
-@dataclass(frozen=True, slots=True)
-class _Saved:
-    """A state that can be continued from."""
-
-    epoch: int
-    tree: Mapping[str, Any]
-    arrays: list[np.ndarray]
 
 
 class FunctionLearner:
@@ -48,9 +36,10 @@ class FunctionLearner:
         self._takes_state = takes_state(function)
         self._steps: Iterator[Any] | None = None
         self._single = self._finished = self._sparse = False
-        self._new: list[Any] = []
-        """The state that the last step has yielded, until it is saved; empty if it has yielded none."""
-        self._saved: _Saved | None = None
+        self._new: Any = None
+        """The state that the last step has yielded, until it is saved; None if it has yielded none."""
+        self._saved: Checkpoint | None = None
+        """The last state that can be continued from."""
         self._generators: Mapping[str, Any] = {}
         self._files = ExitStack()
         self.model_epoch = 0
@@ -58,7 +47,7 @@ class FunctionLearner:
 
     def run_epoch(self) -> EpochResult:
         started = time.perf_counter()
-        if self._new and (self._sparse or isinstance(self._new[0], Path)):
+        if self._sparse or isinstance(self._new, Path):
             # The next step may come without a state, and may change this one; a folder may be deleted by then.
             self._save_state()
         try:
@@ -74,7 +63,7 @@ class FunctionLearner:
         yielded, self._new = self._parted(yielded, where)
         metrics = yielded_metrics(yielded, where)
         self.model_epoch += 1
-        self._sparse = self._sparse or not self._new
+        self._sparse = self._sparse or self._new is None
         # A function that ends here may take further steps in a later session, with a larger budget.
         return EpochResult(metrics, None, 0.0, time.perf_counter() - started, 0.0, last=self._single)
 
@@ -90,9 +79,8 @@ class FunctionLearner:
             Whether it has ended by itself; a step that it takes instead is lost.
         """
         self._finished = True
-        if self._new:
-            # The rest of the function may change it.
-            self._save_state()
+        # The rest of the function may change it.
+        self._save_state()
         try:
             self._next()
         except StopIteration:
@@ -100,23 +88,15 @@ class FunctionLearner:
         self._close_steps()
         return False
 
-    def validate(self) -> Mapping[str, float]:
-        return {}
-
     def save(self) -> Checkpoint:
-        if self._new:
-            self._save_state()
-        header: dict[str, Any] = {"model_epoch": self.model_epoch}
-        if self._saved is None:
-            return Checkpoint(header, [])
-        return Checkpoint({**header, "state_epoch": self._saved.epoch, **self._saved.tree}, self._saved.arrays)
+        self._save_state()
+        saved = Checkpoint({}, []) if self._saved is None else self._saved
+        return Checkpoint({**saved.header, "model_epoch": self.model_epoch}, saved.arrays)
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
         header = checkpoint.header
         if has_state(checkpoint):
-            tree = {"state": header["state"], "generators": header["generators"]}
-            self._saved = _Saved(int(header["state_epoch"]), tree, list(checkpoint.arrays))
-            self.model_epoch = self._saved.epoch
+            self._saved, self.model_epoch = checkpoint, int(header["state_epoch"])
         elif exploit:
             raise ModelError(
                 f"The function {self._function.__name__} has yielded no state that another trial could copy: "
@@ -127,7 +107,7 @@ class FunctionLearner:
             self.run_epoch()
 
     def close(self) -> None:
-        self._new = []
+        self._new = None
         with self._files:
             self._close_steps()
 
@@ -146,19 +126,16 @@ class FunctionLearner:
         return step
 
     def _start(self, *, exploit: bool = False) -> None:
-        state = None
-        if self._saved is not None:
-            state = decoded(self._saved.tree["state"], self._saved.arrays, folder=self._folder, function=self._function)
-        # After the state is restored: rebuilding a model draws random numbers, which must not count.
-        if self._saved is None or exploit:
+        saved = self._saved
+        state = None if saved is None else state_of(saved, folder=self._folder)
+        if saved is None or exploit:
             seed_globally(self._number)
         else:
-            restore_generators(decoded(self._saved.tree["generators"], self._saved.arrays, folder=self._folder))
+            restore_generators(decoded(saved.header["generators"], saved.arrays, folder=self._folder))
         self._generators = generator_states(libraries=True)
-        if self._saved is not None and exploit:
-            arrays = list(self._saved.arrays)
-            generators = encoded(self._generators, arrays)
-            self._saved = replace(self._saved, tree={**self._saved.tree, "generators": generators}, arrays=arrays)
+        if saved is not None and exploit:
+            arrays = list(saved.arrays)
+            self._saved = Checkpoint({**saved.header, "generators": encoded(self._generators, arrays)}, arrays)
         set_continued_from(self._epoch)
         with seeding_imports(self._number):
             # A function that is not a generator runs here.
@@ -173,7 +150,7 @@ class FunctionLearner:
     @property
     def _epoch(self) -> int:
         """The epoch of the saved state; 0 without one."""
-        return self._saved.epoch if self._saved is not None else 0
+        return 0 if self._saved is None else int(self._saved.header["state_epoch"])
 
     def _iterated(self, result: Any) -> Iterator[Any]:
         single = self._takes_state and isinstance(result, tuple)
@@ -190,25 +167,29 @@ class FunctionLearner:
     def _folder(self) -> Path:
         return self._files.enter_context(scratch("state"))
 
-    def _parted(self, yielded: Any, where: str) -> tuple[Any, list[Any]]:
-        """The metrics of a step, and its state as a list of at most one item."""
+    def _parted(self, yielded: Any, where: str) -> tuple[Any, Any]:
+        """The metrics of a step, and its state; None without one."""
         if not isinstance(yielded, tuple) or len(yielded) != 2 or not isinstance(yielded[0], Mapping):
-            return yielded, []
+            return yielded, None
         if not self._takes_state:
             raise ModelError(
                 f"{where} yields (metrics, state) but has no `state` parameter; define it as "
                 f"{self._function.__name__}(config, state): state is None at first, and afterwards the last state that "
                 "was saved."
             )
-        metrics, state = yielded
-        return metrics, [] if state is None else [state]
+        return yielded
 
     def _save_state(self) -> None:
-        arrays: list[np.ndarray] = []
-        tree = encoded(self._new[0], arrays)
-        generators = encoded({**generator_states(libraries=True), **self._generators}, arrays)
-        self._saved = _Saved(self.model_epoch, {"state": tree, "generators": generators}, arrays)
-        self._new = []
+        """Save the newest state, unless it is saved."""
+        if self._new is None:
+            return
+        arrays: list[Any] = []
+        header = {
+            "state_epoch": self.model_epoch,
+            "state": encoded(self._new, arrays),
+            "generators": encoded({**generator_states(libraries=True), **self._generators}, arrays),
+        }
+        self._saved, self._new = Checkpoint(header, arrays), None
 
 
 def has_state(checkpoint: Checkpoint) -> bool:
@@ -216,6 +197,6 @@ def has_state(checkpoint: Checkpoint) -> bool:
     return checkpoint.header.get("state") is not None
 
 
-def state_of(checkpoint: Checkpoint, *, folder: Callable[[], Path], function: Any = None) -> Any:
+def state_of(checkpoint: Checkpoint, *, folder: Callable[[], Path]) -> Any:
     """The state that a function's checkpoint holds."""
-    return decoded(checkpoint.header["state"], checkpoint.arrays, folder=folder, function=function)
+    return decoded(checkpoint.header["state"], checkpoint.arrays, folder=folder)

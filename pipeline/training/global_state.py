@@ -1,4 +1,4 @@
-"""What training changes in its process: settings of Keras, random generators, names, options for graphs, loggers.
+"""What training changes in its process: settings of Keras, the user's registered classes, random generators.
 
 Settings that a job's file or a notebook makes hold for every model; those of a model function hold for its own model.
 """
@@ -24,9 +24,9 @@ _own: "KerasSettings | None" = None
 class KerasSettings:
     """Keras' float type, dtype policy and order of an image's axes for a process."""
 
-    floatx: str = "float32"
-    dtype_policy: Any = None
-    image_data_format: str = "channels_last"
+    floatx: str
+    dtype_policy: Any
+    image_data_format: str
 
     @classmethod
     def current(cls) -> "KerasSettings | None":
@@ -34,17 +34,13 @@ class KerasSettings:
             return None
         import keras
 
-        from pipeline.training.internals import chosen_dtype_policy
-
-        return cls(keras.config.floatx(), chosen_dtype_policy(), keras.config.image_data_format())
+        return cls(keras.config.floatx(), keras.config.dtype_policy(), keras.config.image_data_format())
 
     def restore(self) -> None:
         import keras
 
-        from pipeline.training.internals import restore_dtype_policy
-
         keras.config.set_floatx(self.floatx)
-        restore_dtype_policy(self.dtype_policy)
+        keras.config.set_dtype_policy(self.dtype_policy)
         keras.config.set_image_data_format(self.image_data_format)
 
 
@@ -59,36 +55,23 @@ def restore_own_settings() -> None:
 
 @contextmanager
 def kept_global_state() -> Iterator[None]:
-    """Restore, after the context, the global state that training changes; a fresh import's if Keras is imported within.
+    """Restore Keras' settings, and the generators of Python and NumPy, after the context, which is that of one job.
 
     Threads and visible GPUs stay, because TensorFlow takes them once for a process. Classes that the job registers with
     Keras stay registered.
     """
-    _forget_job()
-    python, numpy = random.getstate(), np.random.get_state()
-    settings = KerasSettings.current() or KerasSettings()
-    generators: Mapping[str, Any] = {}
-    names, options = None, dict[str, Any]()
+    global _own
+    _own = None
     if "keras" in sys.modules:
-        from pipeline.training.internals import graph_options, library_generators, name_counters
+        from pipeline.training.persistent_objects import forget_first_values
 
-        generators, names, options = library_generators(), name_counters(), graph_options()
+        forget_first_values()
+    python, numpy, settings = random.getstate(), np.random.get_state(), KerasSettings.current()
     try:
         yield
     finally:
-        _forget_job()
-        if "keras" in sys.modules:
-            import tensorflow as tf
-
-            from pipeline.training import internals
-
+        if settings is not None:
             settings.restore()
-            if "tensorflow" not in generators:
-                tf.random.set_seed(None)
-            internals.reset_seeds()
-            internals.restore_library_generators(generators)
-            internals.restore_graph_options(options)
-            internals.restore_name_counters(names)
         random.setstate(python)
         np.random.set_state(numpy)
 
@@ -109,16 +92,6 @@ def register(objects: Mapping[str, Any]) -> None:
 
         package, _, own = name.rpartition(">")
         keras.saving.register_keras_serializable(package or "Custom", own)(each)
-
-
-def _forget_job() -> None:
-    """Forget what was learned of the process before the first model of a job."""
-    global _own
-    _own = None
-    if "keras" in sys.modules:
-        from pipeline.training.persistent_objects import forget_first_values
-
-        forget_first_values()
 
 
 # The global random generators that the user's code may draw from.

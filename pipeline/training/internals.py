@@ -20,31 +20,19 @@ from keras.src.utils import naming
 from tensorflow.python.eager import context
 from tensorflow.python.ops import gen_math_ops
 
-_NAMES, _SEEDS, _POLICY = "object_name_uids", "global_seed_generator", "dtype_policy"
+_NAMES, _SEEDS = "object_name_uids", "global_seed_generator"
 
 
-# Global state: counters of names, random generators, the dtype policy.
+# Global state: counters of names, random generators.
 
 
 def reset_names() -> None:
     naming.reset_uids()
 
 
-def name_counters() -> Any:
-    """The counters by which Keras names layers and variables; None if none is named yet."""
-    counters = global_state.get_global_attribute(_NAMES)
-    return None if counters is None else counters.copy()
-
-
-def restore_name_counters(counters: Any) -> None:
-    naming.reset_uids()
-    if counters is not None:
-        global_state.set_global_attribute(_NAMES, counters)
-
-
 def reserve_names(names: Iterable[str]) -> None:
     """Keep names of layers that exist from those that Keras gives to new ones."""
-    counters = name_counters() or defaultdict(int)
+    counters = global_state.get_global_attribute(_NAMES) or defaultdict(int)
     for name in names:
         base, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name, re.DOTALL).groups()  # type: ignore[union-attr]
         counters[base] = max(counters.get(base, 0), int(number or 0) + 1)
@@ -81,15 +69,6 @@ def restore_library_generators(states: Mapping[str, Any]) -> None:
             global_state.set_global_attribute(_SEEDS, generator)
 
 
-def chosen_dtype_policy() -> Any:
-    """The global dtype policy of Keras; None if it follows the float type."""
-    return global_state.get_global_attribute(_POLICY)
-
-
-def restore_dtype_policy(policy: Any) -> None:
-    global_state.set_global_attribute(_POLICY, policy)
-
-
 # Graphs of TensorFlow.
 
 
@@ -102,15 +81,6 @@ def captured_variables(graph: Any) -> list[Any]:
 def keep_additions() -> None:
     """Keep TensorFlow from turning additions into AddN, in every graph of this process from now on."""
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-
-
-def graph_options() -> dict[str, Any]:
-    return dict(context.context()._optimizer_experimental_options)
-
-
-def restore_graph_options(options: Mapping[str, Any]) -> None:
-    context.context()._optimizer_experimental_options.clear()
-    tf.config.optimizer.set_experimental_options(dict(options))
 
 
 @contextmanager
@@ -154,6 +124,11 @@ def compile_arguments(model: keras.Model) -> dict[str, Any]:
 def compilation_of(model: keras.Model) -> Any:
     """An object that stays the same until a model is compiled again; None before."""
     return getattr(model, "_compile_config", None)
+
+
+def wrapped_arguments(value: Any) -> Any:
+    """What a loss or metric of Keras passes to the function that it wraps; None for others."""
+    return vars(value).get("_fn_kwargs") if hasattr(value, "__dict__") else None
 
 
 def build_metrics(model: keras.Model, target: Any, output: Any) -> None:
@@ -227,11 +202,6 @@ def pipeline_inputs(dataset: Any) -> list[Any]:
 
 def pipeline_functions(dataset: Any) -> list[Any]:
     return [wrapper.function for wrapper in dataset._functions()]
-
-
-def stage_kind(dataset: Any) -> str:
-    """The kind of a stage of a tf.data pipeline, such as Map or ParallelMap."""
-    return type(dataset).__name__.strip("_").removesuffix("Dataset")
 
 
 def reshuffles(dataset: Any) -> bool:

@@ -8,15 +8,8 @@ import tensorflow as tf
 
 from pipeline.datasets import Stream, is_endless, kind_of
 from pipeline.errors import DataError
-from pipeline.training.base import FitArguments
 from pipeline.training.internals import data_adapter
 from pipeline.training.pipelines import as_fit_takes_it, batches_to_skip, streamed
-
-_STEPS_PER_CALL = 64
-"""Steps that one call of Keras' training function runs: fewer calls from Python, the same results.
-
-With one step for each call, a pipeline of unknown length ends in a step that fails, but moves counters and generators.
-"""
 
 
 class PipelineReader:
@@ -39,27 +32,27 @@ class PipelineReader:
                 f"A {kind_of(split)} of the data set is endless. Set the number of its batches with Fit({field}=…), or "
                 "let it end."
             )
-        self._passes, self._is_stream = 0, isinstance(split, Stream)
+        self._passes = 0
         if isinstance(split, Stream):
             # The order of a pass is that of its number, so there is no iterator to save.
             pipeline = streamed(split, batch_size, lambda: [seed, self._passes] if shuffle else None)
         else:
             pipeline = as_fit_takes_it(split)
-        self._is_tf_data = isinstance(pipeline, tf.data.Dataset)
-        self._batches_to_skip = batches_to_skip(pipeline) if self._is_tf_data else 0
-        shuffle = shuffle and not self._is_tf_data and pipeline.num_batches is not None
+        is_tf_data = isinstance(pipeline, tf.data.Dataset)
+        self._skips = is_tf_data and not isinstance(split, Stream)
+        self._batches_to_skip = batches_to_skip(pipeline) if self._skips else 0
+        shuffle = shuffle and not is_tf_data and pipeline.num_batches is not None
         self._adapter = data_adapter(pipeline, shuffle=shuffle, class_weight=class_weight)
         self._batches: int | None = self._adapter.num_batches
-        self._pipeline = self._adapter.get_tf_dataset()
-        if self._batches is not None and not self._is_tf_data:
-            self._pipeline = self._pipeline.apply(tf.data.experimental.assert_cardinality(self._batches))
+        self.dataset = self._pipeline = self._adapter.get_tf_dataset()
+        if self._batches is not None and not is_tf_data:
+            self.dataset = self._pipeline = self._pipeline.apply(tf.data.experimental.assert_cardinality(self._batches))
         self.spec = self._pipeline.element_spec
         # Each validation begins at the start of the pipeline; each epoch of training where the one before ended.
         self._training, self._limit = training, steps
         self._continues = training and steps is not None
         self._rest: Iterator[Any] | None = None
         self._seen = 0
-        self.dataset = self._pipeline
         if self._continues:
             self.dataset = tf.data.Dataset.from_generator(self._next_batches, output_signature=self.spec)
         if training:
@@ -84,7 +77,7 @@ class PipelineReader:
         if self._continues and self._batches is not None:
             self._seen += self.steps or 0
             if self._seen % self._batches == 0:
-                self._rest, self._passes = None, self._passes + 1
+                self._begin_pass()
         elif not self._continues:
             self._passes += 1
 
@@ -94,7 +87,7 @@ class PipelineReader:
         if self._continues:
             for _ in self._next_batches():
                 pass
-        elif self._is_tf_data and not self._is_stream:
+        elif self._skips:
             iterator = iter(self._pipeline)
             for _ in itertools.islice(iterator, self._batches_to_skip):
                 pass
@@ -111,11 +104,7 @@ class PipelineReader:
             read += 1
             yield batch
         if self._batches is None and read < (self._limit or 0):
-            # The pass is over.
-            self._rest, self._passes = None, self._passes + 1
+            self._begin_pass()
 
-
-def steps_per_call(batches: int | None, fit: FitArguments) -> int:
-    """Steps that one call of Keras' training and test function may run without a change in what an epoch reads."""
-    limits = [steps for steps in (fit.steps_per_epoch, fit.validation_steps) if steps is not None]
-    return 1 if limits else max(1, min(_STEPS_PER_CALL, batches or _STEPS_PER_CALL))
+    def _begin_pass(self) -> None:
+        self._rest, self._passes = None, self._passes + 1

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets import (
-    TF_DATA,
     ConfigReads,
     RecordedConfig,
     batches_of,
     is_endless,
-    kind_of,
+    is_tf_data,
 )
 from pipeline.errors import DataError
 from pipeline.space import key_of
@@ -82,7 +81,7 @@ def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> 
 
 def _cached(name: str, dataset: "tf.data.Dataset") -> Any:
     where = f"shared_cache({name!r})"
-    if kind_of(dataset) != TF_DATA:
+    if not is_tf_data(dataset):
         raise DataError(f"{where} takes a tf.data.Dataset; found an object of type {type(dataset).__name__}.")
     if is_endless(dataset):
         raise DataError(f"The pipeline before {where} never ends. Put repeat() after it.")
@@ -101,27 +100,27 @@ def _cached(name: str, dataset: "tf.data.Dataset") -> Any:
         with (folder / "lock").open("w") as lock:
             # One process writes, and the others wait; if it is killed, the next one begins again.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            written = (folder / "elements").exists() or _write(name, dataset, folder, call)
-        reason = None if written else f"its elements leave less than {size(FREE_DISK_BYTES)} of {shared_root()} free"
+            if not (folder / "elements").exists():
+                _write(name, dataset, folder, call)
     except OSError as error:
-        reason = f"{shared_root()} cannot be written: {error.strerror or error}"
-    if reason is not None:
         print(
-            f"tunepipe: The cache {name!r} is not shared, and each trial computes its elements in each epoch: {reason}."
+            f"tunepipe: The cache {name!r} is not shared, and each trial computes its elements in each epoch: in "
+            f"{shared_root()}, {error.strerror or error}."
         )
         return dataset
     return dataset.cache(str(folder / "elements" / "cache"))
 
 
-def _write(name: str, dataset: "tf.data.Dataset", folder: Path, call: DataCall) -> bool:
-    """Write the elements; whether the disk has room for them."""
+def _write(name: str, dataset: "tf.data.Dataset", folder: Path, call: DataCall) -> None:
+    """Write the elements; an OSError says that the disk has no room for them."""
     import tensorflow as tf
 
     from pipeline.training.global_state import generator_states, restore_generators
 
     reads, writing = call.reads, folder / "writing"
+    full = OSError(f"less than {size(FREE_DISK_BYTES)} would stay free")
     if (folder / "no room").exists():
-        return False
+        raise full
     # A writer that was killed leaves files that TensorFlow takes for those of a live one.
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir()
@@ -137,7 +136,7 @@ def _write(name: str, dataset: "tf.data.Dataset", folder: Path, call: DataCall) 
     if not has_room:
         shutil.rmtree(writing, ignore_errors=True)
         (folder / "no room").touch()
-        return False
+        raise full
     if call.reads != reads:
         late = sorted({*call.reads.values, *call.reads.absent} - {*reads.values, *reads.absent})
         raise DataError(
@@ -145,4 +144,3 @@ def _write(name: str, dataset: "tf.data.Dataset", folder: Path, call: DataCall) 
             "elements, so trials with other values would get the same elements. Read it earlier, in the data function."
         )
     writing.rename(folder / "elements")
-    return True

@@ -7,44 +7,36 @@ with a number other than 0 and 1, a Python function) are recorded: such a number
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
+from keras import layers, optimizers, regularizers
+from keras.optimizers import schedules
 
 from pipeline.training.internals import layers_of, learning_rate_of
 
-_OPTIMIZER = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema_momentum")
-
 # Each was shown to give the same result, to the last digit, as a constant and as a variable; see the tests.
 _NUMBERS: dict[type, tuple[str, ...]] = {
-    keras.layers.Dropout: ("rate",),
-    keras.layers.SpatialDropout1D: ("rate",),
-    keras.layers.SpatialDropout2D: ("rate",),
-    keras.layers.SpatialDropout3D: ("rate",),
-    keras.layers.GaussianNoise: ("stddev",),
-    keras.layers.GaussianDropout: ("rate",),
-    keras.layers.AlphaDropout: ("rate",),
-    keras.layers.LeakyReLU: ("negative_slope",),
-    keras.layers.BatchNormalization: ("momentum", "epsilon"),
-    keras.layers.LayerNormalization: ("epsilon",),
-    keras.regularizers.L1: ("l1",),
-    keras.regularizers.L2: ("l2",),
-    keras.regularizers.L1L2: ("l1", "l2"),
-    keras.optimizers.SGD: ("momentum", *_OPTIMIZER),
-    keras.optimizers.RMSprop: ("rho", "momentum", "epsilon", *_OPTIMIZER),
-    keras.optimizers.Adam: ("beta_1", "beta_2", "epsilon", *_OPTIMIZER),
-    keras.optimizers.AdamW: ("beta_1", "beta_2", "epsilon", *_OPTIMIZER),
-    keras.optimizers.Adamax: ("beta_1", "beta_2", "epsilon", *_OPTIMIZER),
-    keras.optimizers.Nadam: ("beta_1", "beta_2", "epsilon", *_OPTIMIZER),
-    keras.optimizers.Adagrad: ("epsilon", *_OPTIMIZER),
-    keras.optimizers.Adadelta: ("rho", "epsilon", *_OPTIMIZER),
-    keras.optimizers.Lion: ("beta_1", "beta_2", *_OPTIMIZER),
-    keras.optimizers.schedules.ExponentialDecay: ("initial_learning_rate", "decay_rate"),
-    keras.optimizers.schedules.InverseTimeDecay: ("initial_learning_rate",),
-    keras.optimizers.schedules.PolynomialDecay: ("initial_learning_rate", "end_learning_rate", "power"),
-    keras.optimizers.schedules.CosineDecay: ("initial_learning_rate", "alpha"),
+    **dict.fromkeys((layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D), ("rate",)),
+    layers.GaussianNoise: ("stddev",),
+    layers.BatchNormalization: ("momentum", "epsilon"),
+    layers.LayerNormalization: ("epsilon",),
+    **dict.fromkeys((regularizers.L1, regularizers.L2, regularizers.L1L2), ("l1", "l2")),
+    **dict.fromkeys(
+        (
+            *(optimizers.SGD, optimizers.RMSprop, optimizers.Adam, optimizers.AdamW, optimizers.Adamax),
+            *(optimizers.Nadam, optimizers.Adagrad, optimizers.Adadelta, optimizers.Lion),
+        ),
+        (
+            *("momentum", "rho", "beta_1", "beta_2", "epsilon"),
+            *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema_momentum"),
+        ),
+    ),
+    **dict.fromkeys(
+        (schedules.ExponentialDecay, schedules.PolynomialDecay, schedules.CosineDecay),
+        ("initial_learning_rate", "decay_rate", "end_learning_rate", "power", "alpha"),
+    ),
 }
 
 
@@ -88,23 +80,19 @@ def _arithmetic(name: str, operation: Callable[[Any, Any], Any], *, swapped: boo
     def operate(self: SymbolicFloat, other: Any) -> Any:
         if not isinstance(other, int | float):
             return NotImplemented
-        right: Callable[[], Any] = partial(tf.constant, other, tf.float64)
-        escape: Callable[[], object] = self.escape
         if isinstance(other, SymbolicFloat):
-            right, escape = other.read, partial(_both, self.escape, other.escape)
+            self.escape()
+            other.escape()
+            return plain(self, other)
 
         def read() -> Any:
             # In float64, as Python computes it, and only then to the tensor's own type.
-            return operation(right(), self.read()) if swapped else operation(self.read(), right())
+            right = tf.constant(other, tf.float64)
+            return operation(right, self.read()) if swapped else operation(self.read(), right)
 
-        return SymbolicFloat(plain(self, other), read, escape, known=False)
+        return SymbolicFloat(plain(self, other), read, self.escape, known=False)
 
     return operate
-
-
-def _both(first: Callable[[], object], second: Callable[[], object]) -> None:
-    first()
-    second()
 
 
 def _escaping(name: str) -> Any:

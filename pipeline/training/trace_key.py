@@ -17,8 +17,7 @@ from pipeline.training.internals import (
     is_functional,
     layers_of,
     learning_rate_of,
-    name_counters,
-    restore_name_counters,
+    wrapped_arguments,
 )
 from pipeline.training.symbolic_floats import FloatAttribute, masked
 
@@ -53,7 +52,6 @@ def trace_key(model: keras.Model, places: list[FloatAttribute], more: Any) -> st
                 _known(model.get_config()),
                 [_overrides(part) for part in (model, *layers)],
                 _compilation(model),
-                _optimizer(model.optimizer),
             ]
         parts += [
             [_learned(layer) for layer in layers],
@@ -67,18 +65,23 @@ def trace_key(model: keras.Model, places: list[FloatAttribute], more: Any) -> st
         return None
 
 
-def _known(value: Any) -> Any:
-    """A config, if everything in it is Keras' own, without initialisers: their values are copied."""
+def _known(value: Any, *, functions: bool = False) -> Any:
+    """A config, if everything in it is Keras' own, without initialisers and learning rates: their values are copied."""
     if isinstance(value, dict):
         # What connects the layers of a functional model has no module.
-        if value.get("class_name", "__keras_tensor__") != "__keras_tensor__":
+        kind = value.get("class_name", "__keras_tensor__")
+        if kind != "__keras_tensor__" and not (functions and kind == "function"):
             module = str(value.get("module") or "")
-            ours = module.split(".")[0] == "keras" and value.get("registered_name") in (None, value["class_name"])
-            if not ours or value["class_name"] in ("Lambda", "function"):
-                raise _Unknown(value["class_name"])
-        return {str(name): _known(item) for name, item in value.items() if not str(name).endswith("_initializer")}
+            ours = module.split(".")[0] == "keras" and value.get("registered_name") in (None, kind)
+            if not ours or kind in ("Lambda", "function"):
+                raise _Unknown(kind)
+        return {
+            str(name): _known(item, functions=functions)
+            for name, item in value.items()
+            if not str(name).endswith("_initializer") and not (name == "learning_rate" and isinstance(item, float))
+        }
     if isinstance(value, list | tuple):
-        return [_known(item) for item in value]
+        return [_known(item, functions=functions) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise _Unknown(type(value).__name__)
@@ -100,12 +103,10 @@ def _learned(layer: Any) -> str | None:
 @cache
 def _keras_attributes() -> frozenset[str]:
     """The names of the attributes that Keras itself sets on a model."""
-    counters = name_counters()
     example = keras.Input((1,))
     models = [keras.Sequential([example]), keras.Model(example, example)]
     for model in models:
         model.compile()
-    restore_name_counters(counters)
     return frozenset(name for model in models for name in vars(model)) | _SET_BY_TRAINING
 
 
@@ -127,38 +128,10 @@ def _is_keras_own(value: Any) -> bool:
 
 
 def _compilation(model: keras.Model) -> list[Any]:
-    given = compile_arguments(model).items()
-    arguments = {name: _argument(value) for name, value in given if name not in ("optimizer", "jit_compile")}
-    return [arguments, bool(model.jit_compile)]
-
-
-def _argument(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(name): _argument(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_argument(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    kind = value if hasattr(value, "__qualname__") else type(value)
-    if not _is_keras_own(value):
-        raise _Unknown(kind.__qualname__)
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    return [name, _known(value.get_config())] if kind is type(value) else name
-
-
-def _optimizer(optimizer: Any) -> list[Any]:
-    if type(optimizer).__module__.split(".")[0] != "keras":
-        raise _Unknown(type(optimizer).__name__)
-    if excludes_from_weight_decay(optimizer):
-        raise _Unknown("exclude_from_weight_decay")
-    config = dict(optimizer.get_config())
-    inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        config["inner_optimizer"] = _optimizer(inner)
-    if isinstance(config.get("learning_rate"), float):
-        # A variable of the optimiser, copied like all of them.
-        config["learning_rate"] = "variable"
-    return [
-        type(optimizer).__name__,
-        {name: item if name == "inner_optimizer" else _known(item) for name, item in config.items()},
-    ]
+    given = {**compile_arguments(model), "optimizer": model.optimizer, "jit_compile": bool(model.jit_compile)}
+    called = [value for value in keras.tree.flatten(given) if callable(value)]
+    if excludes_from_weight_decay(model.optimizer) or not all(map(_is_keras_own, [model.optimizer, *called])):
+        raise _Unknown(str(called))
+    # The configs of some losses and metrics lack what they pass to their functions, such as the delta of Huber.
+    arguments = [wrapped_arguments(value) for value in called]
+    return [_known(keras.saving.serialize_keras_object(given), functions=True), arguments]

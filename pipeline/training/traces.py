@@ -118,11 +118,12 @@ class Trace:
             if function is not None
             for variable in captured_variables(function.graph)
         }
-        read = [place for place in places if place.path in free and not place.escaped]
-        self.free = {place.path: place for place in read if id(place.variable) in captured}
-        # Asking for a number that no graph reads changes nothing.
-        self._unread = {place.path for place in read if id(place.variable) not in captured}
-        self._asked = free - self._unread
+        self._asked = free
+        self.free = {
+            place.path: place
+            for place in places
+            if place.path in free and not place.escaped and id(place.variable) in captured
+        }
         self.fixed = {place.path: place.value for place in places if place.path not in self.free}
         known = [*variables_of(model), *model.metrics_variables]
         known += [variable for metric in model.metrics for variable in metric.variables]
@@ -150,8 +151,7 @@ class Trace:
 
     def serves(self, numbers: dict[str, float], free: Set[str]) -> bool:
         """Whether this graph is also that of a model with other numbers."""
-        same_graph = free - self._unread == self._asked
-        return same_graph and all(numbers.get(path) == value for path, value in self.fixed.items())
+        return free == self._asked and all(numbers.get(path) == value for path, value in self.fixed.items())
 
     def take_over(self, model: keras.Model, places: list[FloatAttribute]) -> None:
         """Start again with the initial weights, the learning rate and the numbers of a new model."""

@@ -10,15 +10,14 @@ import numpy as np
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
-from pipeline.study import TuneJob
-from pipeline.training.arrays import order_of
-from pipeline.training.base import EpochResult, FitArguments, JobNotes, batch_size_of
+from pipeline.study import Fit, TuneJob
+from pipeline.training.arrays import order_of, steps_of
+from pipeline.training.base import EpochResult, JobNotes, batch_size_of
 from pipeline.training.build import Phases
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import compilation_of, learning_rate_of
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number
-from pipeline.training.persistent_objects import PersistentObjects
 from pipeline.training.state import (
     describe,
     load_variables,
@@ -36,27 +35,27 @@ class Trainer:
 
     def __init__(
         self,
-        job: TuneJob,
-        config: Config,
         model: keras.Model,
         *,
+        job: TuneJob,
+        config: Config,
         rows: int,
-        steps: int | None,
         callbacks: Sequence[keras.callbacks.Callback],
-        fit: FitArguments,
+        fit: Fit,
         seed: int,
         started: float,
         trained_with: str,
         phases: Phases,
+        notes: JobNotes,
+        steps: int | None = None,
     ) -> None:
         self.model, self.fit, self.trained_with = model, fit, trained_with
         self.batch_size, self.rows, self.seed = batch_size_of(job, config), rows, seed
-        self.callbacks = Callbacks(callbacks, model, epochs=job.budget.epochs, steps=fit.steps_per_epoch or steps)
-        self._closed = False
-        self.notes = JobNotes()
-        """Where facts about the job are printed once; those of a `TrainerFactory` serve all its trials."""
-        self._objective = job.objective.metric
-        self._persistent = PersistentObjects(job.functions.values())
+        self.steps: int = steps_of(rows, self.batch_size)
+        """The steps of a pass over arrays and streams."""
+        steps = fit.steps_per_epoch or steps or self.steps or None
+        self.callbacks = Callbacks(callbacks, model, epochs=job.budget.epochs, steps=steps)
+        self._closed, self._notes, self._objective = False, notes, job.objective.metric
         self._model_epoch = 0
         self._phases, self._begun = phases, list[int]()
         self._phase_ended = False
@@ -101,29 +100,19 @@ class Trainer:
             parameters=int(self.model.count_params()),
             last=(self._phase_ended and not self._phases.follows(len(self._begun))) or loss_not_finite,
             phase=len(self._begun),
-            validated=self.fit.validates(self._model_epoch),
         )
 
-    def validate(self) -> Mapping[str, float]:
-        return self._numbers({f"val_{name}": value for name, value in self._validation_metrics().items()})
-
     def save(self) -> Checkpoint:
-        """Everything needed to resume exactly: variables, seed generators, callback states, model_epoch.
-
-        It includes variables outside of the model that training has changed.
-        """
         variables = self._variables()
         states, arrays = self.callbacks.state()
-        outside = self._persistent.changed([*variables, *self.model.metrics_variables])
         header = {
             "model_epoch": self._model_epoch,
             "phases": list(self._begun),
             "phase_ended": self._phase_ended,
             "variables": describe(variables),
             "callbacks": states,
-            "outside": list(outside),
         }
-        return Checkpoint(header, [*save_variables(variables), *arrays, *outside.values()])
+        return Checkpoint(header, [*save_variables(variables), *arrays])
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
         header, arrays = checkpoint.header, checkpoint.arrays
@@ -131,17 +120,15 @@ class Trainer:
         self._prepare_to_load(int(header["model_epoch"]))
         # As in an uninterrupted trial, callbacks begin with the weights and the learning rate before training.
         seed_generators(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
-        self.callbacks.begin(resumed=True)
+        self.callbacks.begin()
         variables = self._variables()
         own = set[int]()
         if exploit:
             rates = [_rate_of(optimizer) for optimizer in optimizers_of(self.model)]
             own = {i for i, variable in enumerate(variables) if any(value_of(variable) is rate for rate in rates)}
-        saved, outside = header["variables"], header["outside"]
+        saved = header["variables"]
         load_variables(variables, arrays[: len(saved)], saved, keep=own)
         self.callbacks.restore(header["callbacks"], arrays[len(saved) :])
-        values = dict(zip(outside, arrays[len(arrays) - len(outside) :], strict=True))
-        self._persistent.restore(values)
         self._model_epoch = int(header["model_epoch"])
         self._phase_ended = bool(header["phase_ended"])
 
@@ -167,7 +154,7 @@ class Trainer:
                         'with a metric of one number, such as F1Score(average="macro"), or choose another objective.'
                     ) from None
                 left_out = f"the metric {name} is {error} and is not recorded: {ALLOWED}."
-                self.notes.print_once(left_out, subject=name)
+                self._notes.print_once(left_out, subject=name)
         return metrics
 
     def _end_fit(self) -> None:
@@ -201,10 +188,6 @@ class Trainer:
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         """Run an epoch: its logs, and the seconds of training and of validation."""
-        raise NotImplementedError
-
-    def _validation_metrics(self) -> Mapping[str, Any]:
-        """Metrics of the validation split as Keras names them; empty without one. Callbacks are not called."""
         raise NotImplementedError
 
     def _further_state(self) -> list[Any]:

@@ -11,16 +11,15 @@ from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import SharedFolder
-from pipeline.study import TuneJob
+from pipeline.study import Fit, TuneJob
 from pipeline.study.context import in_part
 from pipeline.text import size
-from pipeline.training.base import FitArguments, JobNotes, Learner, batch_size_of, fit_arguments
+from pipeline.training.base import JobNotes, Learner, batch_size_of, fit_arguments
 from pipeline.training.ensemble import Ensemble, labels_of, seed_of
 from pipeline.training.function import FunctionLearner, has_state
 
 if TYPE_CHECKING:
     from pipeline.training.arrays import DeviceData, Fold
-    from pipeline.training.build import Phases
     from pipeline.training.trainer import Trainer
 
 
@@ -69,7 +68,7 @@ class PreparedData:
         assert self.arrays is not None
         return self.arrays
 
-    def part(self, fold: "Fold", fit: FitArguments) -> "DeviceData":
+    def part(self, fold: "Fold", fit: Fit) -> "DeviceData":
         """The rows of a fold on the device, with class weights; the newest ones are kept."""
         if fit.class_weight is None:
             return self._parts[fold.number]
@@ -116,13 +115,8 @@ class TrainerFactory:
         # Data functions are called where the study was started, not in a trial's folder.
         self._folder = Path.cwd()
         self._kept: list[tuple[ConfigReads, PreparedData]] = []
-        self._sets_up = False
         if takes_config(job.data):
             return
-        if data is not None and data.sets_up:
-            from pipeline.training.data import set_up_models
-
-            set_up_models(job, folder=self._folder)
         if data is not None and data.shared and caches is not None:
             # They were made where nothing is shared, to find mistakes.
             data = None
@@ -139,13 +133,9 @@ class TrainerFactory:
         for place, (reads, prepared) in enumerate(self._kept):
             if reads.fits(config):
                 self._kept.append(self._kept.pop(place))
-                if self._sets_up and place < len(self._kept) - 1:
-                    # Since then the function has set up the models for other data.
-                    self._load(RecordedConfig(config))
                 return prepared
         recorded = RecordedConfig(config)
         data = self._load(recorded)
-        self._sets_up = self._sets_up or data.sets_up
         self._loaded(recorded.reads, data)
         while self._kept and sum(prepared.bytes for _, prepared in self._kept) + data.bytes > self._memory:
             self._kept.pop(0)
@@ -165,11 +155,6 @@ class TrainerFactory:
         for place, (label, fold) in enumerate(zip(labels, folds, strict=True)):
             with in_part(label):
                 members.append(self._trainer(config, seed_of(seed, place), fold))
-                members[-1].notes = self.notes
-        if len(members) > 1:
-            from pipeline.training.persistent_objects import refuse_shared_weights
-
-            refuse_shared_weights(member.model for member in members)
         return members[0] if len(members) == 1 else Ensemble(labels, members)
 
     def whole(self, config: Config, *, seed: int) -> Learner:
@@ -181,7 +166,7 @@ class TrainerFactory:
     def build(self, config: Config, *, seed: int, phases: int = 0) -> Any:
         import tensorflow as tf
 
-        from pipeline.training.build import build_model
+        from pipeline.training.build import Phases, build_model
 
         # Before the seed: the data function of a pipeline draws from the generators that the model draws from.
         example = self.prepared(config).example
@@ -191,8 +176,7 @@ class TrainerFactory:
             self._fresh = False
         with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
             model = build_model(self.job, config, seed=seed, example=lambda: example)
-            self._adapt(model)
-            self._phases(config, seed).prepare_first(model, phases)
+            Phases(self.job, config, seed=seed).prepare_first(model, phases)
         return model
 
     def dataset(self, config: Config) -> Dataset | None:
@@ -214,41 +198,26 @@ class TrainerFactory:
     def _prepared(self, data: Dataset | None, load: Callable[[], Dataset]) -> PreparedData:
         return PreparedData(self.job, data, load, memory=self._memory, on_device=self._strategy is None)
 
-    def _phases(self, config: Config, seed: int) -> "Phases":
-        from pipeline.training.build import Phases
-
-        return Phases(self.job, config, seed=seed, adapt=self._adapt)
-
-    def _adapt(self, model: Any) -> None:
-        from pipeline.training.build import adapt_to_resources
-
-        adapt_to_resources(model, self.job, self.notes.print_once)
-
     def _trainer(self, config: Config, seed: int, fold: "Fold") -> "Trainer":
-        from pipeline.training.build import build_callbacks
+        from pipeline.training.build import Phases, build_callbacks
         from pipeline.training.callbacks import with_batch_hooks
         from pipeline.training.compiled_trainer import CompiledTrainer
         from pipeline.training.fit_trainer import FitTrainer, reason_for_fit, reason_for_pipelines
 
         started, job = time.perf_counter(), self.job
-        fit, phases = fit_arguments(job, config), self._phases(config, seed)
+        fit, phases = fit_arguments(job, config), Phases(job, config, seed=seed)
         prepared = self.prepared(config)
         if prepared.source is not None:
             prepared.source.prepare()
         model = self._built(config, seed)
         callbacks = build_callbacks(job, config, seed=seed)
-        common: dict[str, Any] = {
-            "callbacks": callbacks,
-            "fit": fit,
-            "phases": phases,
-            "seed": seed,
-            "started": started,
-        }
+        common: dict[str, Any] = {"job": job, "config": config, "callbacks": callbacks, "fit": fit, "phases": phases}
+        common |= {"seed": seed, "started": started, "notes": self.notes}
         reason = reason_for_fit(model)
         if prepared.source is not None:
             data = prepared.source.fresh()
             reason = reason or reason_for_pipelines(data)
-            return FitTrainer(job, config, model, data, source=prepared.source, reason=reason, **common)
+            return FitTrainer(model, data, source=prepared.source, reason=reason, **common)
         assert prepared.arrays is not None
         if self._strategy is not None:
             reason = "resources.strategy is mirrored"
@@ -259,7 +228,7 @@ class TrainerFactory:
         if reason is not None:
             self.notes.print_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
             stream = not prepared.fits
-            return FitTrainer(job, config, model, prepared.arrays, fold, stream=stream, reason=reason, **common)
+            return FitTrainer(model, prepared.arrays, fold, stream=stream, reason=reason, **common)
         part, batch_size = prepared.part(fold, fit), batch_size_of(job, config)
 
         def own_trace(model: Any) -> Any:
@@ -267,7 +236,7 @@ class TrainerFactory:
 
         # A phase compiles the model again: its first trace would serve no other trial.
         trace = own_trace(model) if job.phases else prepared.traces.of(model, part, batch_size, list(config.values()))
-        return CompiledTrainer(job, config, trace, part, retrace=own_trace, **common)
+        return CompiledTrainer(trace, part, retrace=own_trace, **common)
 
     def _built(self, config: Config, seed: int) -> Any:
         from pipeline.training.trace_key import has_own_parts

@@ -40,7 +40,7 @@ def build(config):
     model.jit_compile = model._resolve_auto_jit_compile()
     return model
 
-from pipeline.training.base import FitArguments
+from pipeline.study import Fit
 from pipeline.training.arrays import WHOLE
 
 trainer_factory = TrainerFactory(job_of(build, batch_size=kind.batch_size, resources=resources), kind.data())
@@ -52,7 +52,7 @@ reported = {
     "metrics": metrics,
     "xla": bool(learner.model.jit_compile),
     "device": learner.model.variables[0].value.device,
-    "data": tf.nest.flatten(trainer_factory.prepared({}).part(WHOLE, FitArguments()).train)[0].device,
+    "data": tf.nest.flatten(trainer_factory.prepared({}).part(WHOLE, Fit()).train)[0].device,
     "visible": len(tf.config.get_visible_devices("GPU")),
     "limits": [c.memory_limit for card in cards for c in tf.config.get_logical_device_configuration(card) or []],
 }
@@ -83,7 +83,7 @@ def _trained(kind: str, **resources: float) -> dict[str, Any]:
     "kind",
     [
         "Sequential without Input, momentum",
-        "two outputs, losses and metrics, Nesterov",
+        "two outputs, weights of each",
         "BatchNormalization, EMA, even batches",
     ],
 )

@@ -59,9 +59,10 @@ def _dumped(value: Any) -> bytes:
     class Pickler(CloudPickler):  # type: ignore[misc]
         def reducer_override(self, value: Any) -> Any:
             if is_tf_data(value):
-                from pipeline.training.pipelines import reduced
-
-                return reduced(value)
+                raise DataError(
+                    "A tf.data.Dataset of the notebook cannot be sent to the workers. Build the pipeline in the data "
+                    "function: then each worker builds its own."
+                )
             if isinstance(value, _CACHED) and value.__module__ == "__main__":
                 return _cached, (value.cache_parameters(), value.__wrapped__)
             return super().reducer_override(value)

@@ -40,7 +40,7 @@ from pipeline.study import Resources, TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
 from pipeline.text import counted, did_you_mean, size
-from pipeline.training.base import EpochResult, Learner, TrainingEnded, run_validated_epoch
+from pipeline.training.base import EpochResult, Learner, TrainingEnded
 from pipeline.training.function import FunctionLearner
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
@@ -186,15 +186,15 @@ class Worker:
         interval = ReportInterval(job, trial.epoch, first=not self._reports, workers=self._workers)
         while True:
             try:
-                result = self._train_epoch(trial, interval.compares)
+                result = self._train_epoch(trial)
             except TrainingEnded:
                 outcome = TRAINING_ENDED
                 break
             row = trial.rows[-1]
             value = row["metrics"].get(objective.metric)
-            if value is None and result.validated:
+            if value is None:
                 return self._failed(trial, missing_objective(job, result.metrics), "job")
-            for name, number in ((objective.metric, value or 0.0), ("loss", row["metrics"].get("loss", 0.0))):
+            for name, number in ((objective.metric, value), ("loss", row["metrics"].get("loss", 0.0))):
                 if not math.isfinite(number):
                     return self._failed(trial, f"{name} is {number}.{at_epoch(trial.epoch)}")
             if better_epoch(objective, now := reached(row, job.objectives, assignment.config), trial.best):
@@ -234,13 +234,13 @@ class Worker:
             trial.learner.load(learner_part(parent), exploit=True)
             trial.epoch = assignment.epoch
 
-    def _train_epoch(self, trial: ActiveTrial, compared: Callable[[int, bool], bool]) -> EpochResult:
+    def _train_epoch(self, trial: ActiveTrial) -> EpochResult:
         """Train an epoch, and keep its row for the next report."""
         learner, assignment = trial.learner, trial.assignment
         assert learner is not None
         trial.in_epoch = True
         try:
-            result = run_validated_epoch(learner, lambda result: compared(trial.epoch + 1, result.last))
+            result = learner.run_epoch()
         except TrainingEnded:
             trial.in_epoch = False
             raise

@@ -252,7 +252,7 @@ def _ids(trials: Sequence[str]) -> str:
 
 def fit_arguments(job: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of fit that a job gives; a function is its name with `(config)`."""
-    given, defaults = job.get("fit") or {}, {"validation_freq": 1, "shuffle": True}
+    given, defaults = job.get("fit") or {}, {"shuffle": True}
     values = {name: value for name, value in given.items() if value is not None and value != defaults.get(name)}
     return {name: f"{_function(value)}(config)" if _function(value) else value for name, value in values.items()}
 

@@ -24,11 +24,10 @@ from pipeline.datasets import (
     with_combination,
     without_hash,
 )
-from pipeline.errors import DataError
 
 CONFIG = {"size": 3, "rate": 0.1, "layers": [4, 5]}
-SPLIT = Split({"a": np.arange(6.0).reshape(3, 2), "b": np.array(["x", "y", "z"], object)}, np.zeros(3), np.ones(3))
-DATA = Dataset("d", SPLIT, (np.zeros(2), np.zeros(2)))
+X: Any = {"a": np.arange(6.0).reshape(3, 2), "b": np.array(["x", "y", "z"], object)}
+DATA = Dataset("d", Split(X, np.zeros(3), np.ones(3)), (np.zeros(2), np.zeros(2)))
 
 
 def sized(config: Mapping[str, Any]) -> Dataset:
@@ -39,46 +38,38 @@ def sized(config: Mapping[str, Any]) -> Dataset:
 @pytest.mark.parametrize(
     ("changed", "place"),
     [
-        (Split({"a": np.arange(6.0).reshape(3, 2) + 1, "b": SPLIT.x["b"]}, SPLIT.y, SPLIT.weight), "inputs a"),  # type: ignore[call-overload,index]
-        (Split({"a": SPLIT.x["a"], "b": np.array(["x", "y", "w"], object)}, SPLIT.y, SPLIT.weight), "inputs b"),  # type: ignore[call-overload,index]
-        (Split(SPLIT.x, np.zeros((3, 1)), SPLIT.weight), "targets"),
-        (Split(SPLIT.x, np.zeros(3, np.float32), SPLIT.weight), "targets"),
-        (Split(SPLIT.x, SPLIT.y), "weights"),
-        (tf.data.Dataset.range(3).batch(1), "pipeline"),
+        (Split({**X, "a": X["a"] + 1}, np.zeros(3), np.ones(3)), "train.x.a has other values"),
+        (Split({**X, "b": np.array(["x", "y", "w"], object)}, np.zeros(3), np.ones(3)), "train.x.b has other values"),
+        (Split(X, np.zeros((3, 1)), np.ones(3)), "train.y was shape (3,)"),
+        (Split(X, np.zeros(3, np.float32), np.ones(3)), "train.y was shape (3,)"),
+        (Split(X, np.zeros(3)), "train.weight was shape (3,) of <f8, and is missing"),
+        (tf.data.Dataset.range(3).batch(1), "train was missing, and is a tf.data.Dataset"),
     ],
 )
 def test_each_change_of_the_data_is_named(changed: Any, place: str) -> None:
     before, now = fingerprint(DATA), json.loads(json.dumps(fingerprint(replace(DATA, train=changed))))
     assert differences(before, json.loads(json.dumps(fingerprint(DATA)))) == []
-    assert any(f"train {place}" in change for change in differences(before, now))
-    assert not any("validation" in change for change in differences(before, now))
+    found = differences(before, now)
+    assert any(change.startswith(place) for change in found)
+    assert not any("validation" in change for change in found)
 
 
-def test_data_without_a_hash_are_named() -> None:
+def test_data_without_a_hash_and_numbers_that_are_not_finite_are_named() -> None:
     objects = Split(np.array([1, "a"], object), np.zeros(2))
     assert without_hash(fingerprint(DATA)) == []
-    assert without_hash(fingerprint(Dataset("d", objects, lambda: iter([])))) == ["train inputs", "validation pipeline"]
+    assert without_hash(fingerprint(Dataset("d", objects, lambda: iter([])))) == ["train.x", "validation"]
+    data = Dataset("d", ({"a": np.array([1.0, np.nan]), "b": np.array([np.inf, 1.0])}, np.array([1, 2])), None)
+    assert non_finite(data) == {"train.x.a": 1, "train.x.b": 1}
 
 
 def test_hashes_do_not_depend_on_the_memory_layout() -> None:
-    x = np.arange(1e6).reshape(1000, 1000)
-    by_columns = Dataset("d", (np.asfortranarray(x), np.zeros(1000)))
-    assert fingerprint(Dataset("d", (x, np.zeros(1000)))) == fingerprint(by_columns)
+    x = np.arange(3e6).reshape(1000, 3000)
+    assert fingerprint(Dataset("d", (x, x))) == fingerprint(Dataset("d", (np.asfortranarray(x), x)))
 
 
-def test_numbers_that_are_not_finite_are_counted_by_place() -> None:
-    data = Dataset("d", ({"a": np.array([1.0, np.nan]), "b": np.array([np.inf, 1.0])}, np.array([1, 2])), None)
-    assert non_finite(data) == {"inputs of train": 2}
-
-
-def test_functions_with_one_required_parameter_take_the_config() -> None:
+def test_functions_with_a_required_parameter_take_the_config() -> None:
     assert takes_config(sized)
     assert not any(map(takes_config, (lambda: None, lambda config=None: config, "mnist")))
-
-    def two(config: Any, more: Any) -> None: ...
-
-    with pytest.raises(DataError, match="config, more"):
-        takes_config(two)
 
 
 @pytest.mark.parametrize(
@@ -87,25 +78,9 @@ def test_functions_with_one_required_parameter_take_the_config() -> None:
         (lambda c: c["size"], ["size"]),
         (lambda c: c.get("size"), ["size"]),
         (lambda c: "rate" in c, ["rate"]),
-        (lambda c: c.setdefault("size", 9), ["size"]),
         (lambda c: c["layers"].append(6), ["layers"]),
         (lambda c: c or {}, []),
-        *(
-            (read, list(CONFIG))
-            for read in (
-                lambda c: dict(**c),
-                lambda c: {**c},
-                dict,
-                json.dumps,
-                sorted,
-                len,
-                str,
-                lambda c: list(c.items()),
-                lambda c: c == {},
-                lambda c: c != {},
-                lambda c: c | {"more": 1},
-            )
-        ),
+        *((read, list(CONFIG)) for read in (lambda c: {**c}, dict, sorted, str, lambda c: list(c.items()))),
     ],
 )
 def test_parameters_that_a_data_function_reads_are_recorded(read: Callable[[Any], Any], names: list[str]) -> None:
@@ -134,5 +109,8 @@ def test_a_study_records_the_data_of_each_combination() -> None:
     assert first_recorded(recorded) == {"size": 3}
     assert recorded_for(prints[2], {"size": 9}) == prints[2]
     other = with_combination(recorded, ConfigReads({"size": 3}, ("columns",)), prints[2])
-    assert [change.split()[:3] for change in differences(recorded, other)] == [["with", "size=3", "the"]] * 2
+    assert [change.split()[:3] for change in differences(recorded, other)] == [
+        ["with", "size=3", "train.x"],
+        ["with", "size=3", "train.y"],
+    ]
     assert len(differences(prints[2], recorded)) == 1

@@ -60,12 +60,6 @@ def test_numbers_lists_and_bytes_become_inputs_side_by_side(tmp_path: Path) -> N
     assert data.facts == {"inputs": 6, "columns": ["b", "flag", "v", "image"]}
 
 
-@pytest.mark.parametrize("labels", [[3, 7] * 5, [False, True] * 5, pa.array(["u", "v"] * 5).dictionary_encode()])
-def test_classes_are_the_sorted_values(tmp_path: Path, labels: Any) -> None:
-    data = load(_file(tmp_path, {"x": range(10), "label": labels}))
-    assert np.array_equal(data.train.y.argmax(axis=1), data.train.x[:, 0] % 2)
-
-
 def test_a_fifth_is_held_out_by_the_number_of_rows_alone(tmp_path: Path) -> None:
     first = load(_file(tmp_path, {"x": range(100), "target": range(100)}))
     second = load(_file(tmp_path, {"x": range(100), "target": [0.5] * 100}))
@@ -80,24 +74,16 @@ def test_a_fifth_is_held_out_by_the_number_of_rows_alone(tmp_path: Path) -> None
     "columns",
     [
         {"x": range(9)},
-        {"x": range(9), "label": range(9), "target": range(9)},
         {"label": ["a", "b", "c"] * 3},
+        {"x": [b"a"] * 8, "target": range(8)},
         {"x": range(4), "label": ["a", "b"] * 2},
-        {"x": [1, None, *range(7)], "label": ["a", "b", "c"] * 3},
         {"x": range(9), "label": ["a", "b", None] * 3},
         {"x": [float("nan"), *range(8)], "label": ["a", "b", "c"] * 3},
-        {"x": [1e300, *range(8)], "label": ["a", "b", "c"] * 3},
-        {"x": pa.array([1] * 9, pa.timestamp("s")), "target": range(9)},
         {"x": range(9), "label": [0.5] * 9},
         {"x": range(9), "label": ["a"] * 9},
-        {"x": range(9), "target": ["a"] * 9},
         {"x": [[1, 2], [3]] * 4, "target": range(8)},
-        {"x": pa.array([[]] * 8, pa.list_(pa.int8())), "target": range(8)},
-        {"x": [["a"]] * 8, "target": range(8)},
-        {"x": [[1, None]] * 8, "target": range(8)},
         {"x": range(8), "target": range(8), "split": ["train"] * 8},
         {"x": range(8), "target": range(8), "split": ["train", "val"] * 4},
-        {"x": range(8), "target": range(8), "split": ["train", None] * 4},
         {"x": range(8), "target": range(8), "split": range(8)},
         {"x": range(1500), "label": range(1500)},
     ],
@@ -111,13 +97,8 @@ def test_a_broken_rule_is_refused_with_the_file(tmp_path: Path, columns: dict[st
     "columns",
     [
         {"x": range(ROWS), "v": [[i, -i] for i in range(ROWS)], "target": range(ROWS)},
-        {"x": range(ROWS), "label": ["b", "a", "c"] * 100},
-        {
-            "x": range(ROWS),
-            "image": pa.array([bytes([i % 256] * 9) for i in range(ROWS)], pa.binary(9)),
-            "target": range(ROWS),
-        },
-        {"text": [f"no. {i}" for i in range(ROWS)], "label": [True, False] * 150},
+        {"x": range(ROWS), "label": pa.array(["b", "a", "c"] * 100).dictionary_encode()},
+        {"image": pa.array([bytes([i % 256] * 9) for i in range(ROWS)], pa.binary(9)), "label": [True, False] * 150},
         {"text": [f"no. {i}" for i in range(ROWS)], "x": range(ROWS), "label": [3, 4] * 150},
         {"x": range(ROWS), "label": [7, 9] * 150, "split": ["train", "train", "test", "validation", "train"] * 60},
     ],
@@ -133,7 +114,7 @@ def test_a_stream_has_the_rows_of_loaded_files(tmp_path: Path, columns: dict[str
         parts = split.x if isinstance(split.x, dict) else {"x": split.x}
         assert np.array_equal(y, split.y)
         assert all(np.array_equal(x[part], parts[part]) and x[part].dtype == parts[part].dtype for part in parts)
-        assert (stream.rows, stream.targets) == (split.rows, split.y.shape[1])
+        assert stream.rows == split.rows
 
 
 @pytest.mark.parametrize("buffer", [1, 7, 50, 10_000])
@@ -144,12 +125,6 @@ def test_a_seed_gives_an_order_of_all_rows(tmp_path: Path, buffer: int) -> None:
     assert np.array_equal(first["x"], y)
     assert not np.array_equal(first["x"], other["x"])
     assert Counter(first["x"][:, 0]) == Counter(_whole(train)[0]["x"][:, 0])
-
-
-def test_a_large_buffer_moves_rows_far_from_their_files(tmp_path: Path) -> None:
-    train = load(_folder(tmp_path, {"x": range(ROWS), "target": range(ROWS)}), buffer=150).train
-    x = _whole(train, 5)[0]["x"][:, 0]
-    assert len(set(x[:40] // 30)) >= 5
 
 
 def test_size_decides_unless_a_choice_is_recorded(tmp_path: Path) -> None:
@@ -168,20 +143,6 @@ def test_other_content_of_a_stream_is_noticed(tmp_path: Path) -> None:
     before = fingerprint(load(data, buffer=50))
     _folder(tmp_path, {"x": range(1, ROWS + 1), "target": range(ROWS)})
     assert any("train" in change for change in differences(before, fingerprint(load(data, buffer=50))))
-
-
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {"x": range(ROWS), "label": ["a", "b", None] * 100},
-        {"x": range(ROWS), "label": ["a"] * ROWS},
-        {"x": range(ROWS), "target": range(ROWS), "split": ["train"] * ROWS},
-        {"x": range(ROWS), "label": [i / 2 for i in range(ROWS)]},
-    ],
-)
-def test_labels_and_splits_of_a_stream_are_checked_before_training(tmp_path: Path, columns: dict[str, Any]) -> None:
-    with pytest.raises(DataError):
-        load(_folder(tmp_path, columns), buffer=50)
 
 
 @pytest.mark.parametrize("values", [[[1]] * 150 + [[1, 2]] * 150, [None, *range(ROWS - 1)]])
@@ -211,37 +172,21 @@ def folder(tmp_path: Path) -> Path:
     ("data", "names"),
     [
         ("rows/", ["a.parquet", "b.parquet", "more/c.parquet", "z.parquet"]),
-        ("rows/*.parquet", ["a.parquet", "b.parquet", "z.parquet"]),
-        ("*/*/c*", ["more/c.parquet"]),
+        ("rows/more/c.parquet", ["more/c.parquet"]),
     ],
 )
-def test_folders_and_patterns_name_files_in_order(
+def test_files_and_folders_are_found_in_order(
     folder: Path, monkeypatch: pytest.MonkeyPatch, data: str, names: list[str]
 ) -> None:
     (folder / "rows/z.parquet").symlink_to(folder / "rows/a.parquet")
     monkeypatch.chdir(folder)
-    for spelling in (data, f"{folder}/{data}", f"file://{folder}/{data}"):
+    monkeypatch.setenv("HOME", str(folder))
+    for spelling in (data, f"./{data}", f"~/{data}", f"{folder}/{data}", f"file://{folder}/{data}"):
         assert is_parquet(spelling)
         assert [path.rpartition("rows/")[2] for path in ParquetFiles.find(spelling).paths] == names
 
 
-def test_paths_of_a_file_may_be_relative_or_uris(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = _file(tmp_path, {"x": range(10), "target": range(10)})
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for spelling in ("data.parquet", "./data.parquet", "~/data.parquet", f"file://{path}"):
-        assert load(spelling).train.rows == 8
-
-
-def test_the_hash_is_that_of_the_content(folder: Path) -> None:
-    before = ParquetFiles.find(f"{folder}/rows/").hash
-    (folder / "rows").rename(folder / "moved")
-    assert ParquetFiles.find(f"{folder}/moved/").hash == before
-    pq.write_table(pa.table({"x": range(1, 11), "target": range(10)}), folder / "moved/a.parquet", row_group_size=4)
-    assert ParquetFiles.find(f"{folder}/moved/").hash != before
-
-
-@pytest.mark.parametrize("data", ["empty/", "rows/*.csv", "gone/", "gone.parquet", "rows/text.parquet", "a\0.parquet"])
+@pytest.mark.parametrize("data", ["empty/", "gone/", "gone.parquet", "rows/text.parquet", "a\0.parquet"])
 def test_missing_and_broken_files_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch, data: str) -> None:
     (folder / "empty").mkdir()
     (folder / "rows/text.parquet").write_text("x,label\n1,2\n")

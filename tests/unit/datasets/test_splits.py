@@ -10,19 +10,7 @@ import pytest
 import tensorflow as tf
 from scipy.sparse import csr_matrix
 
-from pipeline.datasets import (
-    DATASETS,
-    GENERATOR,
-    PY_DATASET,
-    TF_DATA,
-    Dataset,
-    Split,
-    batches_of,
-    is_endless,
-    kind_of,
-    leaves,
-    load,
-)
+from pipeline.datasets import DATASETS, Dataset, Split, batches_of, is_endless, kind_of, leaves, load
 from pipeline.errors import DataError, StorageError
 
 X, Y = np.zeros((4, 2), np.float32), np.zeros((4, 1), np.float32)
@@ -46,15 +34,9 @@ def test_a_split_holds_arrays_dicts_and_lists_of_them() -> None:
     two = {"left": np.zeros((5, 2)), "right": np.zeros((5, 3))}
     split = Split(two, [np.zeros(5), np.zeros((5, 4))], np.ones(5))
     assert (split.rows, isinstance(split.y, tuple)) == (5, True)
-    assert [len(leaf) for leaf in leaves(({"x": np.zeros(1), "y": (np.zeros(2), np.zeros(3))}, None))] == [1, 2, 3]
-    assert Split([[1.0], [2.0]], np.zeros(2)).x == [[1.0], [2.0]]
     assert [part.shape for part in leaves(tuple(split.part(slice(2))))] == [(2, 2), (2, 3), (2,), (2, 4), (2,)]
-
-
-def test_a_split_unpacks_as_its_tuple() -> None:
     x, y = Dataset(train=(X, Y)).train
-    assert (x.shape, y.shape) == (X.shape, Y.shape)
-    assert len(list(Split(X))) == 1
+    assert (x.shape, y.shape, len(list(Split(X)))) == (X.shape, Y.shape, 1)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +46,7 @@ def test_a_split_unpacks_as_its_tuple() -> None:
         ((np.zeros(4), np.zeros(4), np.ones(5)), "5 in weight"),
         (([np.zeros(2)] * 3, np.zeros(3)), "np.stack"),
         ((csr_matrix(np.eye(3)), np.zeros(3)), "toarray()"),
-        ((np.zeros(3), None, np.ones(3)), "no targets"),
+        ((np.zeros(3), None, np.ones(3)), "targets missing"),
         ((np.zeros(3), {"one": np.zeros(3), "two": np.zeros(3)}, {"one": np.ones(3)}), "a dict of one, two"),
         ((np.zeros(3), np.zeros(3), [np.ones(3), np.ones(3)]), "a tuple of 2"),
     ],
@@ -81,13 +63,14 @@ def test_frames_series_and_tensors_become_arrays() -> None:
     assert [part.tolist() for part in split] == [[[1.0, 3.0], [2.0, 4.0]], [[1.0], [2.0]], [3.0, 4.0]]
     columns = Split(dict(frame), [tf.constant([[1], [2]]), tf.constant([3, 4])])
     assert [type(part) for part in leaves((columns.x, columns.y))] == [np.ndarray] * 4
+    words = pd.Series(["a", "b"])
+    assert Split(words, np.zeros(2)).x.tolist() == [["a"], ["b"]]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
         ({"a": pd.array([1, None], "Int64"), "b": [0.5, 1.0]}, [[1.0, 0.5], [np.nan, 1.0]]),
-        ({"a": [True, False], "b": [3, 4]}, [[1, 3], [0, 4]]),
         ({"a": pd.array([1, 2], "Int8"), "b": pd.array([True, False], "boolean")}, [[1, 1], [2, 0]]),
     ],
 )
@@ -95,63 +78,47 @@ def test_mixed_columns_of_numbers_become_numbers(columns: dict[str, Any], expect
     x = Split(pd.DataFrame(columns), np.zeros(2)).x
     assert x.dtype.kind in "biuf"  # type: ignore[union-attr]
     np.testing.assert_array_equal(x, expected)
-
-
-def test_a_frame_of_numbers_and_text_is_refused_with_the_column() -> None:
     with pytest.raises(DataError, match="city"):
-        Split(pd.DataFrame({"age": [1, 2], "city": ["a", "b"]}), np.zeros(2))
+        Split(pd.DataFrame({**columns, "city": ["a", "b"]}), np.zeros(2))
 
 
 @pytest.mark.parametrize("given", [(X, Y), Split(X, Y), X, {"a": X}, generator, Sequence(3)])
 def test_tuples_arrays_and_pipelines_are_splits(given: Any) -> None:
-    data = Dataset(given, given)
+    data = Dataset(train=given, validation=given)
     assert (data.name, sorted(data.splits)) == ("data", ["train", "validation"])
     assert (list(data.arrays) == []) == (data.train is given and not isinstance(given, Split))
 
 
-def test_splits_without_a_name_come_in_their_order() -> None:
-    one, two, three = (Split(np.zeros((rows, 2)), np.zeros(rows)) for rows in (1, 2, 3))
-    named = {"train": 1, "validation": 2, "test": 3}
-    for data in (Dataset(one, two, three), Dataset("d", one, two, three), Dataset(one, test=three, validation=two)):  # type: ignore[arg-type]
-        assert {name: split.rows for name, split in data.splits.items()} == named
-    with pytest.raises(DataError):
-        Dataset(one, two, three, three)  # type: ignore[arg-type]
-    with pytest.raises(DataError):
-        Dataset()
+@pytest.mark.parametrize("arguments", [(Split(X, Y), Split(X, Y)), ()])
+def test_a_data_set_needs_a_name_that_is_text_and_a_train_split(arguments: Any) -> None:
+    with pytest.raises(DataError, match="train"):
+        Dataset(*arguments)
 
 
-@pytest.mark.parametrize(("rows", "share", "kept"), [(10, 0.3, 7), (1437, 0.2, 1149), (5, 0.5, 2), (1000, 0.1, 900)])
+@pytest.mark.parametrize(("rows", "share", "kept"), [(10, 0.3, 7), (1437, 0.2, 1149), (5, 0.5, 2)])
 def test_validation_split_takes_the_last_rows_as_fit_does(rows: int, share: float, kept: int) -> None:
     numbers = np.arange(rows)
-    data = Dataset(Split({"a": numbers, "b": numbers}, (numbers,), numbers), validation_split=share)
+    data = Dataset(train=Split({"a": numbers, "b": numbers}, (numbers,), numbers), validation_split=share)
     for split, expected in ((data.train, numbers[:kept]), (data.validation, numbers[kept:])):
         assert all(np.array_equal(part, expected) for part in leaves(tuple(split)))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"validation_split": 0.0},
-        {"validation_split": 20},
-        {"validation_split": 0.2, "validation": (X, Y)},
-        {"validation_split": 0.2, "train": generator},
-    ],
-)
+@pytest.mark.parametrize("changes", [{"validation_split": 20}, {"validation": (X, Y)}, {"train": generator}])
 def test_a_validation_split_that_cannot_divide_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="validation_split"):
-        Dataset(**{"train": (X, Y), **changes})
+        Dataset(**{"train": (X, Y), "validation_split": 0.2, **changes})
 
 
 @pytest.mark.parametrize(
     ("split", "kind", "batches", "endless"),
     [
-        (tf.data.Dataset.range(8).batch(2), TF_DATA, 4, False),
-        (tf.data.Dataset.range(8).batch(2).repeat(), TF_DATA, None, True),
-        (tf.data.Dataset.range(8).filter(lambda n: n > 2).batch(2), TF_DATA, None, False),
-        (Sequence(3), PY_DATASET, 3, False),
-        (Sequence(None), PY_DATASET, None, True),
-        (generator, GENERATOR, None, False),
-        (lambda rows=3: iter([rows]), GENERATOR, None, False),
+        (tf.data.Dataset.range(8).batch(2), "tf.data.Dataset", 4, False),
+        (tf.data.Dataset.range(8).batch(2).repeat(), "tf.data.Dataset", None, True),
+        (tf.data.Dataset.range(8).filter(lambda n: n > 2).batch(2), "tf.data.Dataset", None, False),
+        (Sequence(3), "keras.utils.PyDataset", 3, False),
+        (Sequence(None), "keras.utils.PyDataset", None, True),
+        (generator, "generator function", None, False),
+        (lambda rows=3: iter([rows]), "generator function", None, False),
         (Sequence, None, None, False),
         (lambda rows: iter([rows]), None, None, False),
     ],
@@ -175,15 +142,6 @@ def test_pipelines_that_cannot_be_read_are_refused(split: Any, hint: str) -> Non
     assert hint in str(refused.value)
 
 
-def test_a_loaded_data_set_is_read_only_and_the_users_arrays_stay_writable() -> None:
-    x, y = np.ones((4, 2)), np.zeros(4)
-    data = load(lambda: Dataset("mine", (x, y), ({"a": x}, (y, y), np.ones(4))))
-    x /= 2
-    assert np.shares_memory(data.train.x, x)
-    assert not any(leaf.flags.writeable for split in data.splits.values() for leaf in leaves(tuple(split)))
-    assert data.bytes == 2 * (64 + 32) + 2 * 32
-
-
 @pytest.mark.parametrize(
     ("split", "found"),
     [
@@ -191,7 +149,7 @@ def test_a_loaded_data_set_is_read_only_and_the_users_arrays_stay_writable() -> 
         (Split(np.array([{}, {}]), np.zeros(2)), "object"),
         (Split(np.array(["2026-01-01", "2026-01-02"], "M8[D]"), np.zeros(2)), "datetime64"),
         (Split(np.zeros(2), np.zeros(2, complex)), "complex"),
-        (Split([[1.0], [2.0]], np.zeros(2)), "list"),
+        (Split([[1.0], [2.0]], np.zeros(2)), "list"),  # type: ignore[list-item]
         (Split({"port": np.array(["S", None], object)}, np.zeros(2)), "object"),
         (Split(np.zeros((0, 2)), np.zeros(0)), "no rows"),
     ],
@@ -200,11 +158,8 @@ def test_what_a_network_cannot_take_is_refused(split: Split, found: str) -> None
     with pytest.raises(DataError, match="validation split") as refused:
         load(lambda: Dataset("mine", (X, Y), split))
     assert found in str(refused.value)
-
-
-def test_inputs_may_be_text() -> None:
     words = np.array(["a", "b", "c", "d"], object)
-    assert load(lambda: Dataset("mine", (words, Y), ({"w": words.astype("U1")}, Y))).train.rows == 4
+    assert load(lambda: Dataset("mine", (words, Y), ({"w": words.astype("U1")}, Y))).bytes > 0
 
 
 def test_errors_of_a_data_function_keep_their_cause() -> None:

@@ -97,7 +97,7 @@ TWO = [Objective("val_accuracy", "max"), Objective("speed", "max")]
 @pytest.mark.parametrize(
     ("fields", "name", "level", "text"),
     [
-        ({"data": with_a_hole}, "data", "error", "1 in the inputs of train"),
+        ({"data": with_a_hole}, "data", "error", "1 in train.x"),
         ({"data": other_rows_each_time}, "data", "warning", "different data at each call"),
         ({"objectives": Objective("val_acc", "max")}, "objective", "error", "accuracy, loss, val_accuracy, val_loss"),
         ({"objectives": TWO}, "objective", "warning", "speed"),

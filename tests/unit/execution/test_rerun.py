@@ -6,22 +6,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import Budget, Fit, Objective, TuneJob, Uniform, run
+from pipeline import Budget, Objective, TuneJob, Uniform, run
 from pipeline.errors import JobNotFound
 from pipeline.execution.rerun import rerun
-from pipeline.schedulers import ASHA
 from pipeline.storage import Store
 
 OFFSET = {"by": 0.0}
-
-
-def one_layer(config: Mapping[str, Any]) -> Any:
-    """A network of one layer for the digits."""
-    import keras
-
-    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10, activation="softmax")])
-    model.compile(keras.optimizers.SGD(config["rate"]), loss="categorical_crossentropy", metrics=["accuracy"])
-    return model
 
 
 def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -54,20 +44,6 @@ def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
     assert again.equal
     assert all(epoch.recorded["distance"] == epoch.metrics["distance"] for epoch in again.epochs)
     assert {path: store.read(path) for path in store.files()} == before
-
-
-@pytest.mark.parametrize("folds", [1, pytest.param(2, marks=pytest.mark.long)])
-def test_epochs_that_only_a_comparison_validated_are_validated_again(folds: int, tmp_path: Path) -> None:
-    """A rerun validates the milestones and the last epoch too, which `validation_freq` leaves out, and equals."""
-    job = TuneJob(
-        name="layers", model=one_layer, data="digits", space={"rate": Uniform(0.01, 0.1)},
-        objectives=[Objective("val_accuracy", "max")], scheduler=ASHA(grace_period=2, reduction_factor=2),
-        budget=Budget(trials=1, epochs=4), resources={"workers": 0}, fit=Fit(validation_freq=3), folds=folds,
-    )  # fmt: skip
-    run(job, storage=tmp_path, note=lambda _: None)
-    again = rerun(tmp_path / "layers", trial="0000")
-    assert [epoch.differing for epoch in again.epochs] == [(), (), (), ()]
-    assert ["val_accuracy" in epoch.metrics for epoch in again.epochs] == [False, True, True, True]
 
 
 def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:

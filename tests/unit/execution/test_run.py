@@ -266,8 +266,8 @@ def test_surprises_in_the_data_are_noted():
     (infinite,) = data_notes(trained, Dataset("rows", holes, split), {})
     (unhashed,) = data_notes(trained, Dataset("rows", split, split), recorded)
     assert unvalidated.startswith("there is no validation split")
-    assert infinite.startswith("the data have numbers that are NaN or infinite: 2 in the inputs of train")
-    assert "the train pipeline" in unhashed
+    assert infinite.startswith("the data have numbers that are NaN or infinite: 2 in train.x")
+    assert "changes of train:" in unhashed
 
 
 AWAY = StorageUnreachable("Cannot look at s3://b/s: no server. Fix that, or choose another storage with --storage.")

@@ -43,7 +43,7 @@ def faults(**fields: Any) -> tuple[Fault, ...]:
         {"resources": Resources(cpus=0.5, gpus=2, workers=0, strategy="mirrored"), "seed": 7, "trial_seeds": True},
         {"space": {}},
         {"folds": 3, "repeats": 2},
-        {"fit": Fit(class_weight=weights, steps_per_epoch=3, validation_freq=[1, 4])},
+        {"fit": Fit(class_weight=weights, steps_per_epoch=3)},
         {"phases": [Phase(at=2, prepare=unfreeze), Phase("weeks", unfreeze)], "space": {"weeks": 3}},
     ],
 )
@@ -114,7 +114,6 @@ class Foreign:
         ({"fit": {"class_weight": {0: -1.0}}}, "fit.class_weight", "at least 0"),
         ({"fit": {"class_weight": {0: 10**400}}}, "fit.class_weight", "dict"),
         ({"fit": {"steps_per_epoch": 0}}, "fit.steps_per_epoch", "whole number of at least 1"),
-        ({"fit": {"validation_freq": []}}, "fit.validation_freq", "a list of epochs from 1"),
         ({"fit": {"shuffle": 1}}, "fit.shuffle", "true or false"),
         ({"fit": {"epochs": 3}}, "fit.epochs", "epochs is a field of Budget"),
         ({"phases": [Phase(0, unfreeze)]}, "phases.0.at", "at least 1, or the name of a hyperparameter"),

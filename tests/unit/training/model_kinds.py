@@ -44,7 +44,6 @@ weighted = data_of(lambda draw, n: (_numbers(draw, n, 6), _labels(draw, n), draw
 binary = data_of(lambda draw, n: (_numbers(draw, n, 6), draw.integers(0, 2, (n, 1)).astype(np.float32)))
 images = data_of(lambda draw, n: (_numbers(draw, n, 6, 6, 2), _labels(draw, n)))
 words = data_of(lambda draw, n: (draw.integers(0, 20, (n, 3)).astype(np.int32), _labels(draw, n)))
-named = data_of(lambda draw, n: ({"a": _numbers(draw, n, 6), "b": _numbers(draw, n, 3)}, _labels(draw, n)))
 weighted_targets = data_of(
     lambda draw, n: (
         _numbers(draw, n, 6),
@@ -64,13 +63,6 @@ def _compiled(model: keras.Model, optimizer: Any, **options: Any) -> keras.Model
 def dense(config: Mapping[str, Any]) -> keras.Model:
     model = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3, activation="softmax")])
     return _compiled(model, optimizers.SGD(0.1, momentum=0.9))
-
-
-def _dict_inputs(config: Mapping[str, Any]) -> keras.Model:
-    a, b = keras.Input((6,), name="a"), keras.Input((3,), name="b")
-    joined = layers.Concatenate()([layers.Dense(4, kernel_regularizer="l2")(a), layers.Dense(4, activation="tanh")(b)])
-    model = keras.Model({"a": a, "b": b}, layers.Dense(3, activation="softmax")(joined))
-    return _compiled(model, optimizers.Adam(0.01, clipnorm=0.5))
 
 
 def _two_outputs(config: Mapping[str, Any]) -> keras.Model:
@@ -126,13 +118,6 @@ def _area(config: Mapping[str, Any]) -> keras.Model:
     return _compiled(model, optimizers.Adamax(rate), loss="binary_crossentropy", metrics=metrics)
 
 
-def _accumulated(config: Mapping[str, Any]) -> keras.Model:
-    model = keras.Sequential(
-        [keras.Input((6,)), layers.Dense(8, kernel_constraint="max_norm"), layers.Dense(3, "softmax")]
-    )
-    return _compiled(model, optimizers.AdamW(0.05, gradient_accumulation_steps=2, amsgrad=True))
-
-
 def averaged(config: Mapping[str, Any]) -> keras.Model:
     model = keras.Sequential(
         [keras.Input((6,)), layers.Dense(8, "relu"), layers.BatchNormalization(), layers.Dense(3, "softmax")]
@@ -171,12 +156,10 @@ def _recurrent(config: Mapping[str, Any]) -> keras.Model:
 
 KINDS = {
     "Sequential without Input, momentum": Kind(dense, rows_of_six),
-    "dict inputs, L2, clipnorm": Kind(_dict_inputs, named, 11),
     "two outputs, weights of each": Kind(_two_outputs, weighted_targets),
     "subclassed, sample weights, Adagrad": Kind(_subclassed, weighted),
     "train_step of its own, Ftrl": Kind(_own_step, rows_of_six, 11),
     "AUC, Adamax, learning rate schedule": Kind(_area, binary),
-    "gradient accumulation, AdamW, constraint": Kind(_accumulated, rows_of_six),
     "BatchNormalization, EMA, even batches": Kind(averaged, rows_of_six, 11),
     "augmentation, convolution, BatchNormalization, Dropout": Kind(convolution, images),
     "Embedding, LSTM with dropout, Adadelta": Kind(_recurrent, words),

@@ -1,6 +1,6 @@
 """Programs whose data are pipelines: rows, images, texts, and models with their own steps, on small made-up data."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +45,6 @@ def shuffled_of_unknown_length() -> Dataset:
     return Dataset("unknown", data.train.unbatch().filter(lambda x, _: x[0] > -1).shuffle(9).batch(8), data.validation)
 
 
-def repeated() -> Dataset:
-    data = shuffled()
-    rows = tf.data.Dataset.from_tensor_slices(_rows()).shuffle(ROWS).repeat(2).batch(8)
-    return Dataset("repeated", rows, data.validation)
-
-
 class Rows(keras.utils.PyDataset):
     def __init__(self, seed: int, rows: int) -> None:
         super().__init__()
@@ -76,17 +70,6 @@ class ShuffledRows(Rows):
 
 def shuffled_py_dataset() -> Dataset:
     return Dataset("py", ShuffledRows(0, ROWS), Rows(1, VALIDATION))
-
-
-def generated() -> Iterator[Any]:
-    x, y = _rows()
-    order = np.random.permutation(ROWS)
-    for begin in range(0, ROWS, 8):
-        yield x[order[begin : begin + 8]], y[order[begin : begin + 8]]
-
-
-def generators() -> Dataset:
-    return Dataset("generated", generated, Split(*_rows(1, VALIDATION)))
 
 
 def without_targets() -> Dataset:
@@ -143,38 +126,6 @@ def reading(config: Mapping[str, Any]) -> keras.Model:
     return model
 
 
-class VAE(keras.Model):
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = keras.Sequential([layers.Input((6,)), layers.Dense(4)])
-        self.decoder = keras.Sequential([layers.Input((2,)), layers.Dense(6)])
-        self.seed_generator = keras.random.SeedGenerator(7)
-        self.total = keras.metrics.Mean(name="loss")
-
-    @property
-    def metrics(self) -> list[Any]:
-        return [self.total]
-
-    def train_step(self, data: Any) -> Any:
-        with tf.GradientTape() as tape:
-            mean, log_variance = tf.split(self.encoder(data), 2, axis=1)
-            noise = keras.random.normal(tf.shape(mean), seed=self.seed_generator)
-            rebuilt = self.decoder(mean + tf.exp(log_variance / 2) * noise)
-            kl = tf.reduce_mean(tf.square(mean) + tf.exp(log_variance) - log_variance - 1)
-            loss = tf.reduce_mean(tf.square(rebuilt - data)) + 0.1 * kl
-        self.optimizer.apply_gradients(
-            zip(tape.gradient(loss, self.trainable_weights), self.trainable_weights, strict=True)
-        )
-        self.total.update_state(loss)
-        return {"loss": self.total.result()}
-
-
-def vae(config: Mapping[str, Any]) -> keras.Model:
-    model = VAE()
-    model.compile(keras.optimizers.Adam(0.01))
-    return model
-
-
 class GAN(keras.Model):
     def __init__(self) -> None:
         super().__init__()
@@ -220,10 +171,7 @@ def gan(config: Mapping[str, Any]) -> keras.Model:
 PROGRAMS: dict[str, Program] = {
     "shuffled rows": Program(shuffled, dense),
     "unknown length": Program(shuffled_of_unknown_length, dense),
-    "repeated": Program(repeated, dense),
     "augmented images": Program(augmented_images, convolutional),
     "PyDataset with state": Program(shuffled_py_dataset, dense),
-    "generator": Program(generators, dense),
-    "VAE": Program(without_targets, vae, "loss"),
     "GAN": Program(without_targets, gan, "g_loss"),
 }

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ import tensorflow as tf
 from keras import layers
 
 from pipeline.datasets import Dataset
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import Objective, Resources, TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.arrays import first_inputs
-from pipeline.training.build import ModelBuilder, build_callbacks, build_model, recorded_inputs
+from pipeline.training.build import build_callbacks, build_model, build_untrained
 from pipeline.training.global_state import kept_global_state
-from pipeline.training.persistent_objects import refuse_shared_weights
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.model_kinds import KINDS, dense, rows_of_six
 from tests.unit.training.training import epochs_of, job_of, resumes_exactly, same, weights_of
@@ -51,11 +49,10 @@ def the_same_model(config: Config) -> keras.Model:
     ("build", "message"),
     [
         (lambda _: None, "returned None"),
-        (lambda _: keras.Sequential, "object of type type"),
         (lambda config: (dense(config), []), "object of type tuple"),
         (lambda _: keras.Sequential([layers.Dense(3)]), "not compiled"),
-        (with_one_optimizer, "an optimiser of Keras serves one model"),
-        (the_same_model, "would train the same one"),
+        (with_one_optimizer, "an optimiser that is made outside"),
+        (the_same_model, "a model that is made outside"),
     ],
 )
 def test_results_other_than_a_compiled_model_of_the_trials_own_are_refused(build: Any, message: str) -> None:
@@ -67,11 +64,6 @@ def test_results_other_than_a_compiled_model_of_the_trials_own_are_refused(build
 def test_results_other_than_callbacks_are_refused(found: Any) -> None:
     with pytest.raises(ModelError, match="callbacks"):
         build_callbacks(job_of(dense, callbacks=lambda _: found), {}, seed=0)
-
-
-def test_a_model_needs_data() -> None:
-    with pytest.raises(DataError, match="no data"):
-        TrainerFactory(job_of(dense), None)
 
 
 def test_weights_and_names_depend_only_on_the_seed() -> None:
@@ -167,11 +159,6 @@ BASE.trainable = False
 BASE.layers[1].trainable = True
 
 
-@cache
-def kept_body() -> layers.Layer:
-    return layers.Dense(5)
-
-
 def compiled(*parts: Any, model: Any = None) -> keras.Model:
     model = model or keras.Sequential([keras.Input((6,)), *parts, layers.Dense(3, activation="softmax")])
     model.compile(keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy", jit_compile=False)
@@ -185,7 +172,6 @@ def enclosed() -> Callable[[], keras.Model]:
 
 MODELS: Mapping[str, Callable[[], keras.Model]] = {
     "augmentation": lambda: compiled(NOISE),
-    "cached": lambda: compiled(kept_body()),
     "closure": enclosed(),
 }
 
@@ -217,48 +203,22 @@ def test_layers_of_all_trials_keep_their_names_their_freezing_and_what_the_user_
         assert (BASE.layers[0].kernel.numpy() == 1).all()
 
 
-def test_folds_that_would_train_the_same_weights_are_refused() -> None:
-    body = layers.Dense(5, name="body")
-    factory = TrainerFactory(job_of(lambda: compiled(body), folds=2), rows_of_six())
-    with pytest.raises(ModelError, match="body/kernel"):
-        factory.learner({}, seed=1)
-    frozen = layers.Dense(5, trainable=False)
-    refuse_shared_weights([compiled(frozen), compiled(frozen)])
-
-
 # Models without training.
 
 
-def test_a_model_is_built_from_its_config_seed_and_a_record_of_its_data() -> None:
+def test_a_model_is_built_from_its_config_and_seed() -> None:
     factory = TrainerFactory(job_of(dense), rows_of_six())
     expected = factory.build({}, seed=4)
-    record = {"train.x": {"shape": [44, 6], "dtype": "float32"}}
-    found = ModelBuilder(factory.job, lambda: recorded_inputs(record)).build({}, seed=4)
+    found = build_untrained(factory.job, lambda: EXAMPLE, {}, seed=4)
     assert same(weights_of(found), weights_of(expected))
-    assert recorded_inputs({}) is None
-    tree = recorded_inputs({"train.x.a.0": record["train.x"], "train.x.a.1": {"shape": [4, 1], "dtype": "O"}})
-    assert tree["a"][0].shape == (1, 6)
-    assert tree["a"][1].dtype == tf.string
 
 
-CLASSES: list[str] = []
+ADAPTED = layers.Normalization()
 
 
-@pytest.mark.parametrize("kind", ["adapted", "set"])
-def test_a_model_is_rebuilt_with_what_its_data_function_adapts_or_sets(kind: str) -> None:
-    norm = layers.Normalization()
-    CLASSES.clear()
-
-    def data() -> Dataset:
-        found = rows_of_six()
-        if kind == "adapted":
-            norm.adapt(found.train.x + 5)
-        else:
-            CLASSES.extend("abc")
-        return found
-
-    def model() -> keras.Model:
-        return compiled(norm) if kind == "adapted" else compiled(layers.Dense(len(CLASSES) or 1 / len(CLASSES)))
-
-    ModelBuilder(job_of(model, data=data), lambda: EXAMPLE).build({}, seed=1)
-    assert kind == "set" or np.allclose(norm.mean, (rows_of_six().train.x + 5).mean(axis=0), atol=1e-4)
+def test_a_layer_that_the_data_function_of_another_process_adapts_is_refused() -> None:
+    job = job_of(lambda: compiled(ADAPTED), data=rows_of_six)
+    with pytest.raises(ModelError, match="is not adapted in this process"):
+        built(job)
+    ADAPTED.adapt(rows_of_six().train.x)
+    assert built(job).built

@@ -21,13 +21,12 @@ from pipeline.storage.scratch import SharedFolder, close_shared_folders
 from pipeline.study import Objective, TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.arrays import as_batch, first_inputs, folds_of, order_of, span_of
-from pipeline.training.build import ModelBuilder
 from pipeline.training.data import load_data, without_validation
 from pipeline.training.metrics import NotNumeric, as_number
 from pipeline.training.shared_cache import in_data_call
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training import training
-from tests.unit.training.model_kinds import dense, rows_of_six
+from tests.unit.training.model_kinds import dense
 from tests.unit.training.training import epochs_of, job_of
 
 
@@ -77,64 +76,18 @@ def test_an_objective_of_validation_needs_a_validation_split() -> None:
     assert "compared by loss" in (without_validation(job, load_data(job)) or "")
 
 
-# What a data function sets up outside of itself.
-
-
-@pytest.mark.parametrize("kind", ["adapts", "appends", "sets an attribute", "nothing"])
-def test_a_data_function_that_sets_up_models_is_called_once_where_they_train(kind: str) -> None:
-    class Encoder:
-        def __init__(self) -> None:
-            self.classes: Any = None
-
-    calls, names, norm, encoder = list[int](), list[str](), layers.Normalization(), Encoder()
-    job = _calling(kind, calls, names, norm, encoder)
-    driver = load_data(job)
-    assert driver is not None
-    assert driver.sets_up == (kind != "nothing")
-    assert len(calls) == 1
-
-
-def _calling(kind: str, calls: list[int], names: list[str], norm: Any, encoder: Any) -> TuneJob:
-    class Job:
-        """A data function that is the method of an object which holds what it changes."""
-
-        def __init__(self) -> None:
-            self.norm, self.names, self.encoder = norm, names, encoder
-
-        def data(self) -> Dataset:
-            calls.append(1)
-            found = rows_of_six()
-            if kind == "adapts":
-                self.norm.adapt(found.train.x)
-            elif kind == "appends":
-                self.names.append("a")
-            elif kind != "nothing":
-                self.encoder.classes = 3
-            return found
-
-    return job_of(dense, data=Job().data)
-
-
-SCALE = 0.0
+# Data of configs.
 
 
 def wide(config: Mapping[str, Any]) -> Dataset:
     width = config["width"]
-    # In another module: a list of this one would be something that the function sets up.
     training.CALLS.append((width, str(Path.cwd())))
     x = np.random.normal(size=(24, width)).astype("float32")
     return Dataset("wide", *(Split(part, part.sum(axis=1)) for part in (x[:16], x[16:])))
 
 
-def wide_and_scaled(config: Mapping[str, Any]) -> Dataset:
-    global SCALE
-    SCALE = float(config["width"])
-    return wide(config)
-
-
 def narrow(config: Mapping[str, Any]) -> keras.Model:
-    first = keras.initializers.Constant(SCALE)
-    model = keras.Sequential([layers.Input((config["width"],)), layers.Dense(1, kernel_initializer=first)])
+    model = keras.Sequential([layers.Input((config["width"],)), layers.Dense(1)])
     model.compile(keras.optimizers.SGD(config["lr"]), "mse")
     return model
 
@@ -169,18 +122,6 @@ def test_trials_share_the_data_of_their_combination_within_the_memory(tmp_path: 
     for width in (5, 3, 4):
         _losses(factory, width)
     assert widths() == [3, 4, 5, 3, 4]
-
-
-def test_a_data_function_that_sets_up_models_runs_again_where_others_came_between() -> None:
-    training.CALLS.clear()
-    job = _job(wide_and_scaled)
-    factory = TrainerFactory(job, None)
-    for width in (3, 3, 4, 3):
-        learner: Any = factory.learner({"width": width, "lr": 0.1}, seed=1)
-        assert learner.model.get_weights()[0].max() == width
-        learner.close()
-    assert widths() == [3, 4, 3]
-    assert ModelBuilder(job, lambda: None).build({"width": 3, "lr": 0.1}, seed=1).get_weights()[0].max() == 3.0
 
 
 # Parts of pipelines that the trials of a node share.
@@ -241,22 +182,6 @@ def test_a_trial_equals_one_that_shares_nothing_and_elements_are_made_once(cache
     assert sorted(MADE) == list(range(8))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: tf.data.Dataset.from_tensor_slices({"a": [[1, 2], [3, 4]], "b": ["x", "yy"]}),
-        lambda: tf.data.Dataset.from_tensor_slices(tf.ragged.constant([[1], [2, 3], []])).batch(2),
-        lambda: tf.data.Dataset.from_tensor_slices({"a": tf.sparse.from_dense([[1, 0], [0, 2]]), "b": [1, 2]}),
-        lambda: tf.data.Dataset.range(9).filter(lambda x: x % 2 == 0),
-        lambda: tf.data.Dataset.range(9).shuffle(9, seed=1, reshuffle_each_iteration=False),
-    ],
-)
-def test_elements_of_any_kind_are_kept(caches: SharedFolder, make: Callable[[], Any]) -> None:
-    plain, shared = make(), call(caches, lambda: make().apply(shared_cache("part")))
-    assert (shared.element_spec, shared.cardinality()) == (plain.element_spec, plain.cardinality())
-    assert [str(element) for element in shared] == [str(element) for element in plain]
-
-
 def test_values_of_the_config_have_caches_of_their_own(caches: SharedFolder) -> None:
     def found(size: int, lr: float) -> list[int]:
         config = RecordedConfig({"size": size, "lr": lr})
@@ -300,14 +225,6 @@ def test_a_full_disk_leaves_each_trial_its_own(
     assert sum(path.stat().st_size for path in caches.path.rglob("*") if path.is_file()) < 1000
 
 
-def test_what_a_killed_writer_has_left_is_replaced(caches: SharedFolder) -> None:
-    call(caches, lambda: rows().apply(shared_cache("train")))
-    (elements,) = caches.path.glob("*/elements")
-    elements.rename(elements.parent / "writing")
-    MADE.clear()
-    assert numbers(call(caches, lambda: rows().apply(shared_cache("train")))) == MADE == list(range(8))
-
-
 def test_a_job_file_that_imports_shared_cache_loads_no_tensorflow() -> None:
     code = "import sys; from pipeline import shared_cache; shared_cache('a'); print('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
@@ -322,7 +239,7 @@ def test_a_split_is_a_batch_as_fit_takes_it() -> None:
     assert (found[0]["a"].dtype, found[0]["b"][0].dtype) == (np.float32, np.int64)
     assert list(found[2]) == ["y", "z"]
     assert as_batch(Split(np.zeros((4, 2)), None)).shape == (4, 2)
-    assert first_inputs(Split(np.zeros((4, 2)), None), rows=3).shape == (3, 2)
+    assert first_inputs(Split(np.zeros((4, 2)), None)).shape == (1, 2)
 
 
 def test_folds_divide_the_rows_by_the_seed_with_the_same_part_of_every_class() -> None:

@@ -10,32 +10,30 @@ import pytest
 import tensorflow as tf
 from keras import callbacks, layers, optimizers
 
-from pipeline.datasets import Dataset, Split
+from pipeline.datasets import Dataset
 from pipeline.errors import DataError
 from pipeline.space import Config
-from pipeline.study import Budget, Fit, Objective, Resources
+from pipeline.study import Budget, Fit, Resources
 from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
+from tests.cases import cases
 from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six, two_targets, weighted
-from tests.unit.training.programs import reading, text_arrays, vae
+from tests.unit.training.programs import reading, text_arrays
 from tests.unit.training.training import SEED, epochs_of, equals_fit, fitted, job_of, same, weights_of
 
 EPOCHS = 4
 LONG = pytest.mark.long
 OFTEN = {
-    "dict inputs, L2, clipnorm",
     "two outputs, weights of each",
     "subclassed, sample weights, Adagrad",
-    "train_step of its own, Ftrl",
-    "AUC, Adamax, learning rate schedule",
     "augmentation, convolution, BatchNormalization, Dropout",
     "Embedding, LSTM with dropout, Adadelta",
 }
 """One for each form of inputs, outputs, weights, steps, metrics and states; `make test-all` tries all kinds."""
 
 
-@pytest.mark.parametrize("name", [name if name in OFTEN else pytest.param(name, marks=LONG) for name in KINDS])
+@pytest.mark.parametrize("name", cases(KINDS, OFTEN))
 def test_a_compiled_epoch_equals_fit(name: str) -> None:
     kind = KINDS[name]
     job, data = job_of(kind.build, batch_size=kind.batch_size), kind.data()
@@ -56,7 +54,9 @@ def eager(config: Config) -> keras.Model:
     [
         pytest.param(eager, {}, None, "run_eagerly", id="eager"),
         pytest.param(dense, {}, 100.0, "too large", id="too large"),
-        pytest.param(averaged, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored"),
+        pytest.param(
+            averaged, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored", marks=LONG
+        ),
     ],
 )
 def test_what_cannot_be_compiled_goes_through_fit(
@@ -79,11 +79,8 @@ def test_what_cannot_be_compiled_goes_through_fit(
         assert np.isfinite(learner.run_epoch().metrics["val_loss"])
 
 
-@pytest.mark.parametrize("build", [vae, reading])
-def test_inputs_alone_and_texts_train_both_ways(build: Any) -> None:
-    rows = np.random.default_rng(0).normal(size=(24, 6)).astype("float32")
-    data = text_arrays() if build is reading else Dataset("inputs", Split(rows))
-    job, found = job_of(build, objectives=[Objective("loss", "min")]), []
+def test_texts_train_both_ways() -> None:
+    data, job, found = text_arrays(), job_of(reading), []
     for memory, kind in ((None, CompiledTrainer), (0, FitTrainer)):
         learner = TrainerFactory(job, data, memory=memory).learner({}, seed=SEED)
         assert type(learner) is kind
@@ -158,7 +155,7 @@ CALLBACKS: Mapping[str, Any] = {
 ENDS = {"EarlyStopping": 2, "batch hooks": 2, "TerminateOnNaN at a NaN": 1}
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.parametrize("name", cases(CALLBACKS, {"files and a schedule", "EarlyStopping", "batch hooks"}))
 def test_callbacks_get_the_calls_of_fit_and_have_its_effects(name: str, tmp_path: Path) -> None:
     build = averaged if "EMA" in name else network
     job = job_of(build, callbacks=CALLBACKS[name], budget=Budget(epochs=EPOCHS))
@@ -207,17 +204,11 @@ def test_arguments_of_fit_have_its_effects(memory: float | None) -> None:
 
 @pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit"])
 def test_an_epoch_of_part_of_a_pass_ends_with_the_pass(memory: float | None) -> None:
-    job = job_of(dense, fit=Fit(steps_per_epoch=4, validation_freq=2))
+    job = job_of(dense, fit=Fit(steps_per_epoch=4))
     learner: Any = TrainerFactory(job, rows_of_six(), memory=memory).learner({}, seed=SEED)
-    assert [("val_loss" in metrics) for metrics in epochs_of(learner, 4)] == [False, True, False, True]
+    epochs_of(learner, 4)
     # A pass has 6 batches: epochs of 4, 2, 4 and 2.
     assert int(learner.model.optimizer.iterations.numpy()) == 12
-
-
-def test_validation_that_is_not_due_can_be_asked_for() -> None:
-    expected = epochs_of(TrainerFactory(job_of(dense), rows_of_six()).learner({}, seed=SEED), 2)
-    learner = TrainerFactory(job_of(dense, fit=Fit(validation_freq=3)), rows_of_six()).learner({}, seed=SEED)
-    assert [{**learner.run_epoch().metrics, **learner.validate()} for _ in range(2)] == expected
 
 
 ROWS = tf.data.Dataset.from_tensor_slices((np.zeros((4, 6)), np.zeros(4))).batch(2)

@@ -1,5 +1,6 @@
 """A plain function as a learner: its steps, its end, its state, and how it continues."""
 
+import json
 import random
 import subprocess
 import sys
@@ -21,8 +22,6 @@ from pipeline.training.function import FunctionLearner, state_of
 from pipeline.training.function_state import decoded, encoded, write_state
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.training import epochs_of, read_back
-
-ROWS = np.linspace(-1, 1, 24, dtype=np.float32).reshape(12, 2)
 
 
 def continued(function: Any, config: Any, learner: FunctionLearner, *, seed: int = 7) -> FunctionLearner:
@@ -127,18 +126,6 @@ def test_code_after_the_loop_runs_if_the_loop_ends_with_the_budget(loop: range) 
         learner.run_epoch()
 
 
-def test_a_function_may_end_before_the_budget_and_stays_ended() -> None:
-    def twice(config: Any, state: Any) -> Iterator[Any]:
-        for count in range(state or 0, 2):
-            yield {"count": count}, count + 1
-
-    learner = FunctionLearner(twice, {}, epochs=9)
-    assert [metrics["count"] for metrics in epochs_of(learner, 2)] == [0.0, 1.0]
-    for each in (learner, continued(twice, {}, learner)):
-        with pytest.raises(TrainingEnded):
-            each.run_epoch()
-
-
 @pytest.mark.parametrize(
     "function",
     [
@@ -172,22 +159,6 @@ def descending(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
         yield {"distance": float(np.abs(place).sum()), "noise": noise}, {"place": place, "steps": steps}
 
 
-def fitting(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-    if state is None:
-        state = keras.Sequential([keras.Input((2,)), Doubling(), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
-        state.compile(keras.optimizers.Adam(config["lr"]), loss="mse")
-    while True:
-        history = state.fit(ROWS, ROWS[:, :1], batch_size=5, verbose=0)
-        yield {"loss": history.history["loss"][0]}, state
-
-
-class Doubling(keras.layers.Layer):
-    """A class of the function's module."""
-
-    def call(self, inputs: Any) -> Any:
-        return inputs * 2
-
-
 def now_and_then(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
     kept = state or {"count": 0}
     while True:
@@ -205,7 +176,7 @@ def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
             yield {"count": count}, Path(folder)
 
 
-@pytest.mark.parametrize("function", [descending, fitting, now_and_then, in_folder], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("function", [descending, now_and_then, in_folder], ids=lambda each: each.__name__)
 def test_a_function_with_a_state_continues_exactly(function: Any) -> None:
     config = {"lr": 0.05}
     expected = epochs_of(FunctionLearner(function, config, seed=7), 6)
@@ -267,7 +238,7 @@ def through(state: Any) -> Any:
 @given(_values)
 def test_values_come_back_equal(state: Any) -> None:
     assert repr(through(state)) == repr(state)
-    assert through({3, (1, "a"), frozenset({"b"})}) == {3, (1, "a"), frozenset({"b"})}
+    assert through({3, (1, "a")}) == {3, (1, "a")}
 
 
 @pytest.mark.parametrize(
@@ -299,7 +270,7 @@ def itself() -> Any:
         ({(1, 2): 3}, r"key \(1, 2\)"),
         (Path("/nowhere/at/all"), "/nowhere/at/all"),
         (itself(), "contains itself"),
-        (keras.Sequential([keras.layers.Dense(1)]), "not built"),
+        (keras.Sequential([keras.layers.Dense(1)]), "type Sequential"),
     ],
 )
 def test_unsupported_values_of_a_state_are_named(state: Any, message: str, tmp_path: Path) -> None:
@@ -326,13 +297,13 @@ def test_a_damaged_state_is_refused(tree: Any, tmp_path: Path) -> None:
 
 
 def test_a_state_is_written_for_others(tmp_path: Path) -> None:
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     (tmp_path / "source").mkdir()
     (tmp_path / "source/a.txt").write_text("a")
-    state = {"n": [1, {2}], "a.b": np.arange(2), "a": {"b": b"x"}, "model": model, "files": tmp_path / "source"}
+    state = {"n": [1, {2}], "a.b": np.arange(2), "a": {"b": b"x"}, "files": tmp_path / "source"}
     (tmp_path / "out").mkdir()
     written = write_state(state, tmp_path / "out")
     assert [path.name for path in written] == ["state.json", "arrays.npz", "files"]
-    assert sorted(np.load(tmp_path / "out/arrays.npz")) == ["a.b", "a.b_"]
-    assert sorted(path.name for path in (tmp_path / "out/files").iterdir()) == ["files", "model.keras"]
-    assert [path.name for path in write_state(model, tmp_path / "out")] == ["model.keras"]
+    assert sorted(np.load(tmp_path / "out/arrays.npz")) == ["a.b", "a.b#1"]
+    shown = json.loads((tmp_path / "out/state.json").read_text())
+    assert (tmp_path / "out/files" / shown["files"]["path"] / "a.txt").read_text() == "a"
+    assert [path.name for path in write_state(tmp_path / "source", tmp_path / "out")] == ["files"]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,23 +13,20 @@ import pytest
 import tensorflow as tf
 
 from pipeline.datasets import Dataset, load
-from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.study import Fit, Objective, TuneJob
 from pipeline.training.data import load_data
 from pipeline.training.pipelines import (
-    Source,
     as_fit_takes_it,
     example_of,
     opened,
-    reduced,
     streamed,
 )
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.programs import PROGRAMS, dense, shuffled
 from tests.unit.training.training import SEED, epochs_of, equals_fit, fitted, job_of, resumes_exactly
 
-OFTEN = {"shuffled rows", "augmented images", "PyDataset with state", "unknown length"}
+OFTEN = {"augmented images", "PyDataset with state", "unknown length"}
 NAMES = [name if name in OFTEN else pytest.param(name, marks=pytest.mark.long) for name in PROGRAMS]
 
 
@@ -57,14 +53,13 @@ def test_a_resumed_trial_continues_exactly(name: str) -> None:
 @pytest.mark.parametrize(
     "fit",
     [
-        pytest.param(Fit(class_weight={1: 3.0}, validation_freq=[2, 3]), id="class weights"),
+        pytest.param(Fit(class_weight={1: 3.0}), id="class weights"),
         pytest.param(Fit(steps_per_epoch=4, validation_steps=2), id="part of a pass"),
     ],
 )
 def test_arguments_of_fit_have_its_effects(fit: Fit) -> None:
     job = job_of(dense, data=shuffled, fit=fit)
     arguments: dict[str, Any] = dict(fit.given)
-    arguments.update({name: list(value) for name, value in arguments.items() if name == "validation_freq"})
     _, history = fitted(job, None, epochs=4, **arguments)
     found = resumes_exactly(TrainerFactory(job, None), {})
     assert [metrics["loss"] for metrics in found] == history["loss"]
@@ -101,17 +96,6 @@ def test_endless_pipelines_train_by_steps(kind: str) -> None:
     if kind != "tf.data":
         # Epochs continue where the one before ended: the batches grow.
         assert seen[1] != seen[0]
-
-
-@pytest.mark.long
-def test_a_trial_does_not_depend_on_the_trials_before_it() -> None:
-    factory = TrainerFactory(job_on("augmented images"), None)
-    found = []
-    for seed in (SEED, 9, SEED):
-        learner = factory.learner({}, seed=seed)
-        found.append(epochs_of(learner, 2))
-        learner.close()
-    assert found[0] == found[2]
 
 
 class Noise(keras.layers.Layer):
@@ -157,26 +141,7 @@ def test_slow_work_that_a_data_function_caches_changes_nothing() -> None:
     assert found[0] == found[1]
 
 
-NUMBERS = tf.data.Dataset.range(12)
-
-
 # Forms of pipelines.
-
-
-def test_a_source_gives_unread_pipelines_and_leaves_them_unread_for_an_example() -> None:
-    made = []
-
-    def make() -> Dataset:
-        made.append(shuffled())
-        return made[-1]
-
-    source = Source(make)
-    assert source.example.shape == (1, 6)
-    assert source.fresh() is made[0]
-    assert source.fresh() is made[1]
-    source.prepare()
-    assert source.fresh() is made[2]
-    assert len(made) == 3
 
 
 def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
@@ -185,18 +150,7 @@ def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
             yield [np.eye(rows, 4), np.ones(rows), None]
 
     assert [x.shape[0] for x, _ in as_fit_takes_it(batches)] == [4, 4, 3]
-    assert example_of(batches, rows=2).numpy().tolist() == np.eye(2, 4).tolist()
-
-
-def test_a_pipeline_of_a_notebook_is_sent_with_its_elements() -> None:
-    made = NUMBERS.shuffle(12, seed=4).batch(5)
-    made.class_names = ["a"]
-    restore, arguments = reduced(made)
-    found = restore(*arguments)
-    assert sorted(np.concatenate(list(found.as_numpy_iterator()))) == list(range(12))
-    assert found.class_names == ["a"]
-    with pytest.raises(DataError, match="Python code produces its elements"):
-        reduced(NUMBERS.map(lambda x: tf.numpy_function(lambda y: y, [x], tf.int64)))
+    assert example_of(batches).numpy().tolist() == np.eye(4).tolist()
 
 
 # Streams of Parquet files.
@@ -234,19 +188,3 @@ def test_epochs_of_a_stream_have_orders_of_their_own_and_of_the_seed(stream: Dat
     assert not np.array_equal(first, second)
     assert np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
     assert len(rows(opened(stream, 64).validation)) == stream.validation.rows
-
-
-def _encoded(folder: Path, sizes: list[tuple[int, int]]) -> str:
-    images = [tf.io.encode_png(np.full((*size, 3), place, np.uint8)).numpy() for place, size in enumerate(sizes)]
-    table = pa.table({"image": pa.array(images, pa.binary()), "text": ["a"] * len(sizes), "target": range(len(sizes))})
-    pq.write_table(table, folder / "images.parquet", row_group_size=5)
-    return str(folder / "images.parquet")
-
-
-def test_images_of_a_stream_are_decoded_as_they_are_read(tmp_path: Path) -> None:
-    x, y = next(iter(opened(load(_encoded(tmp_path, [(4, 6)] * 10)), 8).train))
-    assert x["image"].shape == (8, 4, 6, 3)
-    assert np.allclose(x["image"].numpy()[:, 0, 0, 0] * 255, y.numpy()[:, 0])
-    other = opened(load(_encoded(tmp_path, [(4, 6)] * 6 + [(6, 4)] * 4)), 5).train
-    with pytest.raises(tf.errors.InvalidArgumentError, match="hape"):
-        list(other)
