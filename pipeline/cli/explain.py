@@ -36,12 +36,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare studies with the same objective. Says which is better, with what confidence, and where they agree."""
-    from pipeline.results.analysis.comparison import compared
-    from pipeline.results.views.explanation import comparison_tables, comparison_warning
+    from pipeline.results.views.comparison import compared
 
     form = form_of("--output", output, ("html", "png", "svg", "pdf"))
     comparison = compared(results_of(studies, storage))
-    tables, warning = comparison_tables(comparison), comparison_warning(comparison)
+    tables, warning = comparison.tables, comparison.warning
     if as_json:
         print_object({"comparable": not warning, "tables": [table.as_object() for table in tables]})
     else:

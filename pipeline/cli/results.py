@@ -28,14 +28,12 @@ from pipeline.study.studies import as_argument
 from pipeline.text import sanitize
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from pipeline.results import Results
     from pipeline.storage import Store
 
 _TOP = 10
 _WATCH_SECONDS = 2.0
-_BELOW = ("front", "bounds", "hypervolume", "test split", "ended", "not exported", "changed", "decided")
+_BELOW = ("front", "bounds", "test split", "ended", "not exported", "changed", "decided")
 """The lines of a study's summary that the leaderboard does not show already."""
 
 
@@ -53,9 +51,6 @@ def results(
     trial: Annotated[str | None, option("Show one trial (id or number): epochs, decisions, error.", "TRIAL")] = None,
     where: Annotated[
         str | None, option("Condition, for example \"config_lr > 0.01 and state = 'completed'\".", "SQL")
-    ] = None,
-    columns: Annotated[
-        str | None, option("Columns of the table trials, for example trial_id,objective.", "NAMES")
     ] = None,
     sort: Annotated[
         str | None, option("Columns to sort by, for example state,-seconds; - means descending.", "NAMES")
@@ -76,11 +71,10 @@ def results(
 ) -> None:
     """Show a leaderboard, selected trials or one trial. Studies may still run."""
     shape = format_of(format, output)
-    sorted_by, shown = _names(sort, "--sort", "state,-seconds"), _names(columns, "--columns", "trial_id,objective")
-    chosen = shape != "table" or bool(where is not None or sorted_by or shown or front)
+    chosen = shape != "table" or where is not None or sort is not None or front
     ways = {
         "--trial": trial is not None, "--json": as_json, "--watch": watch, "--top": top is not None,
-        "--where, --columns, --sort, --front, --format and --output": chosen,
+        "--where, --sort, --front, --format and --output": chosen,
     }  # fmt: skip
     apart = [name for name, given in ways.items() if given]
     if len(apart) - (not ways["--trial"] and ways["--top"]) > 1 and apart != ["--trial", "--json"]:
@@ -102,7 +96,11 @@ def results(
             raise UsageError(f"--trial shows a trial of one study; found {', '.join(studies)}. Name one of them.")
         _show_trial(stores[0][1], trial_id(trial), as_json=as_json)
     elif chosen:
-        _show_rows(labelled(stores), where, sorted_by, shown, shape, output, top, front=front)
+        if len(stores) > 1:
+            raise UsageError("--where, --sort, --front, --format and --output take one study, `tunepipe sql` several.")
+        (one,) = labelled(stores).values()
+        sorted_by = [name.strip() for name in (sort or "").split(",") if name.strip()]
+        _show_rows(one, f"front and (\n{where or 'true'}\n)" if front else where, sorted_by, shape, output, top)
     elif watch:
         _watch(stores, top or _TOP)
     else:
@@ -114,21 +112,13 @@ def results(
                 print_text(f"\n{name}`tunepipe resume {as_argument(each.location)}` continues it.")
 
 
-def _names(text: str | None, option: str, example: str) -> list[str]:
-    """The columns of an option."""
-    columns = [name.strip() for name in (text or "").split(",") if name.strip()]
-    if text is not None and not columns:
-        raise UsageError(f"{option} must name columns of the table trials, for example {example}; found {text!r:.100}.")
-    return columns
-
-
 def show(store: "Store", *, top: int | None, as_json: bool) -> None:
     """Print a study's results, as `results` does, and `run` at its end."""
     _show(labelled([(store.uri, store)]), top, as_json=as_json)
 
 
 def _show(studies: "Mapping[str, Results]", top: int | None, *, as_json: bool) -> None:
-    from pipeline.results.views.study import failures_table, summary
+    from pipeline.results.views.study import summary
 
     if as_json:
         from pipeline.results.views.study import results_object
@@ -136,24 +126,11 @@ def _show(studies: "Mapping[str, Results]", top: int | None, *, as_json: bool) -
         objects = [results_object(results, top) for results in studies.values()]
         print_object(objects[0] if len(objects) == 1 else {"studies": objects})
         return
-    console, alone = command_console(), len(studies) == 1
-    console.print(_board(studies, top or _TOP))
-    for label, results in studies.items():
-        kept = _BELOW if alone else ("test split",)
-        lines = {name: text for name, text in summary(results).items() if name in kept}
-        if not alone and (failed := failures_table(results)).rows:
-            lines["failed"] = failed.note
-        _print_lines(console, lines, "" if alone else label)
-        if alone:
-            print_failures(results, console)
-
-
-def _print_lines(console: Console, lines: Mapping[str, str], title: str = "") -> None:
-    from pipeline.results.views.table import pairs
-
-    if lines:
-        console.print(Text(f"\n{sanitize(title)}" if title else "", style="bold"))
-        console.print(pairs(list(lines.items())))
+    console = command_console()
+    for number, (label, results) in enumerate(studies.items()):
+        console.print(Group(*[Text()] * bool(number), _board({label: results}, top or _TOP)))
+        _print_lines(console, {name: text for name, text in summary(results).items() if name in _BELOW})
+        print_failures(results, console)
 
 
 def print_failures(results: "Results", console: Console) -> None:
@@ -164,98 +141,50 @@ def print_failures(results: "Results", console: Console) -> None:
         console.print(Group(Text(), table))
 
 
-def _count(studies: "Mapping[str, Results]") -> int:
-    return sum(results.table("trials").num_rows for results in studies.values())
+def _print_lines(console: Console, lines: Mapping[str, str]) -> None:
+    from pipeline.results.views.table import pairs
+
+    if lines:
+        console.print(Group(Text(), pairs(list(lines.items()))))
 
 
 def _board(studies: "Mapping[str, Results]", top: int) -> Group:
-    """A line for each study, and a table of the best trials."""
+    """A line for each study, and a table of its best trials."""
     from pipeline.results.views.study import leaderboard, summary_line
 
-    parts: list[RenderableType] = [
-        Text.assemble((sanitize(label), "bold"), sanitize(summary_line(results).removeprefix(results.name)))
-        for label, results in studies.items()
-    ]
-    order, note = None, ""
-    if len(studies) > 1:
-        table, _, note = _selected(studies, None, [], ["study", "trial_id"], top, {})
-        order = _pairs(table)
-    board = leaderboard(studies, top=top, trials=order)
-    if _count(studies):
-        parts += [Text(), board]
-    if (left := _count(studies) - len(board.rows)) > 0:
-        parts.append(Text(f"… and {left:,} more; --top shows them.", style="dim"))
-    return Group(*parts, *([Text(sanitize(f"\n{note}"))] if note else []))
+    parts: list[RenderableType] = []
+    for label, results in studies.items():
+        board, count = leaderboard(results, top=top), results.table("trials").num_rows
+        line = summary_line(results).removeprefix(results.name)
+        parts += [*[Text()] * bool(parts), Text.assemble((sanitize(label), "bold"), sanitize(line))]
+        parts += [Text(), board] if count else []
+        parts += _rest(count - len(board.rows))
+    return Group(*parts)
 
 
-def _pairs(table: "pa.Table") -> list[tuple[str, str]]:
-    return list(zip(table["study"].to_pylist(), table["trial_id"].to_pylist(), strict=True))
-
-
-def _selected(
-    studies: "Mapping[str, Results]",
-    where: str | None,
-    sort: Sequence[str],
-    columns: Sequence[str],
-    top: int | None,
-    only: "Mapping[str, Sequence[str]]",
-) -> "tuple[pa.Table, int, str]":
-    """The first trials that match, how many match, and a note if the studies have several objectives: each of these is
-    then sorted, and its first trials counted, by itself.
-    """
-    from pipeline.results.tables.sql import OF_OBJECTIVE, TrialsDatabase, by_objective
-
-    if len(studies) > 1 and columns:
-        columns = ["study", *(name for name in columns if name != "study")]
-    with TrialsDatabase(studies, only=only or None) as trials:
-        table = trials.select(where=where, sort=sort, columns=columns, best_first=True)
-    groups = by_objective(studies)
-    if len(groups) < 2 or (sort and not {name.removeprefix("-") for name in sort} & set(OF_OBJECTIVE)):
-        return table.slice(0, top), table.num_rows, ""
-    place = {label: number for number, group in enumerate(groups) for label in group}
-    counts, kept = [0] * len(groups), []
-    for row, label in enumerate(table["study"].to_pylist()):
-        counts[place[label]] += 1
-        if top is None or counts[place[label]] <= top:
-            kept.append(row)
-    goals = ((group, studies[group[0]].objective) for group in groups)
-    objectives = "; ".join(f"{', '.join(group)} by {one.metric} ({one.mode})" for group, one in goals)
-    note = f"The studies have different objectives: {objectives}. Each is sorted, and --top counts, by itself."
-    return table.take(kept), table.num_rows, note
+def _rest(left: int) -> list[Text]:
+    return [Text(f"… and {left:,} more; --top shows them.", style="dim")] if left > 0 else []
 
 
 def _show_rows(
-    studies: "Mapping[str, Results]",
-    where: str | None,
-    sort: Sequence[str],
-    columns: Sequence[str],
-    shape: str,
-    output: Path | None,
-    top: int | None,
-    *,
-    front: bool,
+    results: "Results", where: str | None, sort: "Sequence[str]", shape: str, output: Path | None, top: int | None
 ) -> None:
-    """Print or write the selected trials; on a terminal without --columns, as the leaderboard."""
-    from pipeline.results.tables.sql import Answer
-    from pipeline.results.tables.trials import pareto_front
+    """Print or write the selected trials; on a terminal, as the leaderboard."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from pipeline.results.tables.sql import select_trials
     from pipeline.results.views.study import leaderboard
 
-    only = {label: [point.trial_id for point in pareto_front(each)] for label, each in studies.items() if front}
-    limit, board = top or (_TOP if shape == "table" else None), shape == "table" and not columns
-    table, matching, note = _selected(studies, where, sort, ["study", "trial_id"] if board else columns, limit, only)
-    if not board:
-        output_table(Answer.of(table), shape, output, of=matching)
+    matching, trials = select_trials(results, where, sort), results.table("trials")
+    if shape != "table":
+        rows = pc.index_in(pa.array(matching[:top], pa.string()), value_set=trials["trial_id"])
+        output_table(trials.take(rows), shape, output)
     elif matching:
-        console, (label, *others) = command_console(), studies
-        trials = _pairs(table) if others else [(label, trial) for trial in table["trial_id"].to_pylist()]
-        console.print(leaderboard(studies, trials=trials))
-        if matching > len(trials):
-            console.print(f"… and {matching - len(trials)} more; --top shows them.", style="dim")
+        board = leaderboard(results, trials=matching[: top or _TOP])
+        command_console().print(Group(board, *_rest(len(matching) - len(board.rows))))
     else:
-        print_text(f"None of {_count(studies)} trials matches.")
-    if note:
-        # A file or a pipe gets the table alone.
-        print_text(note if shape != "table" else f"\n{note}", err=shape != "table")
+        print_text(f"None of {trials.num_rows} trials matches.")
 
 
 def _watch(stores: "Sequence[tuple[str, Store]]", top: int) -> None:

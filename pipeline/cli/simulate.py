@@ -63,7 +63,7 @@ def simulate(
     from rich.progress import track
 
     from pipeline.execution.earlier_studies import learned_from, warm_started
-    from pipeline.simulation.forecast import forecast, forecast_object, forecast_view
+    from pipeline.simulation.forecast import forecast, forecast_table
     from pipeline.study.trial_configs import fewer_trials
 
     counts = _numbers(workers)
@@ -88,10 +88,11 @@ def simulate(
             disable=not sys.stderr.isatty(),
         )
     )  # fmt: skip
+    table = forecast_table(forecasts, about, price=price)
     if as_json:
-        print_object(forecast_object(forecasts, about, price=price))
+        print_object(table.as_object())
     else:
-        command_console().print(forecast_view(forecasts, about, price=price))
+        command_console().print(table)
 
 
 def _source(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.console import print_text
 from pipeline.cli.options import STORAGE, Storage, option, results_of, study_argument
 from pipeline.cli.table_output import MAX_ROWS, Format, Output, format_of, output_table
 from pipeline.errors import UsageError
@@ -33,7 +34,7 @@ def sql(
     output: Output = None,
 ) -> None:
     """Query the tables of studies in SQL. The column `study` has the study's name."""
-    from pipeline.results.tables.sql import stream_answer
+    from pipeline.results.tables import sql as tables
 
     if not studies:
         raise UsageError(
@@ -41,5 +42,11 @@ def sql(
             '"select trial_id, objective from trials order by objective"`.'
         )
     shape = format_of(format, output)
-    with stream_answer(results_of(studies, storage), query, seconds) as answer:
-        output_table(answer, shape, output, limit=limit)
+    # One more row than a terminal shows: whether there is more is known without it all.
+    most = limit or MAX_ROWS if shape == "table" else None
+    answer = tables.query(
+        results_of(studies, storage), query, limit=limit if most is None else most + 1, seconds=seconds
+    )
+    output_table(answer.slice(0, most), shape, output)
+    if most is not None and answer.num_rows > most:
+        print_text(f"… and more rows than these {most:,}; --limit shows more, --format csv shows all.")

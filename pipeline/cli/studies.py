@@ -73,7 +73,7 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
         }
         for one in studies
     ]  # fmt: skip
-    console.print(Table("", columns, rows, more="a wider terminal or --json shows them"))
+    console.print(Table("", columns, rows))
     for one in studies:
         if one.fault:
             console.print(f"\n{one.name}: {one.fault}", markup=False)

@@ -208,7 +208,7 @@ def status(
         {**_as_object(each), "submitted": each.started and f"{each.started.astimezone():%Y-%m-%d %H:%M}"}
         for each in submissions
     ]
-    command_console().print(Table("", columns, rows, more="a wider terminal or --json shows them"))
+    command_console().print(Table("", columns, rows))
     for each in submissions:
         if kubernetes and each.exit_code is None and each.message:
             print_text(f"{each.name}: {each.message}")

@@ -13,7 +13,7 @@ from pipeline.cli.options import format_names, option
 from pipeline.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    from pipeline.results.tables.sql import Answer
+    import pyarrow as pa
 
 MAX_ROWS = 1000
 """The maximum number of rows to print as a table without --limit, because its layout needs all rows in memory."""
@@ -38,7 +38,7 @@ def file_option(text: str) -> Any:
 Format = Annotated[
     str | None,
     option(
-        "table, csv, json, markdown, or parquet with --output. Default: from the suffix of --output.",
+        "table, csv, json, or parquet with --output. Default: from the suffix of --output.",
         "NAME",
         "--format",
         autocompletion=format_names,
@@ -59,46 +59,36 @@ def format_of(named: str | None, output: Path | None) -> str:
     """The format of a table."""
     if named is None and output is None:
         return "table"
-    from pipeline.results.views.table_formats import FORMATS, SUFFIXES
+    from pipeline.results.views.table_formats import FORMATS
 
     suffix = "" if output is None else output.suffix.lower()
-    shape = named or SUFFIXES.get(suffix, "")
+    shape = named or suffix.removeprefix(".")
     allowed = ["table", *(name for name in FORMATS if name != "parquet")] if output is None else list(FORMATS)
     if shape not in allowed:
         where = "printed" if output is None else f"written to {output}"
         raise UsageError(
-            f"A table can be {where} as {', '.join(allowed)}; found {shape or suffix or 'no suffix'!r:.100}. --format "
-            "names one of them; parquet needs --output."
+            f"A table can be {where} as {', '.join(allowed)}; found {shape or 'no suffix'!r:.100}. --format names "
+            "one of them; parquet needs --output."
         )
     return shape
 
 
-def output_table(
-    answer: "Answer", shape: str, output: Path | None, *, limit: int | None = None, of: int | None = None
-) -> None:
-    """Print the answer to a query, or write it into a file, batch by batch."""
-    from pipeline.results.views.table_formats import FORMATS, text_table
+def output_table(table: "pa.Table", shape: str, output: Path | None) -> None:
+    """Print a table, or write it into a file."""
+    from pipeline.results.views.table_formats import text_table, write_table
 
     if shape == "table":
-        most = of or limit or MAX_ROWS
-        table, console = answer.head(most + 1), command_console()
-        console.print(text_table(table.slice(0, most)))
+        console = command_console()
+        console.print(text_table(table))
         if not table.num_rows:
             # A narrow terminal shows records instead of columns, and here there are none.
             console.print("No rows.", style="dim")
-        elif of is not None and of > table.num_rows:
-            console.print(f"… and {of - table.num_rows:,} more; --top shows them.", style="dim")
-        elif table.num_rows > most:
-            rest = f"… and more rows than these {most:,}; --limit shows more, --format csv shows all."
-            console.print(rest, style="dim")
-        return
-    batches = answer.batches if limit is None else answer.head(limit).to_batches()
-    if output is not None:
+    elif output is not None:
         with _open_output(output) as file:
-            FORMATS[shape](answer.schema, batches, file)
+            write_table(table, shape, file)
         print_path(output)
     elif sys.stdout is not None:
-        FORMATS[shape](answer.schema, batches, SanitizingFile(sys.stdout.buffer))
+        write_table(table, shape, SanitizingFile(sys.stdout.buffer))
 
 
 def save(output: Path, content: bytes | memoryview | str, *, err: bool = False) -> None:

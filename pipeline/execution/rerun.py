@@ -15,8 +15,8 @@ from pipeline.errors import TunepipeError
 from pipeline.execution.data import shared_caches
 from pipeline.execution.interrupts import kept_process_state
 from pipeline.execution.worker.failures import at_epoch, raised
-from pipeline.results.tables.load import Results, load_results
-from pipeline.results.tables.trials import configs_of, trial_row
+from pipeline.results.tables.load import Results, configs_of, load_results
+from pipeline.results.tables.trials import trial_row
 from pipeline.space import Config
 from pipeline.storage import Store
 from pipeline.storage.schema import column_of, metric_columns

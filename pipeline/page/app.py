@@ -24,9 +24,9 @@ from pipeline.errors import JobNotFound, StorageError, TunepipeError, UsageError
 from pipeline.page import controls, study_page, trial_page
 from pipeline.page.study_cache import StudyCache, StudyLine
 from pipeline.page.study_page import link
-from pipeline.results.analysis.comparison import compared
 from pipeline.results.report import page as report
 from pipeline.results.report.picture import Picture, Section
+from pipeline.results.views.comparison import compared
 from pipeline.results.views.explanation import explanation_tables
 from pipeline.text import format_number, rough_duration, sanitize
 

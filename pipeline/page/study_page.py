@@ -17,7 +17,7 @@ from pipeline.results.report import page as report
 from pipeline.results.report.picture import Section
 from pipeline.results.report.sections import sections
 from pipeline.results.tables.load import Results
-from pipeline.results.tables.sql import TrialsDatabase
+from pipeline.results.tables.sql import select_trials
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard
 from pipeline.results.views.table import Column
 from pipeline.storage.schema import metric_column, metric_columns
@@ -74,8 +74,7 @@ def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]
         fault = str(error).replace("--where", "The condition").replace("--sort", "The order")
     pages = max(1, math.ceil(len(trials) / _ROWS))
     page, parameters = min(query.page, pages), len(tuned(results))
-    rows = [(name, trial) for trial in trials[(page - 1) * _ROWS : page * _ROWS]]
-    board = leaderboard({name: results}, trials=rows, most=MAX_PARAMETERS)
+    board = leaderboard(results, trials=trials[(page - 1) * _ROWS : page * _ROWS], most=MAX_PARAMETERS)
     common = snapshot.derived(("content", query.where), lambda _: report.content(shown))
     tiles = report.tiles(shown, limit=trials_in_all(TuneJob.from_json(results.job, load=False)))
     if results.state == "running":
@@ -96,7 +95,7 @@ def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]
         "pages": pages,
         "at": lambda number: replace(query, page=number).address(),
         "trials": len(trials),
-        "parameters_note": of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
+        "parameters_note": of_shown(min(parameters, MAX_PARAMETERS), parameters),
         "leaderboard": report.trials_table(
             results,
             board,
@@ -152,16 +151,10 @@ def _matching(snapshot: StudySnapshot, where: str, sort: str) -> Sequence[str]:
     """The trials that match, in the order of the table."""
     if len(where) > _LONGEST:
         raise UsageError(f"--where must have at most {_LONGEST:,} characters; found {len(where):,}.")
-
-    def ask(_: Results) -> list[str]:
-        database = snapshot.derived("database", lambda results: TrialsDatabase({results.name: results}))
-        found = database.select(
-            where=where or None, sort=[sort] if sort else [], columns=["trial_id"], best_first=True,
-            seconds=CONDITION_SECONDS,
-        )  # fmt: skip
-        return [str(trial) for trial in found["trial_id"].to_pylist()]
-
-    return snapshot.derived(("matching", where, sort), ask)
+    order = [sort] if sort else []
+    return snapshot.derived(
+        ("matching", where, sort), lambda results: select_trials(results, where or None, order, CONDITION_SECONDS)
+    )
 
 
 def _head(results: Results, column: Column, query: TableQuery) -> str:

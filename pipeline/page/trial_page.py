@@ -17,7 +17,7 @@ from pipeline.results.report.page import decisions_table
 from pipeline.results.report.picture import Picture, Section, panels
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
-from pipeline.results.views.provenance import provenance_in_words
+from pipeline.results.views.study import provenance_in_words
 from pipeline.results.views.table import Table
 from pipeline.results.views.trial import files_of, trial_tables
 from pipeline.space import Domain

@@ -23,9 +23,8 @@ import pyarrow.compute as pc
 from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import JobNotFound, StorageError, UsageError
 from pipeline.results.analysis.parameters import domain_in_words
-from pipeline.results.tables.load import Results, load_results, stamp
-from pipeline.results.tables.trials import configs_of
-from pipeline.results.views.provenance import provenance_in_words
+from pipeline.results.tables.load import Results, configs_of, load_results, stamp
+from pipeline.results.views.study import provenance_in_words
 from pipeline.space import Config, scalar
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column, metric_columns

@@ -25,12 +25,15 @@ _LATE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The learning curve of one config."""
+    """The learning curve of one config: the value and the seconds of each epoch, of which the first `known` are known.
+
+    `start` are the seconds before the first, `others` the values of further objectives. At its end a trial fails with
+    `failure`, or has `ended` by itself.
+    """
 
     values: Sequence[float]
     seconds: Sequence[float]
     start: float
-    levels: Sequence[float]
     known: int
     failure: str | None = None
     ended: bool = False
@@ -56,10 +59,9 @@ class Encoding:
         self._cube, self.parameters = Cube(space), drawn_parameters(space)
         self.listed = np.array([isinstance(parameter.domain, ListedDomain) for parameter in self.parameters], bool)
 
-    def row(self, config: Config) -> _Reals:
-        """A config as numbers from 0 to 1, one for each drawn parameter; NaN for parameters that it does not have."""
-        row: _Reals = self._cube.units([config])[0]
-        return row
+    def rows(self, configs: Sequence[Config]) -> _Reals:
+        """Configs as numbers from 0 to 1, one for each drawn parameter; NaN for parameters that one does not have."""
+        return self._cube.units(configs)
 
     def distances(self, row: _Reals, rows: _Reals) -> _Reals:
         """Distances of a config from others: Gower's distance (1971), squared for numbers; 0 for the same config."""
@@ -81,25 +83,18 @@ class SyntheticCurves(CurveSource):
     learning curves best overall (Viering and Loog 2023; Domhan et al. 2015 call it pow3): it approaches the final loss
     as (1 + epoch / τ)^−c, at a speed that differs between trials, so curves cross; each epoch has noise. One trial in
     ten improves late: it learns nothing for a while, and then more than others. Each additional objective is a cost
-    of the config with its own best config, known from the first epoch.
+    of the config, known from the first epoch and lowest opposite to the best config.
     """
 
     def __init__(self, job: TuneJob, *, seconds_per_epoch: float, seconds_per_start: float) -> None:
         self._seed, self._epochs, self._mode = job.seed, job.budget.epochs, job.objective.mode
         self._seconds, self._start = seconds_per_epoch, seconds_per_start
         self._encoding = Encoding(job.space)
-        seeds = [self._seed, RandomStream.SYNTHETIC_CURVES]
-        rng = np.random.default_rng(seeds)
+        rng = np.random.default_rng([self._seed, RandomStream.SYNTHETIC_CURVES])
         parameters = self._encoding.parameters
         self._weights = rng.gamma(0.5, size=len(parameters)) + 1e-3
         self._best = rng.uniform(0.15, 0.85, len(parameters))
-        self._others = {
-            one.metric: (
-                one.mode,
-                _distant(self._best, np.random.default_rng([*seeds, place])),
-            )
-            for place, one in enumerate(job.objectives[1:])
-        }
+        self._others = job.objectives[1:]
         # The order of listed values has no meaning: each gets a random distance.
         self._listed = {
             index: rng.permutation(len(parameter.domain.values)) / max(len(parameter.domain.values) - 1, 1)
@@ -123,10 +118,11 @@ class SyntheticCurves(CurveSource):
         learned = np.maximum(np.arange(1, count + 1) - waits, 0.0)
         loss = final + (_BEFORE - final) * (1 + learned / tau) ** -power
         seen = np.maximum(loss + noise, 0.0)
-        values, levels = (1 - seen, 1 - loss) if self._mode == "max" else (seen, loss)
+        values = 1 - seen if self._mode == "max" else seen
         seconds = [float(self._seconds * slowness)] * count
-        others = {metric: [self._cost(config, mode, best)] * count for metric, (mode, best) in self._others.items()}
-        return Curve(values.tolist(), seconds, self._start, levels.tolist(), count, others=others)
+        cost = _BEST + _SPREAD * self._distance_from(1 - self._best, config) if self._others else 0.0
+        others = {one.metric: [1 - cost if one.mode == "max" else cost] * count for one in self._others}
+        return Curve(values.tolist(), seconds, self._start, count, others=others)
 
     def description(self) -> Mapping[str, Any]:
         """The family of the curves, and the duration of an epoch."""
@@ -141,13 +137,9 @@ class SyntheticCurves(CurveSource):
             "note": note,
         }
 
-    def _cost(self, config: Config, mode: str, best: _Reals) -> float:
-        loss = _BEST + _SPREAD * self._distance_from(best, config)
-        return 1 - loss if mode == "max" else loss
-
     def _distance_from(self, best: _Reals, config: Config) -> float:
         """The distance of a config from the best one, from 0 to 1."""
-        row = self._encoding.row(config)
+        row = self._encoding.rows([config])[0]
         present = ~np.isnan(row)
         if not present.any():
             return 0.5
@@ -157,9 +149,3 @@ class SyntheticCurves(CurveSource):
             if present[index]:
                 distances[index] = of_value[min(int(row[index] * len(of_value)), len(of_value) - 1)]
         return float(np.sum(self._weights[present] * distances[present]) / np.sum(self._weights[present]))
-
-
-def _distant(best: _Reals, rng: np.random.Generator) -> _Reals:
-    """Another config that is best: at least a quarter of each range away."""
-    moved = best + rng.uniform(0.25, 0.5, len(best)) * np.where(best > 0.5, -1, 1)
-    return np.clip(moved, 0.0, 1.0)

@@ -1,38 +1,21 @@
 """Learning curves that a study has recorded in its tables."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
 from pipeline.errors import DataError, UsageError
-from pipeline.results.analysis.queries import ended_by_itself, epoch_seconds
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import configs_of, objective_column
+from pipeline.results.analysis.queries import ended_by_itself
+from pipeline.results.tables.load import Results, configs_of
+from pipeline.results.tables.trials import objective_column, quoted
 from pipeline.simulation.curves import Curve, CurveSource, Encoding
 from pipeline.space import Config, fits
-from pipeline.storage.schema import metric_column
 from pipeline.study import TuneJob
 from pipeline.text import counted
 
-_SECONDS = ["seconds_train", "seconds_evaluate", "seconds_checkpoint"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """A recorded trial: its first segment, up to its last finite value, with a value for each epoch."""
-
-    number: int
-    config: Config
-    values: list[float]
-    seconds: list[float]
-    start: float
-    steady_seconds: float
-    failure: str | None
-    ended: bool = False
-    others: Mapping[str, list[float]] = field(default_factory=dict)
+_SECONDS = "coalesce(seconds_train, 0) + coalesce(seconds_evaluate, 0) + coalesce(seconds_checkpoint, 0)"
 
 
 class RecordedCurves(CurveSource):
@@ -53,150 +36,128 @@ class RecordedCurves(CurveSource):
                 f"Recorded curves do not show how a trial continues with another's weights, as {job.scheduler.kind} "
                 "needs. Simulate it with --curves synthetic, or choose another --scheduler."
             )
-        self._name, self._epochs = results.name, job.budget.epochs
-        column = metric_column(job.objective.metric)
-        if column not in results.epochs:
+        columns = {one.metric: objective_column(one.metric, results) for one in job.objectives}
+        if missing := [metric for metric, name in columns.items() if name not in results.table("epochs").column_names]:
             raise DataError(
-                f"The study {results.name!r} has no values of {job.objective.metric!r}, the objective of job "
-                f"{job.name!r}; its own is {results.objective.metric!r}. Simulate a job of the same objective."
+                f"The study {results.name!r} has no values of {missing[0]!r}, an objective of job {job.name!r}; its "
+                f"own is {results.objective.metric!r}. Simulate a job of the same objectives."
             )
-        self._encoding = Encoding(job.space)
-        columns = {one.metric: objective_column(one.metric, results) for one in job.objectives[1:]}
-        recorded = _records(
-            results, column, {metric: name for metric, name in columns.items() if name in results.epochs}
-        )
-        usable = [record for record in recorded if fits(job.space, record.config) and (record.values or record.failure)]
-        if not any(record.values for record in usable):
+        self._name, self._epochs, self._encoding = results.name, job.budget.epochs, Encoding(job.space)
+        self._seconds_per_epoch, self._seconds_per_start = seconds_per_epoch, seconds_per_start
+        rows = _first_segments(results, list(columns.values()))
+        curves = [_curve(row, columns, results) for row in rows.to_pylist()]
+        used = [
+            (int(number), config, curve)
+            for number, config, curve in zip(
+                rows["trial_id"].to_pylist(), configs_of(rows, results.space), curves, strict=True
+            )
+            if fits(job.space, config) and (curve.values or curve.failure)
+        ]
+        if not any(curve.values for *_, curve in used):
             raise DataError(
-                f"None of the {len(recorded)} trials of the study {results.name!r} has a curve and a config of the "
+                f"None of the {len(curves)} trials of the study {results.name!r} has a curve and a config of the "
                 f"space of job {job.name!r}. Simulate the study's own job, or use --curves synthetic."
             )
-        self._records, self._unused = usable, len(recorded) - len(usable)
-        self._seconds_per_epoch, self._seconds_per_start = seconds_per_epoch, seconds_per_start
-        self._numbers = np.array([record.number for record in usable])
-        self._rows = np.array([self._encoding.row(record.config) for record in usable]).reshape(len(usable), -1)
-        self._gains = _gains([record.values for record in usable], self._epochs)
-        best = max if job.objective.mode == "max" else min
-        self._best, self._better = best(value for record in usable for value in record.values), best
-        self._curves: dict[int, Curve] = {}
+        self._unused = len(curves) - len(used)
+        self._numbers = np.array([number for number, *_ in used])
+        self._rows = self._encoding.rows([config for _, config, _ in used])
+        known = [list(curve.values) for *_, curve in used]
+        best, gains = max if job.objective.mode == "max" else min, _gains(known, self._epochs)
+        limit = best(value for values in known for value in values)
+        self._curves = [self._extended(curve, gains, best, limit) for *_, curve in used]
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         """The curve of the nearest recorded config; of several, that of the same trial number if there is one."""
-        distances = self._encoding.distances(self._encoding.row(config), self._rows)
+        distances = self._encoding.distances(self._encoding.rows([config])[0], self._rows)
         nearest = np.flatnonzero(distances == distances.min())
         same = nearest[self._numbers[nearest] == index]
-        chosen = int(same[0] if len(same) else nearest[index % len(nearest)])
-        if chosen not in self._curves:
-            self._curves[chosen] = self._extended(self._records[chosen])
-        return self._curves[chosen]
+        return self._curves[int(same[0] if len(same) else nearest[index % len(nearest)])]
 
     def description(self) -> Mapping[str, Any]:
         """The study, how many of its trials are used, and the duration of their epochs."""
-        epochs = [len(record.values) for record in self._records]
-        count = counted(len(self._records), "recorded trial")
-        complete = sum(length >= self._epochs for length in epochs)
+        count, complete = len(self._curves), sum(curve.known >= self._epochs for curve in self._curves)
         note = (
-            f"Curves are those of {count} of {self._name!r}, {complete} of them complete; each config gets the curve "
-            "of the nearest recorded config. Shorter curves are extended by the median gain of the others."
+            f"Curves are those of {counted(count, 'recorded trial')} of {self._name!r}, {complete} of them complete; "
+            "each config gets the curve of the nearest recorded config. Shorter curves are extended by the median gain "
+            "of the others."
         )
         if self._unused:
             note += f" {counted(self._unused, 'trial')} of other spaces, or without a value, are not used."
         return {
-            "source": self._name,
-            "recorded_trials": len(self._records),
-            "whole_trials": complete,
-            "seconds_per_epoch": self._seconds_per_epoch,
-            "seconds_per_start": self._seconds_per_start,
-            "note": note,
-        }
+            "source": self._name, "recorded_trials": count, "whole_trials": complete,
+            "seconds_per_epoch": self._seconds_per_epoch, "seconds_per_start": self._seconds_per_start, "note": note,
+        }  # fmt: skip
 
-    def _extended(self, record: _Record) -> Curve:
-        values, known = list(record.values), len(record.values)
-        seconds = list(record.seconds)
-        if record.failure is None and not record.ended:
-            for epoch in range(known, self._epochs):
-                gained = values[-1] + self._gains[epoch - 1]
+    def _extended(self, curve: Curve, gains: Sequence[float], best: Any, limit: float) -> Curve:
+        values, known, seconds = list(curve.values), curve.known, list(curve.seconds)
+        if not (curve.failure or curve.ended):
+            for gain in gains[known - 1 : self._epochs - 1]:
+                gained = values[-1] + gain
                 # No value beyond the best recorded one is extrapolated.
-                values.append(gained if self._better(gained, self._best) == self._best else self._best)
-            # Without a steady epoch in the study, the durations of the recorded ones are the best estimate.
-            steady_seconds = (
-                record.steady_seconds if np.isfinite(record.steady_seconds) else float(np.mean(record.seconds))
-            )
-            seconds += [steady_seconds] * (len(values) - known)
+                values.append(gained if best(gained, limit) == limit else limit)
+            # The first epoch after a start also compiles.
+            seconds += [float(np.median(seconds[1:] or seconds))] * (len(values) - known)
         if self._seconds_per_epoch is not None:
             seconds = [self._seconds_per_epoch] * len(values)
-        start = record.start if self._seconds_per_start is None else self._seconds_per_start
+        start = curve.start if self._seconds_per_start is None else self._seconds_per_start
         # What a trial costs hardly changes; that of the last epoch is the best estimate.
         others = {
-            metric: [*series, *series[-1:] * (len(values) - known)]
-            for metric, series in record.others.items()
-            if series
+            metric: [*series, *list(series)[-1:] * (len(values) - known)] for metric, series in curve.others.items()
         }
-        return Curve(values, seconds, start, values, known, record.failure, record.ended, others)
+        return Curve(values, seconds, start, known, curve.failure, curve.ended, others)
 
 
-def _records(results: Results, column: str, columns: Mapping[str, str]) -> list[_Record]:
-    first = results.epochs[results.epochs["segment"] == 1]
-    ids = first["trial_id"].to_numpy()
-    # Rows are sorted by trial and epoch; pandas' groupby takes a hundred times as long.
-    first_rows = np.flatnonzero(ids != np.roll(ids, 1)) if len(set(ids)) > 1 else np.arange(min(len(ids), 1))
-    values = np.split(first[column].to_numpy(np.float64), first_rows[1:])
-    others = {
-        metric: np.split(first[name].to_numpy(np.float64, na_value=np.nan), first_rows[1:])
-        for metric, name in columns.items()
-    }
-    seconds = np.split(first[_SECONDS].fillna(0.0).to_numpy(np.float64).sum(axis=1), first_rows[1:])
-    starts = first["seconds_build"].fillna(0.0).to_numpy(np.float64)[first_rows]
-    groups = {str(trial_id): index for index, trial_id in enumerate(ids[first_rows])}
-    configs = configs_of(first.iloc[first_rows], results.space)
-    records = []
-    trials: Any = results.trials.to_dict("records")
-    steady = epoch_seconds(results)
-    for trial, drawn in zip(trials, configs_of(results.trials, results.space), strict=True):
-        known = steady[trial["trial_id"]]
-        steady_seconds = float("nan") if known is None else known
-        number, group = int(trial["trial_id"]), groups.get(trial["trial_id"])
-        if group is None:
-            records.append(_Record(number, drawn, [], [], 0.0, steady_seconds, _failure(trial)))
-            continue
-        # A trial that diverged ends with a value that is not finite; before that, epochs may lack validation.
-        finite = np.flatnonzero(np.isfinite(values[group]))
-        count = int(finite[-1]) + 1 if len(finite) else 0
-        # A trial with several segments ended under another config.
-        complete = len(values[group]) == trial["epochs"]
-        records.append(
-            _Record(
-                number,
-                configs[group],
-                _interpolated(values[group][:count]),
-                seconds[group][:count].tolist(),
-                float(starts[group]),
-                steady_seconds,
-                _failure(trial) if complete else None,
-                complete and ended_by_itself(trial, results),
-                {metric: _interpolated(series[group][:count]) for metric, series in others.items()},
-            )
+def _first_segments(results: Results, columns: Sequence[str]) -> pa.Table:
+    """Each trial with the epochs before it took over weights, and its config at that time."""
+    configs = [quoted(name) for name in results.table("trials").column_names if name.startswith("config_")]
+    firsts = "".join(f", first({name} order by epoch) as {name}" for name in configs)
+    chosen = "".join(f", coalesce(f.{name}, t.{name}) as {name}" for name in configs)
+    series = [f"_{place}" for place in range(len(columns))]
+    lists = ", ".join(
+        f"list({quoted(name)}::double order by epoch) as {each}" for each, name in zip(series, columns, strict=True)
+    )
+    return results.query(f"""
+        with first as (
+            select trial_id, first(coalesce(seconds_build, 0) order by epoch) as start, count(*) as trained,
+                list({_SECONDS} order by epoch) as each, {lists}{firsts}
+            from epochs where segment = 1 group by trial_id
         )
-    return records
+        select t.trial_id, state, error, epochs, objective, violation, start, trained, each, {", ".join(series)}{chosen}
+        from trials t left join first f using (trial_id) order by length(t.trial_id), t.trial_id
+    """)
 
 
-def _interpolated(values: npt.NDArray[np.float64]) -> list[float]:
+def _curve(row: Mapping[str, Any], columns: Mapping[str, str], results: Results) -> Curve:
+    """What a trial has recorded up to its last finite value, with a value for each epoch."""
+    whole, failure = row["trained"] == row["epochs"], None
+    if row["state"] == "failed" and (whole or not row["epochs"]):
+        failure = next(iter(str(row["error"] or "").splitlines()), "") or "It failed when it was recorded."
+    # A trial that diverged ends with a value that is not finite; before that, epochs may lack validation.
+    series = {metric: np.array(row[f"_{place}"] or [], np.float64) for place, metric in enumerate(columns)}
+    first, *others = series
+    finite = np.flatnonzero(np.isfinite(series[first]))
+    count = int(finite[-1]) + 1 if len(finite) else 0
+    return Curve(
+        _interpolated(series[first][:count]),
+        (row["each"] or [])[:count],
+        row["start"] or 0.0,
+        count,
+        failure,
+        bool(whole and ended_by_itself(row, results)),
+        {metric: _interpolated(series[metric][:count]) for metric in others},
+    )
+
+
+def _interpolated(values: np.ndarray) -> list[float]:
     """Values of each epoch, without gaps: linear between two known values, and constant before and after them."""
     known = np.flatnonzero(np.isfinite(values))
-    return np.interp(np.arange(len(values)), known, values[known]).tolist() if len(known) else values.tolist()
+    found: list[float] = (np.interp(np.arange(len(values)), known, values[known]) if len(known) else values).tolist()
+    return found
 
 
-def _failure(trial: Mapping[str, Any]) -> str | None:
-    if trial["state"] != "failed":
-        return None
-    lines = str(trial["error"] or "").splitlines()
-    return lines[0] if lines and lines[0] else "It failed when it was recorded."
-
-
-def _gains(curves: list[list[float]], epochs: int) -> npt.NDArray[np.float64]:
+def _gains(curves: list[list[float]], epochs: int) -> list[float]:
     """The median gain of curves from each epoch to the next; 0 if no curve is that long."""
-    gains = np.zeros(epochs)
-    for epoch in range(1, epochs):
-        steps = [values[epoch] - values[epoch - 1] for values in curves if len(values) > epoch]
-        gains[epoch - 1] = float(np.median(steps)) if steps else 0.0
-    return gains
+    steps = [
+        [values[epoch] - values[epoch - 1] for values in curves if len(values) > epoch] for epoch in range(1, epochs)
+    ]
+    return [float(np.median(each)) if each else 0.0 for each in steps]

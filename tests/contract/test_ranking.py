@@ -18,7 +18,7 @@ from pipeline.results import Results
 from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
 from pipeline.results.notebook import NotebookResults
 from pipeline.results.tables.load import from_tables
-from pipeline.results.tables.sql import TrialsDatabase
+from pipeline.results.tables.sql import select_trials
 from pipeline.results.tables.trials import pareto_front, ranked
 from pipeline.results.views.study import leaderboard
 from pipeline.space import Choice
@@ -102,11 +102,10 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
 
     assert ranked(results) == ids
     assert results.query("select trial_id from ranked order by place")["trial_id"].to_pylist() == ids
-    assert [line["trial_id"] for line in leaderboard({"ranks": results}).rows] == ids
-    with TrialsDatabase({"ranks": results}) as trials:
-        assert trials.select(columns=["trial_id"], best_first=True)["trial_id"].to_pylist() == ids
+    assert [line["trial_id"] for line in leaderboard(results).rows] == ids
+    assert select_trials(results) == ids
     assert (results.best.trial_id if results.best else None) == (usable[0] if usable else None)
-    assert list(best_quarter(results, scored(results))[TRIAL]) == usable[: max(1, len(usable) // 4)]
+    assert list(best_quarter(scored(results))[TRIAL]) == usable[: max(1, len(usable) // 4)]
     assert [point.trial_id for point in pareto_front(results)] == [
         trial
         for trial, value in order

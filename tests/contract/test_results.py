@@ -39,7 +39,7 @@ def test_any_study_is_printed_as_json(results: Results) -> None:
 
 
 def test_any_study_has_a_leaderboard(results: Results) -> None:
-    table = leaderboard({results.name: results})
+    table = leaderboard(results)
     assert len(table.rows) == len(results.trials)
     assert len(printed(table, 2000).splitlines()) == 1 + len(results.trials)
     assert results.best is None or ranked(results)[0] == results.best.trial_id

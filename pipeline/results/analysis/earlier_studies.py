@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.results.analysis.parameters import format_value
 from pipeline.results.analysis.queries import ended_by_itself
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import configs_of, quoted
+from pipeline.results.tables.load import Results, configs_of
+from pipeline.results.tables.trials import board, quoted
 from pipeline.searchers import History, Observation, thinned
 from pipeline.space import Config, Value, drawn_names, key_of, walk
 from pipeline.storage.schema import metric_column
@@ -106,25 +105,29 @@ def warm_start_configs(
 
     A value outside its domain, or in a branch that is not there, is left out, and drawn instead.
     """
-    trials: list[str] = []
-    configs: list[Config] = []
-    drawn: dict[str, None] = {}
-    left_out: dict[str, None] = {}
+    trials, configs = list[str](), list[Config]()
+    unused, left_out = dict[str, None](), dict[str, None]()
     keys, names = {key_of(dict(config)) for config in known}, {parameter.name for parameter in walk(space)}
-    rows = results.query("select * from ranked where state <> 'failed' and isfinite(objective) order by place")
-    for trial, theirs in zip(rows["trial_id"].to_pylist(), configs_of(rows, results.space), strict=True):
-        config, beyond, absent = _split(space, theirs)
-        if not config or key_of(config) in keys:
-            continue
-        if len(trials) == top:
+    rows = board(results)
+    for row, theirs in zip(rows.to_pylist(), configs_of(rows, results.space), strict=True):
+        if len(trials) == top or row["state"] == "failed" or row["objective"] is None:
             break
-        trials.append(trial)
-        configs.append(config)
-        keys.add(key_of(config))
-        drawn |= dict.fromkeys(absent)
-        drawn |= {f"{name} ({format_value(value)} of trial {trial} is outside)": None for name, value in beyond.items()}
-        left_out |= dict.fromkeys(name for name in theirs if name not in names)
-    notes = [f"Drawn, because these configs have no usable value: {listed(drawn)}."] if drawn else []
+        config: Config = {}
+        drawn = []
+        for parameter in walk(space):
+            if parameter.drawn and parameter.is_present(config):
+                name, domain = parameter.name, parameter.domain
+                if name in theirs and domain.contains(value := domain.as_drawn(theirs[name])):
+                    config[name] = value
+                else:
+                    drawn.append(name)
+        if config and key_of(config) not in keys:
+            trials.append(row["trial_id"])
+            configs.append(config)
+            keys.add(key_of(config))
+            unused |= dict.fromkeys(drawn)
+            left_out |= dict.fromkeys(name for name in theirs if name not in names)
+    notes = [f"Drawn, because these configs have no usable value: {listed(unused)}."] if unused else []
     notes += [f"Not in this space, and left out: {listed(left_out)}."] if left_out else []
     return WarmStart(trials, configs, notes)
 

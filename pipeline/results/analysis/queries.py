@@ -4,12 +4,14 @@ Beside the tables stand the views `scored` (epochs with `_value`, `_loss` and `_
 `ranked` (trials with `place`, from 1).
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.engine.commands import STOPPED_BY_USER
@@ -21,32 +23,19 @@ from pipeline.storage.schema import SECONDS, column_of
 from pipeline.storage.sessions import driver_seconds
 from pipeline.study import Budget
 
-PHASES = ("build", "train", "evaluate", "checkpoint")
-"""The phases of an epoch whose seconds are measured."""
-
 COSTS = {"updates": "updates of the weights", "seconds": "seconds of training"}
 """The costs of an epoch that can be shown."""
 
-_MAX_SPREADS = 32
+MIN_TRIALS = 5
+"""The fewest trials for a rank correlation, or an interval of the best of several."""
 
-# The first epoch after a start, or after a model was built, also compiles, and says nothing about another one.
-_STEADY = """(
-    with stretches as (select trial_id, session, attempt, segment, min(epoch) as epoch from epochs group by all)
-    select trial_id, node, coalesce(seconds_train, 0) + coalesce(seconds_evaluate, 0) as seconds
-    from epochs anti join stretches using (trial_id, session, attempt, segment, epoch)
-    where coalesce(seconds_build, 0) = 0
-)"""
+_MAX_SPREADS, _MAX_EPOCHS = 32, 12
 
-STOPS = f"""(
-    with last as (
-        select trial_id, cutoff is not null or rung is not null as compared, reason from decisions where kind = 'stop'
-        qualify row_number() over (partition by trial_id order by number desc) = 1
-    )
-    select trial_id, epochs, objective, violation, case when compared then 'comparison'
-        when starts_with(reason, '{STOPPED_BY_USER}') then 'user' else 'end' end as stopped_by
-    from trials left join last using (trial_id) where state = 'stopped'
-)"""
-"""The stopped trials, and what stopped each: `comparison` with other trials, a `user`, or the study's `end`."""
+_EPOCH, _STEADY = "coalesce(seconds_train, 0) + coalesce(seconds_evaluate, 0)", "coalesce(seconds_build, 0) = 0"
+"""SQL of the seconds of an epoch; and of epochs before which no model was built, and nothing compiled."""
+
+_Z_90 = 1.6449
+"""Standard errors on each side of a 90% interval."""
 
 
 def timed(results: Results) -> str:
@@ -70,23 +59,25 @@ def timed(results: Results) -> str:
 
 @cache_per_results
 def progress(results: Results) -> pa.Table:
-    """How the best value grew: for each epoch in order of time `trial_id`, `seconds`, `epochs`, `trials` and `best`."""
+    """How the best value grew: for each epoch in order of time `trial_id`, `seconds`, `epochs`, `trials`, `best`, and
+    whether it `rises`: whether it is a new one.
+    """
     return results.query(f"""
-        with firsts as (select trial_id, min(epoch) as first_epoch from epochs group by trial_id)
-        select trial_id, seconds, row_number() over w as epochs,
-            sum((epoch = first_epoch)::int) over w as trials,
-            {results.objective.mode}(case when counts then value end) over w as best
-        from {timed(results)} join firsts using (trial_id)
-        window w as (order by seconds, trial_id, epoch rows unbounded preceding) order by epochs
+        with firsts as (select trial_id, min(epoch) as first_epoch from epochs group by trial_id), grown as (
+            select trial_id, seconds, row_number() over w as epochs,
+                sum((epoch = first_epoch)::int) over w as trials,
+                {results.objective.mode}(case when counts then value end) over w as best
+            from {timed(results)} join firsts using (trial_id)
+            window w as (order by seconds, trial_id, epoch rows unbounded preceding)
+        )
+        select *, best is distinct from lag(best) over (order by epochs) as rises from grown order by epochs
     """)
 
 
-@cache_per_results
 def rises(results: Results) -> pa.Table:
     """The rows of `progress` at which the best value changed."""
-    table, best = progress(results), progress(results)["best"].to_pylist()
-    changed = [now is not None and now != before for now, before in zip(best, [None, *best], strict=False)]
-    return table.filter(pa.array(changed, pa.bool_()))
+    table = progress(results)
+    return table.filter(table["rises"])
 
 
 @cache_per_results
@@ -142,21 +133,31 @@ def ancestry(results: Results) -> list[dict[str, Any]]:
 
 @cache_per_results
 def stops(results: Results) -> pa.Table:
-    """The trials of `STOPS`."""
-    return results.query(f"select * from {STOPS}")
+    """The stopped trials, and what stopped each: `comparison` with other trials, a `user`, or the study's `end`."""
+    return results.query(f"""
+        with last as (
+            select trial_id, cutoff is not null or rung is not null as compared, reason from decisions
+            where kind = 'stop' qualify row_number() over (partition by trial_id order by number desc) = 1
+        )
+        select trial_id, epochs, case when compared then 'comparison'
+            when starts_with(reason, '{STOPPED_BY_USER}') then 'user' else 'end' end as stopped_by
+        from trials left join last using (trial_id) where state = 'stopped'
+    """)
 
 
 @dataclass(frozen=True, slots=True)
 class TrialCounts:
     """How many trials ended in which way: by state, and those that stopped by what stopped them.
 
-    Comparisons `saved` epochs of `whole`, which these trials and the completed ones would have trained.
+    Comparisons `saved` epochs of `whole`, which these trials and the completed ones would have trained; `saved_seconds`
+    of training on one worker, if that is known.
     """
 
     states: Mapping[str, int]
     stopped: Mapping[str, int]
     saved: int
     whole: int
+    saved_seconds: float | None
 
 
 @cache_per_results
@@ -167,7 +168,50 @@ def trial_counts(results: Results) -> TrialCounts:
     by_state = {row["state"]: row["trials"] for row in states}
     by = {who: sum(row["stopped_by"] == who for row in stopped) for who in ("comparison", "user", "end")}
     saved = sum(max(most - row["epochs"], 0) for row in stopped if row["stopped_by"] == "comparison")
-    return TrialCounts(by_state, by, saved, most * (by["comparison"] + by_state.get("completed", 0)))
+    each = results.query(f"select median({_EPOCH}) as seconds from epochs where {_STEADY}")["seconds"][0].as_py()
+    whole = most * (by["comparison"] + by_state.get("completed", 0))
+    return TrialCounts(by_state, by, saved, whole, None if each is None else saved * each)
+
+
+def _rank(column: str) -> str:
+    """SQL of the ranks of values at an epoch, ties with their mean rank."""
+    return (
+        f"rank() over (partition by epoch order by {column}) + (count(*) over (partition by epoch, {column}) - 1) / 2.0"
+    )
+
+
+@cache_per_results
+def agreements(results: Results) -> list[dict[str, Any]]:
+    """The rank correlations of values at some epochs with the best ones; none if too few trials trained fully.
+
+    Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
+    trials the correlation would be higher. The 90% `interval` is that of Fisher's z with the standard error of D.
+    Bonett and T. Wright, Sample size requirements for estimating Pearson, Kendall and Spearman correlations (2000).
+    """
+    epochs = sorted({*(2**power for power in range(30)), *rungs(results)["rung"].to_pylist()})
+    rows: list[dict[str, Any]] = results.query(f"""
+        with points as (
+            select trial_id, epoch, _value as value, state, epochs from scored join trials using (trial_id)
+            where isfinite(_value)
+        ), whole as (
+            select trial_id, {results.objective.mode}(value) as final from points
+            where state = 'completed' and epochs = (select max(epoch) from points) group by trial_id
+        ), ranks as (
+            select epoch, {_rank("value")} as early, {_rank("final")} as late from points join whole using (trial_id)
+            where epoch in ({", ".join(map(str, epochs))}) and epoch < (select max(epoch) from points)
+        )
+        select epoch, count(*) as trials, coalesce(corr(early, late), 0) as correlation from ranks group by epoch
+        having count(*) >= {MIN_TRIALS} order by epoch limit {_MAX_EPOCHS}
+    """).to_pylist()
+    for row in rows:
+        count = row["trials"]
+        rho = row["correlation"] = min(max(row["correlation"], -1.0), 1.0) if math.isfinite(row["correlation"]) else 0.0
+        # A correlation of 1 has no z: it counts as half-way to the next lower one, that of two exchanged neighbours.
+        most = 1 - 6 / (count * (count**2 - 1))
+        z, error = np.arctanh(np.clip(rho, -most, most)), np.sqrt((1 + rho**2 / 2) / (count - 3))
+        low, high = np.tanh([z - _Z_90 * error, z + _Z_90 * error]).tolist()
+        row["interval"] = [min(low, rho), max(high, rho)]
+    return rows
 
 
 def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
@@ -177,53 +221,25 @@ def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
     return bool(trial["state"] == "completed" and not is_over(budget, trial["epochs"], reached=at_target))
 
 
-def epoch_seconds(results: Results) -> dict[str, float | None]:
-    """Seconds that another epoch of each trial takes: the median of its steady epochs, else of such medians."""
-    rows = results.query(f"""
-        with medians as (select trial_id, median(seconds) as seconds from {_STEADY} group by trial_id)
-        select trial_id, coalesce(m.seconds, (select median(seconds) from medians)) as seconds
-        from trials left join medians m using (trial_id)
-    """)
-    return dict(zip(rows["trial_id"].to_pylist(), rows["seconds"].to_pylist(), strict=True))
-
-
 def node_seconds(results: Results) -> dict[str, float]:
-    """Median seconds of a steady epoch, by node."""
-    rows = results.query(f"select node, median(seconds) from {_STEADY} where node is not null group by node")
+    """Median seconds of an epoch without a build, by node."""
+    rows = results.query(
+        f"select node, median({_EPOCH}) from epochs where {_STEADY} and node is not null group by node"
+    )
     return dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """Seconds of a study, over all its workers: for each trial (`trial_id`) those of each phase, and the idle ones."""
-
-    trials: pa.Table
-    workers: int
-    idle: float
-
-    @property
-    def phases(self) -> dict[str, float]:
-        """The seconds of each phase over all trials."""
-        return {phase: sum(self.trials[phase].to_pylist()) for phase in PHASES}
-
-
-@cache_per_results
-def effort(results: Results) -> Effort:
-    """Add up the seconds of a study."""
-    sums = ", ".join(f"coalesce(sum({SECONDS[phase]}), 0)::double as {phase}" for phase in PHASES)
-    trials = results.query(f"""
-        select t.trial_id, {sums} from (select trial_id from trials) t left join epochs using (trial_id)
-        group by t.trial_id order by length(t.trial_id), t.trial_id
-    """)
-    workers = max([1, *(int(session.get("workers") or 0) for session in results.sessions)])
+def effort(results: Results) -> dict[str, float]:
+    """Seconds of all workers by what they did: the phases of an epoch, and `idle`."""
+    phases = ", ".join(f"coalesce(sum({column}), 0)::double as {phase}" for phase, column in SECONDS.items())
+    spent: dict[str, float] = results.query(f"select {phases} from epochs").to_pylist()[0]
     together = before = 0.0
     for session in results.sessions:
         # A session's seconds include those of the sessions before.
         until = float(session.get("seconds") or 0)
-        together += max(until - before, 0.0) * int(session.get("workers") or workers)
+        together += max(until - before, 0.0) * int(session.get("workers") or 1)
         before = max(before, until)
-    spent = Effort(trials, workers, 0.0)
-    return Effort(trials, workers, max(0.0, together - sum(spent.phases.values())))
+    return {**spent, "idle": max(0.0, together - sum(spent.values()))}
 
 
 def has_costs(results: Results) -> bool:
@@ -260,25 +276,14 @@ def spreads(results: Results) -> pa.Table:
     """)
 
 
-@cache_per_results
 def changes(results: Results) -> list[dict[str, Any]]:
-    """The sessions that continued the study with changed data or code (`kind`), and the trials with epochs of sessions
-    before (`trials_before`) and since (`trials_since`).
-    """
-    found = []
-    for session in results.sessions:
-        for kind in ("data", "code"):
-            if session.get(f"{kind}_changes"):
-                number = int(session["number"])
-                rows = results.query(f"""
-                    select trial_id, min(session) < {number} as before, max(session) >= {number} as since
-                    from epochs group by trial_id order by length(trial_id), trial_id
-                """).to_pylist()
-                trials = {
-                    f"trials_{when}": [row["trial_id"] for row in rows if row[when]] for when in ("before", "since")
-                }
-                found.append({"session": number, "kind": kind, "changes": list(session[f"{kind}_changes"]), **trials})
-    return found
+    """The sessions that continued the study with changed data or code (`kind`)."""
+    return [
+        {"session": int(session["number"]), "kind": kind, "changes": list(session[f"{kind}_changes"])}
+        for session in results.sessions
+        for kind in ("data", "code")
+        if session.get(f"{kind}_changes")
+    ]
 
 
 def study_decisions(results: Results) -> pa.Table:

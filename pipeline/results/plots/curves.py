@@ -13,7 +13,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.results.analysis.comparison import box_of, hypervolumes
 from pipeline.results.analysis.parameters import format_value
 from pipeline.results.analysis.queries import COSTS, costs, progress, reached, rises
 from pipeline.results.palette import ACCENT, BAD, INK, MAX_POINTS, MUTED, PAPER, SECOND
@@ -168,19 +167,6 @@ def best_against(studies: Mapping[str, Results], ax: Axes, by: Measure) -> Axes:
     ax.set_ylabel(f"best {objective.metric} so far")
     if by != "seconds":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return ax
-
-
-def hypervolume_over_epochs(studies: Mapping[str, Results], ax: Axes) -> Axes:
-    """Draw the share of the hypervolume that the trials of studies dominate against the epochs of all trials."""
-    if (box := box_of(list(studies.values()))) is not None:
-        curves = {name: hypervolumes(results, box).to_pandas() for name, results in studies.items()}
-        _steps(ax, {name: (rows["epochs"], rows["share"]) for name, rows in curves.items()}, upwards=True)
-    ax.set_ylim(bottom=0)
-    ax.set_xlim(left=0)
-    ax.set_xlabel(_LABELS["epochs"])
-    ax.set_ylabel("hypervolume, share of the box")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
 

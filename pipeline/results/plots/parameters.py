@@ -37,8 +37,7 @@ from pipeline.results.plots.style import (
     size_in_points,
     some_of,
 )
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import configs_of
+from pipeline.results.tables.load import Results, configs_of
 from pipeline.space import ListedDomain
 from pipeline.text import percent
 
@@ -83,7 +82,7 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     worst, top = _ends(values, results.objective.mode)
     columns.append(np.clip((values - worst) / (top - worst), 0, 1) if top != worst else np.full(len(values), 0.5))
     heights = np.array(columns).T
-    front = np.flatnonzero(rows[TRIAL].isin(best_quarter(results, rows)[TRIAL]))
+    front = np.flatnonzero(rows[TRIAL].isin(best_quarter(rows)[TRIAL]))
     best = np.flatnonzero(rows[TRIAL] == (results.best.trial_id if results.best else None))
     shown = some_of(len(rows))
     for which, colour, width, alpha, layer in (

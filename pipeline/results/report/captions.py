@@ -87,7 +87,7 @@ def of_objective_against(results: Results, parameter: str) -> str:
         medians = medians.sort_values("median", ascending=results.objective.mode == "min")
         parts = [f"{format_number(median)} at {value} ({count})" for value, median, count in medians.itertuples()]
         return f"Medians (trials): {', '.join(parts[:4])}{', …' if len(parts) > 4 else ''}."
-    values, best = rows[parameter].astype(float), best_quarter(results, rows)[parameter].astype(float)
+    values, best = rows[parameter].astype(float), best_quarter(rows)[parameter].astype(float)
     ends = dict.fromkeys(format_number(end) for end in (best.min(), best.max()))
     span = f"the best {len(best)} of {counted(len(rows), 'trial')} at {' to '.join(ends)}"
     if len(rows) < _MIN_TRIALS or values.nunique() == 1 or rows[OBJECTIVE].nunique() == 1:

@@ -8,7 +8,6 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from pipeline.results.analysis.comparison import Comparison
 from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.parameters import (
     best_quarter,
@@ -24,9 +23,8 @@ from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.sections import comparison_sections, sections
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.results.views.explanation import comparison_tables, comparison_warning
-from pipeline.results.views.provenance import provenance_in_words
-from pipeline.results.views.study import MAX_PARAMETERS, is_numeric, leaderboard, summary
+from pipeline.results.views.comparison import Comparison
+from pipeline.results.views.study import MAX_PARAMETERS, is_numeric, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import STATES, Column, Table
 from pipeline.space import scalar
 from pipeline.storage import Store
@@ -86,13 +84,13 @@ def report_page(results: Results) -> str:
         sorted_by = f' aria-sort="{order}"' if column.key == "objective" else ""
         return f'{sorted_by}><button type="button">{escape(heading(column))}</button>'
 
-    board = leaderboard({results.name: results}, top=MAX_ROWS, most=MAX_PARAMETERS)
+    board = leaderboard(results, top=MAX_ROWS, most=MAX_PARAMETERS)
     link = lambda trial: f"#trial-{trial}" if trial in detailed else ""  # noqa: E731
     return template("study.html.jinja").render(
         **content(results),
         trials=len(results.trials),
         leaderboard=trials_table(results, board, head, link),
-        parameters_note=of_shown(results, min(parameters, MAX_PARAMETERS), parameters),
+        parameters_note=of_shown(min(parameters, MAX_PARAMETERS), parameters),
         sections=sections(results),
         details=details,
         printed=PRINTED_ROWS,
@@ -109,9 +107,9 @@ def comparison_content(comparison: Comparison) -> dict[str, Any]:
     """What the page of a comparison shows."""
     return {
         "names": list(comparison.studies),
-        "warning": comparison_warning(comparison),
+        "warning": comparison.warning,
         "sections": list(comparison_sections(comparison)),
-        "tables": comparison_tables(comparison),
+        "tables": comparison.tables,
     }
 
 
@@ -219,7 +217,7 @@ def decisions_table(decisions: Sequence[Mapping[Any, Any]]) -> Table:
 
 def _space(results: Results) -> Table:
     """Each parameter: its name, what it may be, what the best has, where the best quarter lies."""
-    front = best_quarter(results, scored(results))
+    front = best_quarter(scored(results))
     configs = [{str(key): value for key, value in row.items()} for row in front.to_dict("records")]
     best, rows = results.best.config if results.best is not None else {}, []
     for parameter in results.parameters:

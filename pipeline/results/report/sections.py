@@ -6,22 +6,20 @@ from functools import partial
 import numpy as np
 import pyarrow.compute as pc
 
-from pipeline.results.analysis.comparison import Comparison, hypervolume_of
-from pipeline.results.analysis.early_stopping import agreements
 from pipeline.results.analysis.importance import MIN_SHARE, importances
 from pipeline.results.analysis.parameters import (
-    by_influence,
     of_shown,
     scored,
     shown_parameters,
     tuned,
 )
-from pipeline.results.analysis.queries import COSTS, exploits, has_costs, rungs, spreads
+from pipeline.results.analysis.queries import COSTS, agreements, exploits, has_costs, rungs, spreads
 from pipeline.results.palette import MAX_PARAMETERS, MAX_POINTS
 from pipeline.results.report import captions
 from pipeline.results.report.picture import Picture, Section, panels
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import given
+from pipeline.results.views.comparison import Comparison
 from pipeline.results.views.explanation import (
     early_table,
     importance_table,
@@ -30,7 +28,6 @@ from pipeline.results.views.explanation import (
     time_table,
     where_clause,
 )
-from pipeline.results.views.study import objective_lines
 from pipeline.space import ListedDomain
 from pipeline.storage.schema import metric_column
 from pipeline.text import counted, listed
@@ -49,7 +46,7 @@ def sections(results: Results, *, analysed: bool = True) -> list[Section]:
         found += [*_of_importance(results)]
     found += [*_against_each(results), *_parallel(results), *_of_trials(results), *_best_so_far(results)]
     if analysed:
-        tables = early_table(results) if agreements(results).num_rows else None, time_table(results)
+        tables = early_table(results) if agreements(results) else None, time_table(results)
         found += [Section(table.title, table.note, table=table) for table in tables if table and table.rows]
     return found
 
@@ -67,8 +64,6 @@ def comparison_sections(comparison: Comparison) -> Iterator[Section]:
         alt = f"Step chart of the best value of {len(studies)} studies against {by}."
         picture = Picture(f"best-{by}", "best_against", studies, (by,), alt, 340, 280)
         yield Section(f"Best {metric} against {by}", pictures=[picture])
-    if comparison.box is not None:
-        yield _hypervolume(studies)
 
 
 def _curves(results: Results) -> Iterator[Section]:
@@ -104,9 +99,6 @@ def _of_values(results: Results) -> Iterator[Section]:
             f"other trial is as good in every objective and better in one{bounds}. The large one is the best trial."
         )
         yield Section("One objective against another", note, pictures)
-        if hypervolume_of(results) is not None:
-            section = _hypervolume({results.name: results})
-            yield Section(section.title, f"{section.note} {objective_lines(results)['hypervolume']}", section.pictures)
     if count := spreads(results).num_rows:
         height, caption = int(np.clip(90 + 26 * count, 180, 900)), partial(captions.of_deviations, results)
         alt = f"Means and standard deviations of {first.metric} for {counted(count, 'trial')}."
@@ -124,15 +116,6 @@ def _of_values(results: Results) -> Iterator[Section]:
         note = "Each line is a trial; small batches update more often in an epoch, and take longer."
         yield panels("What it costs", note, pictures)
     yield from _of_planes(results)
-
-
-def _hypervolume(studies: object) -> Section:
-    alt = "Step chart of the dominated share of the hypervolume against the epochs of all trials."
-    return Section(
-        "Hypervolume over the epochs",
-        "The share of the box between the best values and the reference point that the epochs of all trials dominate.",
-        [Picture("hypervolume", "hypervolume_over_epochs", studies, (), alt, 300, 260)],
-    )
 
 
 def _of_planes(results: Results) -> Iterator[Section]:
@@ -196,10 +179,8 @@ def _against_each(results: Results) -> Iterator[Section]:
     present = [name for name in names if given(rows[name]).any()]
     if absent := [name for name in names if name not in present]:
         note += f" No trial has {listed(absent)}."
-    shown = present
-    if len(present) > MAX_PARAMETERS:
-        shown = [name for name in by_influence(results) if name in present][:MAX_PARAMETERS]
-        note += f" {of_shown(results, len(shown), len(present))}"
+    shown = present[:MAX_PARAMETERS]
+    note = f"{note} {of_shown(len(shown), len(present))}".strip()
     pictures = [
         Picture(
             f"against-{place}", "objective_against", results, (name,), f"Scatter chart of {metric} against {name}.",
@@ -221,9 +202,7 @@ def _parallel(results: Results) -> Iterator[Section]:
     shown = shown_parameters(results, MAX_PARAMETERS)
     alt = f"Parallel coordinates of {len(shown)} hyperparameters and {results.objective.metric} for {count} trials."
     picture = Picture("parallel", "parallel_coordinates", results, (), alt, 400, 300)
-    yield Section(
-        "All hyperparameters together", f"{note} {of_shown(results, len(shown), len(names))}".strip(), [picture]
-    )
+    yield Section("All hyperparameters together", f"{note} {of_shown(len(shown), len(names))}".strip(), [picture])
 
 
 def _of_trials(results: Results) -> Iterator[Section]:
@@ -256,7 +235,7 @@ def _of_trials(results: Results) -> Iterator[Section]:
         ]  # fmt: skip
         note = (
             "The best model's hyperparameters over its epochs, including those of the trials whose weights it copied. "
-            + of_shown(results, len(names), len(tuned(results)))
+            + of_shown(len(names), len(tuned(results)))
         )
         yield panels("The schedule that was found", note.strip(), pictures)
     if best is not None and pc.count(epochs["learning_rate"]).as_py():

@@ -6,10 +6,12 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache, wraps
+from functools import wraps
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -17,8 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import InvalidJob, StorageError, StorageUnreachable, UserError
-from pipeline.results.light_imports import light_imports
-from pipeline.space import Config, ParameterPath, Space, config_value, listed_values, walk
+from pipeline.space import Config, ParameterPath, Space, Value, config_value, listed_values, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION, metric_names
 from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
@@ -81,17 +82,17 @@ class Results:
     @property
     def trials(self) -> "pd.DataFrame":
         """One row for each trial."""
-        return _frames(self)("trials")
+        return _frame(self, "trials")
 
     @property
     def epochs(self) -> "pd.DataFrame":
         """One row for each epoch of each trial."""
-        return _frames(self)("epochs")
+        return _frame(self, "epochs")
 
     @property
     def decisions(self) -> "pd.DataFrame":
         """One row for each decision."""
-        return _frames(self)("decisions")
+        return _frame(self, "decisions")
 
     def table(self, name: str) -> pa.Table:
         """A table as Arrow has read it."""
@@ -187,26 +188,24 @@ def _database(results: Results) -> tuple[threading.Lock, Any]:
 
 @cache_per_results
 def _best(results: Results) -> Best | None:
-    found = results.query(
-        "select * from ranked where place = 1 and state <> 'failed' and objective is not null"
-    ).to_pylist()
-    if not found:
-        return None
-    best = found[0]
-    return Best(best["trial_id"], best["objective"], best["best_epoch"], config_of(best, results.space))
+    found = results.query("select * from ranked where place = 1 and state <> 'failed' and objective is not null")
+    for row, config in zip(found.to_pylist(), configs_of(found, results.space), strict=True):
+        return Best(row["trial_id"], row["objective"], row["best_epoch"], config)
+    return None
 
 
 @cache_per_results
-def _frames(results: Results) -> Callable[[str], "pd.DataFrame"]:
-    @cache
-    def frame(name: str) -> "pd.DataFrame":
-        shared = as_frame(results.table(name))
-        # Arrow's memory is read-only. Pandas copies what two frames share before it changes a value of one.
-        kept.append(shared)
-        return shared.copy(deep=False)
+def _frames(_: Results) -> "dict[str, tuple[pd.DataFrame, pd.DataFrame]]":
+    return {}
 
-    kept: list[pd.DataFrame] = []
-    return frame
+
+def _frame(results: Results, name: str) -> "pd.DataFrame":
+    frames = _frames(results)
+    if name not in frames:
+        # Arrow's memory is read-only. Pandas copies what two frames share before it changes a value of one.
+        shared = as_frame(results.table(name))
+        frames[name] = shared, shared.copy(deep=False)
+    return frames[name][1]
 
 
 def as_frame(table: pa.Table) -> "pd.DataFrame":
@@ -221,12 +220,19 @@ def as_frame(table: pa.Table) -> "pd.DataFrame":
 def postpone_pandas() -> None:
     """Keep PyArrow from importing pandas before there is a frame: pandas takes longer to import than a leaderboard.
 
-    PyArrow looks for pandas once, at the first list that it converts, to recognise frames among values. Here it finds
-    none; `to_pandas` imports it in any case. This is for a command: a process in which every frame comes from a table.
+    PyArrow looks for pandas once, at the first list that it converts. Here it finds none; `to_pandas` imports it in any
+    case. This is for a command: a process in which every frame comes from a table.
     """
     if "pandas" not in sys.modules:
-        with light_imports(hidden=["pandas"]):
-            pa.array([])
+        finder: Any = SimpleNamespace(find_spec=_hide_pandas)
+        sys.meta_path.insert(0, finder)
+        pa.array([])
+        sys.meta_path.remove(finder)
+
+
+def _hide_pandas(name: str, *_: object) -> None:
+    if name == "pandas":
+        raise ModuleNotFoundError(name=name)
 
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
@@ -251,16 +257,21 @@ def from_tables(
     return Results(study, tables, sessions, state_of(sessions, now or datetime.now(UTC)), location)
 
 
-def config_of(row: Any, space: Space) -> Config:
-    """The config in the config_* columns of a row, each value as it was drawn; an empty one is left out."""
-    config: Config = {}
+def configs_of(rows: pa.Table, space: Space) -> list[Config]:
+    """The config in the config_* columns of each row, each value as it was drawn; empty ones are left out."""
+    configs: list[Config] = [{} for _ in range(rows.num_rows)]
     for name, domain in space.items():
-        value: Any = row.get(f"config_{name}")
-        value = value.item() if hasattr(value, "item") else value
-        # NaN differs from itself, and pandas' NA does not say whether it does.
-        if value is not None and (value != value) is False:
-            config[name] = config_value(value, listed_values(domain))
-    return config
+        if (column := f"config_{name}") not in rows.column_names:
+            continue
+        listed, meant = listed_values(domain), dict[Any, Value]()
+        for config, value in zip(configs, rows[column].to_pylist(), strict=True):
+            if value is None or value != value:
+                continue
+            # Each kind of value is looked for once: there are as many as the domain has.
+            if listed is not None and (key := (type(value), value)) not in meant:
+                meant[key] = config_value(value, listed)
+            config[name] = value if listed is None else deepcopy(meant[key])
+    return configs
 
 
 def read_study(store: Store) -> Mapping[str, Any]:
@@ -342,7 +353,7 @@ def glance(store: Store, name: str, now: datetime) -> Glance:
     """A summary of a study, from the table `trials` that its driver stored last, without the parts."""
     try:
         study = read_study(store)
-        objective, sessions, trials = Objective(**study["job"]["objectives"][0]), read_sessions(store), None
+        objective, sessions = Objective(**study["job"]["objectives"][0]), read_sessions(store)
         try:
             trials = store.read_table(layout.TRIALS)
         except StorageUnreachable:
@@ -350,20 +361,18 @@ def glance(store: Store, name: str, now: datetime) -> Glance:
         except (FileNotFoundError, StorageError):
             # There is none yet, or it is damaged.
             trials = read_tables(store, study).trials
-        started = datetime.fromisoformat(str(sessions[0]["started"])) if sessions else None
+        scored = trials.filter(pc.and_(pc.not_equal(trials["state"], "failed"), pc.is_valid(trials["objective"])))
+        scored = scored.filter(pc.equal(scored["violation"], pc.min(scored["violation"])))
+        row = StudyRow(
+            name=name,
+            location=store.uri,
+            state=state_of(sessions, now),
+            trials=trials.num_rows,
+            epochs=pc.sum(trials["epochs"]).as_py() or 0,
+            metric=objective.metric,
+            best=pc.min_max(scored["objective"])[objective.mode].as_py(),
+            started=datetime.fromisoformat(str(sessions[0]["started"])) if sessions else None,
+        )
     except (UserError, KeyError, ValueError, pa.ArrowInvalid) as error:
         return Glance(StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error)))
-    scored = trials.filter(pc.and_(pc.not_equal(trials["state"], "failed"), pc.is_valid(trials["objective"])))
-    scored = scored.filter(pc.equal(scored["violation"], pc.min(scored["violation"])))
-    ends = pc.min_max(scored["objective"])
-    row = StudyRow(
-        name=name,
-        location=store.uri,
-        state=state_of(sessions, now),
-        trials=trials.num_rows,
-        epochs=pc.sum(trials["epochs"]).as_py() or 0,
-        metric=objective.metric,
-        best=ends[objective.mode].as_py(),
-        started=started,
-    )
     return Glance(row, study, trials)

@@ -121,9 +121,6 @@ class Table:
     """Values beside the rows, for programs."""
     most: int | None = None
     """The maximum number of rows that people see; programs get all."""
-    more: str = "a wider terminal shows them"
-    first_out: Callable[[], Sequence[str]] = tuple
-    """The keys of columns that go first."""
     look: Callable[[Mapping[str, Any]], str] = lambda _: ""
     """The style of a row on a terminal."""
 
@@ -180,8 +177,8 @@ class Table:
         for head in _HEADS:
             least = [self._least(place, longest[place], head) for place in places]
             needed, left = sum(least) + _GAP * (len(least) - 1), set[int]()
-            for place in self._extras() if head and needed > width else ():
-                if needed > width:
+            for place in reversed(places):
+                if head and needed > width and self.columns[place].keep == "extra":
                     left.add(place)
                     needed -= least[place] + _GAP
             if needed <= width:
@@ -190,15 +187,10 @@ class Table:
                 if left:
                     names = [self.columns[place].heading for place in sorted(left)]
                     named = ", ".join([*names[:_NAMED], *["…"] * (len(names) > _NAMED)])
-                    yield Text(f"+{counted(len(left), 'column')} ({named}): {self.more}.", style="dim", overflow="fold")
+                    text = f"+{counted(len(left), 'column')} ({named}): a wider terminal or --json shows them."
+                    yield Text(text, style="dim", overflow="fold")
                 return
         yield from self._records(cells, width)
-
-    def _extras(self) -> list[int]:
-        """The columns that may be left out, in the order in which they go."""
-        places = {column.key: place for place, column in enumerate(self.columns)}
-        order = [*(places[key] for key in self.first_out()), *reversed(range(len(self.columns)))]
-        return [place for place in dict.fromkeys(order) if self.columns[place].keep == "extra"]
 
     def _least(self, place: int, longest: int, head: int | None) -> int:
         """The least width of a column."""

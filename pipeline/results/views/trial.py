@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from pipeline.errors import StorageError
 from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.parameters import format_value
-from pipeline.results.tables.load import Results, config_of
-from pipeline.results.tables.trials import configs_of, trial_row
-from pipeline.results.views.study import fit_arguments, number, phases_of, rows_with_config, training_lines
+from pipeline.results.tables.load import Results, configs_of
+from pipeline.results.tables.trials import configs_at_best, trial_row
+from pipeline.results.views.study import number, rows_with_config
 from pipeline.results.views.table import Column, Table, plain
 from pipeline.space import drawn_names
 from pipeline.storage import Store
@@ -22,7 +22,6 @@ from pipeline.study import layout
 from pipeline.text import counted, duration, format_number, size
 
 _FILES = 20
-_MORE = "a wider terminal or --json shows them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +57,12 @@ def trial_lines(results: Results, trial_id: str) -> dict[str, str]:
     trial, epochs = trial_row(results, trial_id), _of(results, "epochs", trial_id)
     known, several = trial["objective"] is not None, len(set(epochs["segment"].to_pylist())) > 1
     at = f" at epoch {trial['best_epoch']}" if known else ""
-    config = config_of(trial, results.space)
+    config = configs_at_best(results, [trial_id])[trial_id]
     lines = {
         "trial": f"{trial_id}  {trial['state']}, {counted(trial['epochs'], 'epoch')} in {duration(trial['seconds'])}",
         "best": f"{results.objective.metric} {format_number(trial['objective'])}{at}" if known else "",
         f"config{at if several else ''}": "  ".join(f"{key}={format_value(value)}" for key, value in config.items()),
         "trained with": _newest_way(epochs),
-        **training_lines(results.job),
         "attempts": str(trial["attempts"]) if trial["attempts"] > 1 else "",
         "weights of": trial["parent"] and f"trial {trial['parent']}",
         "checkpoint": trial["checkpoint"],
@@ -80,14 +78,10 @@ def trial_tables(results: Results, trial_id: str, files: TrialFiles | None = Non
     what = [Column("epoch", right=True), Column("kind", "what"), Column("reason", "why", keep="wrapped")]
     tables = [_segments(results, epochs, rows), _epochs(results, epochs), Table("decisions", what, rows)]
     if files is not None:
-        shown = [*files.kept[:_FILES]]
-        if rest := files.kept[_FILES:]:
-            total = sum(file["bytes"] for file in rest)
-            shown.append({"bytes": total, "path": f"… in {counted(len(rest), 'more file')}"})
         why = " (deleted: beyond resources.files_gigabytes)"
-        shown += [{**file, "path": f"{file['path']}{why}"} for file in files.dropped[:_FILES]]
+        shown = [*files.kept, *({**file, "path": f"{file['path']}{why}"} for file in files.dropped)]
         columns = [Column("bytes", "size", size, right=True), Column("path", "file", keep="wrapped")]
-        tables.append(Table(f"files in {files.folder}", columns, shown))
+        tables.append(Table(f"files in {files.folder}", columns, shown, most=_FILES))
     return [table for table in tables if table.rows]
 
 
@@ -96,15 +90,13 @@ def _segments(results: Results, epochs: pa.Table, decisions: Sequence[Mapping[st
     columns = [Column("from_epoch", right=True, keep="whole"), Column("weights_of", keep="whole")]
     columns += [Column(f"config_{name}", name, right=True, keep="extra") for name in drawn_names(results.space)]
     taken = {row["epoch"]: row for row in decisions if row["kind"] == "exploit"}
-    rows, before = [], None
+    rows: dict[int, dict[str, Any]] = {}
     for row, config in zip(epochs.to_pylist(), configs_of(epochs, results.space), strict=True):
-        if row["segment"] != before:
-            donor = taken.get(row["epoch"] - 1)
-            whose = f"trial {donor['parent_trial']} at epoch {donor['parent_epoch']}" if donor else "its own"
-            values = {f"config_{name}": value for name, value in config.items()}
-            rows.append({"from_epoch": row["epoch"], "weights_of": whose, **values})
-        before = row["segment"]
-    return Table("segments", columns, rows if len(rows) > 1 else [], more=_MORE)
+        donor = taken.get(row["epoch"] - 1)
+        whose = f"trial {donor['parent_trial']} at epoch {donor['parent_epoch']}" if donor else "its own"
+        values = {f"config_{name}": value for name, value in config.items()}
+        rows.setdefault(row["segment"], {"from_epoch": row["epoch"], "weights_of": whose, **values})
+    return Table("segments", columns, list(rows.values()) if len(rows) > 1 else [])
 
 
 def _epochs(results: Results, epochs: pa.Table) -> Table:
@@ -112,11 +104,7 @@ def _epochs(results: Results, epochs: pa.Table) -> Table:
     filled = {name for name in epochs.column_names if epochs[name].null_count < epochs.num_rows}
     # The objective comes first: trials are compared by it.
     metrics = sorted((name for name in metric_columns(epochs.column_names) if name in filled), key=objective.__ne__)
-    several = [
-        name
-        for name, least in (("segment", 1), ("phase", 0))
-        if name in filled and (pc.max(epochs[name]).as_py() or 0) > least
-    ]
+    several = [name for name in ("segment", "phase") if name in filled and len(epochs[name].unique()) > 1]
     columns = [Column(name, right=True, keep="whole") for name in ("epoch", *several)]
     for name in (*metrics, *({"learning_rate"} & filled)):
         title = results.metric_names.get(name, name)
@@ -124,7 +112,7 @@ def _epochs(results: Results, epochs: pa.Table) -> Table:
     # A metric may be called seconds, too.
     columns.append(Column("_seconds", "seconds", "{:.2f}".format, right=True, keep="extra"))
     rows = [{**row, "_seconds": sum(row.get(name) or 0 for name in SECONDS.values())} for row in epochs.to_pylist()]
-    return Table("epochs", columns, rows, more=_MORE)
+    return Table("epochs", columns, rows)
 
 
 def _newest_way(epochs: pa.Table) -> str | None:
@@ -150,8 +138,6 @@ def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str
         "location": results.location,
         "trial": rows_with_config(results, _of(results, "trials", trial_id).drop_columns(["study"]))[0],
         "trained_with": _newest_way(epochs),
-        "fit": fit_arguments(results.job),
-        "phases": phases_of(results.job),
         "metric_names": dict(results.metric_names),
         "epochs": [
             {**{name: value for name, value in row.items() if name not in metrics},

@@ -52,7 +52,7 @@ class Surrogate(Table):
         """The predicted one, with the rest of a recorded one that the config determines."""
         unit = self._cube.units([config])
         values = self._losses(self._predicted(self._cube.points(unit))[0], unit[0]).tolist()
-        return Curve(values, [1.0] * len(values), 0.0, values, len(values))
+        return Curve(values, [1.0] * len(values), 0.0, len(values))
 
     def _losses(self, coefficients: np.ndarray, unit: np.ndarray) -> np.ndarray:
         apart = ((self._coefficients - coefficients) ** 2).sum(axis=1)

@@ -24,7 +24,7 @@ class Table(CurveSource):
         columns = pq.read_table(_FOLDER / f"{name}.parquet").to_pandas()
         self.losses = columns.to_numpy(np.float64)
         self._encoding = Encoding(self.study.space)
-        self._rows = np.array([self._encoding.row(self.config(number)) for number in range(len(self.losses))])
+        self._rows = self._encoding.rows([self.config(number) for number in range(len(self.losses))])
 
     def config(self, number: int) -> Config:
         """The recorded config of that number."""
@@ -33,9 +33,9 @@ class Table(CurveSource):
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         """The nearest recorded one's."""
-        distances = self._encoding.distances(self._encoding.row(config), self._rows)
+        distances = self._encoding.distances(self._encoding.rows([config])[0], self._rows)
         values = self.losses[int(np.argmin(distances))].tolist()
-        return Curve(values, [1.0] * len(values), 0.0, values, len(values))
+        return Curve(values, [1.0] * len(values), 0.0, len(values))
 
     def description(self) -> Mapping[str, Any]:
         """The table's name."""

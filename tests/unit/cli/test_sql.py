@@ -74,7 +74,7 @@ def test_a_missing_study_or_query_is_answered_by_an_example(storage: Path, word:
 @pytest.mark.long
 def test_a_query_that_needs_too_much_memory_is_refused(storage: Path) -> None:
     with pytest.raises(UsageError, match="Out of Memory"):
-        invoke(storage, "mnist-pbt", "select * from range(2000000000) order by hash(range)")
+        invoke(storage, "mnist-pbt", "select * from range(2000000000) order by hash(range)", "--format", "csv")
 
 
 def test_control_characters_are_escaped_on_stdout_and_kept_in_a_file(storage: Path, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from pipeline.cli.commands import app
 from pipeline.cli.table_output import form_of, format_of, output_table, save, writable
 from pipeline.errors import StorageError, UsageError
-from pipeline.results.tables.sql import Answer
 
 TABLE = pa.table({"n": list(range(5)), "text": ["a", "\x1b[2J", "c", "d", "e"]})
 
@@ -39,7 +38,7 @@ def test_a_format_is_named_or_follows_from_the_file(named: str | None, output: s
     [
         ("xml", None, "printed as table, csv, .*'xml'"),
         ("parquet", None, "parquet needs --output"),
-        (None, "x.xml", r"written to x\.xml as csv.*'\.xml'.*--format"),
+        (None, "x.xml", r"written to x\.xml as csv.*'xml'.*--format"),
         (None, "x", "'no suffix'"),
         ("table", "x.csv", "'table'"),
     ],
@@ -58,21 +57,10 @@ def test_the_form_of_a_picture_is_its_suffix() -> None:
             form_of("--output", Path(file), forms)
 
 
-def test_a_terminal_gets_rows_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
-    output_table(Answer.of(TABLE), "table", None, limit=2)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines[:3]] == [["n", "text"], ["0", "a"], ["1", r"\x1b[2J"]]
-    assert lines[3].startswith("… and more rows than these 2")
-    output_table(Answer.of(TABLE.slice(0, 3)), "table", None, of=20)
-    assert capsys.readouterr().out.splitlines()[-1] == "… and 17 more; --top shows them."
-    output_table(Answer.of(TABLE), "table", None, limit=5)
-    assert len(capsys.readouterr().out.splitlines()) == 6
-
-
 def test_standard_output_gets_safe_text(monkeypatch: pytest.MonkeyPatch) -> None:
     sink = io.TextIOWrapper(io.BytesIO(), "utf-8")
     monkeypatch.setattr("sys.stdout", sink)
-    output_table(Answer.of(TABLE), "json", None, limit=2)
+    output_table(TABLE.slice(0, 2), "json", None)
     sink.flush()
     text = sink.buffer.getvalue().decode()  # type: ignore[attr-defined]
     assert "\x1b" not in text
@@ -81,7 +69,7 @@ def test_standard_output_gets_safe_text(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_file_gets_all_rows_and_its_path_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "rows.parquet"
-    output_table(Answer.of(TABLE), "parquet", file)
+    output_table(TABLE, "parquet", file)
     assert pq.read_table(file).to_pylist() == TABLE.to_pylist()
     assert capsys.readouterr().out == f"{file}\n"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.limits import common_failure, exhausted_budget
+from pipeline.engine.limits import common_failure, exhausted_budget, expected_epochs, seconds_left
 from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.study import Budget, Objective
 from tests.unit.engine.play import job
@@ -85,3 +85,31 @@ def test_configs_that_an_objective_gives_up_do_not_end_a_study() -> None:
     for trial in trials:
         trial.error = "TrialPruned: diverges"
     assert common_failure(job(), trials) is None
+
+
+@pytest.mark.parametrize(
+    ("ended", "live", "maximum", "expected"),
+    [
+        ([], [], 10, (10, 0)), ([], [0, 4, 10], 10, (10, 16)), ([10, 10], [3], 10, (10, 7)),
+        ([1, 1], [2, 3], 5, (3, 5)), ([1, 1, 3], [2], 4, (2, 1)), ([0, 0], [], 5, (0, 0)), ([9], [8], 4, (4, 0)),
+        ([10**6], [0], 10**12, (10**6, 10**6)),
+    ],
+)  # fmt: skip
+def test_trials_are_expected_to_train_as_far_as_those_before(
+    ended: list[int], live: list[int], maximum: int, expected: tuple[float, float]
+) -> None:
+    assert expected_epochs(ended, live, maximum) == expected
+
+
+@pytest.mark.parametrize(
+    ("budget", "more", "expected"),
+    [
+        ({}, {"rate": 2.0}, 5), ({"total_epochs": 8}, {"rate": 2.0}, 1),
+        ({"seconds": 6}, {"rate": 2.0}, 1), ({"seconds": 3}, {"rate": 2.0}, 0), ({}, {"rate": None}, None),
+    ],
+)  # fmt: skip
+def test_the_time_left_is_bounded_by_the_budget(
+    budget: dict[str, int], more: dict[str, float | None], expected: float | None
+) -> None:
+    known = {"ended": [4], "live": [2], "limit": 4, "seconds": 5.0}
+    assert seconds_left(Budget(trials=4, epochs=4, **budget), **known, **more) == expected  # type: ignore[arg-type]

@@ -76,7 +76,7 @@ def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_resu
     assert [(one.step, one.value) for one in reported] == list(zip(own["epoch"], own["val_accuracy"], strict=True))
     assert [one.timestamp for one in reported] == [int(time.timestamp() * 1000) for time in own["time"]]
     assert study.data.metrics["best.val_accuracy"] == trials[best.trial_id].data.metrics["best.val_accuracy"]
-    assert study.data.params["space.units"] == "whole numbers from 16 to 256, uniform in the logarithm"
+    assert study.data.params["space.units"] == "IntUniform(low=16, high=256, log=True, step=1)"
     assert {trials[trial].info.status for trial in ("0004", "0009")} == {"FAILED"}
     assert "ValueError: units" in trials["0004"].data.tags["tunepipe.error"]
     assert study.info.status == trials[best.trial_id].info.status == "FINISHED"

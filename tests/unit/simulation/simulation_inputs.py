@@ -39,7 +39,7 @@ class Written(CurveSource):
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         values = self._values(index, segment)
-        fields = {"start": 0.0, "levels": values, "known": len(values), **self._more}
+        fields = {"start": 0.0, "known": len(values), **self._more}
         return Curve(values=values, seconds=[self._seconds] * len(values), **fields)
 
     def description(self) -> Mapping[str, Any]:

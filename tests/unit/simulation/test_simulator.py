@@ -3,15 +3,13 @@
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from pipeline.engine.decisions import DecisionRow
-from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
+from pipeline.schedulers import PBT, SCHEDULERS
 from pipeline.simulation.curves import Curve, Encoding, SyntheticCurves
 from pipeline.simulation.simulator import simulate
-from pipeline.space import draw
 from pipeline.study import Budget, Objective
 from tests.unit.simulation.simulation_inputs import SPACE, Written, job
 
@@ -74,17 +72,6 @@ def test_time_is_that_of_the_longest_worker():
     assert (two.seconds, two.busy, two.worker_seconds) == (42.0, 70.0, 84.0)
 
 
-def test_a_paused_trial_starts_again():
-    # Two trials and rungs at 1 and 2: the better one continues twice.
-    curves = Written(lambda index, _: [0.1 + index] * 4, seconds=1.0, start=10.0)
-    budget = Budget(trials=2, epochs=4)
-    stops = simulate(job(scheduler="fifo", budget=budget), curves, 1)
-    doubling = PromotingASHA(grace_period=1, reduction_factor=2)
-    pauses = simulate(job(scheduler=doubling, budget=budget), curves, 1)
-    assert (stops.epochs, stops.busy) == (8, 28.0)
-    assert (pauses.epochs, pauses.busy) == (5, 45.0)
-
-
 def test_curves_that_fail_are_failures():
     some = Written(lambda *_: [0.1, 0.2], failure="ValueError: no")
     tuned = job(scheduler="fifo")
@@ -133,32 +120,12 @@ def test_a_value_beyond_the_bounds_is_not_the_best() -> None:
         assert done.best == (found[-1][1] if found else None)
 
 
-def _curves(seed: int = 0, count: int = 300, **fields):
-    tuned = job(**{"seed": seed, "budget": Budget(trials=count, epochs=20), **fields})
-    made = SyntheticCurves(tuned, seconds_per_epoch=2.0, seconds_per_start=0.5)
-    configs = [draw(tuned.space, np.random.default_rng([seed, index])) for index in range(count)]
-    return configs, [made.curve(index, 1, config) for index, config in enumerate(configs)]
-
-
-def test_models_learn():
-    _, found = _curves()
-    values = np.array([curve.values for curve in found])
-    levels = np.array([curve.levels for curve in found])
-    assert values.shape == (300, 20)
-    assert values.min() >= 0
-    assert values.max() <= 1
-    assert (np.diff(levels, axis=1) >= 0).all()
-    # Trials that improve late are at the start what they were before.
-    late = (levels[:, 1] == levels[:, 0]).mean()
-    assert 0.05 < late < 0.15
-
-
 _CONFIG = {"x": 0.5, "lr": 1e-2, "kind": "a", "schedule": "constant"}
 
 
 def _distance(one, other):
     encoding = Encoding(SPACE)
-    return float(encoding.distances(encoding.row(one), np.array([encoding.row(other)]))[0])
+    return float(encoding.distances(encoding.rows([one])[0], encoding.rows([other]))[0])
 
 
 def test_numbers_count_by_their_place_and_listed_values_as_other_or_not():

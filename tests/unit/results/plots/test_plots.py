@@ -117,19 +117,6 @@ def test_a_comparison_is_one_file(
     assert not [str(one.message) for one in recwarn if "Glyph" in str(one.message)]
 
 
-def test_each_study_has_a_line_up_to_its_hypervolume(tmp_path: Path, asha_results: Results) -> None:
-    """Each study has a line of its hypervolume's share by epoch, and one of a single objective has none."""
-    studies = {
-        name: load_results(recorded(tmp_path / name, points=points).store.uri)
-        for name, points in {"one": [(0.9, 1000), (0.5, 100)], "two": [(0.9, 100)]}.items()
-    }
-    ax = plots.hypervolume_over_epochs(studies, Figure().add_subplot())
-    steps = [line for line in ax.lines if len(line.get_xdata()) > 1]
-    assert [len(line.get_xdata()) for line in steps] == [4, 2]
-    assert steps[1].get_ydata()[-1] == pytest.approx(1.0)
-    assert not plots.hypervolume_over_epochs({"a": asha_results}, Figure().add_subplot()).lines
-
-
 def test_a_parameter_is_drawn_on_the_axis_of_its_domain(asha_results: Results) -> None:
     """A logarithmic domain has a logarithmic axis with plain numbers, and a choice has the names of its values."""
     ax = drawn(plots.objective_against, asha_results, "lr")
@@ -165,7 +152,7 @@ def test_parallel_coordinates_draw_one_line_a_trial(asha_results: Results, wide:
         lines = [segment for group in ax.collections for segment in group.get_segments()]
         assert len(lines) == len(scored(results))
         assert {len(line) for line in lines} == {axes + 1}
-    assert ax.texts[0].get_text() == "p41"
+    assert ax.texts[0].get_text() == "p00"
 
 
 def test_a_line_is_dotted_where_a_trial_lacks_parameters(branches_results: Results) -> None:

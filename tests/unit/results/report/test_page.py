@@ -10,13 +10,12 @@ import pytest
 
 from pipeline.errors import JobNotFound
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.comparison import compared
 from pipeline.results.analysis.parameters import format_value
 from pipeline.results.analysis.queries import trial_counts
 from pipeline.results.report import page as report
 from pipeline.results.report.page import comparison_page, report_page, write_report
 from pipeline.results.tables.trials import ranked
-from pipeline.results.views.explanation import comparison_tables
+from pipeline.results.views.comparison import compared
 from pipeline.space import LogUniform, Switch
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -208,11 +207,11 @@ def test_a_comparison_has_its_tables_and_pictures(tmp_path: Path) -> None:
     """The page of a comparison has all tables and pictures, also of an empty study, and an alert where it cannot be."""
     values = np.random.default_rng(0).uniform(0.1, 0.2, 20)
     comparison = compared({"a": one_epoch_study(tmp_path, "a", values + 0.5), "b": one_epoch_study(tmp_path, "b", [])})
-    text = comparison_page(replace(comparison, problems=["They differ."]))
+    text = comparison_page(replace(comparison, warning="They differ."))
     page = Page(text)
     assert page.open == []
     for by in ("seconds", "trials", "epochs"):
         assert f"Step chart of the best value of 2 studies against {by}." in text
-    for table in comparison_tables(comparison):
+    for table in comparison.tables:
         assert table.title in page.text
-    assert "none is called the best. They differ." in page.text
+    assert "They differ." in page.text
