@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pipeline.execution.models import (
         load_model as load_model,
         load_state as load_state,
-    )
-    from pipeline.execution.rerun import (
         rerun as rerun,
     )
     from pipeline.execution.run import (
@@ -96,8 +94,7 @@ _MODULES = {
     "pipeline.datasets.base": ("Dataset", "Split"),
     "pipeline.errors": ("TunepipeError", "UserError"),
     "pipeline.execution.check": ("check",),
-    "pipeline.execution.models": ("load_model", "load_state"),
-    "pipeline.execution.rerun": ("rerun",),
+    "pipeline.execution.models": ("load_model", "load_state", "rerun"),
     "pipeline.execution.run": ("run",),
     "pipeline.results.notebook": ("load_results", "show"),
     "pipeline.schedulers": (

@@ -54,7 +54,7 @@ def check(
                     found.append(each)
                     _show(console, each)
                 else:
-                    estimate = asdict(each)
+                    estimate = each
     except KeyboardInterrupt:
         raise Interrupted("The check was interrupted. It left no files behind.") from None
     if as_json:

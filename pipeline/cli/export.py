@@ -16,12 +16,6 @@ def export(
         Path | None, option("Write the model of the best trial into this folder, created if missing.")
     ] = None,
     trial: Annotated[str | None, option("With --to: write the model of this trial (id or number).")] = None,
-    top: Annotated[
-        int | None, option("With --to: write the models of this many best trials, each into a folder.", min=1)
-    ] = None,
-    saved_model: Annotated[
-        bool, switch("--saved-model", "With --to: write a SavedModel for TensorFlow Serving, too.")
-    ] = False,
     overwrite: Annotated[bool, switch("--overwrite", "With --to: replace the files of an earlier export.")] = False,
     tensorboard: Annotated[
         Path | None,
@@ -37,9 +31,9 @@ def export(
     ] = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Write models, or all trials for other tools. Models are a Keras file, HDF5, SavedModel."""
-    if to is None and (trial is not None or top is not None or saved_model or overwrite):
-        raise UsageError("--trial, --top, --saved-model and --overwrite need --to FOLDER, the folder for the models.")
+    """Write models, or all trials for other tools. Models are a Keras file and HDF5."""
+    if to is None and (trial is not None or overwrite):
+        raise UsageError("--trial and --overwrite need --to FOLDER, the folder for the models.")
     if to is None and tensorboard is None and mlflow is None:
         raise UsageError(
             "Give an output: --to FOLDER for the best trial's model, --tensorboard FOLDER, --mlflow URI or "
@@ -50,10 +44,7 @@ def export(
         from pipeline.execution.models import export as export_models
 
         wanted = None if trial is None else trial_id(trial)
-        written = export_models(
-            store, to, trial=wanted, top=top, saved_model=saved_model, overwrite=overwrite, note=note
-        )
-        for path in written:
+        for path in export_models(store, to, trial=wanted, overwrite=overwrite, note=note):
             print_path(path)
     if tensorboard is not None:
         from pipeline.results.export import write_tensorboard

@@ -11,7 +11,7 @@ from pipeline.cli.options import STORAGE, Storage, Study, study_store, trial_id
 from pipeline.text import sanitize
 
 if TYPE_CHECKING:
-    from pipeline.execution.rerun import RerunEpoch, RerunResult
+    from pipeline.execution.models import RerunEpoch, RerunResult
 
 
 def rerun(
@@ -20,7 +20,7 @@ def rerun(
     storage: Storage = STORAGE,
 ) -> None:
     """Train a trial again, for debugging, and compare. It trains in this process; the study does not change."""
-    from pipeline.execution.rerun import rerun as train_again
+    from pipeline.execution.models import rerun as train_again
     from pipeline.results.tables.load import load_results
     from pipeline.storage.schema import column_of
 

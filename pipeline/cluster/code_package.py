@@ -45,7 +45,7 @@ def package(project: Path, job: str, *, most: int = MAX_BYTES) -> Package:
         # The cluster runs this version, whatever version its image has.
         for own in ("pipeline", "tune_jobs"):
             if (spec := importlib.util.find_spec(own)) is not None and spec.origin is not None:
-                files |= _below(Path(spec.origin).parent, f"{own}/", above=False)
+                files |= _below(Path(spec.origin).parent, f"{own}/")
         sizes: Counter[str] = Counter()
         for path, file in files.items():
             sizes[path.partition("/")[0]] += file.stat().st_size
@@ -64,8 +64,8 @@ def package(project: Path, job: str, *, most: int = MAX_BYTES) -> Package:
     return Package(content, f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip", f"{job_file}{name}")
 
 
-def _below(folder: Path, prefix: str, *, above: bool = True) -> dict[str, Path]:
-    return {f"{prefix}{path.relative_to(folder).as_posix()}": path for path in project_files(folder, above=above)}
+def _below(folder: Path, prefix: str) -> dict[str, Path]:
+    return {f"{prefix}{path.relative_to(folder).as_posix()}": path for path in project_files(folder)}
 
 
 def _zip(files: dict[str, Path]) -> bytes:

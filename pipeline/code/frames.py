@@ -4,10 +4,8 @@ import functools
 import re
 import traceback
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-from pipeline.text import counted
+from typing import NamedTuple
 
 INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages, on any machine."""
@@ -23,8 +21,7 @@ _PACKAGE = Path(__file__).parents[1]
 _PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/|^<")
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """A frame of a traceback."""
 
     file: str
@@ -41,9 +38,8 @@ class Frame:
 @functools.cache
 def is_user_file(file: str) -> bool:
     """Whether a file is the user's, by its path alone: the study may come from another machine."""
-    if any(part in INSTALLED for part in PurePosixPath(file).parts) or _PYTHON.search(file):
-        return False
-    return not is_tunepipe_file(file)
+    installed = any(part in INSTALLED for part in PurePosixPath(file).parts)
+    return not installed and not _PYTHON.search(file) and not is_tunepipe_file(file)
 
 
 def is_tunepipe_file(file: str) -> bool:
@@ -56,28 +52,9 @@ def user_frame(text: str, own: Collection[str] = ()) -> Frame | None:
     """The innermost frame of the user's code in a traceback; `own` are further files, by the ends of their paths."""
     for frame in reversed(list(_FRAME.finditer(text))):
         file = frame["file"]
-        if any(file == end or file.endswith(f"/{end}") for end in own) or is_user_file(file):
+        if is_user_file(file) or any(f"/{file}".endswith(f"/{end}") for end in own):
             return Frame(file, int(frame["line"]), frame["function"], (frame["code"] or "").strip())
     return None
-
-
-def without_libraries(text: str) -> str:
-    """A text whose tracebacks have the frames of the user's code, and of those in libraries the last of each run."""
-    kept: list[str] = []
-    libraries: list[list[str]] = []
-    for line in [*text.splitlines(), ""]:
-        frame = _FRAME.match(line)
-        if frame is None and libraries and line.startswith("    "):
-            libraries[-1].append(line)
-        elif frame is not None and not is_user_file(frame["file"]):
-            libraries.append([line])
-        else:
-            if len(libraries) > 1:
-                kept.append(f"  … {counted(len(libraries) - 1, 'frame')} in libraries …")
-            kept += [part for last in libraries[-1:] for part in last]
-            libraries = []
-            kept.append(line)
-    return "\n".join(kept[:-1])
 
 
 def error_text(error: BaseException) -> str:

@@ -12,17 +12,18 @@ import re
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
-from pipeline.code.frames import INSTALLED, is_tunepipe_file, is_user_file
+from pipeline.code.frames import is_user_file
 from pipeline.code.modules import content_of, is_of_study
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
+_KEYS = {"function", "sha256", "bytecode_sha256"}
 _REFERENCE = re.compile(r"([^/\x00-\x1f\x7f]+):([\w.<>]+)")
 """A job file may have any name, so a module's name has, too."""
 
@@ -49,83 +50,99 @@ def digest_of(content: bytes | None) -> str | None:
 
 
 def as_function(value: object) -> Callable[..., Any] | None:
-    """A value as a function that has a name; None if it is none that Python code defines."""
+    """A function, a method or a partial call of one, which gets its name; None for what Python code does not define."""
     if isinstance(value, FunctionType):
         return value
-    if isinstance(value, MethodType):
-        return value if isinstance(python_function(value), FunctionType) else None
-    if isinstance(value, functools.partial):
-        if hasattr(value, "__qualname__") and isinstance(python_function(value), FunctionType):
-            return value
-        inner = as_function(value.func)
-        return None if inner is None else _named(functools.partial(inner, *value.args, **value.keywords))
-    call = getattr(type(value), "__call__", None)  # noqa: B004
-    if isinstance(value, type) or not isinstance(call, FunctionType):
+    inner = python_function(value) if isinstance(value, MethodType | functools.partial) else None
+    if not isinstance(value, MethodType | functools.partial) or not isinstance(inner, FunctionType):
         return None
-    file = inspect.unwrap(call).__code__.co_filename
-    library = any(part in INSTALLED for part in PurePosixPath(file).parts)
-    return None if library or is_tunepipe_file(file) else as_function(value.__call__)  # type: ignore[operator]
+    if isinstance(value, functools.partial):
+        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+            vars(value).setdefault(name, getattr(inner, name))
+    return value
 
 
-def _named(call: "functools.partial[Any]") -> Callable[..., Any]:
-    inner = python_function(call)
-    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-        setattr(call, name, getattr(inner, name))
-    return call
-
-
-def python_function(function: Callable[..., Any]) -> Any:
+def python_function(function: Any) -> Any:
     """What a function, a method or a partial call runs in the end: a function with code and globals."""
-    inner: Any = function
     while True:
-        if isinstance(inner, functools.partial):
-            inner = inner.func
-        elif isinstance(inner, MethodType):
-            inner = inner.__func__
-        elif hasattr(inner, "__wrapped__"):
-            inner = inspect.unwrap(inner)
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, MethodType):
+            function = function.__func__
+        elif hasattr(function, "__wrapped__"):
+            function = inspect.unwrap(function)
         else:
-            return inner
+            return function
 
 
 def takes_argument(function: Callable[..., Any]) -> bool:
     """Whether a function can be called with the config; a `build_model()` without parameters cannot."""
-    parameters = _parameters(function)
-    takes = (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL)
-    return parameters is None or any(parameter.kind in takes for parameter in parameters)
+    return any(each.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL) for each in _parameters(function))
 
 
 def takes_state(function: Callable[..., Any]) -> bool:
     """Whether a job's function is `f(config, state)`: its second parameter is required, or called `state`."""
-    positional = [parameter for parameter in _parameters(function) or () if parameter.kind in _POSITIONAL]
-    second = positional[1] if len(positional) > 1 else None
-    return second is not None and (second.default is inspect.Parameter.empty or second.name == "state")
+    second = [each for each in _parameters(function) if each.kind in _POSITIONAL][1:2]
+    return any(each.default is inspect.Parameter.empty or each.name == "state" for each in second)
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
-    """The parameters of a function; None if they are unknown, as for some built-in functions."""
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return None
+        return []  # a partial call with arguments that the function does not take
 
 
-def module_of(function: Callable[..., Any]) -> str:
-    """The name of the module by which a function is loaded; for `__main__`, that under which it would be imported."""
-    return module_named(home_of(function), function)
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a function is from, and by what another process finds it again."""
+
+    home: Mapping[str, Any]
+    """The globals of the module by which it is loaded: that which defines it, or another whose job has it."""
+    module: str
+    """That module's name; for `__main__`, the one under which it would be imported."""
+    name: str | None
+    """The function's name there whenever that is imported; None if there is none."""
+    source: bytes | None
+    """The content of the module's file; None for what was typed into a notebook or a prompt."""
+
+    @property
+    def loadable(self) -> bool:
+        """Whether the function can be loaded again: a file has a name for it."""
+        return self.source is not None and self.name is not None
+
+    @property
+    def of_study(self) -> bool:
+        """Whether it was loaded from a study's copy of its source."""
+        return is_of_study(self.home)
+
+    @property
+    def in_script(self) -> bool:
+        """Whether the script that Python runs defines it, not a module or a notebook."""
+        return self.source is not None and self.home.get("__name__") == "__main__"
 
 
-def module_named(home: Mapping[str, Any], function: Callable[..., Any]) -> str:
+def origin(function: Callable[..., Any]) -> Origin:
+    """Where a function is from. `sys.modules` may contain another version of its module."""
+    (home, name), typed = _place(function), _is_typed(function)
+    return Origin(home, module_name(home, function), name, None if typed else content_of(home))
+
+
+def module_name(home: Mapping[str, Any], function: Callable[..., Any]) -> str:
     """The name of one of a function's modules; for `__main__`, the name under which it would be imported."""
-    # A decorated function has the module's name of the one that it decorates.
-    name = function.__module__ if home is _own_home(function) else home.get("__name__")
-    return (_script_name(home) if name == "__main__" and not _is_typed(function) else None) or str(name)
+    name = home.get("__name__", function.__module__)
+    return str((name == "__main__" and not _is_typed(function) and _script_name(home)) or name)
 
 
-def script_of(module: str) -> ModuleType | None:
-    """The script that Python runs, if it would be imported under a name; None if another program runs."""
+def loaded_module(name: str, reference: Mapping[str, Any]) -> ModuleType:
+    """The loaded module of a function that JSON names; ValueError if its file has not the digest that JSON states."""
+    # A script that reads its own study would otherwise run a second time, up to its first study.
     main = sys.modules["__main__"]
-    return main if _script_name(vars(main)) == module else None
+    loaded = sys.modules.get(name) or (main if _script_name(vars(main)) == name else None)
+    digest = reference.get("sha256")
+    if loaded is None or digest is None or digest_of(content_of(vars(loaded))) != digest:
+        raise ValueError(f"no module {name} is loaded whose file has the sha256 that the study states")
+    return loaded
 
 
 def _script_name(home: Mapping[str, Any]) -> str | None:
@@ -137,32 +154,13 @@ def _script_name(home: Mapping[str, Any]) -> str | None:
     return str(spec.name) if spec is not None else Path(file).stem
 
 
-def in_script(function: Callable[..., Any]) -> bool:
-    """Whether a function is defined by the script that Python runs, not by a module or a notebook."""
-    home = home_of(function)
-    return home.get("__name__") == "__main__" and "__file__" in home and not _is_typed(function)
-
-
-def from_study(function: Callable[..., Any]) -> bool:
-    """Whether a function was loaded from a study's copy of its source."""
-    return is_of_study(home_of(function))
-
-
-def source_of(function: Callable[..., Any]) -> bytes | None:
-    """The content of the file by which a function is loaded; None if there is none (a notebook, a prompt)."""
-    return None if _is_typed(function) else content_of(home_of(function))
-
-
 def same_code(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
     """Whether two functions have one name and equal source files, regardless of comments and layout."""
-    if one is other:
-        return True
-    if isinstance(one, UnloadedFunction) or isinstance(other, UnloadedFunction):
-        return False
-    sources = source_of(one), source_of(other)
-    if one.__qualname__ != other.__qualname__ or sources[0] is None or sources[1] is None:
-        return False
-    return same_text(sources[0], sources[1])
+    if one is other or isinstance(one, UnloadedFunction) or isinstance(other, UnloadedFunction):
+        return one is other
+    before, now = origin(one).source, origin(other).source
+    named_alike = one.__qualname__ == other.__qualname__
+    return named_alike and before is not None and now is not None and same_text(before, now)
 
 
 def same_text(one: bytes, other: bytes) -> bool:
@@ -173,21 +171,11 @@ def same_text(one: bytes, other: bytes) -> bool:
         return False
 
 
-def is_loadable(function: Callable[..., Any]) -> bool:
-    """Whether a function can be loaded again: a file has a name for it."""
-    return not _is_typed(function) and source_of(function) is not None and qualified_name(function) is not None
-
-
 def notebook_functions() -> list[Callable[..., Any]]:
     """The functions that are typed into the running notebook or prompt, those of its jobs included."""
-    return [
-        each
-        for value in list(vars(sys.modules["__main__"]).values())
-        for each in _functions_in(value).values()
-        if isinstance(each, FunctionType | MethodType | functools.partial)
-        and each.__module__ == "__main__"
-        and not is_loadable(each)
-    ]
+    values = list(vars(sys.modules["__main__"]).values())
+    found = [as_function(each) for value in values for each in _functions_in(value).values()]
+    return [each for each in found if each and each.__module__ == "__main__" and not origin(each).loadable]
 
 
 def _is_typed(function: Callable[..., Any]) -> bool:
@@ -196,54 +184,34 @@ def _is_typed(function: Callable[..., Any]) -> bool:
     return file.startswith("<") or Path(file).parent.name.startswith("ipykernel_")
 
 
-def qualified_name(function: Callable[..., Any]) -> str | None:
-    """The name by which a module has a function whenever it is imported: its own, a variable's, or `JOB.model`."""
-    return _name_in(home_of(function), function)
+def own_home(function: Callable[..., Any]) -> dict[str, Any]:
+    """The globals of the module that defines a function."""
+    return getattr(python_function(function), "__globals__", {})
 
 
-def home_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """The globals of the module by which a function is loaded: that which defines it, or else another whose job has it.
-
-    `sys.modules` may contain another version of that module.
-    """
-    own = _own_home(function)
-    if not own or _is_typed(function) or _name_in(own, function) is not None:
-        return own
+def _place(function: Callable[..., Any]) -> tuple[dict[str, Any], str | None]:
+    """The home of a function and its name there whenever that is imported: its own, a variable's, or `JOB.model`."""
+    own = own_home(function)
+    if not own or _is_typed(function):
+        return own, None
+    if named_in(own, function.__qualname__) is function:
+        return own, function.__qualname__
     modules = [getattr(module, "__dict__", {}) for module in list(sys.modules.values())]
     homes = [home for home in modules if isinstance(file := home.get("__file__"), str) and is_user_file(file)]
-    return next((home for home in homes if _name_in(home, function, jobs=True) is not None), own)
-
-
-def homes_of(function: Callable[..., Any]) -> list[dict[str, Any]]:
-    """The globals of the modules that a function needs: of that which loads it, then of that which defines it."""
-    homes = [home_of(function), _own_home(function)]
-    return homes[:1] if homes[0] is homes[1] else homes
-
-
-def _own_home(function: Callable[..., Any]) -> dict[str, Any]:
-    return getattr(python_function(function), "__globals__", {})
+    for home in (own, *homes):
+        for name, value in list(home.items()):
+            for path, each in _functions_in(value).items():
+                # A variable that is set below `if __name__ == "__main__":` is indented.
+                assigned = rb"^%s\b[^\n=]*=" % re.escape(name.encode())
+                if each is function and re.search(assigned, content_of(home) or b"", re.MULTILINE):
+                    return home, f"{name}.{path}" if path else name
+    return own, None
 
 
 def _functions_in(value: object) -> dict[str, Any]:
     """A value by the empty path, and, if it is a job, its functions by the paths of their fields."""
     fields = getattr(value, "functions", None) if isinstance(value, BaseModel) else None
     return {"": value, **(fields if isinstance(fields, dict) else {})}
-
-
-def _name_in(home: Mapping[str, Any], function: Callable[..., Any], *, jobs: bool = False) -> str | None:
-    """The name by which a module has a function whenever it is imported; None if there is none."""
-    if not jobs and named_in(home, function.__qualname__) is function:
-        return str(function.__qualname__)
-    for name, value in list(home.items()):
-        for path, each in _functions_in(value).items():
-            # A variable that is set below `if __name__ == "__main__":` is indented.
-            if each is function and (path or not jobs) and _assigns(content_of(home), name):
-                return f"{name}.{path}" if path else name
-    return None
-
-
-def _assigns(source: bytes | None, name: str) -> bool:
-    return re.search(rb"^%s\b[^\n=]*=" % re.escape(name.encode()), source or b"", re.MULTILINE) is not None
 
 
 def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
@@ -262,11 +230,11 @@ def reference_to(function: Callable[..., Any]) -> dict[str, str | None]:
     """A function in JSON."""
     if isinstance(function, UnloadedFunction):
         return {"function": function.function, "sha256": function.sha256}
-    if is_loadable(function):
-        name = f"{module_of(function)}:{qualified_name(function)}"
-        return {"function": name, "sha256": digest_of(source_of(function))}
-    name = f"{module_of(function)}:{function.__qualname__}"
-    return {"function": name, "sha256": None, "bytecode_sha256": _code_digest(python_function(function).__code__)}
+    found = origin(function)
+    if found.loadable:
+        return {"function": f"{found.module}:{found.name}", "sha256": digest_of(found.source)}
+    code = _code_digest(python_function(function).__code__)
+    return {"function": f"{found.module}:{function.__qualname__}", "sha256": None, "bytecode_sha256": code}
 
 
 def _code_digest(code: CodeType) -> str:
@@ -276,31 +244,27 @@ def _code_digest(code: CodeType) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _resolve(reference: Any, info: ValidationInfo) -> Callable[..., Any]:
+def _resolve(value: Any, info: ValidationInfo) -> Callable[..., Any]:
     """The function of a field: a function itself, or one that JSON names, found by the reader of the job."""
-    if isinstance(reference, UnloadedFunction):
-        return reference
-    if (function := as_function(reference)) is not None:
+    if isinstance(value, UnloadedFunction):
+        return value
+    if (function := as_function(value)) is not None:
         return function
-    if not isinstance(reference, Mapping):
+    if not isinstance(value, Mapping):
         raise ValueError("must be a function, defined with def or lambda")
-    name, digest = reference.get("function"), reference.get("sha256")
+    name, digest = value.get("function"), value.get("sha256")
     parts = _REFERENCE.fullmatch(name) if isinstance(name, str) else None
-    if parts is None or not isinstance(digest, str | None) or set(reference) - _KEYS:
+    if parts is None or not isinstance(digest, str | None) or set(value) - _KEYS:
         raise ValueError('must be {"function": "module:name", "sha256": "…"}')
     context = info.context or {}
     if not context.get("load", True):
         return UnloadedFunction(parts[0], digest)
-    typed = "sha256" in reference and digest is None
-    if typed or "<" in parts[2] or parts[1] == "__main__":
-        return _typed_again(dict(reference), context.get("here", ()), placeholder=context.get("placeholders", False))
-    found = as_function(named_in(vars(context["module"](parts[1], reference)), parts[2]))
+    if ("sha256" in value and digest is None) or "<" in parts[2] or parts[1] == "__main__":
+        return _typed_again(dict(value), context.get("here", ()), placeholder=context.get("placeholders", False))
+    found = as_function(named_in(vars(context["module"](parts[1], value)), parts[2]))
     if found is None:
         raise ValueError(f"must be a function of {parts[1]}, and there is no {parts[2]} in it")
     return found
-
-
-_KEYS = {"function", "sha256", "bytecode_sha256"}
 
 
 def _typed_again(
@@ -321,12 +285,12 @@ def _typed_again(
 
 
 def _resolve_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str:
-    if isinstance(value, str):
-        if not value.strip():
-            raise ValueError("must not be empty: a data set's name, a function or the path of a Parquet file")
-        return value
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("must not be empty: a data set's name, a function or the path of a Parquet file")
     if isinstance(value, Mapping | UnloadedFunction) or as_function(value) is not None:
         return _resolve(value, info)
+    if isinstance(value, str):
+        return value
     raise ValueError("must be a data set's name, the path of a Parquet file, or a function that returns a Dataset")
 
 

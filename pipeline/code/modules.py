@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 from types import ModuleType
 from typing import Any
 
-from pipeline.code.frames import INSTALLED
+from pipeline.code.frames import INSTALLED, OWN_PACKAGES
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 
 _MAX_NAME_BYTES = 200
@@ -31,20 +31,14 @@ _ENDS = (
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """TensorFlow reads this variable once, while it loads."""
 
-_DRIVER = Path("/proc/driver/nvidia")
-"""Where the driver for NVIDIA's GPUs says what it is."""
-
 _NOTE = re.compile(
     rb"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log messages before absl::InitializeLog|"
     rb"To enable the following instructions: "
 )
+_RELATIVE_IMPORT = re.compile(rb"^\s*from\s+\.", re.MULTILINE)
 
 _loading: ContextVar[bool] = ContextVar("loading", default=False)
 """Whether a job's file is being loaded."""
-
-
-replaced: dict[str, ModuleType] = {}
-"""The modules of this process in whose place a study's copies are loaded, by their names."""
 
 
 class _StudyStarts(BaseException):
@@ -57,7 +51,7 @@ class SourceText(importlib.abc.SourceLoader):
     It writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
     """
 
-    def __init__(self, path: Path, content: bytes, *, of_study: bool) -> None:
+    def __init__(self, path: Path, content: bytes, *, of_study: bool = False) -> None:
         self._path, self.content, self.of_study = path, content, of_study
 
     def get_filename(self, fullname: str) -> str:
@@ -71,10 +65,9 @@ class SourceText(importlib.abc.SourceLoader):
 
 def content_of(home: Mapping[str, Any]) -> bytes | None:
     """The text of the file from which a module was loaded; None if there is none."""
-    loader = getattr(home.get("__spec__"), "loader", None)
+    loader, file = getattr(home.get("__spec__"), "loader", None), home.get("__file__")
     if isinstance(loader, SourceText):
         return loader.content
-    file = home.get("__file__")
     return Path(file).read_bytes() if file and Path(file).is_file() else None
 
 
@@ -93,8 +86,7 @@ def end_loading() -> None:
 @contextmanager
 def script_arguments(path: Path, arguments: Sequence[str] = ()) -> Iterator[None]:
     """A context in which `sys.argv` is the command line of a script, not that of `tunepipe` or of Ray's worker."""
-    before = sys.argv
-    sys.argv = [str(path), *arguments]
+    before, sys.argv = sys.argv, [str(path), *arguments]
     try:
         yield
     finally:
@@ -117,16 +109,6 @@ def same_random_numbers(seed: int = 0) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
-
-
-def quiet_retracing() -> None:
-    """Keep TensorFlow from warning that Keras traces its training again: it does so for the model of each trial."""
-    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
-
-
-def _is_no_retracing(record: logging.LogRecord) -> bool:
-    text = record.getMessage()
-    return "triggered tf.function retracing" not in text or "TensorFlowTrainer" not in text
 
 
 @contextmanager
@@ -155,12 +137,18 @@ def without_notes(*, gpus: bool = True) -> Iterator[None]:
                     os.write(2, line)
 
 
+def quiet_retracing() -> None:
+    """Keep TensorFlow from warning that Keras traces its training again: it does so for the model of each trial."""
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    return not re.search("(?s)triggered tf.function retracing.*TensorFlowTrainer", record.getMessage())
+
+
 def is_file(path: Path) -> bool:
     """Whether a path is an existing file; false for a name that no file can have."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long
 
 
 def expanded(file: str) -> Path:
@@ -177,47 +165,27 @@ def split_job_name(job: str) -> tuple[str, str]:
     return (file, f":{name}") if colon and file.endswith(".py") else (job, "")
 
 
-def load_module(path: Path, *, script: bool = False) -> ModuleType:
+def load_module(path: Path) -> ModuleType:
     """Run a job file as a module.
 
-    It is a script, which imports the modules next to it by their own names. A file that imports relative to its package
-    is a module of that package instead, as for `python -m package.job`, unless it must be a script.
+    It is a script, which imports the modules next to it by their own names. A file of a package that imports relative
+    to it is a module of the package instead, as for `python -m package.job`.
     """
-    if not is_file(path):
-        raise JobNotFound(f"There is no job file {path}. A job is a .py file that exports JOB, a TuneJob.")
+    try:
+        path = path.resolve()
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise JobNotFound(f"There is no job file {path} that can be read: {reason}.") from None
     if path.suffix != ".py":
         raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
-    path = path.resolve()
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise JobNotFound(f"The job file {path} cannot be read: {error.strerror}.") from None
-    _refuse_name(path)
-    before = list(sys.path)
-    try:
-        return _run_from(path.parent, path, path.stem, content)
-    except InvalidJob as error:
-        relative = isinstance(error.__cause__, ImportError) and "attempted relative import" in str(error.__cause__)
-        if script or not relative:
-            raise
-        sys.path[:] = before
+    root, name = path.parent, path.stem
+    if _RELATIVE_IMPORT.search(content) and (root / "__init__.py").is_file():
         root = next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
-        if root == path.parent:
-            must = "must be in a package to use relative imports: add an empty __init__.py to its folder"
-            raise InvalidJob(f"job file {path}", [Fault("file", path.name, must)]) from None
-        return _run_from(root, path, ".".join(path.relative_to(root).with_suffix("").parts), content)
-
-
-def _run_from(folder: Path, path: Path, name: str, content: bytes) -> ModuleType:
-    top = name.partition(".")[0] if path.parent != folder else name
-    _refuse_hiding(path, top, folder)
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    loaded = sys.modules.get(top)
-    if "." in name and loaded is not None and str(folder / top) not in list(getattr(loaded, "__path__", ())):
-        # A loaded package of the same name from another folder.
-        for each in [each for each in sys.modules if each == top or each.startswith(f"{top}.")]:
-            del sys.modules[each]
+        name = ".".join(path.relative_to(root).with_suffix("").parts)
+    _refuse_name(path, name if root == path.parent else name.partition(".")[0], root)
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
     return run_file(path, name, content)
 
 
@@ -225,12 +193,13 @@ def run_file(
     path: Path, name: str, content: bytes, *, arguments: Sequence[str] = (), of_study: bool = False
 ) -> ModuleType:
     """Run a text as the module of a file, after the packages that contain it; one that fails is not registered."""
-    package = name.rpartition(".")[0]
-    if list(path.with_suffix("").parts[-name.count(".") - 1 :]) != name.split("."):
+    package, _, last = name.rpartition(".")
+    if not f"/{path.with_suffix('')}".endswith(f"/{name.replace('.', '/')}"):
         package = ""  # a job file with dots in its name
     previous = sys.modules.pop(name, None)
     token = _loading.set(True)
-    quiet = nullcontext() if "tensorflow" in sys.modules else without_notes(gpus=_DRIVER.exists())
+    has_driver = Path("/proc/driver/nvidia").exists()
+    quiet = nullcontext() if "tensorflow" in sys.modules else without_notes(gpus=has_driver)
     try:
         with quiet, script_arguments(path, arguments), same_random_numbers():
             importlib.invalidate_caches()
@@ -239,16 +208,14 @@ def run_file(
                 if name in sys.modules:
                     # The package itself has imported it.
                     return sys.modules[name]
-            spec = importlib.util.spec_from_file_location(
-                name, path, loader=SourceText(path, content, of_study=of_study)
-            )
+            loader = SourceText(path, content, of_study=of_study)
+            spec = importlib.util.spec_from_file_location(name, path, loader=loader)
             assert spec is not None
-            assert spec.loader is not None
             module = sys.modules[name] = importlib.util.module_from_spec(spec)
             with suppress(_StudyStarts):
-                spec.loader.exec_module(module)
+                loader.exec_module(module)
             if package:
-                setattr(parent, name.rpartition(".")[2], module)
+                setattr(parent, last, module)
             return module
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         sys.modules.pop(name, None)
@@ -261,26 +228,18 @@ def run_file(
         _loading.reset(token)
 
 
-def _refuse_name(path: Path) -> None:
-    """Refuse a file whose copy could not have the same name."""
-    stem = path.stem
-    if not stem.isprintable() or stem.startswith(".") or len(stem.encode(errors="replace")) > _MAX_NAME_BYTES:
-        must = f"must have a name of at most {_MAX_NAME_BYTES} printable bytes that begins with no dot: rename it"
-        raise InvalidJob("the job file", [Fault("file", path.name, must)])
-    if stem == "__main__":
-        raise InvalidJob(f"job file {path}", [Fault("file", path.name, "must have another name: rename it")])
-
-
-def _refuse_hiding(path: Path, top: str, folder: Path) -> None:
-    """Refuse a job file that has, or whose package has, the name of a module that others import."""
+def _refuse_name(path: Path, top: str, root: Path) -> None:
+    """Refuse a file that hides a module which others import, or whose copy could not have the same name."""
     installed = [entry for entry in sys.path if any(part in INSTALLED for part in Path(entry).parts)]
-    hides = top in {*sys.stdlib_module_names, "pipeline", "tune_jobs"} or (
-        importlib.machinery.PathFinder.find_spec(top, installed) is not None and str(folder) not in installed
-    )
-    if hides:
-        what, name = ("file", path.name) if top == path.stem and folder == path.parent else ("package", top)
+    if not path.stem.isprintable() or path.stem.startswith(".") or len(os.fsencode(path.stem)) > _MAX_NAME_BYTES:
+        must = f"must have a name of at most {_MAX_NAME_BYTES} printable bytes that begins with no dot: rename it"
+    elif top in {*sys.stdlib_module_names, *OWN_PACKAGES, "__main__"} or (
+        importlib.machinery.PathFinder.find_spec(top, installed) is not None and str(root) not in installed
+    ):
         must = f"must not have the name of the module {top}, which others import: rename it"
-        raise InvalidJob(f"job file {path}", [Fault(what, name, must)])
+    else:
+        return
+    raise InvalidJob("the job file", [Fault("file", path.name, must)])
 
 
 def _job_fault(error: BaseException, path: Path) -> Fault:
@@ -288,14 +247,11 @@ def _job_fault(error: BaseException, path: Path) -> Fault:
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(path) else line
         trace = trace.tb_next
     try:
         text = error.msg if isinstance(error, SyntaxError) else str(error)
     except Exception:  # it is the user's own class
         text = "an error that cannot be shown"
     found = f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
-    if isinstance(error, SystemExit):
-        return Fault("file", found, _ENDS)
-    return Fault("file", found, "must run as Python")
+    return Fault("file", found, _ENDS if isinstance(error, SystemExit) else "must run as Python")

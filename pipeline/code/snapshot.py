@@ -1,39 +1,55 @@
-"""The files of a job's code: those in the folder from which its modules are imported, as a study copies them."""
+"""A study's copy of a job's code: what is copied, and how another process finds it again.
 
+The code is found in the user's folder while that has the study's code, else in a checked copy of it.
+"""
+
+import atexit
+import itertools
 import os
 import sys
 import sysconfig
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pipeline.code.frames import INSTALLED, OWN_PACKAGES
-from pipeline.code.functions import digest_of, from_study, homes_of, is_loadable, module_named, same_text
-from pipeline.code.modules import content_of, is_of_study, replaced
+from pipeline.code.functions import digest_of, loaded_module, module_name, origin, own_home, same_text
+from pipeline.code.modules import content_of, is_of_study, run_file
 from pipeline.errors import StorageError
+from pipeline.storage.scratch import scratch
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-_NEVER = {".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
-_CREDENTIALS = {
+    _Rules: TypeAlias = list[tuple[Path, GitIgnoreSpec]]
+
+_NEVER = {
+    ".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules",
+    # Where programs keep a user's passwords and keys, mostly in the home folder: all who reach a cluster read its code.
     ".aws", ".azure", ".cache", ".config", ".docker", ".git-credentials", ".gnupg", ".kaggle", ".kube", ".netrc",
     ".pypirc", ".ray", ".ssh",
 }  # fmt: skip
-"""Where programs keep a user's passwords and keys, mostly in the home folder: all who reach a cluster read its code."""
 
 MAX_BYTES = 10 * 10**6
-_MAX_FILES, _MAX_FILE_BYTES, _MAX_ENTRIES = 500, 10**6, 100
-"""A snapshot has at most so many files; files of data are smaller, and in folders of fewer entries than these."""
-_MAX_SEEN = 20_000
+_MAX_FILES, _MAX_FILE_BYTES, _MAX_ENTRIES, _MAX_SEEN = 500, 10**6, 100, 20_000
+"""A snapshot has at most so many files, of so many that are seen; files of data are smaller, and in folders of fewer
+entries."""
 _SHOWN = 8
 _HOMES = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 
-_Rules: TypeAlias = "list[tuple[Path, GitIgnoreSpec]]"
+_replaced: dict[str, ModuleType] = {}
+"""The modules of this process in whose place a study's copies are loaded, by their names."""
+
+_installed: list["Copies"] = []
+"""The study whose code imports find now."""
+
+_copied: dict[str, Path] = {}
+"""The folders of copies that this process has written, by what is in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +78,14 @@ class Recorded:
     """What study.json says about the copies: their digests, where the files are from, and the script's arguments."""
 
     def __init__(self, value: Any = None) -> None:
-        self.roots: tuple[str, ...] = ()
-        self.files: dict[str, str] = {}
-        self.arguments: tuple[str, ...] | None = None
-        """None if no script has recorded them."""
-        if value is None:
-            return
+        value = {"roots": [], "files": {}} if value is None else value
         try:
-            self.roots, self.files = tuple(value["roots"]), dict(value["files"])
-            self.arguments = tuple(value["arguments"]) if "arguments" in value else None
+            self.roots, self.files = tuple[str, ...](value["roots"]), dict[str, str](value["files"])
+            # None if no script has recorded them.
+            self.arguments = tuple[str, ...](value["arguments"]) if "arguments" in value else None
             texts = [*self.roots, *self.files, *self.files.values(), *(self.arguments or ())]
-            sound = all(isinstance(text, str) and "\0" not in text for text in texts) and all(map(_within, self.files))
+            within = all(path and path[0] != "/" and ".." not in PurePosixPath(path).parts for path in self.files)
+            sound = within and all(isinstance(text, str) and "\0" not in text for text in texts)
         except (AttributeError, LookupError, TypeError, ValueError):
             sound = False
         if not sound:
@@ -89,14 +102,8 @@ class Recorded:
     def path_of(self, module: str) -> str | None:
         """The path of a module's copy; None if there is none."""
         below = module.replace(".", "/")
-        return next(
-            (path for path in (f"{module}.py", f"{below}.py", f"{below}/__init__.py") if path in self.files), None
-        )
-
-
-def _within(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and ".." not in parts
+        paths = (f"{module}.py", f"{below}.py", f"{below}/__init__.py")
+        return next((path for path in paths if path in self.files), None)
 
 
 def snapshot_of(functions: Iterable[Callable[..., Any]]) -> Snapshot:
@@ -109,10 +116,11 @@ def snapshot_of(functions: Iterable[Callable[..., Any]]) -> Snapshot:
     files: dict[str, bytes] = {}
     folders: dict[Path, Path] = {}
     for function in functions:
-        if is_loadable(function) and not from_study(function):
+        found = origin(function)
+        if found.loadable and not found.of_study:
             for root, path, content in _modules_of(function):
                 files[path] = content
-                if not is_installed(root) and path.partition("/")[0].removesuffix(".py") not in OWN_PACKAGES:
+                if _is_project(root, path):
                     folders[_package_folder(root, path)] = root
     return _snapshot(folders, files)
 
@@ -121,24 +129,24 @@ def snapshot_of_file(path: Path, *, limit: int = MAX_BYTES) -> Snapshot:
     """The files of the code of a job file, which comes first; `limit` is that of files that are not loaded."""
     path = path.expanduser().resolve()
     loaded = [name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None) == str(path)]
-    root, relative = folder_and_path(path, next((name for name in loaded if name != "__main__"), path.stem))
+    root, relative = _folder_and_path(path, next((name for name in loaded if name != "__main__"), path.stem))
     return _snapshot({_package_folder(root, relative): root}, {relative: path.read_bytes()}, limit)
 
 
 def _package_folder(root: Path, path: str) -> Path:
     """The folder of the outermost package of a module; of the module itself if it is in no package."""
-    packages = [folder for folder in (root / path).parents if (folder / "__init__.py").is_file()]
-    return (
-        [folder for folder in packages if folder != root and folder.is_relative_to(root)] or [(root / path).parent]
-    )[-1]
+    top = root / path.partition("/")[0]
+    return top if (top / "__init__.py").is_file() else (root / path).parent
 
 
 def _modules_of(function: Callable[..., Any]) -> Iterator[tuple[Path, str, bytes]]:
-    for home in homes_of(function):
+    """The modules that load and define a function, with the folder from which they are imported and their text."""
+    home, own = origin(function).home, own_home(function)
+    for each in [home] if home is own else [home, own]:
         # The code that made the function may have no file.
-        content = content_of(home) if home.get("__file__") else None
+        content = content_of(each) if each.get("__file__") else None
         if content is not None:
-            root, path = folder_and_path(_absolute(home["__file__"]), module_named(home, function))
+            root, path = _folder_and_path(_absolute(each["__file__"]), module_name(each, function))
             yield root, path, content
 
 
@@ -146,18 +154,22 @@ def _snapshot(folders: Mapping[Path, Path], files: dict[str, bytes], limit: int 
     roots = tuple(dict.fromkeys(folders.values()))
     left_out = []
     for root in roots:
-        for path, file in loaded_files(root).items():
+        for path, file in _loaded_files(root).items():
             with suppress(OSError):
                 files.setdefault(path, file.read_bytes())
-    total = sum(map(len, files.values()))
-    candidates = sorted(_candidates(folders), key=lambda each: (not each[0].endswith(".py"), each[0].count("/")))
+    total, candidates = sum(map(len, files.values())), list[tuple[str, Path]]()
+    for folder, root in folders.items():
+        # Such a folder is no project: its other files have nothing to do with the job.
+        if folder not in (Path.home(), Path(folder.anchor), Path(tempfile.gettempdir())):
+            seen = itertools.islice(project_files(folder, complete=False), _MAX_SEEN)
+            candidates += [(file.relative_to(root).as_posix(), file) for file in seen]
     neighbours = Counter(file.parent for _, file in candidates)
-    for path, file in candidates:
-        if path in files:
-            continue
+    for path, file in sorted(candidates, key=lambda each: (not each[0].endswith(".py"), each[0].count("/"))):
         with suppress(OSError):
             size = file.stat().st_size
             crowded = not path.endswith(".py") and neighbours[file.parent] >= _MAX_ENTRIES
+            if path in files:
+                continue
             if crowded or size > _MAX_FILE_BYTES or len(files) >= _MAX_FILES or total + size > limit:
                 left_out.append(f"{PurePosixPath(path).parent}/" if crowded else path)
             else:
@@ -166,33 +178,20 @@ def _snapshot(folders: Mapping[Path, Path], files: dict[str, bytes], limit: int 
     return Snapshot(roots, files, tuple(dict.fromkeys(left_out)))
 
 
-def _candidates(folders: Mapping[Path, Path]) -> Iterator[tuple[str, Path]]:
-    for folder, root in folders.items():
-        # Such a folder is no project: its other files have nothing to do with the job.
-        if folder not in (Path.home(), Path(folder.anchor), Path(tempfile.gettempdir())):
-            for file in project_files(folder, most=_MAX_SEEN, hidden=False):
-                yield file.relative_to(root).as_posix(), file
-
-
-def loaded_files(root: Path) -> dict[str, Path]:
+def _loaded_files(root: Path) -> dict[str, Path]:
     """The source files below a folder from which this process has imported modules, by their paths in it."""
     found = {}
-    for name, module in [*sys.modules.items(), *replaced.items()]:
+    for name, module in [*sys.modules.items(), *_replaced.items()]:
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and name != "__main__" and not is_of_study(vars(module)):
+        own = name == "__main__" or name.partition(".")[0] in OWN_PACKAGES
+        if isinstance(file, str) and file.endswith(".py") and not own and not is_of_study(vars(module)):
             path = _absolute(file)
-            if path.is_relative_to(root) and not is_installed(path) and not _is_own(name, path):
+            if path.is_relative_to(root) and not _is_installed(path):
                 found[path.relative_to(root).as_posix()] = path
     return found
 
 
-def _is_own(name: str, path: Path) -> bool:
-    top = name.partition(".")[0]
-    return top in OWN_PACKAGES and any(parent.name == top for parent in path.parents)
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedFile:
+class ChangedFile(NamedTuple):
     """A file of a job's code that differs from the study's copy of it."""
 
     path: str
@@ -210,44 +209,38 @@ def changed_files(
     """
     changed = []
     for root in import_folders(functions):
-        for path, file in loaded_files(root).items():
+        for path, file in _loaded_files(root).items():
             with suppress(OSError):
                 now = file.read_bytes()
                 if path in recorded.files and digest_of(now) != recorded.files[path]:
-                    before = read(path)
-                    if not same_text(before, now):
-                        changed.append(ChangedFile(path, file, before, now))
-    return changed
+                    changed.append(ChangedFile(path, file, read(path), now))
+    return [each for each in changed if not same_text(each.before, each.now)]
 
 
 def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:
     """The folders from which the modules of functions are imported, each once, sorted."""
-    folders = {
-        root.resolve()
-        for function in functions
-        for root, path, _ in _modules_of(function)
-        if path.partition("/")[0] not in OWN_PACKAGES and not is_installed(root)
-    }
-    return sorted(folders)
+    modules = [module for function in functions for module in _modules_of(function)]
+    return sorted({root.resolve() for root, path, _ in modules if _is_project(root, path)})
 
 
-def folder_and_path(file: Path, module: str) -> tuple[Path, str]:
+def _folder_and_path(file: Path, module: str) -> tuple[Path, str]:
     """The folder from which a module is imported, and its path within that folder."""
     parts = module.split(".")
     own = file.parent if file.name == "__init__.py" and parts[-1] != "__init__" else file.with_suffix("")
-    above = [own, *own.parents][: len(parts)]
-    if [folder.name for folder in above] == parts[::-1]:
-        root = above[-1].parent
+    if list(own.parts[-len(parts) :]) == parts:
+        root = own.parents[len(parts) - 1]
         return root, file.relative_to(root).as_posix()
     # A job file is a top-level module; dots in its name do not separate packages.
     return file.parent, f"{module}.py"
 
 
-def is_installed(place: Path) -> bool:
+def _is_project(root: Path, path: str) -> bool:
+    return path.partition("/")[0].removesuffix(".py") not in OWN_PACKAGES and not _is_installed(root)
+
+
+def _is_installed(place: Path) -> bool:
     """Whether a path belongs to installed packages, the standard library, or a virtual environment."""
-    if any(part in INSTALLED for part in place.parts):
-        return True
-    return any(place.is_relative_to(home) for home in _HOMES)
+    return any(part in INSTALLED for part in place.parts) or any(place.is_relative_to(home) for home in _HOMES)
 
 
 def _absolute(file: str) -> Path:
@@ -255,57 +248,51 @@ def _absolute(file: str) -> Path:
     return Path(os.path.abspath(file))  # noqa: PTH100
 
 
-def project_files(folder: Path, *, most: int | None = None, hidden: bool = True, above: bool = True) -> Iterator[Path]:
-    """The regular files of a project that git would not ignore, the nearest first; at most so many entries are seen.
+def project_files(folder: Path, *, complete: bool = True) -> Iterator[Path]:
+    """The regular files of a project that git would not ignore, the nearest first.
 
     Links are not followed, since they may lead anywhere. Virtual environments, tunepipe's own packages, studies, and
-    where programs keep passwords are left out. `above` says whether the rules of the folders above count.
+    where programs keep passwords are left out; unless `complete`, so are hidden files and folders that may not be read.
     """
-    due, seen = deque([(folder, _rules_above(folder) if above else [])]), 0
-    while due and (most is None or seen < most):
+    due = deque([(folder, _rules_above(folder))])
+    while due:
         here, rules = due.popleft()
-        if here != folder and _is_no_project(here):
-            continue
         try:
-            rules = _with_rules(rules, here)
-            entries = sorted(os.scandir(here), key=lambda each: each.name)
+            rules, entries = _with_rules(rules, here), sorted(os.scandir(here), key=lambda each: each.name)
         except PermissionError:
-            if most is None:
+            if complete:
                 raise
             continue
-        seen += len(entries)
         for entry in entries:
             path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
-            if entry.name in _NEVER | _CREDENTIALS or _ignored(path, is_folder, rules):
+            hidden = entry.name.startswith(".") and not complete
+            if hidden or entry.name in _NEVER or _ignored(path, is_folder, rules):
                 continue
-            if hidden or not entry.name.startswith("."):
-                if is_folder:
-                    due.append((path, rules))
-                elif entry.is_file(follow_symlinks=False):
-                    yield path
+            if is_folder and not _is_no_project(path):
+                due.append((path, rules))
+            elif entry.is_file(follow_symlinks=False):
+                yield path
 
 
 def _is_no_project(folder: Path) -> bool:
-    # A study that begins has its first session before it has its study.json.
-    if any((folder / file).is_file() for file in ("pyvenv.cfg", "sessions/0001.json")):
-        return True
     own = [getattr(sys.modules.get(name), "__file__", None) for name in OWN_PACKAGES]
-    return str(folder / "__init__.py") in own
+    # A study that begins has its first session before it has its study.json.
+    is_other = any((folder / file).is_file() for file in ("pyvenv.cfg", "sessions/0001.json"))
+    return is_other or str(folder / "__init__.py") in own
 
 
-def _rules_above(project: Path) -> _Rules:
+def _rules_above(project: Path) -> "_Rules":
     """The rules of the folders above one within a git repository; none if they ignore that folder itself."""
-    root = next((folder for folder in project.parents if (folder / ".git").exists()), None)
-    if root is None or (project / ".git").exists():
-        return []
+    repository = next((folder for folder in (project, *project.parents) if (folder / ".git").exists()), project)
     rules: _Rules = []
-    for folder in reversed([folder for folder in project.parents if folder.is_relative_to(root)]):
-        rules = _with_rules(rules, folder)
-    steps = [folder for folder in (project, *project.parents) if folder.is_relative_to(root) and folder != root]
-    return [] if any(_ignored(step, True, rules) for step in steps) else rules
+    for folder in reversed([each for each in (project, *project.parents) if repository in each.parents]):
+        rules = _with_rules(rules, folder.parent)
+        if _ignored(folder, True, rules):
+            return []
+    return rules
 
 
-def _with_rules(rules: _Rules, folder: Path) -> _Rules:
+def _with_rules(rules: "_Rules", folder: Path) -> "_Rules":
     ignoring = folder / ".gitignore"
     if not ignoring.is_file():
         return rules
@@ -314,11 +301,158 @@ def _with_rules(rules: _Rules, folder: Path) -> _Rules:
     return [*rules, (folder, GitIgnoreSpec.from_lines(ignoring.read_text(errors="replace").splitlines()))]
 
 
-def _ignored(path: Path, is_folder: bool, rules: _Rules) -> bool:
+def _ignored(path: Path, is_folder: bool, rules: "_Rules") -> bool:
     """Whether git ignores a path: the nearest .gitignore with a matching rule decides."""
     for folder, spec in reversed(rules):
-        if path.is_relative_to(folder):
-            ignored = spec.check_file(f"{path.relative_to(folder).as_posix()}{'/' if is_folder else ''}").include
-            if ignored is not None:
-                return ignored
+        ignored = spec.check_file(f"{path.relative_to(folder).as_posix()}{'/' if is_folder else ''}").include
+        if ignored is not None:
+            return ignored
     return False
+
+
+class Copies:
+    """The copies of a study's code, by what study.json says about them; `read` returns a copy's content by its path.
+
+    No copy runs whose content is not the recorded one. Imports find the study's code before all other after `install`.
+    """
+
+    def __init__(self, recorded: Recorded, read: Callable[[str], bytes]) -> None:
+        self._recorded, self._read = recorded, read
+        self._folders: list[Path] = []
+
+    def module(self, name: str, reference: Mapping[str, Any]) -> ModuleType:
+        """The module of a function that JSON names: the loaded one, the copy, or the installed one."""
+        if "sha256" not in reference:
+            raise ValueError("must come with the sha256 of its source, as the study was saved")
+        path = self._recorded.path_of(name)
+        if self._loaded_match():
+            with suppress(ValueError):
+                return loaded_module(name, reference)
+        if path is None:
+            raise ValueError(f"there is no copy of the source of the module {name}: restore study.json")
+        if self._recorded.files[path] != reference["sha256"]:
+            raise ValueError(f"its sha256 is not that of {path}, as the study was saved: restore study.json")
+        content = self._content(path)
+        # Functions may import when they are called, so imports find the study's code from now on.
+        self.install(path)
+        folder = next((each for each in self._folders if (each / path).is_file()), self._folders[0])
+        return run_file(folder / path, name, content, arguments=self._recorded.arguments or (), of_study=True)
+
+    def install(self, made: str = "") -> None:
+        """Make imports find the study's code before all others, except `made`, whose module runs its copy's text."""
+        if self in _installed:
+            return
+        forget_copies()
+        roots = [Path(root) for root in self._recorded.roots]
+        if not self._folders:
+            self._folders = roots if self._unchanged(roots, made) else [self._copy(roots)]
+        if not self._loaded_match():
+            _replaced.update({name: sys.modules.pop(name) for name in self._loaded()})
+        _installed.append(self)
+        if roots:
+            sys.path[:0] = map(str, self._folders)
+
+    def remove(self) -> None:
+        """Unload what was imported from a copy, and restore what it replaced."""
+        _installed.remove(self)
+        for folder in map(str, self._folders):
+            if folder in sys.path:
+                sys.path.remove(folder)
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            copied = isinstance(file, str) and any(Path(file).is_relative_to(copy) for copy in _copied.values())
+            if copied or is_of_study(vars(module)):
+                del sys.modules[name]
+        sys.modules.update(_replaced)
+        _replaced.clear()
+
+    def _loaded(self) -> dict[str, str]:
+        """The loaded modules that the study's code has, too, with the paths of their copies."""
+        files = {f"{root}/{path}": path for root in self._recorded.roots for path in self._recorded.files}
+        found = {}
+        for name, module in list(sys.modules.items()):
+            # By its file where the job has added the module's folder to sys.path.
+            path = self._recorded.path_of(name) or files.get(str(getattr(module, "__file__", "")))
+            # Python's own modules stay: those that have imported them would import them again.
+            if path is not None and name.partition(".")[0] not in {*sys.stdlib_module_names, "__main__"}:
+                found[name] = path
+        return found
+
+    def _loaded_match(self) -> bool:
+        """Whether every one of these modules has the content that the study recorded."""
+        files = self._recorded.files
+        return all(
+            digest_of(content_of(vars(sys.modules[name]))) == files[path] for name, path in self._loaded().items()
+        )
+
+    def _unchanged(self, roots: list[Path], made: str) -> bool:
+        """Whether the user's folders have all of the study's code, and the same."""
+        code = {path: digest for path, digest in self._recorded.files.items() if path.endswith(".py")}
+        there = {path: root / path for path in code for root in roots if (root / path).is_file()}
+        same = all(root.is_absolute() for root in roots) and code.keys() - there.keys() <= {made}
+        return same and bool(there) and all(_has_digest(file, code[path]) for path, file in there.items())
+
+    def _content(self, path: str) -> bytes:
+        try:
+            content = self._read(path)
+        except FileNotFoundError:
+            raise ValueError(f"the copy source/{path} is missing: restore it") from None
+        if digest_of(content) != self._recorded.files[path]:
+            raise ValueError(
+                f"the copy source/{path} has changed since the study was saved: restore it, or continue with the job's "
+                "own file (`tunepipe run FILE --resume`)"
+            )
+        return content
+
+    def _copy(self, roots: list[Path]) -> Path:
+        """A folder with the checked copies, and with links to what the study has not copied of the user's folders."""
+        key = repr((sorted(self._recorded.files.items()), roots))
+        if key not in _copied:
+            # Kept until the process ends: Python reads a function's source for tracebacks, TensorFlow for tracing.
+            kept = ExitStack()
+            folder = kept.enter_context(scratch("source")).resolve()
+            atexit.register(kept.close)
+            for path in self._recorded.files:
+                content = self._content(path)
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(content)
+            inner = [folder, *(each for each in folder.rglob("*") if each.is_dir())]
+            for root in roots:
+                for copy in inner:
+                    _link_missing(root / copy.relative_to(folder), copy)
+            _copied[key] = folder
+        return _copied[key]
+
+
+def _link_missing(original: Path, copy: Path) -> None:
+    with suppress(OSError):
+        for entry in original.iterdir():
+            # Python's own files are only those of the study.
+            if not (copy / entry.name).exists() and entry.suffix != ".py" and entry.name != "__pycache__":
+                (copy / entry.name).symlink_to(entry)
+
+
+def _has_digest(file: Path, digest: str | None) -> bool:
+    try:
+        return digest_of(file.read_bytes()) == digest
+    except OSError:
+        return False
+
+
+def forget_copies() -> None:
+    """Make imports find what they would find without any study."""
+    for copies in [*_installed]:
+        copies.remove()
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """A context after which imports find the same study's code as before."""
+    before = [*_installed]
+    try:
+        yield
+    finally:
+        if _installed != before:
+            forget_copies()
+            for copies in before:
+                copies.install()

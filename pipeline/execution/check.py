@@ -7,13 +7,13 @@ group and ends with the process that has started it.
 import json
 import math
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
@@ -23,13 +23,13 @@ from typing import Any, Literal, TypeAlias
 
 import psutil
 
-from pipeline.code import error_text, snapshot_of, takes_state, user_frame
+from pipeline.code import error_text, takes_state, user_frame
 from pipeline.datasets import Dataset, differences, fingerprint, non_finite, pipeline_text, takes_config
 from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import Assignment, EpochRow
-from pipeline.errors import ResourcesUnmet, StorageError, TunepipeError, UsageError, UserError
-from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
+from pipeline.errors import TunepipeError, UsageError
+from pipeline.execution.capacity import default_workers, local_capacity
 from pipeline.execution.earlier_studies import warm_started
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import pack, unpack
@@ -37,7 +37,7 @@ from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
 from pipeline.notes import notes_to
-from pipeline.space import Config, key_of
+from pipeline.space import Config
 from pipeline.storage import Store
 from pipeline.storage.schema import MEASURES
 from pipeline.storage.scratch import remove_unused, scratch
@@ -50,21 +50,23 @@ from pipeline.training.data import load_data
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
 
-JOB = "job.pickle"
+_JOB = "job.pickle"
 """The file of a job whose sources cannot be copied."""
 
 _QUICK_SECONDS = {True: 10.0, False: 40.0}
 """An epoch of a model, or a step of a function, whose first one may import a library, that is trained repeatedly."""
 
-_CANDIDATES, _REPRESENTATIVE = 64, 8
-"""Configs that are drawn, and those of them that cover the space."""
+_CANDIDATES, _BUILT = 64, 8
+"""Configs that are drawn, and those of them whose models are built."""
 
 _WARNED_SHARE = 0.5
 """The share of the free disk space from which checkpoints are a warning."""
 
 _MAX_LENGTH = 400
-_HOME = str(Path(__file__).parents[2])
-START = "import sys; from pipeline.execution.check import serve; serve(*sys.argv[1:])"
+# The folder of an installed tunepipe must not come before Python's own modules.
+START = f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); " + (
+    "from pipeline.execution.check import serve; serve(*sys.argv[1:])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +84,8 @@ class Finding:
         return f"{self.level:<7}  {self.name:<9}  {self.found}{end}{advice}"
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """The size of a study, if no trial is stopped early and trials do not slow each other down."""
-
-    trials: int
-    epochs: int
-    workers: int
-    seconds_start: float
-    seconds_build: float
-    seconds_epoch: float
-    seconds: float
-    bytes_checkpoint: int
-    bytes_kept: int
-    bytes_memory: int
+Estimate: TypeAlias = dict[str, float]
+"""The size of a study, if no trial is stopped early and trials do not slow each other down; docs/results-json.md."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -121,7 +111,7 @@ def check(
     seconds: float = 120.0,
     note: Callable[[str], None] = print,
 ) -> CheckResult:
-    """Check a study before it starts: train first epochs, build models, check storage, data and resources.
+    """Check a study before it starts: train first epochs, resume, build models, look at the data, estimate its size.
 
     Args:
         job: The job.
@@ -131,107 +121,61 @@ def check(
         note: Called with sentences for the user.
 
     Returns:
-        What was found. Mistakes in the job are findings, not exceptions.
+        What was found. What fails while a trial trains is a finding, not an exception.
 
     Raises:
         UsageError: The job is no TuneJob.
-        UserError: The study that the job starts from cannot be read.
+        UserError: What `run` would refuse before it trains: resources, or the study that the job starts from.
     """
     if not isinstance(job, TuneJob):
         raise UsageError(f"check() takes a TuneJob; found an object of type {type(job).__name__}.")
-    findings: list[Finding] = []
-    estimate = None
     place = default_storage() if storage is None else storage
-    with notes_to(note), closing(findings_of(job, place, seconds=seconds)) as found:
-        for each in found:
-            if isinstance(each, Finding):
-                findings.append(each)
-            else:
-                estimate = each
-    return CheckResult(tuple(findings), estimate)
+    with notes_to(note), closing(findings_of(job, place, seconds=seconds)) as facts:
+        found = [*facts]
+    estimates = [each for each in found if not isinstance(each, Finding)]
+    return CheckResult(tuple(each for each in found if isinstance(each, Finding)), next(iter(estimates), None))
 
 
 def _names(job: TuneJob) -> list[str]:
     """The checks of a job, in order."""
-    builds = job.model is not None
-    names = ["storage", "study", "resources", "source", *(["data"] if builds else []), "epoch", "objective", "resume"]
-    names += ["export"] if builds and job.folds == 1 else []
-    names += ["configs"] if builds else []
-    names += ["weights"] if builds and job.scheduler.exploits else []
-    return [*names, "memory", "disk", "time"]
+    of_model = ["data", "epoch", "objective", "resume", *(["export"] if job.folds == 1 else []), "configs"]
+    return [*(["epoch", "objective", "resume"] if job.model is None else of_model), "memory", "disk", "time"]
 
 
 def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generator[Finding | Estimate, None, None]:
     """Every finding as soon as it is known, and an estimate once an epoch was trained.
 
-    A closed or interrupted generator leaves no process and no file.
+    A closed or interrupted generator leaves no process and no file. What `run` refuses before it trains, such as too
+    few CPUs, is raised.
     """
     job = warm_started(job, storage)
-    left = _names(job)
-    with closing(_found(job, Store(storage), left, seconds)) as findings:
-        for finding in findings:
-            if isinstance(finding, Finding):
-                left.remove(finding.name)
-            yield finding
-    yield from (Finding(name, "skipped", "an earlier check failed") for name in left)
-
-
-def _found(
-    job: TuneJob, storage: Store, left: Sequence[str], seconds: float
-) -> Generator[Finding | Estimate, None, None]:
-    stored = _storage_finding(storage)
-    yield stored
-    usable = stored.level == "ok"
-    if usable and storage.folder(job.name).exists(layout.STUDY):
-        yield Finding("study", "warning", f"{job.name!r} exists", "`run --resume` continues it, --name starts another.")
-    elif usable:
-        yield Finding("study", "ok", f"{job.name!r} is new")
-    (cpus, gpus), need = local_capacity(), job.resources
-    try:
-        fits = default_workers(job, cpus, gpus)
-    except ResourcesUnmet as error:
-        yield Finding("resources", "error", str(error))
-        return
-    workers = 1 if need.workers == 0 else min(need.workers or fits, fits, trials_in_all(job))
-    text = f"{counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}: {counted(workers, 'trial')} in parallel, each with "
-    text += f"{counted(need.cpus, 'CPU')} and {counted(need.gpus, 'GPU')}"
-    unused = unused_gpus(job, gpus)
-    yield Finding("resources", "warning" if unused else "ok", text, unused or "")
-    snapshot = snapshot_of(job.functions.values())
-    try:
-        content, folders = pack(job)
-    except UserError as error:
-        yield Finding("source", "error", str(error))
-        return
-    if job.resumable:
-        yield Finding("source", "ok", f"copied into the study: {snapshot}" if snapshot.files else "the study's copies")
-    else:
-        text = "A function of the job is in no file: `tunepipe resume` cannot resume the study"
-        yield Finding("source", "warning", text, "run(JOB, resume=True) can, where the same functions are defined.")
+    fits, left = default_workers(job, *local_capacity()), _names(job)
+    workers = 1 if job.resources.workers == 0 else min(job.resources.workers or fits, fits, trials_in_all(job))
+    content, folders = pack(job)
     with scratch("check") as folder:
         store = Store(folder)
-        save_study(store, job, snapshot=snapshot)
+        save_study(store, job)
         if content is not None:
-            store.write(JOB, content)
+            store.write(_JOB, content)
         try:
             with closing(published(store.uri, json.dumps(folders), seconds=seconds)) as facts:
                 for kind, value in facts:
                     if kind == "measured":
                         yield (estimate := _estimate(job, workers, value))
-                        yield from _size_findings(job, estimate, storage if usable else None)
+                        found = [*_size_findings(job, estimate, Store(storage))]
                     else:
-                        yield Finding(**{"name": next(name for name in left if name != "study"), **value})
+                        found = [Finding(**{"name": left[0], **value})]
+                    for each in found:
+                        left.remove(each.name)
+                        yield each
         finally:
             # The process ends without leaving its shared caches.
             remove_unused()
+    yield from (Finding(name, "skipped", "an earlier check failed") for name in left)
 
 
 def published(*arguments: str, seconds: float) -> Generator[tuple[str, Any], None, None]:
     """What `serve` publishes in its own process, and at the end why it ended too early."""
-    late = threading.Event()
-    # An installed tunepipe is found without it.
-    own = [] if "site-packages" in _HOME else [_HOME]
-    paths = [*own, *filter(None, [os.environ.get("PYTHONPATH")])]
     with (
         TemporaryFile() as printed,
         subprocess.Popen(
@@ -240,7 +184,7 @@ def published(*arguments: str, seconds: float) -> Generator[tuple[str, Any], Non
             stdout=subprocess.PIPE,
             stderr=printed,
             start_new_session=True,
-            env={**ENVIRONMENT, **os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env={**ENVIRONMENT, **os.environ},
         ) as process,
     ):
 
@@ -248,51 +192,21 @@ def published(*arguments: str, seconds: float) -> Generator[tuple[str, Any], Non
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
-        def expire() -> None:
-            late.set()
-            end()
-
-        timer = threading.Timer(seconds, expire)
+        started, timer = time.monotonic(), threading.Timer(seconds, end)
         timer.start()
         try:
             assert process.stdout is not None
-            for line in process.stdout:
-                kind, value = json.loads(line)
-                yield kind, value
-            code = process.wait()
-            if late.is_set():
-                advice = "Give it more time with --wait SECONDS, or fewer rows."
-                yield "late", {"level": "warning", "found": f"It had not ended after {seconds:g} s.", "advice": advice}
-            elif code:
+            yield from map(json.loads, process.stdout)
+            if code := process.wait():
                 printed.seek(0)
                 last = " / ".join(printed.read().decode(errors="replace").split("\n")[-5:])
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+                if time.monotonic() - started >= seconds:
+                    how = f"had not ended after {seconds:g} s (more time: --wait SECONDS)"
                 yield "ended", {"level": "error", "found": f"Its process {how}. It last printed: {last}"}
         finally:
             timer.cancel()
             end()
-
-
-def _storage_finding(storage: Store) -> Finding:
-    """Whether the storage keeps a file, tried in a folder that is deleted with those above it that were missing."""
-    above = () if storage.local is None else (storage.local, *storage.local.parents)
-    # Path.exists raises where it may not look, and for a name that is too long.
-    missing = [folder for folder in above if not os.path.exists(folder)]  # noqa: PTH110
-    probe = storage.folder(f".tunepipe-check-{uuid.uuid4().hex[:8]}")
-    try:
-        probe.write("probe", b"first")
-        probe.write("probe", b"second")
-        if probe.read("probe") != b"second":
-            return Finding("storage", "error", f"{storage.uri} does not return what was written last")
-        probe.delete("probe")
-        probe.delete_empty_folders()
-    except (StorageError, FileNotFoundError) as error:
-        return Finding("storage", "error", str(error))
-    finally:
-        for folder in missing:
-            with suppress(OSError):
-                folder.rmdir()
-    return Finding("storage", "ok", f"{storage.uri}: a file was written, replaced, read back and deleted")
 
 
 def _estimate(job: TuneJob, workers: int, measured: Mapping[str, Any]) -> Estimate:
@@ -303,37 +217,37 @@ def _estimate(job: TuneJob, workers: int, measured: Mapping[str, Any]) -> Estima
     live = trials if job.scheduler.pauses else min(trials, workers)
     top, gigabytes, one = job.checkpoints.top, job.checkpoints.gigabytes, measured["bytes_checkpoint"]
     kept = one * (2 * (trials if top is None else min(trials, top + live)) + live)
-    return Estimate(
-        trials=trials,
-        epochs=int(epochs),
-        workers=workers,
-        seconds=measured["seconds_start"] + work / workers,
-        bytes_kept=kept if gigabytes is None else min(kept, max(int(gigabytes * 1e9), 3 * one * live)),
+    return {
+        "trials": trials,
+        "epochs": int(epochs),
+        "workers": workers,
+        "seconds": measured["seconds_start"] + work / workers,
+        "bytes_kept": kept if gigabytes is None else min(kept, max(int(gigabytes * 1e9), 3 * one * live)),
         **measured,
-    )
+    }
 
 
-def _size_findings(job: TuneJob, estimate: Estimate, storage: Store | None) -> Iterator[Finding]:
+def _size_findings(job: TuneJob, estimate: Estimate, storage: Store) -> Iterator[Finding]:
     """Memory, disk space and time of the whole study."""
 
     def compared(name: str, text: str, advice: str, *, exceeded: bool) -> Finding:
         return Finding(name, "warning", text, advice) if exceeded else Finding(name, "ok", text)
 
-    held, free = estimate.bytes_memory * estimate.workers, this_machine().free
-    text = f"{counted(estimate.workers, 'worker')} use {size(held)}; {size(free)} are free"
+    workers, held = counted(estimate["workers"], "worker"), estimate["bytes_memory"] * estimate["workers"]
+    free, seconds = this_machine().free, estimate["seconds"]
+    text = f"{workers} use {size(held)}; {size(free)} are free"
     yield compared("memory", text, "Train fewer in parallel with --workers.", exceeded=held > free)
-    if storage is not None:
-        text = f"a checkpoint has {size(estimate.bytes_checkpoint)}, all of them at most {size(estimate.bytes_kept)}"
-        space = math.inf
-        if storage.local is not None:
-            place = next(folder for folder in (storage.local, *storage.local.parents) if folder.is_dir())
-            space = shutil.disk_usage(place).free
-            text += f"; {size(space)} are free"
-        advice = "Keep fewer with --set checkpoints.top=N, or choose another --storage."
-        yield compared("disk", text, advice, exceeded=estimate.bytes_kept > _WARNED_SHARE * space)
-    text = f"about {rough_duration(estimate.seconds)} for {counted(estimate.epochs, 'epoch')} of "
-    text += f"{counted(estimate.trials, 'trial')} on {counted(estimate.workers, 'worker')}, if none is stopped early"
-    exceeded = job.budget.seconds is not None and estimate.seconds > job.budget.seconds
+    kept, space = estimate["bytes_kept"], math.inf
+    text = f"a checkpoint has {size(estimate['bytes_checkpoint'])}, all of them at most {size(kept)}"
+    if storage.local is not None:
+        place = next(folder for folder in (storage.local, *storage.local.parents) if folder.is_dir())
+        space = shutil.disk_usage(place).free
+        text += f"; {size(space)} are free"
+    advice = "Keep fewer with --set checkpoints.top=N, or choose another --storage."
+    yield compared("disk", text, advice, exceeded=kept > _WARNED_SHARE * space)
+    text = f"about {rough_duration(seconds)} for {counted(estimate['epochs'], 'epoch')} of "
+    text += f"{counted(estimate['trials'], 'trial')} on {workers}, if none is stopped early"
+    exceeded = job.budget.seconds is not None and seconds > job.budget.seconds
     yield compared("time", text, "budget.seconds ends the study earlier.", exceeded=exceeded)
 
 
@@ -353,7 +267,7 @@ def serve(uri: str, folders: str) -> None:
         print(json.dumps([kind, value]), file=out, flush=True)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    store, packed = Store(uri), Path(uri, JOB)
+    store, packed = Store(uri), Path(uri, _JOB)
     try:
         job = unpack(packed.read_bytes() if packed.is_file() else None, json.loads(folders), store)
         for found in small_run(job, store):
@@ -407,10 +321,9 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
         yield Finding("objective", "error", problem)
         return
     text = f"{metric} ({job.objective.mode}) is {metrics[metric]:.4g} after the first epochs; metrics: "
-    text += ", ".join(metrics)
     others = [each.metric for each in job.objectives if each.metric not in {*metrics, *MEASURES}]
     missing = f"The study can run, but there is no {', '.join(others)}." if others else ""
-    yield Finding("objective", "warning" if others else "ok", text, missing)
+    yield Finding("objective", "warning" if others else "ok", text + ", ".join(metrics), missing)
     exports = "export" in _names(job)
     if seconds < quick:
         yield _resume_finding(job, worker, trial, store, rows)
@@ -420,7 +333,8 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
         for name in ("resume", "export") if exports else ("resume",):
             yield Finding(name, "skipped", f"an epoch takes {rough_duration(seconds)}")
     if job.model is not None:
-        yield from _model_findings(job, worker, trial, representative(configs), store)
+        sampled = random.Random(job.seed).sample(configs, min(_BUILT, len(configs)))
+        yield _configs_finding(worker, trial, sampled, store)
     checkpoint = max((count for _, count in store.sizes("checkpoints")), default=0)
     measured = {"seconds_start": started, "seconds_build": build_seconds, "seconds_epoch": seconds}
     yield {**measured, "bytes_checkpoint": checkpoint, "bytes_memory": held}
@@ -492,69 +406,23 @@ def _export_finding(worker: Worker, trial: Assignment, row: EpochRow, metric: st
     return Finding("export", "ok", "the model of a trial can be saved, loaded and evaluated")
 
 
-def _model_findings(
-    job: TuneJob, worker: Worker, trial: Assignment, configs: Sequence[Config], store: Store
-) -> Iterator[Finding]:
-    """Whether the models of a few configs can be built, and whether a population's trials can exchange weights."""
-
-    def shapes(config: Config) -> list[tuple[Any, ...]]:
-        # A folder that leaves nothing to a trial.
-        with (
-            TemporaryDirectory(dir=store.local) as folder,
-            in_trial(
-                TrialContext(trial.trial_id, trial.seed, 1, Path(folder)), worker.trainer_factory.directory(config)
-            ),
-        ):
-            learner: Any = worker.trainer_factory.learner(config, seed=trial.seed)
-            try:
-                models = getattr(learner, "members", None) or [learner]
-                return [tuple(variable.shape) for each in models for variable in each.model.variables]
-            finally:
-                learner.close()
-
-    failures, own = [], shapes(trial.config)
+def _configs_finding(worker: Worker, trial: Assignment, configs: Sequence[Config], store: Store) -> Finding:
+    """Whether the models of a few configs can be built."""
+    failures = []
     for config in configs:
-        try:
-            shapes(config)
-        except (Exception, SystemExit) as error:
-            failures.append(f"for example {_config_text(config)}: {_in_line(_text(error))}")
+        # A folder that leaves nothing to a trial.
+        with TemporaryDirectory(dir=store.local) as folder:
+            context = TrialContext(trial.trial_id, trial.seed, 1, Path(folder))
+            try:
+                with in_trial(context, worker.trainer_factory.directory(config)):
+                    worker.trainer_factory.learner(config, seed=trial.seed).close()
+            except (Exception, SystemExit) as error:
+                failures.append(f"for example {_config_text(config)}: {_in_line(_text(error))}")
     count = counted(len(configs), "config")
     if failures:
         advice = "Fix it, or remove it from the space; trials of such configs would fail."
-        yield Finding("configs", "error", f"{len(failures)} of {count} failed to build a model, {failures[0]}", advice)
-    else:
-        yield Finding("configs", "ok", f"models of {count} sampled across the space can be built")
-    if not job.scheduler.exploits:
-        return
-    explored = getattr(job.scheduler, "explore", None) or trial.config
-    for name, config in ((name, config) for name in explored for config in configs if name in config):
-        with suppress(Exception, SystemExit):  # the finding of the configs names it
-            if config[name] != trial.config.get(name) and shapes({**trial.config, name: config[name]}) != own:
-                text = f"With {job.scheduler.kind}, a trial continues with another trial's weights, but {name} changes "
-                text += f"the model's variables, as from {trial.config.get(name)!r} to {config[name]!r}"
-                yield Finding("weights", "error", text, f"Fix it with --set space.{name}=VALUE.")
-                return
-    yield Finding("weights", "ok", f"no hyperparameter that {job.scheduler.kind} explores changes the variables")
-
-
-def representative(configs: Sequence[Config]) -> list[Config]:
-    """The first config, and those that show most of the other values, and of the ends of ranges."""
-    ends: dict[str, tuple[float, float]] = {}
-    for name, value in (item for config in configs for item in config.items()):
-        if isinstance(value, float):
-            low, high = ends.get(name, (value, value))
-            ends[name] = min(low, value), max(high, value)
-
-    def shown(config: Config) -> set[tuple[str, str]]:
-        return {(n, key_of(value)) for n, value in config.items() if n not in ends or value in ends[n]}
-
-    left = list(configs[1:])
-    chosen, seen = [configs[0]], shown(configs[0])
-    while left and len(chosen) < _REPRESENTATIVE:
-        chosen.append(max(left, key=lambda config: len(shown(config) - seen)))
-        left.remove(chosen[-1])
-        seen |= shown(chosen[-1])
-    return chosen
+        return Finding("configs", "error", f"{len(failures)} of {count} failed to build a model, {failures[0]}", advice)
+    return Finding("configs", "ok", f"models of {count} sampled across the space can be built")
 
 
 def _text(error: BaseException) -> str:
@@ -572,8 +440,8 @@ def _in_line(text: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    lines = text.partition("\n\nTraceback")[0].strip().splitlines() or [""]
-    return lines[0] if len(lines[0]) <= _MAX_LENGTH else f"{lines[0][: _MAX_LENGTH - 1]}…"
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 
 def _config_text(config: Config) -> str:

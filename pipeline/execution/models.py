@@ -1,17 +1,23 @@
-"""Models of a study's trials, and the states of its functions, as Python objects and as files.
+"""Models of a study's trials, and states of its functions, as Python objects and files; training a trial again.
 
 They are rebuilt from checkpoints by the study's own copy of the code; the winner's model was exported when the study
 ended.
 """
 
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.code import notebook_functions, takes_state, without_notes
-from pipeline.datasets import Dataset, RecordedConfig, differences, fingerprint, recorded_for, takes_config
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.code import error_text, notebook_functions, takes_state, without_notes
+from pipeline.datasets import Dataset, RecordedConfig, differences, fingerprint, recorded_for
 from pipeline.engine.messages import Assignment
 from pipeline.errors import (
     DamagedFile,
@@ -24,26 +30,31 @@ from pipeline.errors import (
     UsageError,
     UserError,
 )
+from pipeline.execution.data import shared_caches
 from pipeline.execution.interrupts import kept_process_state
 from pipeline.execution.worker.checkpoints import learner_part
 from pipeline.execution.worker.winner import write_documents
-from pipeline.results.tables.load import load_results
-from pipeline.results.tables.trials import configs_at_best, ranked, trial_row
-from pipeline.space import Config, key_of
+from pipeline.results.tables.load import Results, configs_of, load_results
+from pipeline.results.tables.trials import configs_at_best, trial_row
+from pipeline.space import Config
 from pipeline.storage import Checkpoint, Store, unpack
+from pipeline.storage.schema import column_of, metric_columns
 from pipeline.storage.scratch import scratch
+from pipeline.storage.tables import config_from
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.contents import check_output_folder
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.studies import as_argument
 from pipeline.study.trial_configs import seed_of_trial
+from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.data import load_data
 from pipeline.training.ensemble import first_of
+from pipeline.training.function import FunctionLearner
 from pipeline.training.process import import_keras
+from pipeline.training.trainer_factory import TrainerFactory
 
 _TRIAL = "trial.json"
-_SAVED_MODEL = "saved_model"
 _OF_STATE = ("state.json", "arrays.npz", "files")
 
 
@@ -108,142 +119,73 @@ def export(
     folder: Path,
     *,
     trial: str | None = None,
-    top: int | None = None,
-    saved_model: bool = False,
     overwrite: bool = False,
     note: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Write models of a study into a folder: the winner, another trial's, or those of the best trials.
+    """Write the model, or the state, of the winner or another trial into a folder.
 
     The winner is written as the study exported it, or from its checkpoint if the study ended before that.
     """
-    if trial is not None and top is not None:
-        raise UsageError("--trial and --top cannot be combined: name one trial, or a number of the best.")
-    is_winner = trial is None and top is None
-    check_output_folder(folder, winner_of=store.local if is_winner else None)
+    check_output_folder(folder, winner_of=store.local if trial is None else None)
     models = _Models(store)
+    _refuse_existing(folder, overwrite=overwrite)
     try:
-        if top is not None:
-            return _export_best(models, folder, top, saved_model=saved_model, overwrite=overwrite, note=note)
-        _refuse_existing(folder, overwrite=overwrite)
-        if not is_winner or models.results.test is None:
-            name = Path(layout.WINNER).name if is_winner else _TRIAL
-            return _export(models, models.assignment(trial), folder, name, saved_model=saved_model, note=note)
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for path in (path for path in layout.EXPORTED if store.exists(path)):
-            written.append(folder / Path(path).name)
-            written[-1].write_bytes(store.read(path))
-        if saved_model:
-            written.append(_write_saved_model(models.exported() or models.model(models.assignment(None)), folder))
-        return written
+        if trial is None and models.results.test is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            exported = {folder / Path(path).name: path for path in layout.EXPORTED if store.exists(path)}
+            for file, path in exported.items():
+                file.write_bytes(store.read(path))
+            return list(exported)
+        return _export_rebuilt(
+            models, models.assignment(trial), folder, "winner.json" if trial is None else _TRIAL, note
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"Cannot write into {folder}: {reason}. Choose another folder with --to.") from None
 
 
-def _export(
-    models: "_Models",
-    assignment: Assignment,
-    folder: Path,
-    name: str = _TRIAL,
-    *,
-    saved_model: bool,
-    note: Callable[[str], None],
+def _export_rebuilt(
+    models: "_Models", assignment: Assignment, folder: Path, document: str, note: Callable[[str], None]
 ) -> list[Path]:
-    """Write a trial's model or state, and the documents about it."""
     metrics: Mapping[str, float] = {}
-    model = None if models.of_function and not saved_model else models.model(assignment)
-    with scratch("state") as files:
-        state = models.state(assignment, lambda: files) if models.of_function else None
-        folder.mkdir(parents=True, exist_ok=True)
-        if models.of_function:
-            from pipeline.training.function_state import write_state
+    if models.of_function:
+        from pipeline.training.function_state import write_state
 
+        with scratch("state") as files:
+            state = models.state(assignment, lambda: files)
+            folder.mkdir(parents=True, exist_ok=True)
             written = write_state(state, folder)
-        else:
-            metrics = models.evaluated(model, assignment, folder, note)
-            written = [folder / Path(path).name for path in layout.EXPORTED if (folder / Path(path).name).is_file()]
-    written += write_documents(models.store, folder, name, assignment, models.job.objectives[0], metrics)
-    written = sorted(set(written))
-    return [*written, _write_saved_model(model, folder)] if saved_model else written
-
-
-def _export_best(
-    models: "_Models",
-    folder: Path,
-    top: int,
-    *,
-    saved_model: bool,
-    overwrite: bool,
-    note: Callable[[str], None],
-) -> list[Path]:
-    """Write the models of the best trials, each into a separate folder."""
-    trials = models.results.table("trials").to_pylist()
-    usable = {row["trial_id"] for row in trials if row["objective"] is not None and row["state"] != "failed"}
-    best = [models.assignment(trial) for trial in ranked(models.results) if trial in usable]
-    if not best:
-        # Says that there is none.
-        models.assignment(None)
-    places, missing = {}, []
-    for rank, each in enumerate(best[:top], 1):
-        if models.store.exists(layout.checkpoint(each.trial_id, each.epoch)):
-            places[folder / f"{rank:0{len(str(top))}d}-{each.trial_id}"] = each
-        else:
-            missing.append(each.trial_id)
-    for place in places:
-        check_output_folder(place)
-        _refuse_existing(place, overwrite=overwrite)
-    said: set[str] = set()
-
-    def note_once(text: str) -> None:
-        if text not in said:
-            said.add(text)
-            note(text)
-
-    written = []
-    for place, each in places.items():
-        written += _export(models, each, place, saved_model=saved_model, note=note_once)
-    if missing and not written:
-        models.model(best[0])
-    if missing:
-        note(f"Missing: the models of {', '.join(missing)}; the checkpoints of their best epochs were deleted.")
-    if len(best) < top:
-        note(f"There are {len(best)} trials with a model, not {top}.")
-    return written
+    else:
+        model = models.model(assignment)
+        folder.mkdir(parents=True, exist_ok=True)
+        metrics = models.evaluated(model, assignment, folder, note)
+        written = [folder / Path(path).name for path in layout.EXPORTED if (folder / Path(path).name).is_file()]
+    written += write_documents(models.store, folder, document, assignment, models.job.objectives[0], metrics)
+    return sorted(set(written))
 
 
 def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
     """Refuse to replace links, files that no export wrote, and those of one unless they may be replaced."""
-    documents = [Path(layout.PROVENANCE).name, Path(layout.WINNER).name, _TRIAL]
-    names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, *_OF_STATE, _SAVED_MODEL]
-    existing = [name for name in dict.fromkeys(names) if os.path.lexists(folder / name)]
-    if not existing:
-        return
-    instead = f"in {folder}: {', '.join(existing)}. Nothing was written. Choose another folder with --to, or"
-    if any((folder / name).is_symlink() for name in existing):
-        raise StorageError(f"There are links {instead} remove them.")
+    names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, *_OF_STATE]
+    existing = [name for name in names if os.path.lexists(folder / name)]
     # An export's folder has a file that says where its model is from.
-    if not any((folder / name).exists() for name in documents):
-        raise StorageError(f"There are files which tunepipe did not write {instead} move them.")
-    if not overwrite:
-        raise StorageError(f"There is an earlier export {instead} replace it with --overwrite (overwrite=True).")
-
-
-def _write_saved_model(model: Any, folder: Path) -> Path:
-    from pipeline.training.export import write_saved_model
-
-    write_saved_model(model, folder / _SAVED_MODEL)
-    return folder / _SAVED_MODEL
+    is_export = any((folder / name).exists() for name in (Path(layout.PROVENANCE).name, _TRIAL))
+    replaceable = is_export and not any((folder / name).is_symlink() for name in existing)
+    if existing and not (replaceable and overwrite):
+        what = "an earlier export" if replaceable else "links, or files which tunepipe did not write,"
+        advice = ", or replace it with --overwrite (overwrite=True)" if replaceable else ""
+        raise StorageError(
+            f"There is {what} in {folder}: {', '.join(existing)}. Nothing was written. Choose another folder with "
+            f"--to{advice}."
+        )
 
 
 class _Models:
-    """The models of a study's trials, or the states of its functions; job and data are loaded once."""
+    """The models of a study's trials, or the states of its functions."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.results = store, load_results(store.uri)
         self.of_function = self.results.job["model"] is None
-        self._data: dict[str, Dataset] = {}
 
     @cached_property
     def job(self) -> TuneJob:
@@ -311,10 +253,10 @@ class _Models:
                 f"The study {self.results.name!r} trains a model for each fold. Only its best config is trained on the "
                 "whole training split, when the study ends, and exported."
             )
-        state = self._checkpoint(assignment)
+        checkpoint = self._checkpoint(assignment)
         try:
             with self._quietly():
-                return self._rebuilt(assignment, first_of(state) if self.job.repeats > 1 else state)
+                return self._rebuilt(assignment, first_of(checkpoint) if self.job.repeats > 1 else checkpoint)
         except UserError:
             raise
         except Exception as error:
@@ -322,7 +264,7 @@ class _Models:
             needs = " Files that build_model reads must still exist, unchanged." if isinstance(error, OSError) else ""
             raise ModelError(f"The model of trial {assignment.trial_id} cannot be rebuilt: {text}.{needs}") from error
 
-    def _rebuilt(self, assignment: Assignment, state: Checkpoint) -> Any:
+    def _rebuilt(self, assignment: Assignment, checkpoint: Checkpoint) -> Any:
         import_keras()
         from pipeline.training.build import build_untrained
         from pipeline.training.export import rebuilt
@@ -332,12 +274,12 @@ class _Models:
 
         def example() -> Any:
             # For a model that learns its shapes from inputs.
-            return example_of(self.data(config).train)
+            return example_of(self._data(config).train)
 
         with scratch("trial") as folder:
             context = TrialContext(assignment.trial_id, assignment.seed, self.job.budget.epochs, folder)
             with in_trial(context):
-                return rebuilt(partial(build_untrained, self.job, example), config, state, seed=assignment.seed)
+                return rebuilt(partial(build_untrained, self.job, example), config, checkpoint, seed=assignment.seed)
 
     def evaluated(
         self, model: Any, assignment: Assignment, folder: Path, note: Callable[[str], None]
@@ -347,7 +289,7 @@ class _Models:
 
         data = None
         try:
-            data = self.data(assignment.config)
+            data = self._data(assignment.config)
         except StorageError:
             raise
         except UserError as error:
@@ -363,19 +305,13 @@ class _Models:
             text = f"{type(error).__name__}: {error}"
             raise ModelError(f"The model of trial {assignment.trial_id} cannot be exported: {text}") from error
 
-    def data(self, config: Config) -> Dataset:
+    def _data(self, config: Config) -> Dataset:
         """The data on which a config was trained."""
-        key = key_of(config) if takes_config(self.job.data) else ""
-        if key not in self._data:
-            # Data for other configs are released: together they might not fit into memory.
-            self._data.clear()
-            before = recorded_for(recorded_data(read_document(self.store)), config)
-            data = load_data(self.job, config=RecordedConfig(config), recorded=before)
-            assert data is not None
-            if before is not None and (changes := differences(before, fingerprint(data))):
-                raise DataError(f"The data differ from those that the study began with: {'; '.join(changes)}.")
-            self._data[key] = data
-        return self._data[key]
+        data, changes = _data_of(self.job, self.store, config)
+        if changes:
+            raise DataError(f"The data differ from those that the study began with: {'; '.join(changes)}.")
+        assert data is not None
+        return data
 
     def _checkpoint(self, assignment: Assignment) -> Checkpoint:
         """The learner's part of the checkpoint of a trial's best epoch."""
@@ -393,3 +329,129 @@ class _Models:
             f"The checkpoint of trial {trial}'s best epoch, {path}, is not in {self.store.uri}: {why}. `tunepipe rerun "
             f"{as_argument(self.store.uri)} {trial}` trains its config again."
         )
+
+
+def _data_of(job: TuneJob, store: Store, config: Config) -> tuple[Dataset | None, list[str]]:
+    """The data for a config, and how they differ from those that the study has recorded."""
+    before = recorded_for(recorded_data(read_document(store)), config)
+    data = load_data(job, config=RecordedConfig(config), recorded=before)
+    return data, [] if data is None or before is None else differences(before, fingerprint(data))
+
+
+@dataclass(frozen=True, slots=True)
+class RerunEpoch:
+    """An epoch that was trained again."""
+
+    epoch: int
+    metrics: Mapping[str, float]
+    recorded: Mapping[str, float]
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Columns of the recorded metrics that are not the same to the last digit."""
+        now = {name: self.metrics.get(name, math.nan) for name in self.recorded}
+        return tuple(
+            name
+            for name, then in self.recorded.items()
+            if then != now[name] and not (math.isnan(then) and math.isnan(now[name]))
+        )
+
+    @property
+    def equal(self) -> bool:
+        """Whether there are none."""
+        return not self.differing
+
+
+@dataclass(frozen=True, slots=True)
+class RerunResult:
+    """A trial that was trained again, and what the study recorded of it."""
+
+    config: Config
+    epochs: tuple[RerunEpoch, ...]
+    failure: str
+    recorded_failure: str
+    taken_over: int | None
+    other_data: Sequence[str] = ()
+
+    @property
+    def equal(self) -> bool:
+        """Whether every epoch is equal."""
+        return all(epoch.equal for epoch in self.epochs)
+
+
+@kept_process_state()
+def rerun(
+    study: str | Path, *, trial: str | int, on_epoch: Callable[[RerunEpoch], None] = lambda _: None
+) -> RerunResult:
+    """Train a trial's config again, with its seed, for as many epochs as were recorded. Nothing is written.
+
+    Args:
+        study: The study's folder: a local path or a URI.
+        trial: The trial's id or number.
+        on_epoch: Called with each epoch as it ends.
+
+    Returns:
+        The epochs with their recorded and new values, and the errors that ended the trial then and now.
+
+    Raises:
+        JobNotFound: There is no such study, or no such trial in it.
+        UserError: The job's data or model cannot be used.
+    """
+    store, trial_id = Store(study), layout.trial_id(trial) if isinstance(trial, int) else trial
+    job, results = load_study(store, here=notebook_functions()), load_results(store.uri)
+    failed = trial_row(results, trial_id)["error"] or ""
+    rows = results.table("epochs")
+    rows = rows.filter(pc.equal(rows["trial_id"], trial_id)).sort_by("epoch")
+    own = rows.filter(pc.equal(rows["segment"], 1))
+    names = metric_columns(own.column_names)
+    recorded = {
+        row["epoch"]: {name: float(row[name]) for name in names if row[name] is not None} for row in own.to_pylist()
+    }
+    config, seed = _first_config(results, trial_id, own), seed_of_trial(job, int(trial_id))
+    taken_over = None if len(own) == len(rows) else len(own) + 1
+    epochs: list[RerunEpoch] = []
+    failure, other = "", list[str]()
+    with ExitStack() as opened:
+        folder = opened.enter_context(scratch("rerun"))
+        try:
+            data, other = _data_of(job, store, config)
+            caches = shared_caches(store, None)
+            opened.callback(caches.close)
+            factory = TrainerFactory(job, data, caches=caches)
+            context = TrialContext(trial_id, seed, job.budget.epochs, folder)
+            opened.enter_context(in_trial(context, factory.directory(config)))
+            learner = factory.learner(config, seed=seed)
+            opened.callback(learner.close)
+            # What an error has ended, has failed in the epoch after its last one, or in the code after a loop.
+            fails = "\nTraceback (most recent call last):" in failed and taken_over is None
+            for epoch in range(1, max([0, *recorded]) + fails + 1):
+                if isinstance(learner, FunctionLearner) and learner.unfinished:
+                    learner.finish()
+                    break
+                then = recorded.get(epoch, {})
+                result = learner.run_epoch()
+                epochs.append(RerunEpoch(epoch, _columns(results, result), then))
+                on_epoch(epochs[-1])
+                if result.last:
+                    break
+        except TrainingEnded:
+            pass
+        except TunepipeError:
+            raise
+        except (Exception, SystemExit) as error:
+            failure = f"{type(error).__name__}: {error}\n\n{error_text(error)}"
+    return RerunResult(config, tuple(epochs), failure, failed, taken_over, other)
+
+
+def _first_config(results: Results, trial_id: str, own: pa.Table) -> Config:
+    """A trial's first config, from the decision to start it, or from its first epoch."""
+    decisions = results.table("decisions")
+    started = decisions.filter(pc.and_(pc.equal(decisions["trial_id"], trial_id), pc.equal(decisions["kind"], "start")))
+    if len(started) and (config := config_from(started["config_after"][0].as_py())):
+        return dict(config)
+    return configs_of(own.slice(0, 1), results.space)[0] if len(own) else {}
+
+
+def _columns(results: Results, result: EpochResult) -> dict[str, float]:
+    """The metrics of an epoch, by column."""
+    return {column_of(name, results.metric_names): float(value) for name, value in result.metrics.items()}

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pipeline.code import from_study, home_of
+from pipeline.code import origin
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 
@@ -53,8 +53,8 @@ def provenance(job: TuneJob, files: Sequence[Path] = ()) -> dict[str, Any]:
 def _file_of(job: TuneJob) -> Path | None:
     """The file of the job's first function; None in a notebook, and for a study's copy, which is in no commit."""
     for function in job.functions.values():
-        if file := home_of(function).get("__file__"):
-            return None if from_study(function) else Path(file).resolve()
+        if file := (found := origin(function)).home.get("__file__"):
+            return None if found.of_study else Path(file).resolve()
     return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline import datasets
-from pipeline.code import end_loading, in_script, snapshot_of
+from pipeline.code import end_loading, origin, snapshot_of
 from pipeline.datasets import Dataset, differences, non_finite, without_hash
 from pipeline.engine.saved_state import saved_state
 from pipeline.errors import StorageUnreachable, UsageError
@@ -245,7 +245,7 @@ def _save(job: TuneJob, start: SessionStart, store: Store, earlier: Sequence[Ear
         if earlier:
             # Before study.json, so that a study has what it learns from.
             write_earlier(store, earlier)
-    arguments = command_line(sys.argv[1:]) if any(map(in_script, job.functions.values())) else None
+    arguments = command_line(sys.argv[1:]) if any(origin(each).in_script for each in job.functions.values()) else None
     save_study(store, job, snapshot=snapshot, before=start.document, arguments=arguments)
 
 

@@ -18,15 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.code import (
-    Code,
-    Copies,
-    Data,
-    as_function,
-    installed_module,
-    is_loadable,
-    takes_state,
-)
+from pipeline.code import Code, Copies, Data, as_function, loaded_module, origin, takes_state
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import (
     ASHA,
@@ -237,7 +229,7 @@ class TuneJob(BaseModel):
     @property
     def resumable(self) -> bool:
         """Whether every function can be loaded from a file: none was defined in a notebook or a prompt."""
-        return all(is_loadable(function) for function in self.functions.values())
+        return all(origin(function).loadable for function in self.functions.values())
 
     def replaced(self, changes: Mapping[str, Any]) -> "TuneJob":
         """A copy of the job with some fields changed.
@@ -313,7 +305,7 @@ class TuneJob(BaseModel):
         Raises:
             InvalidJob: Lists every fault.
         """
-        module = installed_module if copies is None else copies.module
+        module = loaded_module if copies is None else copies.module
         return cls.model_validate(
             dict(fields), context={"module": module, "load": load, "here": here, "placeholders": placeholders}
         )

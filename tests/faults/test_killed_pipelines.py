@@ -9,8 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import TuneJob, load_results, run
-from pipeline.execution.models import load_model
-from pipeline.execution.rerun import rerun
+from pipeline.execution.models import load_model, rerun
 from pipeline.results.tables.load import Results
 from pipeline.storage import Store
 from tests.faults.killed_pipelines import PHASED, PIPELINE, SHARED, parquet_tables, streamed

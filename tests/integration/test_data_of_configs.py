@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.execution.models import load_model
-from pipeline.execution.rerun import rerun
+from pipeline.execution.models import load_model, rerun
 from pipeline.execution.run import run
 from pipeline.results.tables.load import load_results
 from pipeline.study import Budget, Objective, Resources, TuneJob

@@ -7,6 +7,8 @@ import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 
+ASHA = "ray.tune.schedulers.ASHAScheduler"
+
 pytestmark = [pytest.mark.usefixtures("ray_cluster"), pytest.mark.long]
 
 
@@ -16,24 +18,14 @@ def rising(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         yield {"score": config["x"] * step}
 
 
-@pytest.mark.parametrize(
-    "scheduler",
-    [
-        {"kind": "ray.tune.schedulers.ASHAScheduler", "grace_period": 1, "reduction_factor": 2},
-        pytest.param(
-            {"kind": "ray.tune.schedulers.MedianStoppingRule", "grace_period": 1, "min_samples_required": 2},
-            marks=pytest.mark.long,
-        ),
-    ],
-)
-def test_a_study_ends_under_a_ray_scheduler(tmp_path, scheduler):
+def test_a_study_ends_under_a_ray_scheduler(tmp_path):
     """Under a Ray scheduler with two workers the budget is kept, trials stop, and each decision names its origin."""
     job = TuneJob(
         name="theirs",
         function=rising,
         space={"x": Uniform(0, 1)},
         objectives=Objective("score", "max"),
-        scheduler=scheduler,
+        scheduler={"kind": ASHA, "grace_period": 1, "reduction_factor": 2},
         searcher="ray.tune.search.optuna.OptunaSearch",
         start_with=[{"x": 0.25}, {"x": 0.5}],
         budget=Budget(trials=10, epochs=6),
@@ -49,4 +41,4 @@ def test_a_study_ends_under_a_ray_scheduler(tmp_path, scheduler):
     assert results.best.config["x"] == results.trials.loc[results.trials["state"] == "completed", "config_x"].max()
     assert results.trials["config_x"].to_list()[:2] == [0.25, 0.5]
     reasons = results.decisions.loc[results.decisions["kind"] == "stop", "reason"]
-    assert set(reasons) == {f"decided by {scheduler['kind']}, which gives no reason"}
+    assert set(reasons) == {f"decided by {ASHA}, which gives no reason"}

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 
 from pipeline import Budget, Grid, LogUniform, Objective, TuneJob, load_results, load_state, run
-from pipeline.errors import ModelError, UsageError
-from pipeline.execution.models import export
-from pipeline.execution.rerun import rerun
+from pipeline.errors import UsageError
+from pipeline.execution.models import export, rerun
 from pipeline.storage import Store
 from pipeline.study import layout
 
@@ -50,11 +49,6 @@ def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
         count += config["by"]
         Path("kept/count.txt").write_text(str(count))
         yield {"distance": -count}, Path("kept")
-
-
-def without(config: Mapping[str, Any]) -> Iterator[Any]:
-    """A function that yields no state."""
-    yield {"distance": config["lr"]}
 
 
 def job(folder: Path, **fields: Any) -> TuneJob:
@@ -104,21 +98,6 @@ def test_a_killed_study_continues_exactly_without_a_replay(tmp_path: Path) -> No
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("scheduler", [{"kind": "promoting-asha", "grace_period": 1}, "hyperband"], ids=str)
-def test_schedulers_that_pause_continue_from_the_state(scheduler: Any, tmp_path: Path) -> None:
-    """A promoted trial has the values of one that was never paused, and repeats no step."""
-    paused = job(tmp_path, scheduler=scheduler, budget=Budget(trials=8, epochs=9))
-    run(paused, storage=tmp_path)
-    (tmp_path / "whole").mkdir()
-    run(paused.replaced({"scheduler": "fifo"}), storage=tmp_path / "whole")
-    got, whole = values(tmp_path), {tuple(row[:2]): row for row in values(tmp_path / "whole")}
-    assert got == [whole[tuple(row[:2])] for row in got]
-    starts = (tmp_path / "starts").read_text().split()
-    assert any(start != "None" for start in starts)
-    assert load_results(tmp_path / "d").epochs["epoch"].max() == 9
-
-
-@pytest.mark.long
 def test_population_based_training_hands_states_over(tmp_path: Path) -> None:
     """Trials of low rank start from the state of better ones, under their own configs."""
     run(job(tmp_path, scheduler={"kind": "pbt", "interval": 2}, budget=Budget(trials=4, epochs=8)), storage=tmp_path)
@@ -142,7 +121,6 @@ def test_the_state_is_exported_and_loaded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "best/arrays.npz")["place"], state["place"])
     assert float(np.abs(state["place"]).sum()) == results.best.value
     assert load_state(tmp_path / "d", trial=0)["steps"] >= 1
-    assert len(export(Store(tmp_path / "d"), tmp_path / "top", top=2)) == 8
 
 
 @pytest.mark.long
@@ -154,10 +132,3 @@ def test_a_folder_is_exported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name a folder for them"):
         load_state(tmp_path / "d")
     assert (load_state(tmp_path / "d", to=tmp_path / "out") / "count.txt").read_text() == "12"
-
-
-def test_a_function_without_a_state_has_nothing_to_export(tmp_path: Path) -> None:
-    """An export of a function without a state is refused with the way to add one."""
-    run(job(tmp_path, function=without, space={"lr": 0.1}), storage=tmp_path)
-    with pytest.raises(ModelError, match="there is nothing to export"):
-        export(Store(tmp_path / "d"), tmp_path / "best")

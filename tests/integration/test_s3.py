@@ -25,7 +25,6 @@ from tests.processes import wait_for
 from tests.s3 import CREDENTIALS, ObjectStore, object_store
 from tests.serving import serving
 from tests.unit.results.studies import asha_study
-from tune_jobs.digits_quick import JOB as DIGITS
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 FILE = Path(sys.modules[JOB.function.__module__].__file__ or "")
@@ -187,17 +186,6 @@ def test_a_large_object_stays_where_its_replacement_is_cut_off(either_storage, t
     assert store.read("log") == b"x" * 12 * 2**20 + b"end"
 
 
-@pytest.mark.long
-def test_a_winner_on_s3_is_exported(storage, tmp_path):
-    """The winner's files of a Keras study in a bucket are exported to the local disk."""
-    small = ["--trials", "2", "--epochs", "1", "--workers", "0"]
-    tunepipe("run", "digits-quick", *small, "--storage", storage, cwd=tmp_path)
-    tunepipe("export", "digits-quick", "--storage", storage, "--to", "best", cwd=tmp_path)
-    assert sorted(path.name for path in (tmp_path / "best").iterdir()) == [
-        "model.keras", "model.weights.h5", "provenance.json", "winner.json",
-    ]  # fmt: skip
-
-
 def test_a_missing_bucket_is_reported_in_a_message(s3, tmp_path):
     """A missing bucket ends the command with exit code 2 and a message with its URI."""
     uri = s3.uri("studies").replace("bucket", "nowhere")
@@ -209,18 +197,6 @@ def test_a_missing_bucket_is_reported_in_a_message(s3, tmp_path):
     assert "Traceback" not in done.stderr
     assert "NO_SUCH_BUCKET" in done.stderr
     assert "s3://nowhere/studies/beale/sessions/0001.json?endpoint_override=" in done.stderr
-
-
-@pytest.mark.long
-def test_an_unreachable_store_of_googles_is_reported(tmp_path):
-    """A store of Google's that does not answer is reported after the seconds that the URI allows, with the reason."""
-    with google_store() as server:
-        uri = server.uri("studies") + "&retry_limit_seconds=1"
-    done = subprocess.run(
-        [*TUNEPIPE, "studies", "--storage", uri], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 2
-    assert "Could not connect to server. Fix that" in " ".join(done.stderr.split())
 
 
 def test_a_study_makes_few_requests(s3, storage):
@@ -236,16 +212,6 @@ def test_a_study_makes_few_requests(s3, storage):
     paths = [*of_trials, *others]
     assert not any("uploads" in path or "uploadId" in path for path in paths)
     assert sum(path.endswith("/checkpoints/") and path.startswith("GET") for path in paths) <= 3
-
-
-@pytest.mark.long
-def test_a_study_of_models_makes_few_requests(s3, storage):
-    """A study on S3 sends at most six requests for each trial of a Keras model, and others at a constant rate."""
-    trials = 16
-    job = DIGITS.replaced({"resources.workers": 0, "budget.trials": trials, "budget.epochs": 4})
-    of_trials, others, seconds = _requests(s3, job, storage)
-    assert len(of_trials) <= 6 * trials
-    assert len(others) <= 160 + 20 * seconds
 
 
 def _requests(s3: ObjectStore, job: TuneJob, storage: str) -> tuple[list[str], list[str], float]:

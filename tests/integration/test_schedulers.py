@@ -90,20 +90,6 @@ def test_a_study_that_is_cut_off_continues_to_its_end(tmp_path, kind):
     assert ("explore" in kinds) == SCHEDULERS[kind].exploits
 
 
-@pytest.mark.parametrize("kind", ["asha", "promoting-asha", "pasha", "halving", "hyperband", "median"])
-def test_one_worker_decides_on_ray_as_in_this_process(tmp_path, kind):
-    """A worker on Ray gives the decisions, reasons and epochs of a study in this process."""
-    here, ray = job(kind, name="here"), job(kind, name="ray")
-    run(here.replaced({"resources.workers": 0}), storage=tmp_path)
-    run(ray.replaced({"resources.workers": 1}), storage=tmp_path)
-    first, second = load_results(tmp_path / "here"), load_results(tmp_path / "ray")
-    columns = ["trial_id", "epoch", "kind", "rung", "cutoff", "reason"]
-    pd.testing.assert_frame_equal(first.decisions[columns], second.decisions[columns])
-    pd.testing.assert_frame_equal(
-        first.epochs[["trial_id", "epoch", "score"]], second.epochs[["trial_id", "epoch", "score"]]
-    )
-
-
 def test_a_promoted_trial_continues_exactly(tmp_path):
     """Trials paused at rungs and promoted from checkpoints train to the same digits as uninterrupted ones."""
     model: dict[str, Any] = {
@@ -128,22 +114,3 @@ def test_a_promoted_trial_continues_exactly(tmp_path):
     assert sorted(paused.trials["epochs"]) == [1, 1, 2, 4]
     for trial_id, epochs in zip(paused.trials["trial_id"], paused.trials["epochs"], strict=True):
         assert (tmp_path / "paused" / layout.checkpoint(trial_id, epochs)).is_file()
-
-
-def test_pb2_passes_weights_between_workers_of_ray(tmp_path):
-    """On two workers, an exploiting trial continues from the donor's epoch with a config near the donor's."""
-    population = job("pb2", budget=Budget(trials=4, epochs=6), resources=Resources(workers=2))
-    run(population, storage=tmp_path)
-    results = load_results(tmp_path / "cut")
-    assert results.state == "finished"
-    assert results.trials["state"].to_list() == ["completed"] * 4
-    assert results.trials["epochs"].to_list() == [6] * 4
-    exploits = results.decisions[results.decisions["kind"] == "exploit"]
-    assert len(exploits)
-    ages = results.epochs.set_index(["trial_id", "epoch"])["model_epoch"]
-    for row in exploits.to_dict("records"):
-        if row["epoch"] < 6:
-            donor = ages[row["parent_trial"], row["parent_epoch"]]
-            assert ages[row["trial_id"], row["epoch"] + 1] == donor + 1
-    explored = results.decisions[results.decisions["kind"] == "explore"]
-    assert explored["reason"].str.contains("lr").all()

@@ -1,7 +1,6 @@
 """Studies whose trials have several models: their tables, their winner, and resuming."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,7 @@ import pytest
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.datasets import Dataset, Split
 from pipeline.engine import reporting
-from pipeline.errors import ModelError
-from pipeline.execution.models import export
 from pipeline.execution.worker import winner
-from pipeline.storage import Store
 from pipeline.training.trainer_factory import TrainerFactory
 
 
@@ -58,7 +54,11 @@ def exported(storage: Path) -> list[np.ndarray]:
     return weights
 
 
-@pytest.fixture(scope="module", params=[{"folds": 2}, {"repeats": 2}], ids=["folds", "repeats"])
+@pytest.fixture(
+    scope="module",
+    params=[{"folds": 2}, pytest.param({"repeats": 2}, marks=pytest.mark.long)],
+    ids=["folds", "repeats"],
+)
 def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The storage of a finished study whose trials have two models each; each step of its worker is one epoch."""
     folder = tmp_path_factory.mktemp("several")
@@ -93,21 +93,6 @@ def test_the_tables_have_every_model(storage: Path) -> None:
 
 
 @pytest.mark.long
-def test_an_export_that_was_cut_off_is_made_later(storage: Path, tmp_path: Path) -> None:
-    """An interrupted export is created again from the checkpoint with the same model, which folds do not have."""
-    before = exported(storage)
-    shutil.copytree(storage / "s", tmp_path / "s")
-    for file in (tmp_path / "s/export").iterdir():
-        file.unlink()
-    if load_results(tmp_path / "s").job["folds"] > 1:
-        with pytest.raises(ModelError):
-            export(Store(str(tmp_path / "s")), tmp_path / "out")
-        return
-    export(Store(str(tmp_path / "s")), tmp_path / "out")
-    after = keras.saving.load_model(tmp_path / "out/model.keras", compile=False).get_weights()
-    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-
-
 def test_a_study_with_folds_is_resumed_exactly(tmp_path: Path) -> None:
     """A study with folds that is resumed after three epochs has the rows of an uninterrupted one."""
     fields: dict[str, Any] = {"folds": 2, "budget": Budget(trials=1, epochs=5)}

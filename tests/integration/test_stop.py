@@ -4,16 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from pipeline import load_results, run
-from pipeline.errors import Interrupted
-from pipeline.execution.commands import request_stop, wait_for_end
+from pipeline import load_results
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.faults.pausable_study import JOB, PLACE, STUDY
@@ -97,31 +94,6 @@ def test_a_study_in_the_background_is_stopped_from_another_terminal(
     done = _here(tmp_path, "resume", "pausable", "--workers", "0")
     assert (done.code, done.errors) == (0, "")
     _whole(tmp_path)
-
-
-@pytest.mark.long
-def test_a_driver_that_takes_no_signals_finds_the_request(tmp_path: Path) -> None:
-    """A stop request ends a study in a thread of a program, and not the program."""
-    store, ended, reported = Store(tmp_path / "pausable"), [], []
-
-    def drive() -> None:
-        try:
-            run(JOB.replaced({"resources.workers": 0, "budget.trials": 2000}), storage=tmp_path, note=reported.append)
-        except Interrupted as error:
-            ended.append(error)
-
-    driver = threading.Thread(target=drive)
-    driver.start()
-    while not store.exists(layout.session(1)):
-        assert driver.is_alive()
-        driver.join(timeout=0.05)
-    session = request_stop(store)
-    assert session is not None
-    assert session["takes_signals"] is False
-    assert wait_for_end(store, session) == "interrupted"
-    driver.join()
-    assert len(ended) == 1
-    assert request_stop(store) is None
 
 
 def test_a_killed_driver_is_detected_immediately(held: Start, tmp_path: Path) -> None:

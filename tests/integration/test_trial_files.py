@@ -1,4 +1,4 @@
-"""Files of callbacks and functions on Ray, on an object store, and under `tunepipe check`."""
+"""Files of functions on Ray, and on an object store."""
 
 import subprocess
 import sys
@@ -40,44 +40,6 @@ JOB = TuneJob(
     resources={"workers": 2},
 )
 """
-MODEL = """
-from pathlib import Path
-
-from pipeline import Budget, LogUniform, Objective, TuneJob
-
-
-def build_model(config):
-    import keras
-
-    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(10, activation="softmax")])
-    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy", metrics=["accuracy"])
-    return model
-
-
-def callbacks(config):
-    import keras
-
-    class Ended(keras.callbacks.Callback):
-        def on_train_end(self, logs=None):
-            Path("ended.txt").write_text("yes")
-
-    return [keras.callbacks.ModelCheckpoint("save_at_{epoch}.keras"), keras.callbacks.CSVLogger("log.csv"), Ended()]
-
-
-JOB = TuneJob(
-    name="saving",
-    model=build_model,
-    callbacks=callbacks,
-    data="digits",
-    space={"lr": LogUniform(0.01, 1.0)},
-    objectives=[Objective("val_accuracy", "max")],
-    scheduler="fifo",
-    budget=Budget(trials=3, epochs=2),
-    resources={"workers": 2},
-)
-"""
-
-
 READING = """
 import json
 
@@ -117,11 +79,10 @@ JOB = TuneJob(
 
 @pytest.fixture
 def start(tmp_path):
-    """The folder in which commands are called, with three jobs."""
+    """The folder in which commands are called, with two jobs."""
     folder = tmp_path / "start"
     folder.mkdir()
     (folder / "writing.py").write_text(FUNCTION)
-    (folder / "saving.py").write_text(MODEL)
     (folder / "reading.py").write_text(READING)
     return folder
 
@@ -157,19 +118,6 @@ def test_workers_read_files_where_the_study_was_started(start, ray_cluster, monk
     outcome = run(find("reading.py"), address=ray_cluster)
     assert outcome.trials["state"].to_list() == ["completed"] * 2
     assert left(start) == ["rows.txt", "settings.json", "studies"]
-
-
-def test_workers_and_check_keep_to_the_trials_folders(start):
-    """Callbacks' relative paths are in each trial's own folder on two workers, and `check` leaves no file."""
-    tunepipe("check", "saving.py", cwd=start)
-    assert left(start) == []
-    tunepipe("run", "saving.py", cwd=start)
-    assert left(start) == ["studies"]
-    store = Store(start / "studies/saving")
-    for number in ("0000", "0001", "0002"):
-        kept = [file["path"] for file in files_of(store, number).kept]
-        assert kept == ["ended.txt", "log.csv", "save_at_1.keras", "save_at_2.keras"]
-    assert "save_at_2.keras" in tunepipe("results", "saving", "--trial", "1", cwd=start)
 
 
 def test_files_on_s3_are_uploaded_and_fetched(start, storage, tmp_path):

@@ -1,13 +1,11 @@
 """Files that the user's code writes while trials train in this process: separate for each trial, and found again."""
 
-import json
-import os
 from pathlib import Path
 
 import pytest
 
 from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, load_results, run, trial
-from pipeline.execution.rerun import rerun
+from pipeline.execution.models import rerun
 
 
 def writing(config):
@@ -44,13 +42,6 @@ def callbacks(config):
         keras.callbacks.ModelCheckpoint("best_{epoch}.keras", monitor="val_loss", save_best_only=True),
         keras.callbacks.BackupAndRestore("backup"),
     ]
-
-
-def backing_up(config):
-    """A backup at an absolute path, which all trials share."""
-    import keras
-
-    return [keras.callbacks.BackupAndRestore(os.environ["BACKUP"], delete_checkpoint=False)]
 
 
 def function_job(**fields):
@@ -98,19 +89,6 @@ def test_each_trial_writes_into_a_folder_of_its_own(start, tmp_path):
     assert load_results(tmp_path / "s").epochs["epochs"].unique().tolist() == [3.0]
 
 
-def linking(config):
-    """Leaves a link in its folder."""
-    Path("latest").symlink_to("log.txt")
-    yield from writing(config)
-
-
-def test_a_link_in_a_trial_s_folder_does_not_prevent_a_resume(start, tmp_path):
-    """A link that the user's code creates in its folder does not prevent a resume."""
-    run(function_job(function=linking), storage=tmp_path)
-    run(function_job(function=linking, budget=Budget(trials=2, epochs=4)), storage=tmp_path, resume=True)
-    assert (tmp_path / "s/files/0001/latest").read_text().count("\n") == 4
-
-
 def test_a_replayed_function_writes_its_files_again(start, tmp_path):
     """A function without a state continues from its first step in an empty folder, so that no line is repeated."""
     run(function_job(), storage=tmp_path)
@@ -132,33 +110,7 @@ def test_callbacks_go_on_with_their_files(start, tmp_path):
         assert (tmp_path / f"cut/s/files/{number}/best_4.keras").is_file()
 
 
-def test_a_backup_never_changes_a_trial(start, tmp_path, monkeypatch):
-    """A backup of another trial's weights at a trial's start does not change its training."""
-    monkeypatch.setenv("BACKUP", str(tmp_path / "backup"))
-    run(model_job(callbacks=backing_up), storage=tmp_path / "one")
-    run(model_job(callbacks=None), storage=tmp_path / "other")
-    one, other = (load_results(tmp_path / f"{name}/s").epochs["val_loss"] for name in ("one", "other"))
-    assert list((tmp_path / "backup").iterdir())
-    assert one.to_list() == other.to_list()
-
-
-def test_an_exported_model_has_its_provenance(start, tmp_path):
-    """The provenance.json next to the winner's model has its trial, epoch, seed and sessions."""
-    run(model_job(), storage=tmp_path)
-    reported = json.loads((tmp_path / "s/export/provenance.json").read_text())
-    best = load_results(tmp_path / "s").best
-    assert (reported["trial_id"], reported["epoch"], reported["config"]) == (best.trial_id, best.epoch, best.config)
-    assert reported["sessions"][0]["provenance"]["machine"]["host"]
-    assert "resume" not in reported["sessions"][0]
-
-
-def test_folds_do_not_share_files(start, tmp_path):
-    """Each model of a trial has a separate folder below the trial's."""
-    run(model_job(folds=3, budget=Budget(trials=1, epochs=2)), storage=tmp_path)
-    for fold in (1, 2, 3):
-        assert (tmp_path / f"s/files/0000/fold{fold}/log.csv").read_text().count("\n") == 3
-
-
+@pytest.mark.long
 def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
     """`rerun` changes neither the files of the trial nor those of the current folder."""
     run(model_job(), storage=tmp_path)
@@ -181,6 +133,7 @@ def images():
     return Dataset("files", train=files, validation=files)
 
 
+@pytest.mark.long
 def test_a_pipeline_reads_files_of_the_start_folder(start, tmp_path):
     """A pipeline reads relative paths from the start folder, and Keras' callbacks write into the trial's own."""
     run(model_job(data=images, budget=Budget(trials=2, epochs=2)), storage=tmp_path)

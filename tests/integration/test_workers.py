@@ -86,13 +86,6 @@ def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
 
 
 @pytest.mark.long
-def test_a_worker_below_the_ceiling_trains_one_trial_after_the_other(tmp_path):
-    """A worker below its memory limit trains all four trials in one process."""
-    run(job(resources={"workers": 1}), storage=tmp_path)
-    assert load_results(tmp_path / "s").epochs["process"].nunique() == 1
-
-
-@pytest.mark.long
 def test_a_worker_that_dies_between_two_trials_costs_neither(tmp_path):
     """A trial assigned to a worker that dies between two trials gets another worker and one more attempt."""
     space = {"x": Uniform(0, 1), "marker": str(tmp_path / "died")}

@@ -6,16 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.code import (
-    ChangedFile,
-    changed_files,
-    forget_copies,
-    from_study,
-    is_loadable,
-    module_of,
-    same_code,
-    source_of,
-)
+from pipeline.code import ChangedFile, changed_files, forget_copies, origin, same_code
 from pipeline.errors import Fault, NotResumable, StorageError, StudyChanged, StudyExists
 from pipeline.execution.earlier_studies import warm_started
 from pipeline.notes import note
@@ -68,7 +59,7 @@ def session_start(
         return SessionStart(job, last=last)
     job, changes = reconciled(job, saved, store=store, accept_changes=accept_changes, last=last)
     document = read_document(store)
-    if not any(from_study(function) for function in job.functions.values()):
+    if not any(origin(function).of_study for function in job.functions.values()):
         # The study's copies were loaded for comparison; the job's own modules run.
         forget_copies()
         if accept_changes:
@@ -129,7 +120,7 @@ def _refuse_other_files(store: Store) -> None:
 
 def unloadable_functions(job: TuneJob) -> str | None:
     """Which functions of a job are in no file, and how its study is resumed then; None if all are copied."""
-    names = list(dict.fromkeys(each.__qualname__ for each in job.functions.values() if not is_loadable(each)))
+    names = list(dict.fromkeys(each.__qualname__ for each in job.functions.values() if not origin(each).loadable))
     if not names:
         return None
     return (
@@ -269,7 +260,8 @@ def _same(saved: Any, now: Any) -> bool:
 def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[ChangedFile]:
     """The files that the modules of the job's functions have imported and that have changed."""
     recorded = recorded_sources(store)
-    modules = {recorded.path_of(module_of(function)) for each in (job, saved) for function in each.functions.values()}
+    functions = [*job.functions.values(), *saved.functions.values()]
+    modules = {recorded.path_of(origin(function).module) for function in functions}
     changed = changed_files(job.functions.values(), recorded, lambda path: store.read(layout.source(path)))
     return [file for file in changed if file.path not in modules]
 
@@ -297,7 +289,7 @@ def _difference(pairs: Mapping[str, tuple[Any, Any]], imported: Sequence[Changed
     """The changes in the sources of the functions that differ, as a unified diff; each file once."""
     files = {(file.before, file.now): (file.path, file.path) for file in imported}
     for before, after in pairs.values():
-        source, changed = source_of(before), source_of(after)
+        source, changed = origin(before).source, origin(after).source
         if source is not None and changed is not None and not _same(before, after):
             files[source, changed] = f"{before.__module__}.py", f"{after.__module__}.py"
     lines: list[str] = []

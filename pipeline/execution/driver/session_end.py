@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pipeline.code import user_frame, without_libraries
+from pipeline.code import user_frame
 from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
 from pipeline.execution.driver.resume import unsaved_state
 from pipeline.execution.driver.session import Session
@@ -129,7 +129,7 @@ def failure_texts(session: Session, store: Store) -> Iterator[str]:
         log = layout.log(trial_id)
         text = store.read_text(log) if store.exists(log) else ""
         error, frame = str(session.engine.trials[trial_id].error), user_frame(text)
-        lines = without_libraries(text).splitlines()[-_LINES:]
+        lines = text.splitlines()[-_LINES:]
         headline = f"Trial {trial_id} failed{f' at {frame.place}' if frame else ''}: {error.rstrip('.')}."
         # With --workers 0 the trial has printed all of that already.
         yield "\n".join([f"{headline} It printed:" if lines else headline, *(f"  {line}" for line in lines)])

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from unittest import mock
 
 from pipeline.errors import ClusterError
 from pipeline.execution.capacity import Node, cluster_workers, local_capacity, local_workers
@@ -40,9 +40,7 @@ ENVIRONMENT = {
 """How Ray behaves in the processes of a study: variables that it reads when it is imported."""
 
 _CONNECT_SECONDS = 5.0
-_STARTS = 2
 _IDLE_MILLISECONDS = 120 * 1000
-_THREADS = "OMP_NUM_THREADS"
 
 
 @contextlib.contextmanager
@@ -54,7 +52,7 @@ def ray_environment() -> Iterator[None]:
     """
     before = {name: value for name, value in os.environ.items() if _is_rays(name)}
     usr1, fault_handler = signal.getsignal(signal.SIGUSR1), faulthandler.is_enabled()
-    os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+    os.environ.update({**ENVIRONMENT, **before})
     try:
         # In a notebook without ipywidgets both recommend it, and a study shows no widgets.
         with warnings.catch_warnings(), logger_level("ray.widgets", logging.WARNING):
@@ -83,8 +81,7 @@ def logger_level(name: str, level: int | None = None) -> Iterator[None]:
     """Within the context, a logger has another level."""
     logger = logging.getLogger(name)
     before = logger.level
-    if level is not None:
-        logger.setLevel(level)
+    logger.setLevel(before if level is None else level)
     try:
         yield
     finally:
@@ -100,22 +97,14 @@ def check_reachable(address: str) -> None:
     """Make sure that something answers at an address: Ray itself would try for a minute."""
     if address in ("local", "auto"):
         return
-    parts = urlsplit(address if "://" in address else f"ray://{address}")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if parts.scheme != "ray" or not host or not port:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
         raise ClusterError(
-            f"{address!r} is not the address of a Ray cluster, such as HOST:6379. The address of a dashboard "
-            "(http://HOST:8265) is for `tunepipe submit`."
-        )
-    try:
-        socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
-        raise ClusterError(
-            f"No Ray cluster can be reached at {address}: {error.strerror or error}. Nothing was started. Check "
-            "whether it runs (`ray status`), or leave --address and RAY_ADDRESS out: then the study starts its own Ray."
+            f"No Ray cluster can be reached at {address}: {error}. Nothing was started. The address is HOST:6379, not "
+            "that of a dashboard, which is for `tunepipe submit`. Without --address and RAY_ADDRESS, the study starts "
+            "its own Ray."
         ) from None
 
 
@@ -159,7 +148,7 @@ def _join(address: str | None) -> None:
         raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
 
 
-def start(job: TuneJob, workers: int) -> None:
+def start(job: TuneJob, workers: int, attempts: int = 2) -> None:
     """Start Ray on this machine, with worker processes that import what trials need."""
     import ray
 
@@ -174,38 +163,28 @@ def start(job: TuneJob, workers: int) -> None:
         # trial reserves the CPU and the one in which it takes the process, with everything imported.
         "_system_config": internals.system_settings(module, _IDLE_MILLISECONDS),
     }
-    for left in reversed(range(_STARTS)):
-        try:
-            with internals.without_unused_processes(), internals.sigterm_left_alone(), _threads(job):
-                # Without "local", Ray would join any cluster that runs on this machine.
-                ray.init("local", **arguments)
-        except Exception as error:
-            if internals.SLOW_START not in str(error):
-                raise
-            ray.shutdown()
-            if not left:
-                raise ClusterError(
-                    f"Ray did not start on this machine in {_STARTS} attempts: {' '.join(str(error).split())} If "
-                    "other programs keep this machine busy, wait for them, or train in this process with --workers 0."
-                ) from None
-        else:
-            return
-
-
-@contextlib.contextmanager
-def _threads(job: TuneJob) -> Iterator[None]:
-    """Within the context, Ray starts processes whose libraries for matrices use as many threads as a trial has CPUs.
-
-    Ray says so only when a trial begins. Libraries that were imported before have a thread for each core of the
-    machine, even in a container that may use a few of them.
-    """
-    given = os.environ.get(_THREADS)
-    os.environ.setdefault(_THREADS, str(max(1, math.floor(job.resources.cpus))))
+    # Ray says how many threads a trial has only when it begins. Libraries for matrices that were imported before have
+    # a thread for each core of the machine, even in a container that may use a few of them.
+    threads = {"OMP_NUM_THREADS": str(max(1, math.floor(job.resources.cpus)))}
     try:
-        yield
-    finally:
-        if given is None:
-            os.environ.pop(_THREADS, None)
+        with (
+            internals.without_unused_processes(),
+            internals.sigterm_left_alone(),
+            mock.patch.dict(os.environ, {} if threads.keys() <= os.environ.keys() else threads),
+        ):
+            # Without "local", Ray would join any cluster that runs on this machine.
+            ray.init("local", **arguments)
+    except Exception as error:
+        if internals.SLOW_START not in str(error):
+            raise
+        ray.shutdown()
+        if attempts > 1:
+            start(job, workers, attempts - 1)
+            return
+        raise ClusterError(
+            f"Ray did not start on this machine: {' '.join(str(error).split())} If other programs keep this machine "
+            "busy, wait for them, or train in this process with --workers 0."
+        ) from None
 
 
 def cluster_nodes(*, joined: bool) -> list[Node]:
@@ -223,12 +202,7 @@ def memory_for_rows_on_nodes(job: TuneJob) -> float:
     much. Where no such node has started yet, this machine stands for all.
     """
     need = job.resources
-    shares = [
-        memory / min(fits, need.workers or fits)
-        for cpus, gpus, memory in cluster_nodes(joined=True)
-        if memory and (fits := need.fit(cpus, gpus, memory))
-    ]
-    if not shares:
-        return memory_for_rows(job)
+    nodes = [(memory, need.fit(cpus, gpus, memory)) for cpus, gpus, memory in cluster_nodes(joined=True) if memory]
+    shares = [memory / min(fits, need.workers or fits) for memory, fits in nodes if fits]
     limits = [each * 1e9 for each in (need.memory_gigabytes, need.worker_gigabytes) if each is not None]
-    return min(this_machine().free, *shares, *limits) / 2
+    return min(this_machine().free, *shares, *limits) / 2 if shares else memory_for_rows(job)

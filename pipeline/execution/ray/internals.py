@@ -89,10 +89,10 @@ def bare_experiment(trainable: str) -> Iterator[None]:
 
     save, saved = TuneController.checkpoint, set[int]()
 
-    def save_first(controller: Any, *arguments: Any, **named: Any) -> None:
+    def save_first(controller: Any, **named: Any) -> None:
         if id(controller) not in saved:
             saved.add(id(controller))
-            save(controller, *arguments, **named)
+            save(controller, **named)
 
     hooks = ray._private.worker._post_init_hooks
     before = list(hooks)

@@ -32,8 +32,8 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
         raise
     except Exception as error:
         raise ModelError(
-            f"{_unsent(job)} cannot be sent to the workers: {type(error).__name__}: {error}. It uses something that "
-            "cannot be copied, such as an open file or a lock: create that within the function, or train in this "
+            f"The job's functions cannot be sent to the workers: {type(error).__name__}: {error}. One uses something "
+            "that cannot be copied, such as an open file or a lock: create that within the function, or train in this "
             "process with resources.workers 0."
         ) from error
 
@@ -74,13 +74,3 @@ def _dumped(value: Any) -> bytes:
 
 def _cached(parameters: dict[str, Any], function: Any) -> Any:
     return functools.lru_cache(**parameters)(function)
-
-
-def _unsent(job: TuneJob) -> str:
-    """Which of the job's functions cannot be pickled, in words."""
-    for function in job.functions.values():
-        try:
-            _dumped(function)
-        except Exception:
-            return f"The function {function.__qualname__}"
-    return "The job"

@@ -23,7 +23,7 @@ from pipeline.execution.ray.job_transport import pack
 from pipeline.notes import note
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
-from pipeline.study import TuneJob, layout
+from pipeline.study import layout
 
 
 def run_on_ray(
@@ -51,7 +51,11 @@ def run_on_ray(
             note(unused)
         if (missing := no_node(job, nodes)) is not None:
             note(f"{missing} Trials wait until such a node joins the cluster.")
-        _run_controller(session, store, load_data(), workers, _resources(job, joined=joined), folder, interrupts)
+        resources = {"cpu": job.resources.cpus, "gpu": job.resources.gpus}
+        if joined and job.resources.memory_gigabytes is not None:
+            # On a cluster Ray chooses a node by it.
+            resources["memory"] = job.resources.memory_gigabytes * 1e9
+        _run_controller(session, store, load_data(), workers, resources, folder, interrupts)
 
 
 class _Output(io.StringIO):
@@ -62,10 +66,9 @@ class _Output(io.StringIO):
         self._others, self._own = others, threading.get_ident()
 
     def write(self, text: str) -> int:
-        """Collect a text, or pass it on; Python names threads that it has not started Dummy."""
-        if threading.get_ident() == self._own or threading.current_thread().name.startswith(("ray", "Dummy")):
-            return super().write(text)
-        return self._others.write(text)
+        # Python names threads that it has not started Dummy.
+        of_ray = threading.current_thread().name.startswith(("ray", "Dummy"))
+        return super().write(text) if of_ray or threading.get_ident() == self._own else self._others.write(text)
 
 
 @contextlib.contextmanager
@@ -83,29 +86,6 @@ def logged_output(store: Store) -> Iterator[None]:
             # A study does not end because of this log: a broken storage is reported where results would be lost.
             with contextlib.suppress(StorageError):
                 store.append(layout.log("driver"), text.encode())
-
-
-def _resources(job: TuneJob, *, joined: bool) -> dict[str, float]:
-    """The resources that Ray reserves for a trial; memory only on a cluster, to choose a node."""
-    need = job.resources
-    resources = {"cpu": need.cpus, "gpu": need.gpus}
-    if joined and need.memory_gigabytes is not None:
-        resources["memory"] = need.memory_gigabytes * 1e9
-    return resources
-
-
-@contextlib.contextmanager
-def _imports_not_collected() -> Iterator[None]:
-    """Within the context, Python's garbage collector leaves out the objects that exist already.
-
-    Most belong to imported libraries and stay until the process ends. With them, a tenth of the driver's time in a
-    study of many workers goes into collections.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _run_controller(
@@ -129,11 +109,13 @@ def _run_controller(
     packed, folders = pack(session.job)
     gauges = StudyGauges(session)
     searcher = tune_adapter.SessionSearcher(session, interrupts, workers)
-    with (
-        bare_experiment(TrialTrainable.__name__),
-        _imports_not_collected(),
-        logger_level("ray.tune", logging.CRITICAL),
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(bare_experiment(TrialTrainable.__name__))
+        stack.enter_context(logger_level("ray.tune", logging.CRITICAL))
+        # Most objects belong to imported libraries and stay until the process ends. With them, a tenth of the driver's
+        # time in a study of many workers would go into garbage collections.
+        gc.freeze()
+        stack.callback(gc.unfreeze)
         trainable: Any = tune.with_parameters(
             TrialTrainable,
             job=packed,
@@ -149,7 +131,7 @@ def _run_controller(
             tune.with_resources(trainable, resources),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=tune_adapter.SessionScheduler(searcher),
+                scheduler=tune_adapter.SessionScheduler(searcher, interrupts),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=lambda trial: trial.trial_id,

@@ -24,13 +24,8 @@ with contextlib.ExitStack() as stack:
     # In another user's folder, or on a full disk, nothing waits. The processes share nothing else than files.
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
-        locks = [stack.enter_context((folder / f"import-{core}").open("w")) for core in range(cores)]
-        for lock in locks:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-        else:
-            fcntl.flock(locks[os.getpid() % len(locks)], fcntl.LOCK_EX)
+        lock = stack.enter_context((folder / f"import-{os.getpid() % cores}").open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX)
     stack.enter_context(garbage_collection_off())
     import pipeline.execution.ray.trainable
 

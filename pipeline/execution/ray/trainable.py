@@ -15,7 +15,6 @@ from pipeline.execution.ray.internals import is_termination
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.worker.worker import Worker
 from pipeline.storage import Store
-from pipeline.study import Resources
 from pipeline.training.process import workers_on
 
 ASSIGNMENT = "assignment"
@@ -45,9 +44,13 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         # The study's own cluster blocks SIGTERM: processes that a trial starts would block it, too. Unblocked, it ends
         # this worker as a preemption does.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-        work_in(started_in)
+        _work_in(started_in)
         store = Store(uri)
         study = unpack(job, folders, store)
+        # Ray counts what the node was started with.
+        here = ray.get_runtime_context().get_node_id()
+        has: dict[str, float] = next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
+        memory = has.get("memory", 0.0) if reserves_memory else math.inf
         self._worker = Worker(
             study,
             data,
@@ -55,9 +58,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             session=session,
             workers=workers,
             ends_process=is_termination,
-            workers_here=_workers_here(study.resources, reserves_memory=reserves_memory),
+            workers_here=workers_on(study.resources, has.get("CPU", 0.0), has.get("GPU", 0.0), memory),
         )
-        self._worker.begin(Assignment.from_json(config[ASSIGNMENT]))
+        self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take another assignment."""
@@ -73,23 +76,14 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         self._worker.close()
 
 
-def work_in(started_in: str) -> None:
+def _work_in(started_in: str) -> None:
     """Use the folder in which the study was started, as its driver does: Tune has changed to the folder of its trial.
 
     The job's modules and its data function read files by relative paths. A node where the folder cannot be entered uses
     the one in which Ray started this process, the working directory of a Ray job for instance.
     """
-    for folder in (started_in, os.environ.get("TUNE_ORIG_WORKING_DIR", "")):
+    for folder in filter(None, (started_in, os.environ.get("TUNE_ORIG_WORKING_DIR"))):
         # A folder of that name may be another user's.
         with contextlib.suppress(OSError):
-            if folder:
-                os.chdir(folder)
-                return
-
-
-def _workers_here(resources: Resources, *, reserves_memory: bool) -> int:
-    """How many workers Ray may start on this node: it counts what the node was started with."""
-    here = ray.get_runtime_context().get_node_id()
-    has: dict[str, float] = next((node["Resources"] for node in ray.nodes() if node["NodeID"] == here), {})
-    memory = has.get("memory", 0.0) if reserves_memory else math.inf
-    return workers_on(resources, has.get("CPU", 0.0), has.get("GPU", 0.0), memory)
+            os.chdir(folder)
+            return

@@ -40,30 +40,6 @@ def _errors_recorded(session: Session, interrupts: Interrupts) -> Iterator[None]
         session.end_by(error)
 
 
-class _Assignments:
-    """Which assignments have a worker, and which are next; shared by the searcher and the scheduler."""
-
-    def __init__(self, session: Session, interrupts: Interrupts, workers: int) -> None:
-        self.session, self.interrupts, self.workers = session, interrupts, workers
-        self.tune_trials: dict[str, TuneTrial] = {}
-        self.busy: set[str] = set()
-        self.paused: Assignment | None = None
-        """The assignment of a paused trial that resumes next."""
-        self.restarted: deque[Assignment] = deque()
-        """Assignments that need a new trial of Tune."""
-
-    def take(self) -> Assignment | None:
-        """The next assignment, if a worker is free for it."""
-        if self.paused is not None or len(self.busy) >= self.workers:
-            return None
-        assignment = None
-        with _errors_recorded(self.session, self.interrupts):
-            assignment = self.session.next()
-        if assignment is not None:
-            self.busy.add(assignment.key)
-        return assignment
-
-
 class _Unsaved:
     """An object of which Tune saves nothing: the session's state is in the study's folder."""
 
@@ -71,30 +47,39 @@ class _Unsaved:
         return {}
 
     def save(self, checkpoint_path: str) -> None:
-        """Do nothing: the session's state is in the study's folder."""
+        """Do nothing."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Do nothing."""
 
 
 class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
-    """Passes new trials to Tune."""
+    """Passes new trials to Tune, and knows which assignments have a worker, and which are next."""
 
     def __init__(self, session: Session, interrupts: Interrupts, workers: int) -> None:
         super().__init__(metric=None, mode=None)
-        self.assignments = _Assignments(session, interrupts, workers)
+        self.session, self._interrupts, self._workers = session, interrupts, workers
+        self.tune_trials: dict[str, TuneTrial] = {}
+        self.busy: set[str] = set()
+        self.paused: Assignment | None = None
+        """The assignment of a paused trial that resumes next."""
+        self.restarted: deque[Assignment] = deque()
+        """Assignments that need a new trial of Tune."""
 
     def suggest(self, trial_id: str) -> Any:
         """A new trial's config; None while there is nothing to start; FINISHED when the study has ended."""
-        assignments = self.assignments
-        if assignments.restarted:
-            return {ASSIGNMENT: assignments.restarted.popleft().to_json()}
-        assignment = assignments.take()
+        if self.restarted:
+            return {ASSIGNMENT: self.restarted.popleft().to_json()}
+        assignment = None
+        if self.paused is None and len(self.busy) < self._workers:
+            with _errors_recorded(self.session, self._interrupts):
+                assignment = self.session.next()
         if assignment is None:
-            idle = not assignments.busy and assignments.paused is None
-            return Searcher.FINISHED if idle and assignments.session.engine.paused is None else None
-        if assignment.key in assignments.tune_trials:
-            assignments.paused = assignment
+            idle = not self.busy and self.paused is None and self.session.engine.paused is None
+            return Searcher.FINISHED if idle else None
+        self.busy.add(assignment.key)
+        if assignment.key in self.tune_trials:
+            self.paused = assignment
             return None
         return {ASSIGNMENT: assignment.to_json()}
 
@@ -105,14 +90,12 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
 class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
     """Executes the session's decisions."""
 
-    def __init__(self, searcher: SessionSearcher) -> None:
+    def __init__(self, searcher: SessionSearcher, interrupts: Interrupts) -> None:
         super().__init__()
-        self._assignments = searcher.assignments
-        self._session = searcher.assignments.session
+        self._searcher, self._session, self._interrupts = searcher, searcher.session, interrupts
         self._over_memory_limit: dict[str, str] = {}
         self._hung: dict[str, str] = {}
         self._retried: dict[str, Assignment] = {}
-        self._replaces_workers = False
         self._polled = 0.0
 
     @property
@@ -122,20 +105,19 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         """Remember which of Tune's trials has which assignment."""
-        self._assignments.tune_trials[_assignment(trial).key] = trial
+        if not self._searcher.tune_trials:
+            refuse_cached_actors(tune_controller, self._refuses)
+        self._searcher.tune_trials[_assignment(trial).key] = trial
         self._set_max_failures(trial)
-        if not self._replaces_workers:
-            self._replaces_workers = True
-            self._replace_large_workers(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Give the report to the session, and return its decision to Tune."""
-        assignments, assignment = self._assignments, _assignment(trial)
-        if assignment.key not in assignments.busy:
+        assignment = _assignment(trial)
+        if assignment.key not in self._searcher.busy:
             return str(TrialScheduler.STOP)
         verdict: Verdict = "stop"
         report = Report.from_bytes(result[REPORT])
-        with _errors_recorded(self._session, assignments.interrupts):
+        with _errors_recorded(self._session, self._interrupts):
             verdict = self._session.on_report(assignment.trial_id, report)
         self._retried.pop(trial.trial_id, None)
         self._set_max_failures(trial)
@@ -143,7 +125,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
             self._over_memory_limit[trial.trial_id] = report.over_memory_limit
         if verdict == "continue":
             return str(TrialScheduler.CONTINUE)
-        assignments.busy.discard(assignment.key)
+        self._searcher.busy.discard(assignment.key)
         if verdict == "stop":
             return str(TrialScheduler.STOP)
         # Tune's own pause would have the trainable save once more; the worker has left its checkpoint already.
@@ -152,20 +134,19 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """Restart a trial whose worker is lost, unless the session lets the trial fail."""
-        assignment = _assignment(trial)
-        key = assignment.key
+        assignment, pending = _assignment(trial), trial.status == TuneTrial.PENDING
         self._over_memory_limit.pop(trial.trial_id, None)
         # Tune reports a worker that dies before the trial has begun twice: the worker, and the task that it had.
-        retry = self._retried.pop(trial.trial_id, None) if trial.status == TuneTrial.PENDING else None
+        retry = self._retried.pop(trial.trial_id, None) if pending else None
         if retry is None:
-            reason = self._hung.pop(key, "") or worker_failure_reason(trial)
-            with _errors_recorded(self._session, self._assignments.interrupts):
+            reason = self._hung.pop(assignment.key, "") or worker_failure_reason(trial)
+            with _errors_recorded(self._session, self._interrupts):
                 retry = self._session.on_worker_lost(assignment.trial_id, reason)
         if retry is None:
-            self._assignments.busy.discard(key)
-        elif trial.status == TuneTrial.PENDING:
+            self._searcher.busy.discard(assignment.key)
+        elif pending:
             # Tune gives up a trial that had not begun, so the assignment needs a new one.
-            self._assignments.restarted.append(retry)
+            self._searcher.restarted.append(retry)
         else:
             self._retried[trial.trial_id] = retry
             trial.set_config({ASSIGNMENT: retry.to_json()})
@@ -177,10 +158,10 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
             # With a thousand workers, a search takes as long as a report.
             self._kill_hung()
             self._polled = time.monotonic()
-        assignment, self._assignments.paused = self._assignments.paused, None
+        assignment, self._searcher.paused = self._searcher.paused, None
         if assignment is None:
             return None
-        trial = self._assignments.tune_trials[assignment.key]
+        trial = self._searcher.tune_trials[assignment.key]
         trial.set_config({ASSIGNMENT: assignment.to_json()})
         return trial
 
@@ -188,26 +169,22 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         """Adapt Tune's count to the session's: Tune counts all lost workers, the session only those since an epoch."""
         allow_failures(trial, self._session.failures_left(_assignment(trial).trial_id))
 
-    def _replace_large_workers(self, tune_controller: Any) -> None:
-        """Keep Tune from giving a worker over its memory limit to another trial."""
-
-        def refuses(trial: TuneTrial) -> bool:
-            if (excess := self._over_memory_limit.pop(trial.trial_id, None)) is None:
-                return False
-            with _errors_recorded(self._session, self._assignments.interrupts):
-                self._session.on_worker_replaced(_assignment(trial).trial_id, excess)
-            return True
-
-        refuse_cached_actors(tune_controller, refuses)
+    def _refuses(self, trial: TuneTrial) -> bool:
+        """Whether Tune may not give a trial's worker to another trial, as it is over its memory limit."""
+        if (excess := self._over_memory_limit.pop(trial.trial_id, None)) is None:
+            return False
+        with _errors_recorded(self._session, self._interrupts):
+            self._session.on_worker_replaced(_assignment(trial).trial_id, excess)
+        return True
 
     def _kill_hung(self) -> None:
-        assignments, detection = self._assignments, self._session.hang_detection
-        busy = {key: assignments.tune_trials[key] for key in assignments.busy if key in assignments.tune_trials}
-        running = {key: trial for key, trial in busy.items() if actor_of(trial) is not None}
+        detection, trials = self._session.hang_detection, self._searcher.tune_trials
+        actors = {key: actor_of(trials[key]) for key in self._searcher.busy if key in trials}
+        running = {key: actor for key, actor in actors.items() if actor is not None}
         for key in detection.hung(running):
             self._hung[key] = f"no epoch in {detection.silence(key):.0f} s, so it is considered hung."
             detection.on_report(key)
-            ray.kill(actor_of(running[key]))
+            ray.kill(running[key])
 
 
 class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]

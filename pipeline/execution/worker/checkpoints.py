@@ -6,14 +6,11 @@ before it has written the rows.
 
 import math
 import time
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from pipeline.engine.messages import Assignment, EpochRow
-from pipeline.engine.trial import BestEpoch
+from pipeline.engine.messages import Assignment
 from pipeline.errors import DamagedFile
 from pipeline.storage import Checkpoint, Store, pack, unpack
 from pipeline.storage.lease import check_newest
@@ -33,15 +30,10 @@ class StoredCheckpoint(NamedTuple):
 
 
 class Checkpoints:
-    """Writes checkpoints in its own thread, one after the other, while training continues.
+    """Writes a session's checkpoints in its own thread, one after the other, while training continues."""
 
-    Args:
-        store: The study.
-        session: The driver session for which they are written; None without one.
-    """
-
-    def __init__(self, store: Store, session: int | None) -> None:
-        self._store, self.session = store, session
+    def __init__(self, store: Store, session: int) -> None:
+        self._store, self._session = store, session
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: list[Future[StoredCheckpoint]] = []
         self._found: list[StoredCheckpoint] = []
@@ -59,9 +51,13 @@ class Checkpoints:
 
         self._writing.append(self._thread.submit(write))
 
-    def written(self, *, wait: bool) -> list[StoredCheckpoint]:
+    def wait(self) -> None:
+        """Wait until all are written; `stored` still reports them."""
+        wait(self._writing)
+
+    def stored(self) -> list[StoredCheckpoint]:
         """The checkpoints that have been written, or that `newest` has found, since the last call."""
-        done = [future for future in self._writing if wait or future.done()]
+        done = [future for future in self._writing if future.done()]
         self._writing = [future for future in self._writing if future not in done]
         found, self._found = self._found, []
         return [*found, *(future.result() for future in done)]
@@ -90,9 +86,7 @@ class Checkpoints:
             except FileNotFoundError:
                 continue
             except (DamagedFile, LookupError, TypeError) as error:
-                print(
-                    f"tunepipe: {path} is damaged, so an older checkpoint is used, or the trial starts again: {error}"
-                )
+                print(f"tunepipe: {path} is damaged; an older checkpoint is used, or the trial starts again: {error}")
                 self._found.append(stored)
                 continue
             if actual == wanted:
@@ -106,14 +100,10 @@ class Checkpoints:
         return unpack(self._store.read(path), path)
 
     def check(self) -> None:
-        """Make sure that the study still belongs to this session; an object store is asked once a second at most.
-
-        Raises:
-            Superseded: A later driver session has begun.
-        """
+        """Raise Superseded if a later driver session has begun; an object store is asked once a second at most."""
         now = time.monotonic()
-        if self.session is not None and now - self._checked >= self._check_seconds:
-            check_newest(self._store, self.session)
+        if now - self._checked >= self._check_seconds:
+            check_newest(self._store, self._session)
             self._checked = now
 
 
@@ -121,27 +111,6 @@ def lineage(assignment: Assignment, epoch: int) -> dict[str, Any]:
     """Where a checkpoint comes from; a trial resumes from one of its own alone."""
     names = ("trial_id", "segment", "segment_session", "config", "seed")
     return {"epoch": epoch, **{name: getattr(assignment, name) for name in names}}
-
-
-def checkpoint_of(
-    assignment: Assignment,
-    state: Checkpoint,
-    *,
-    epoch: int,
-    best: BestEpoch | None,
-    ended: bool,
-    rows: Sequence[EpochRow],
-) -> Checkpoint:
-    """A learner's state, with what its trial needs in addition."""
-    header = {
-        "lineage": lineage(assignment, epoch),
-        "best": None if best is None else asdict(best),
-        "ended": ended,
-        # The newest row changes with the next report.
-        "rows": [dict(row) for row in rows],
-        "learner": state.header,
-    }
-    return Checkpoint(header, state.arrays)
 
 
 def learner_part(checkpoint: Checkpoint) -> Checkpoint:

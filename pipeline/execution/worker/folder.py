@@ -27,15 +27,9 @@ _STDOUT, _STDERR = 1, 2
 
 
 class TrialFolder:
-    """The working folder of one trial on this machine.
+    """The working folder of one trial on this machine, whose files may have `most` bytes.
 
-    Args:
-        store: The study.
-        trial_id: The trial.
-        most: Bytes that its files may have.
-        kept: Whether the files belong to the study; otherwise the folder is deleted at the end.
-        new: Whether no worker has had the trial before, so that the storage has none of its files.
-        check: Raises if the study is no longer this session's; called before anything is changed.
+    `check` raises if the study is no longer this session's; it is called before anything is changed.
     """
 
     def __init__(
@@ -44,33 +38,27 @@ class TrialFolder:
         trial_id: str,
         *,
         most: float,
-        kept: bool = True,
         new: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._trial_id, self._most, self._check = store, trial_id, most, check
         self._stored: dict[str, tuple[int, int]] = {}
         """Files that the storage has: their size and their time here."""
-        within = store.writable_path(layout.files(trial_id)) if kept else None
-        self._copied = kept and within is None
+        within = store.writable_path(layout.files(trial_id))
+        self._copied = within is None
         with ExitStack() as opened:
-            with self._local_errors("create the working folder"):
+            with self._local_errors():
                 self.folder = within or opened.enter_context(scratch("trial"))
                 self.folder.mkdir(parents=True, exist_ok=True)
                 if self._copied and not new:
                     self._download()
             self._open = opened.pop_all()
 
-    def create_again(self) -> None:
-        """Create the folder if it does not exist, as where something has deleted it meanwhile."""
-        with self._local_errors("create the working folder"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-
     def clear(self) -> None:
         """Empty the folder, because the trial starts from the beginning."""
         if paths := list(self.folder.iterdir()):
             self._check()
-        with self._local_errors("delete files"):
+        with self._local_errors():
             for path in paths:
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
@@ -85,11 +73,10 @@ class TrialFolder:
         if not self._copied:
             return
         here = {path.relative_to(self.folder).as_posix(): (count, moment) for path, count, moment in self._files()}
-        for name, state in here.items():
-            if self._stored.get(name) != state:
-                self._check()
-                with suppress(FileNotFoundError):
-                    self._store.write(f"{layout.files(self._trial_id)}/{name}", _pieces(self.folder / name))
+        for name in [name for name, state in here.items() if self._stored.get(name) != state]:
+            self._check()
+            with suppress(FileNotFoundError):
+                self._store.write(f"{layout.files(self._trial_id)}/{name}", _pieces(self.folder / name))
         for name in self._stored.keys() - here.keys():
             self._check()
             self._store.delete(f"{layout.files(self._trial_id)}/{name}")
@@ -97,7 +84,7 @@ class TrialFolder:
 
     def close(self) -> None:
         """Close the folder: the trial is over, or moves to another worker. An empty folder is deleted."""
-        try:
+        with self._open:
             self.keep()
             if not self._copied:
                 # The driver that has taken the study over may be training the trial in the empty folder.
@@ -106,30 +93,27 @@ class TrialFolder:
                 for folder in (*inner, self.folder.parent):
                     with suppress(OSError):
                         folder.rmdir()
-        finally:
-            self._open.close()
 
     @contextmanager
-    def _local_errors(self, action: str) -> Iterator[None]:
+    def _local_errors(self) -> Iterator[None]:
         """Errors of this machine's files as errors of the storage: they are not failures of the user's code."""
         try:
             yield
         except OSError as error:
             raise StorageError(
-                f"Cannot {action} of trial {self._trial_id} in {self._store.uri}: {error.strerror}. Fix that, then "
-                "resume with `tunepipe resume`."
+                f"The working folder of trial {self._trial_id} in {self._store.uri} cannot be used: {error}. Fix that, "
+                "then resume with `tunepipe resume`."
             ) from error
 
     def _download(self) -> None:
+        prefix = f"{layout.files(self._trial_id)}/"
         for stored in self._store.files(layout.files(self._trial_id)):
-            trial_id, name = layout.file_of(stored) or ("", "")
-            if trial_id != self._trial_id:
-                continue
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):
-                path.write_bytes(self._store.read(stored))
-                self._stored[name] = (path.stat().st_size, path.stat().st_mtime_ns)
+            path = self.folder / stored.removeprefix(prefix)
+            if layout.file_of(stored) is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):
+                    path.write_bytes(self._store.read(stored))
+                    self._stored[stored.removeprefix(prefix)] = (path.stat().st_size, path.stat().st_mtime_ns)
 
     def _files(self) -> Iterator[tuple[Path, int, int]]:
         """Each file with its bytes and the time of its last change."""
@@ -149,18 +133,14 @@ class TrialFolder:
         if not dropped:
             return
         self._check()
-        with self._local_errors("delete files"):
+        with self._local_errors():
             for file in dropped:
                 (self.folder / file["path"]).unlink(missing_ok=True)
         listed = ", ".join(f"{file['path']} ({file['bytes']:,} bytes)" for file in dropped)
-        print(
-            f"tunepipe: The trial's files exceed resources.files_gigabytes ({size(self._most)}). Deleted: {listed}. "
-            "Raise the limit with --set resources.files_gigabytes=X, or write fewer."
-        )
+        print(f"tunepipe: The trial's files exceed resources.files_gigabytes ({size(self._most)}). Deleted: {listed}.")
         record, before = layout.dropped_files_list(self._trial_id), []
         with suppress(FileNotFoundError, StorageError):
             before = self._store.read_json(record)
-        self._check()
         self._store.write(record, json.dumps([*before, *dropped], indent=2))
 
 

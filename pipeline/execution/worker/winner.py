@@ -51,11 +51,8 @@ class Winner:
     def export(self, assignment: Assignment, stop_requested: Callable[[], bool]) -> Mapping[str, float] | None:
         """Export the winner, load it back, and evaluate it on the test split, which nothing has used before.
 
-        Returns:
-            The metrics of the test split; None if a part of the training is done, and another call continues.
-
-        Raises:
-            NotEvaluated: It is exported, and cannot be evaluated.
+        Returns the metrics of the test split, or None if a part of the training is done, and another call continues.
+        Raises NotEvaluated if it is exported, and cannot be evaluated.
         """
         from pipeline.training.export import export_winner
 
@@ -70,9 +67,8 @@ class Winner:
                 )
             except NotEvaluated as error:
                 not_evaluated = error
-            objective, name = self._job.objectives[0], Path(layout.WINNER).name
-            write_documents(self._store, folder, name, assignment, objective, metrics)
-            _replace_export(self._store, folder, self._checkpoints.check)
+            write_documents(self._store, folder, Path(layout.WINNER).name, assignment, self._job.objectives[0], metrics)
+            self._replace_export(folder)
         if not_evaluated is not None:
             raise not_evaluated
         return metrics
@@ -88,26 +84,20 @@ class Winner:
             print("tunepipe: The best config is trained again on the whole training split.")
             self.learner = self._trainer_factory.whole(assignment.config, seed=assignment.seed)
         started = time.monotonic()
-        while self.learner.model_epoch < int(state.header["model_epoch"]):
-            if self.learner.run_epoch().last:
-                break
+        while self.learner.model_epoch < int(state.header["model_epoch"]) and not self.learner.run_epoch().last:
             if time.monotonic() - started >= report_seconds(1) or stop_requested():
                 return None
         return self.learner.save()
 
-
-def _replace_export(store: Store, folder: Path, check: Callable[[], None]) -> None:
-    """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last."""
-    document = Path(layout.WINNER).name
-    files = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir() if file.name != document}
-    check()
-    # Without it a reader takes no file here for the winner's, even if this process is killed in between.
-    store.delete(layout.WINNER)
-    for path in set(store.files(layout.EXPORT)) & set(layout.EXPORTED) - files.keys():
-        check()
-        store.delete(path)
-    for path, file in sorted(files.items()):
-        check()
-        store.write(path, file.read_bytes())
-    check()
-    store.write(layout.WINNER, (folder / document).read_bytes())
+    def _replace_export(self, folder: Path) -> None:
+        """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last."""
+        new = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir()}
+        last = new.pop(layout.WINNER)
+        # Without it a reader takes no file here for the winner's, even if this process is killed in between.
+        stale = set(self._store.files(layout.EXPORT)) & set(layout.EXPORTED) - {layout.WINNER, *new}
+        for path in (layout.WINNER, *stale):
+            self._checkpoints.check()
+            self._store.delete(path)
+        for path, file in (*sorted(new.items()), (layout.WINNER, last)):
+            self._checkpoints.check()
+            self._store.write(path, file.read_bytes())

@@ -10,28 +10,25 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.code import error_text
 from pipeline.datasets import ConfigReads, Dataset, fingerprint, recorded_for
-from pipeline.engine.messages import Assignment, Cause, EpochRow, Report
+from pipeline.engine.messages import Assignment, EpochRow, Report
 from pipeline.engine.reporting import TRAINING_ENDED, ReportInterval, is_over
 from pipeline.engine.trial import BestEpoch, better_epoch, reached
 from pipeline.errors import (
     DamagedFile,
     DataError,
     ModelError,
-    ResourcesUnmet,
     StorageError,
     Superseded,
     TunepipeError,
 )
 from pipeline.execution.data import refuse_other_data, shared_caches
 from pipeline.execution.provenance import node_facts
-from pipeline.execution.worker.checkpoints import Checkpoints, checkpoint_of, learner_part
-from pipeline.execution.worker.failures import at_epoch, failure_text
+from pipeline.execution.worker.checkpoints import Checkpoints, learner_part, lineage
 from pipeline.execution.worker.folder import TrialFolder, captured
 from pipeline.execution.worker.winner import Winner
 from pipeline.machine import process_memory, this_machine
@@ -39,7 +36,7 @@ from pipeline.storage import Checkpoint, Store
 from pipeline.study import Resources, TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
-from pipeline.text import counted, did_you_mean, size
+from pipeline.text import did_you_mean, size
 from pipeline.training.base import EpochResult, Learner, TrainingEnded
 from pipeline.training.function import FunctionLearner
 from pipeline.training.process import workers_on
@@ -75,7 +72,6 @@ class ActiveTrial:
     saved_at: float = 0.0
     waited: float = 0.0
     """Seconds that training has waited for checkpoints since the last report."""
-    in_epoch: bool = False
     ended: bool = False
     """Whether its training has ended by itself."""
     is_over: bool = False
@@ -85,16 +81,9 @@ class ActiveTrial:
 class Worker:
     """Trains one trial after the other in this process.
 
-    Args:
-        job: The job.
-        data: The data that all trials share; None if this process loads them itself, or if there are none.
-        store: The study.
-        session: The driver session; None without a driver: then nothing is written.
-        workers: How many workers the session has.
-        capture: Whether the output of a trial goes to its log.
-        ends_process: Whether a SystemExit ends this process, rather than only the user's function.
-        stop_requested: Whether the study is to end when the epoch in training is complete.
-        workers_here: How many workers share this machine; by default as many as fit.
+    `data` are those that all trials share; None if this process loads them itself. `ends_process` says whether a
+    SystemExit ends this process, rather than only the user's function, and `stop_requested` whether the study is to end
+    when the epoch in training is complete.
     """
 
     def __init__(
@@ -103,7 +92,7 @@ class Worker:
         data: Dataset | None,
         store: Store,
         *,
-        session: int | None = None,
+        session: int,
         workers: int = 1,
         capture: bool = True,
         ends_process: Callable[[SystemExit], bool] = lambda _: False,
@@ -112,7 +101,6 @@ class Worker:
     ) -> None:
         self._job, self._store, self._workers = job, store, workers
         self._capture, self._ends_process, self._stop_requested = capture, ends_process, stop_requested
-        self._started_in, self._node = Path.cwd(), platform.node()
         self._loaded: list[Mapping[str, object]] = []
         self.trainer_factory = TrainerFactory(
             job, data, workers_here=workers_here, loaded=self._check_data, caches=shared_caches(store, session)
@@ -120,10 +108,8 @@ class Worker:
         self._checkpoints = Checkpoints(store, session)
         self._winner = Winner(job, store, self.trainer_factory, self._checkpoints)
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
-        self._checkpoint_seconds = min(job.checkpoints.seconds, node_seconds())
+        self._checkpoint_seconds = min(job.checkpoints.seconds, float(os.environ.get(CHECKPOINT_SECONDS) or math.inf))
         self._reports = 0
-        self._left: list[tuple[str, int, int]] = []
-        """Checkpoints that were written and not reported."""
         self._trial: ActiveTrial | None = None
 
     def begin(self, assignment: Assignment) -> None:
@@ -142,18 +128,24 @@ class Worker:
             except (DataError, ModelError) as error:
                 if self._capture:
                     print(error_text(error), end="", file=sys.stderr)
-                return self._failed(trial, str(error), "job")
+                return self._report(trial, failure=str(error), cause="job")
             except DamagedFile as error:
-                return self._failed(trial, f"It cannot continue: {error}")
+                return self._report(trial, failure=f"It cannot continue: {error}")
             except (StorageError, Superseded) as error:
                 trial.is_over = True
                 return Report(failure=str(error), cause="storage")
             except (Exception, SystemExit) as error:
                 if isinstance(error, SystemExit) and self._ends_process(error):
-                    # The trial is intact: another worker resumes it.
+                    # The trial is intact: another worker resumes it. In the middle of an epoch the weights belong to
+                    # no epoch, so it resumes from an older checkpoint.
+                    trial.is_over = True
                     raise
                 print(error_text(error), end="", file=sys.stderr)
-                return self._failed(trial, failure_text(error, self._started_in))
+                sentence = f"{type(error).__name__}: {error}".strip()
+                return self._report(trial, failure=f"{sentence}\n\n{error_text(error)}")
+            except BaseException:
+                trial.is_over = True
+                raise
 
     def close(self) -> None:
         """Leave a checkpoint of the current trial, which is over or moves to another worker."""
@@ -162,10 +154,9 @@ class Worker:
             return
         with self._captured(trial):
             with contextlib.suppress(TunepipeError), self._in_folder(trial):
-                # In the middle of an epoch the weights belong to no epoch: the trial resumes from an older checkpoint.
-                if trial.learner and not trial.is_over and not trial.in_epoch and trial.epoch > trial.saved_epoch:
+                if trial.learner and not trial.is_over and trial.epoch > trial.saved_epoch:
                     self._write(trial, trial.epoch, self._snapshot(trial))
-                self._left += [stored[:3] for stored in self._checkpoints.written(wait=True)]
+                self._checkpoints.wait()
             with contextlib.suppress(Exception), self._in_folder(trial):
                 if trial.learner is not None:
                     trial.learner.close()
@@ -193,12 +184,15 @@ class Worker:
             row = trial.rows[-1]
             value = row["metrics"].get(objective.metric)
             if value is None:
-                return self._failed(trial, missing_objective(job, result.metrics), "job")
+                return self._report(trial, failure=_missing_objective(job, result.metrics), cause="job")
             for name, number in ((objective.metric, value), ("loss", row["metrics"].get("loss", 0.0))):
                 if not math.isfinite(number):
-                    return self._failed(trial, f"{name} is {number}.{at_epoch(trial.epoch)}")
+                    return self._report(trial, failure=f"{name} is {number}.\n\nAt epoch {trial.epoch}.")
             if better_epoch(objective, now := reached(row, job.objectives, assignment.config), trial.best):
-                self._keep_best(trial, now)
+                trial.best = now
+                checkpoint = self._snapshot(trial)
+                if not self.trainer_factory.replays(learner_part(checkpoint)):
+                    trial.best_checkpoint = trial.epoch, checkpoint
             outcome = interval.after(row, seconds=time.monotonic() - started, ended=trial.ended)
             if outcome.due or self._stop_requested():
                 break
@@ -238,18 +232,8 @@ class Worker:
         """Train an epoch, and keep its row for the next report."""
         learner, assignment = trial.learner, trial.assignment
         assert learner is not None
-        trial.in_epoch = True
-        try:
-            result = learner.run_epoch()
-        except TrainingEnded:
-            trial.in_epoch = False
-            raise
-        except SystemExit as error:
-            if not self._has_exited(trial, error):
-                raise
-            trial.in_epoch = False
-            raise TrainingEnded from None
-        trial.in_epoch, trial.ended = False, result.last
+        result = learner.run_epoch()
+        trial.ended = result.last
         trial.epoch += 1
         trial.rows.append(
             EpochRow(
@@ -267,7 +251,7 @@ class Worker:
                 seconds_checkpoint=0.0,
                 bytes_checkpoint=0,
                 time=time.time(),
-                node=self._node,
+                node=platform.node(),
                 trained_with=learner.trained_with,
                 phase=result.phase,
             )
@@ -280,40 +264,26 @@ class Worker:
         Its checkpoint is in the storage before: if the worker is lost in that code, no epoch is trained again.
         """
         learner = trial.learner
-        if not isinstance(learner, FunctionLearner) or not learner.unfinished:
-            return
-        self._leave_checkpoints(trial, due=True)
-        with self._waiting(trial):
-            self._left += [stored[:3] for stored in self._checkpoints.written(wait=True)]
-        try:
+        if isinstance(learner, FunctionLearner) and learner.unfinished:
+            self._leave_checkpoints(trial, due=True)
+            with self._waiting(trial):
+                self._checkpoints.wait()
             learner.finish()
-        except SystemExit as error:
-            if not self._has_exited(trial, error):
-                raise
-
-    def _has_exited(self, trial: ActiveTrial, error: SystemExit) -> bool:
-        """Whether a function has ended itself after a step, as a script may by `sys.exit()`."""
-        by_itself = error.code in (None, 0) and not self._ends_process(error)
-        return by_itself and trial.epoch > 0 and isinstance(trial.learner, FunctionLearner)
-
-    def _keep_best(self, trial: ActiveTrial, best: BestEpoch | None) -> None:
-        trial.best = best
-        checkpoint = self._snapshot(trial)
-        if not self.trainer_factory.replays(learner_part(checkpoint)):
-            trial.best_checkpoint = trial.epoch, checkpoint
 
     def _snapshot(self, trial: ActiveTrial) -> Checkpoint:
         """The trial's state now, as a checkpoint that is not written yet."""
         assert trial.learner is not None
         with self._waiting(trial):
-            return checkpoint_of(
-                trial.assignment,
-                trial.learner.save(),
-                epoch=trial.epoch,
-                best=trial.best,
-                ended=trial.ended,
-                rows=trial.rows,
-            )
+            state = trial.learner.save()
+        header = {
+            "lineage": lineage(trial.assignment, trial.epoch),
+            "best": None if trial.best is None else asdict(trial.best),
+            "ended": trial.ended,
+            # The newest row changes with the next report.
+            "rows": [dict(row) for row in trial.rows],
+            "learner": state.header,
+        }
+        return Checkpoint(header, state.arrays)
 
     def _write(self, trial: ActiveTrial, epoch: int, checkpoint: Checkpoint) -> None:
         self._checkpoints.write(trial.assignment, epoch, checkpoint)
@@ -337,43 +307,30 @@ class Worker:
         finally:
             trial.learner = self._winner.learner
 
-    def _failed(self, trial: ActiveTrial, failure: str, cause: Cause = "trial") -> Report:
-        trial.is_over = True
-        return self._report(trial, failure=failure, cause=cause)
-
-    def _report(
-        self,
-        trial: ActiveTrial,
-        *,
-        last: bool = False,
-        decided: bool = True,
-        failure: str | None = None,
-        cause: Cause = "trial",
-    ) -> Report:
+    def _report(self, trial: ActiveTrial, *, last: bool = False, decided: bool = True, **failure: Any) -> Report:
         """The report of everything since the last one."""
         self._reports += 1
+        trial.is_over |= bool(failure)
         with self._waiting(trial):
-            stored = self._checkpoints.written(wait=last or decided or failure is not None)
+            if last or decided or failure:
+                self._checkpoints.wait()
+            stored = self._checkpoints.stored()
         new, trial.reported = trial.rows[trial.reported :], len(trial.rows)
-        checkpoints = [*self._left, *(checkpoint[:3] for checkpoint in stored)]
         if new:
-            own = trial.assignment.trial_id
-            size_here = sum(size for trial_id, _, size in self._left if trial_id == own)
-            size_here += sum(checkpoint.bytes for checkpoint in stored if not checkpoint.found)
-            new[-1] |= {"seconds_checkpoint": trial.waited, "bytes_checkpoint": size_here}
+            own = [each.bytes for each in stored if each.trial_id == trial.assignment.trial_id and not each.found]
+            new[-1] |= {"seconds_checkpoint": trial.waited, "bytes_checkpoint": sum(own)}
             trial.waited = 0.0
-        self._left, loaded, self._loaded = [], self._loaded, []
+        loaded, self._loaded = self._loaded, []
         repeated, trial.repeated = trial.repeated, 0
         return Report(
             new,
             last,
-            failure,
-            cause,
-            checkpoints,
-            repeated,
+            checkpoints=[each[:3] for each in stored],
+            repeated=repeated,
             over_memory_limit=self._memory_limit.excess(),
             node=node_facts() if self._reports == 1 else None,
             data=loaded,
+            **failure,
         )
 
     def _check_data(self, reads: ConfigReads, data: Dataset) -> None:
@@ -394,19 +351,16 @@ class Worker:
                 self._store,
                 assignment.trial_id,
                 most=self._job.resources.files_gigabytes * 1e9,
-                kept=checkpoints.session is not None,
                 new=assignment.new,
                 check=checkpoints.check,
             )
-        trial.folder.create_again()
         context = TrialContext(assignment.trial_id, assignment.seed, self._job.budget.epochs, trial.folder.folder)
         with in_trial(context, directory):
             yield
 
     def _captured(self, trial: ActiveTrial) -> contextlib.AbstractContextManager[None]:
-        if not self._capture:
-            return contextlib.nullcontext()
-        return captured(self._store, layout.log(trial.assignment.trial_id))
+        log = layout.log(trial.assignment.trial_id)
+        return captured(self._store, log) if self._capture else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def _waiting(self, trial: ActiveTrial) -> Iterator[None]:
@@ -420,33 +374,20 @@ class MemoryLimit:
     """The memory that this process may hold: `worker_gigabytes`, or its share of 90% of the machine's memory."""
 
     def __init__(self, resources: Resources, workers: int, memory: int | None = None) -> None:
-        memory = this_machine().memory if memory is None else memory
-        self._given = resources.worker_gigabytes is not None
-        self._bytes = _SHARED * memory / workers
-        self._why = f"its share of {size(memory)} with {counted(workers, 'worker')} on the machine"
-        if resources.worker_gigabytes is not None:
-            self._bytes, self._why = resources.worker_gigabytes * 1e9, "the job's resources.worker_gigabytes"
+        given, memory = resources.worker_gigabytes, this_machine().memory if memory is None else memory
+        self._bytes, self._growth = (_SHARED * memory / workers, _GROWTH) if given is None else (given * 1e9, 0.0)
         self._first: int | None = None
 
     def excess(self, held: int | None = None) -> str:
         """Why another process must replace this one after the trial, in words; empty if it may continue."""
         held = process_memory() if held is None else held
         self._first = self._first or held
-        if held <= self._bytes or (not self._given and held < _GROWTH * self._first):
+        if held <= self._bytes or held < self._growth * self._first:
             return ""
-        return f"it uses {size(held)}, more than {size(self._bytes)}, {self._why}"
+        return f"it uses {size(held)}, more than {size(self._bytes)}, its limit (resources.worker_gigabytes)"
 
 
-def node_seconds() -> float:
-    """The longest time between two checkpoints on this node, in seconds; infinite if it has no limit."""
-    text = os.environ.get(CHECKPOINT_SECONDS, "")
-    try:
-        return float(text) if text else math.inf
-    except ValueError:
-        raise ResourcesUnmet(f"{CHECKPOINT_SECONDS} is {text!r}; it must be a number of seconds.") from None
-
-
-def missing_objective(job: TuneJob, metrics: Mapping[str, float]) -> str:
+def _missing_objective(job: TuneJob, metrics: Mapping[str, float]) -> str:
     """A message that the first objective is missing, with the metrics there are, and what to do."""
     metric = job.objective.metric
     other = f'yield {{"{metric}": …}}' if job.function is not None else "compile the model with that metric"

@@ -37,7 +37,7 @@ def test_the_printed_command_can_be_copied(tmp_path: Path) -> None:
     assert reported == f"1 trial in {tmp_path}/my board: `tensorboard --logdir '{tmp_path}/my board'` shows them.\n"
 
 
-@pytest.mark.parametrize("words", [["--trial", "1"], ["--top", "2"], ["--saved-model"], ["--overwrite"]])
+@pytest.mark.parametrize("words", [["--trial", "1"], ["--overwrite"]])
 def test_selecting_a_model_needs_a_folder(study: Recording, words: list[str]) -> None:
     with pytest.raises(UsageError, match="need --to FOLDER"):
         export(study, *words)

@@ -10,10 +10,9 @@ from pipeline.code import (
     changed_files,
     digest_of,
     forget_copies,
-    from_study,
-    home_of,
     import_folders,
     load_module,
+    origin,
     project_files,
     snapshot_of,
     snapshot_of_file,
@@ -97,8 +96,8 @@ def test_a_study_s_code_runs_in_the_users_folder_while_that_has_it(write):
     (folder / "words.txt").write_text("another word")
     function = loaded(recorded, snapshot.files)
     assert function({}) == (1, 2)
-    assert from_study(function)
-    assert home_of(function)["HERE"] == folder
+    assert origin(function).of_study
+    assert origin(function).home["HERE"] == folder
     assert import_folders([function]) == [folder]
 
 
@@ -110,20 +109,12 @@ def test_with_other_code_there_the_copies_run_and_find_what_was_not_copied(path,
     (folder / path).write_text("raise ValueError")
     function = loaded(recorded, snapshot.files)
     assert function({}) == (1, 2)
-    here = home_of(function)["HERE"]
+    here = origin(function).home["HERE"]
     assert here != folder
     assert ((here / "pets/7.txt").read_text(), (here / "words.txt").read_text()) == ("x", "word")
     forget_copies()
     assert str(here) not in sys.path
     assert not any(str(here) in str(getattr(module, "__file__", "")) for module in list(sys.modules.values()))
-
-
-def test_without_the_folder_the_copies_are_enough(write, tmp_path):
-    folder = write(FILES)
-    _, snapshot, recorded = taken(folder)
-    elsewhere()
-    folder.rename(tmp_path / "gone")
-    assert loaded(recorded, snapshot.files)({}) == (1, 2)
 
 
 def test_a_loaded_module_of_the_same_name_is_replaced_and_comes_back(write):
@@ -136,12 +127,15 @@ def test_a_loaded_module_of_the_same_name_is_replaced_and_comes_back(write):
     assert sys.modules["helper"].K == 9
 
 
-@pytest.mark.parametrize("path", ["a_job.py", "lazy.py"])
-def test_a_copy_with_other_content_is_never_run(path, write, tmp_path):
+@pytest.mark.parametrize("path", [None, "a_job.py", "lazy.py"])
+def test_without_the_folder_the_copies_are_enough_unless_they_have_other_content(path, write, tmp_path):
     folder = write(FILES)
     _, snapshot, recorded = taken(folder)
     elsewhere()
     folder.rename(tmp_path / "gone")
+    if path is None:
+        assert loaded(recorded, snapshot.files)({}) == (1, 2)
+        return
     files = {**snapshot.files, path: f"open({str(tmp_path / 'ran')!r}, 'w')\n".encode() + snapshot.files[path]}
     with pytest.raises(ValueError, match=path):
         loaded(recorded, files)

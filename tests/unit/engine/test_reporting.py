@@ -47,7 +47,7 @@ def _job(**fields: Any) -> TuneJob:
 
 def _reports_of_a_worker(job: TuneJob, store: Store) -> None:
     engine = Engine(job, lambda _: None, lambda: 0.0)
-    worker = Worker(job, None, store, capture=False)
+    worker = Worker(job, None, store, session=1, capture=False)
     while (trial := engine.next()) is not None:
         worker.begin(engine.assignment(trial))
         verdict = "continue"

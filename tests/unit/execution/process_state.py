@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from pipeline import Budget, Choice, Dataset, Objective, Resources, Split, TuneJob, load_model, run
-from pipeline.execution.models import export
+from pipeline.execution.models import export, rerun
 from pipeline.execution.ray.cluster import ENVIRONMENT
-from pipeline.execution.rerun import rerun
 from pipeline.storage import Store
 
 BY_IMPORTS = frozenset({"finders", "warnings"})
@@ -130,7 +129,7 @@ def main(where: str, storage: str) -> None:
     found["run"] = changes(study("s"))
     store, folder = Store(f"{storage}/s"), Path(f"{storage}/exported")
     found["export"] = changes(lambda: export(store, folder / "winner"))
-    found["export of a trial"] = changes(lambda: export(store, folder / "trial", trial="0000", saved_model=True))
+    found["export of a trial"] = changes(lambda: export(store, folder / "trial", trial="0000"))
     found["rerun"] = changes(lambda: rerun(store.uri, trial="0000"))
     found["load_model"] = changes(lambda: load_model(f"{storage}/s", trial=0))
     print(json.dumps(found))

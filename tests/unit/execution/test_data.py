@@ -14,7 +14,7 @@ from pipeline.datasets import Split, Stream
 from pipeline.errors import DataError
 from pipeline.execution import run as run_module
 from pipeline.execution.data import shared_caches, start_loading
-from pipeline.execution.rerun import rerun
+from pipeline.execution.models import rerun
 from pipeline.storage import Store
 from pipeline.storage.scratch import close_shared_folders
 from pipeline.study import layout, load_study

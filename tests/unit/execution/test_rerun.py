@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, run
 from pipeline.errors import JobNotFound
-from pipeline.execution.rerun import rerun
+from pipeline.execution.models import rerun
 from pipeline.storage import Store
 
 OFFSET = {"by": 0.0}
@@ -37,6 +37,8 @@ def store(tmp_path: Path) -> Store:
 
 def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
     before = {path: store.read(path) for path in store.files()}
+    with pytest.raises(JobNotFound):
+        rerun(store.uri, trial="0007")
     reported: list[int] = []
     again = rerun(store.uri, trial="0001", on_epoch=lambda epoch: reported.append(epoch.epoch))
     assert reported == [1, 2, 3]
@@ -82,31 +84,3 @@ def test_the_code_after_the_last_step_runs_again_only_where_it_failed(tmp_path: 
     assert again.equal
     assert again.failure.startswith("ValueError: too fast")
     assert again.recorded_failure.startswith("ValueError: too fast")
-
-
-def diverges(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Two steps, the second of which has no number for a rate above 0.9, and code after them."""
-    for step in range(2):
-        yield {"distance": float("nan") if step and config["rate"] > 0.9 else config["rate"]}
-    ENDED.append(config["rate"])
-
-
-@pytest.mark.parametrize("epochs", [2, 4])
-def test_the_code_after_the_last_step_does_not_run_again_where_a_number_failed(epochs: int, tmp_path: Path) -> None:
-    job = TuneJob(
-        name="ends", function=diverges, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
-        scheduler="fifo", budget=Budget(trials=2, epochs=epochs), resources={"workers": 0},
-        start_with=[{"rate": 0.5}, {"rate": 0.95}],
-    )  # fmt: skip
-    ENDED.clear()
-    run(job, storage=tmp_path, note=lambda _: None)
-    assert ENDED == [0.5]
-    again = rerun(tmp_path / "ends", trial="0001")
-    assert (len(again.epochs), again.equal, again.failure) == (2, True, "")
-    assert again.recorded_failure.startswith("distance is nan.")
-    assert ENDED == [0.5]
-
-
-def test_a_trial_that_is_not_there(store: Store) -> None:
-    with pytest.raises(JobNotFound, match="Available: 0000, 0001, 0002"):
-        rerun(store.uri, trial="0007")

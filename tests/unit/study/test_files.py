@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.code import forget_copies, home_of, load_module
+from pipeline.code import forget_copies, load_module, origin
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
 from pipeline.schedulers import PBT
 from pipeline.space import Choice, LogUniform
@@ -110,7 +110,7 @@ def test_a_copy_reads_the_arguments_of_its_script(tmp_path: Path, store: Store) 
     save_study(store, job, before=read_document(store))
     del sys.modules["a_job"]
     (folder / "a_job.py").unlink()
-    assert home_of(load_study(store).functions["model"])["MORE"] == arguments
+    assert origin(load_study(store).functions["model"]).home["MORE"] == arguments
 
 
 def test_a_typed_function_is_saved_but_not_loaded(store: Store) -> None:

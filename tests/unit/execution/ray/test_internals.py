@@ -1,7 +1,6 @@
 """Canaries: each private name of Ray that tunepipe uses is there; and what tunepipe does with them."""
 
 import inspect
-import signal
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,18 +89,6 @@ def test_an_exit_by_ray_is_a_termination_and_one_of_a_user_is_not() -> None:
     assert not internals.is_termination(SystemExit(0))
 
 
-def test_sigterm_is_blocked_and_not_taken_while_ray_starts() -> None:
-    from ray._private import utils
-
-    before, handler = utils.set_sigterm_handler, signal.getsignal(signal.SIGTERM)
-    with internals.sigterm_left_alone():
-        utils.set_sigterm_handler(lambda *_: None)
-        assert signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        assert signal.getsignal(signal.SIGTERM) is handler
-    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    assert utils.set_sigterm_handler is before
-
-
 def test_an_experiment_of_tune_keeps_nothing_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     from ray.tune.execution import class_cache
     from ray.tune.execution.tune_controller import TuneController
@@ -125,13 +112,6 @@ def test_an_experiment_of_tune_keeps_nothing_and_leaves_nothing(monkeypatch: pyt
     assert metadata.metric_analysis["value"]["last"] == 1.0
 
 
-def test_an_actor_that_is_refused_is_not_kept() -> None:
-    controller: Any = SimpleNamespace(_maybe_cache_trial_actor=lambda _: True)
-    internals.refuse_cached_actors(SimpleNamespace(_tune_controller=controller), lambda trial: trial == "large")
-    assert controller._maybe_cache_trial_actor("small")  # noqa: SLF001
-    assert not controller._maybe_cache_trial_actor("large")  # noqa: SLF001
-
-
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -143,19 +123,3 @@ def test_an_actor_that_is_refused_is_not_kept() -> None:
 def test_the_newest_failure_says_why_a_worker_is_lost(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "error.txt").write_text(text)
     assert internals.worker_failure_reason(SimpleNamespace(error_file=str(tmp_path / "error.txt"))) == sentence
-
-
-def test_reports_of_a_trainable_reach_an_object_of_tunepipe() -> None:
-    from ray import tune
-
-    reported: list[Any] = []
-    session = SimpleNamespace(
-        world_rank=None, loaded_checkpoint="kept", trial_id="0003", report=lambda metrics, **_: reported.append(metrics)
-    )
-    with internals.reporting_to(session):
-        tune.report({"loss": 1.0})
-        assert (tune.get_checkpoint(), tune.get_context().get_trial_id()) == ("kept", "0003")
-    assert reported == [{"loss": 1.0}]
-    trainable = tune.Trainable(config={})
-    internals.set_iteration(trainable, 3)
-    assert trainable.training_iteration == 3

