@@ -79,10 +79,12 @@ def _columns(name: str) -> str:
 
 
 def _meanings(cls: type) -> dict[str, str]:
-    """What the docstring says about each field."""
-    arguments = inspect.getdoc(cls).partition("Args:\n")[2].partition("\n\n")[0]
-    found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)
-    return {name: " ".join(meaning.split()) for name, meaning in found}
+    """What the docstrings of a class and of its bases say about each field."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        arguments = inspect.cleandoc(base.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+        found |= re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)
+    return {name: " ".join(meaning.split()) for name, meaning in found.items()}
 
 
 def _default(value: object, factory: object = None) -> str:

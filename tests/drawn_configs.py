@@ -2,6 +2,7 @@
 
 from itertools import count, islice
 
+from pipeline.searchers import History
 from pipeline.space import Config, key_of
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import start_configs, suggestion_of_trial
@@ -14,7 +15,7 @@ def drawn_configs(job: TuneJob, number: int) -> list[Config]:
 
     def configs():
         for index in count():
-            config = suggestion_of_trial(job, index, (), keys=keys, starts=starts).config
+            config = suggestion_of_trial(job, index, History(), keys=keys, starts=starts).config
             keys.add(key_of(config))
             yield config
 

@@ -257,7 +257,7 @@ class ObjectiveAdapter(Adapter):
         if kind is None or grace > epochs:
             return None if kind is None else {"kind": "fifo"}
         settings: dict[str, Any] = {"kind": kind}
-        if grace and kind != "fifo":
+        if grace and kind not in ("fifo", "hyperband"):
             settings["grace_period"] = grace
         if isinstance(factor, int):
             settings["reduction_factor"] = factor

@@ -52,12 +52,6 @@ JOB_OPTIONS: dict[str, tuple[Any, str, Any]] = {
     "total_epochs": _option(int, "budget.total_epochs", "Maximum epochs of the study, over all trials."),
     "seconds": _option(float, "budget.seconds", "Maximum seconds of the study."),
     "start_from": _option(str, "start_from.study", "Try the best configs of another study first.", metavar="STUDY"),
-    "learn_from": _option(
-        list[str],
-        "learn_from",
-        "Let the searcher curves learn from an earlier study, too. May be repeated.",
-        metavar="STUDY",
-    ),
     "from_": _option(
         str,
         "",
@@ -66,7 +60,7 @@ JOB_OPTIONS: dict[str, tuple[Any, str, Any]] = {
         metavar="LIBRARY",
     ),
 }
-_LATER = ("total_epochs", "seconds", "start_from", "learn_from", "from_")
+_LATER = ("total_epochs", "seconds", "start_from", "from_")
 """Options that the help shows last."""
 
 
@@ -137,8 +131,6 @@ def with_job_options(*names: str) -> Callable[[Callable[..., None]], Callable[..
             given = {name: value for name, value in given.items() if value is not None}
             if "start_from" in given:
                 given["start_from"] = _study(given["start_from"], values["storage"])
-            if "learn_from" in given:
-                given["learn_from"] = [_study(name, values["storage"]) for name in given["learn_from"]]
             command(options=JobOptions(given), **values)
 
         with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

@@ -62,7 +62,7 @@ def simulate(
     """Predict a study without training. Prints time, epochs, cost and best value, from learning curves."""
     from rich.progress import track
 
-    from pipeline.execution.earlier_studies import learned_from, warm_started
+    from pipeline.execution.earlier_studies import warm_started
     from pipeline.simulation.forecast import forecast, forecast_table
     from pipeline.study.trial_configs import fewer_trials
 
@@ -75,7 +75,6 @@ def simulate(
         for other in _words("--search", search)
     ]
     jobs = [tuned.replaced({field: name for field, name in each.items() if name is not None}) for each in kinds]
-    earlier = learned_from(tuned, storage)
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
     about = source(jobs[0]).description()
     if (fewer := fewer_trials(tuned)) is not None:
@@ -83,7 +82,7 @@ def simulate(
     # The bar is on stderr: stdout holds the forecasts alone.
     forecasts = list(
         track(
-            forecast(jobs, counts, source, repeats=repeats, earlier=earlier), "Simulating",
+            forecast(jobs, counts, source, repeats=repeats), "Simulating",
             total=len(jobs) * len(counts), console=command_console(err=True), transient=True,
             disable=not sys.stderr.isatty(),
         )

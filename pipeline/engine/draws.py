@@ -1,11 +1,11 @@
 """The source of the configs of a study's trials."""
 
-from collections.abc import Callable, Collection, Reversible, Sequence, Sized
+from collections.abc import Callable, Collection, Reversible, Sized
 from itertools import islice
 from typing import Protocol, TypeAlias
 
 from pipeline.engine.trial import BestEpoch, Trial, observation
-from pipeline.searchers import EarlierStudy, History, Suggestion
+from pipeline.searchers import History, Suggestion
 from pipeline.space import fitting, key_of
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import draws_each_config_once, start_configs, suggestion_of_trial
@@ -20,11 +20,11 @@ Draw: TypeAlias = Callable[[int, Trials, Collection[str]], Suggestion | None]
 may have changed since the last draw; None if there is none now."""
 
 
-def own_draw(job: TuneJob, earlier: Sequence[EarlierStudy] = ()) -> Draw:
+def own_draw(job: TuneJob) -> Draw:
     """The draw that the job specifies: its start configs, then its searcher's draws, each config once."""
     unique, learns, starts = draws_each_config_once(job), job.searcher.learns, start_configs(job)
     keys: set[str] = set()
-    observations, seen = _Observations(job, earlier), 0
+    observations, seen = _Observations(job), 0
 
     def draw(index: int, trials: Trials, changed: Collection[str]) -> Suggestion:
         nonlocal seen
@@ -48,13 +48,13 @@ def since(trials: Trials, count: int) -> list[Trial]:
 class _Observations:
     """Observations of trials; those of trials that have ended are made once."""
 
-    def __init__(self, job: TuneJob, earlier: Sequence[EarlierStudy]) -> None:
+    def __init__(self, job: TuneJob) -> None:
         self._mode = job.objective.mode
         several = len(job.objectives) > 1 or job.objective.bounded
         self._objectives = job.objectives if job.searcher.every_objective and several else ()
         # The user may have accepted changed domains since.
         self._fits = fitting(job.space)
-        self.history = History(earlier=earlier)
+        self.history = History()
         """The observations of all trials."""
         self._live: dict[str, tuple[int, Trial, _Stage]] = {}
 

@@ -1,7 +1,7 @@
 """The state of a study, and the next decision about each trial."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from typing import Literal, TypeAlias, get_args
 
 from pipeline.engine.commands import (
@@ -23,7 +23,7 @@ from pipeline.engine.saved_state import SavedState
 from pipeline.engine.trial import Incumbent, Trial, TrialState
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
-from pipeline.searchers import EarlierStudy, Suggestion
+from pipeline.searchers import Suggestion
 from pipeline.study import TuneJob, layout
 from pipeline.study.faults import start_faults
 from pipeline.study.trial_configs import completed, seed_of_trial, trials_in_all
@@ -63,7 +63,6 @@ class Engine:
         session: int = 1,
         build: Callable[[SchedulerContext], Scheduler] | None = None,
         draw: Draw | None = None,
-        earlier: Sequence[EarlierStudy] = (),
     ) -> None:
         self.job = job
         """The study's job, with its current budget."""
@@ -88,7 +87,7 @@ class Engine:
         """The outcomes of users' commands, by their names."""
         self._on_decision, self._seconds, self._session = on_decision, seconds, session
         self._incumbent = Incumbent(job.objectives)
-        self._draw, self._takes_configs = draw or own_draw(job, earlier), draw is None
+        self._draw, self._takes_configs = draw or own_draw(job), draw is None
         self._paused: str | None = None
         self._enqueued: deque[Suggestion] = deque()
         # Updated with each change: a scan of all trials at each call is slow in a study with thousands of paused ones.
@@ -406,7 +405,7 @@ class Engine:
             # With another budget of epochs, a milestone may be an epoch that was none when it was trained.
             if value is not None and self._is_milestone(row["epoch"]):
                 values = objective_values_of(values_in(row, self.job.objectives), self.job.objectives)
-                decision = self.scheduler.on_objective_values(trial.trial_id, row["epoch"], value, values)
+                decision = self.scheduler.on_result(trial.trial_id, row["epoch"], value, values)
             if decision.action != "continue":
                 break
         return decision

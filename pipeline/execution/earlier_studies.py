@@ -1,6 +1,5 @@
-"""What a study takes from earlier ones: configs that it begins with, and trials from which it learns."""
+"""What a study takes from an earlier one: configs that it begins with."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import Fault, InvalidJob
@@ -8,35 +7,11 @@ from pipeline.notes import note
 from pipeline.space import drawn_names
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
-from pipeline.study.earlier_trials import EarlierTrials, read_earlier
-from pipeline.text import by_count, counted, listed
+from pipeline.text import by_count, counted
 
 
 def _located(study: str, storage: str | Path) -> Store:
     return Store(study) if "/" in study else Store(storage).folder(study)
-
-
-def learned_from(job: TuneJob, storage: str | Path, *, resume: bool = False) -> Sequence[EarlierTrials]:
-    """The trials of the studies from which a job learns; of a study that exists, those that it has copied."""
-    own = Store(storage).folder(job.name)
-    if job.learn_from and resume and own.exists(layout.STUDY):
-        return read_earlier(own)
-    from pipeline.results.analysis.earlier_studies import trials_to_learn_from
-    from pipeline.results.tables.load import load_results
-
-    learned = []
-    for study in job.learn_from:
-        found = trials_to_learn_from(load_results(_located(study, storage).uri), job, study)
-        learned.append(found)
-        which = f"{len(found.trials)} of {counted(found.of, 'trial')}"
-        parts = [f"{found.outside} lie outside this space"] if found.outside else []
-        if found.missing:
-            count_as = by_count(len(found.missing), "counts", "count")
-            parts.append(f"without {listed(found.missing)}, which {count_as} as drawn at random")
-        if (found.metric, found.mode) != (job.objective.metric, job.objective.mode):
-            parts.append(f"by its own objective, {found.metric} ({found.mode})")
-        note(f"Learns from {which} of the study {study!r}{''.join(f'; {part}' for part in parts)}.")
-    return learned
 
 
 def warm_started(job: TuneJob, storage: str | Path, *, always: bool = False) -> TuneJob:

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,6 @@ from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.resume import SessionStart, session_start, unloadable_functions, unusable_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.session_end import recording_end
-from pipeline.execution.earlier_studies import learned_from
 from pipeline.execution.in_process import run_in_process
 from pipeline.execution.interrupts import Interrupts, interruptible, kept_process_state, one_study
 from pipeline.execution.outcome import Outcome
@@ -35,7 +34,6 @@ from pipeline.storage.lease import heartbeat
 from pipeline.storage.scratch import close_shared_folders
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.contents import sweep
-from pipeline.study.earlier_trials import EarlierTrials, write_earlier
 from pipeline.study.files import read_document, recorded_data, set_data
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE, default_storage
 from pipeline.study.trial_configs import fewer_trials
@@ -122,7 +120,6 @@ def run(
         cluster = address_of(address) if start.job.resources.workers != 0 else None
         if cluster is not None:
             check_reachable(cluster)
-        earlier = learned_from(start.job, storage, resume=start.saved is not None)
         # From here on the job is the study's: it names what was chosen for it.
         job = start.job.resolved()
         load = start_loading(
@@ -132,7 +129,7 @@ def run(
             memory_on_cluster=None if cluster is None else memory_for_rows_on_nodes,
         )
         facts = {"provenance": origin, "code_changes": start.code_changes}
-        session = _session(job, start, store, facts, earlier, interrupts)
+        session = _session(job, start, store, facts, interrupts)
         _note_surprises(start)
         new = start.saved is None
         with heartbeat(session.recorder.beat), recording_end(session, store, interrupts, new=new):
@@ -140,7 +137,7 @@ def run(
                 # Take the session's number before anything else is written: of two drivers one ends here.
                 session.begin()
             sweep(store)
-            _save(job, start, store, earlier)
+            _save(job, start, store)
             if not new:
                 # Commands that wait, such as a config to try next, come before the first draw.
                 session.execute_commands(immediately=True)
@@ -210,7 +207,6 @@ def _session(
     start: SessionStart,
     store: Store,
     facts: Mapping[str, Any],
-    earlier: Sequence[EarlierTrials],
     interrupts: Interrupts,
 ) -> Session:
     """The session, restored from the state of the last one."""
@@ -222,7 +218,6 @@ def _session(
         recorder,
         build_scheduler=ray_scheduler(job),
         draw=ray_draw(job),
-        earlier=earlier,
         interrupts=interrupts,
     )
     if start.saved is not None and last is not None and start.state:
@@ -234,17 +229,14 @@ def _session(
     return session
 
 
-def _save(job: TuneJob, start: SessionStart, store: Store, earlier: Sequence[EarlierTrials]) -> None:
-    """Save the job, its code and what it learns from in the study's folder."""
+def _save(job: TuneJob, start: SessionStart, store: Store) -> None:
+    """Save the job and its code in the study's folder."""
     snapshot = snapshot_of(job.functions.values())
     if start.saved is None:
         if snapshot.files:
             note(f"source: {snapshot}")
         if snapshot.left_out:
             note(f"Not copied, because of their size: {snapshot.not_copied}.")
-        if earlier:
-            # Before study.json, so that a study has what it learns from.
-            write_earlier(store, earlier)
     arguments = command_line(sys.argv[1:]) if any(origin(each).in_script for each in job.functions.values()) else None
     save_study(store, job, snapshot=snapshot, before=start.document, arguments=arguments)
 

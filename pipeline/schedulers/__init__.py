@@ -3,49 +3,24 @@
 from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.schedulers.base import (
-    Action,
-    Decision,
-    Mode,
-    ObjectiveValues,
-    RayScheduler,
-    Scheduler,
-    SchedulerContext,
-    SchedulerSettings,
-    Selection,
+    Action as Action,
+    Decision as Decision,
+    Mode as Mode,
+    ObjectiveValues as ObjectiveValues,
+    RayScheduler as RayScheduler,
+    Scheduler as Scheduler,
+    SchedulerContext as SchedulerContext,
+    SchedulerSettings as SchedulerSettings,
+    Selection as Selection,
 )
-from pipeline.schedulers.brackets import Hyperband, SuccessiveHalving
-from pipeline.schedulers.multi_objective import MOASHA, PromotingMOASHA
-from pipeline.schedulers.pasha import PASHA
-from pipeline.schedulers.pb2 import PB2
-from pipeline.schedulers.population import PBT
-from pipeline.schedulers.rungs import ASHA, PromotingASHA
-from pipeline.schedulers.stopping import FIFO, MedianStopping
+from pipeline.schedulers.brackets import Hyperband as Hyperband, SuccessiveHalving as SuccessiveHalving
+from pipeline.schedulers.multi_objective import MOASHA as MOASHA, PromotingMOASHA as PromotingMOASHA
+from pipeline.schedulers.pasha import PASHA as PASHA
+from pipeline.schedulers.pb2 import PB2 as PB2
+from pipeline.schedulers.population import PBT as PBT
+from pipeline.schedulers.rungs import ASHA as ASHA, PromotingASHA as PromotingASHA
+from pipeline.schedulers.stopping import FIFO as FIFO, MedianStopping as MedianStopping
 from pipeline.space import any_settings, kind_of
-
-__all__ = [
-    "ASHA",
-    "FIFO",
-    "MOASHA",
-    "PASHA",
-    "PB2",
-    "PBT",
-    "SCHEDULERS",
-    "Action",
-    "AnyScheduler",
-    "Decision",
-    "Hyperband",
-    "MedianStopping",
-    "Mode",
-    "ObjectiveValues",
-    "PromotingASHA",
-    "PromotingMOASHA",
-    "RayScheduler",
-    "Scheduler",
-    "SchedulerContext",
-    "SchedulerSettings",
-    "Selection",
-    "SuccessiveHalving",
-]
 
 _ALL: tuple[type[SchedulerSettings], ...] = (
     ASHA,

@@ -6,7 +6,7 @@ the same object serves the study, its resume, the tables and the simulation.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import ConfigDict, Field
@@ -74,19 +74,12 @@ class Scheduler:
     def start(self, trial_id: str) -> None:
         """A waiting or paused trial runs from now on."""
 
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         """A running trial has finished a milestone epoch. A milestone that is reported again changes nothing.
 
-        Args:
-            trial_id: The trial.
-            epoch: Its own epoch, one of the settings' milestones.
-            value: The objective at that epoch; finite.
+        `value` is the first objective, which is finite; `values` are all of them.
         """
         raise NotImplementedError
-
-    def on_objective_values(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues) -> Decision:
-        """As `on_result`, with all objectives; by default only the first one, `value`, counts."""
-        return self.on_result(trial_id, epoch, value)
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         """A trial ended. It is a candidate again only if the study's budget is raised.
@@ -100,9 +93,8 @@ class Scheduler:
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that runs next; None to draw a new one, or to leave the worker idle if there is none to draw.
 
-        Args:
-            candidates: All trials that wait or are paused, in any state of the scheduler: a trial whose worker was lost
-                waits again, and so does every live one when a driver starts.
+        The candidates are all trials that wait or are paused, in any state of the scheduler: a trial whose worker was
+        lost waits again, and so does every live one when a driver starts.
         """
         first = min(candidates, key=draw_order, default=None)
         return None if first is None else Selection(first, "the earliest of those that wait")
@@ -110,9 +102,8 @@ class Scheduler:
     def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """The waiting and paused trials that will not continue, each with the decision to stop it.
 
-        Args:
-            candidates: As for `choose`, which was called just before.
-            exhausted: Whether all trials are drawn, none runs, and none was chosen: then no trial continues.
+        `choose` was called just before. If all trials are drawn, none runs, and none was chosen, the candidates are
+        exhausted: then no trial continues.
         """
         if not exhausted:
             return {}
@@ -128,11 +119,10 @@ class Scheduler:
 
     def state(self) -> dict[str, Any]:
         """The whole state as JSON values."""
-        raise NotImplementedError
+        return {}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore the result of `state`."""
-        raise NotImplementedError
 
 
 class SchedulerSettings:
@@ -159,19 +149,27 @@ class SchedulerSettings:
     """Whether a study can be resumed: the state machine's state can be saved."""
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        """What makes these settings unfit for a study's budget; empty if they fit."""
-        return []
+        """What makes these settings unfit for a study's budget: epochs that no trial reaches."""
+        given = {name: getattr(self, name, None) or 0 for name in ("interval", "grace_period")}
+        allowed = f"must be at most budget.epochs, which is {epochs}"
+        return [Fault(f"scheduler.{name}", value, allowed) for name, value in given.items() if value > epochs]
 
     def space_faults(self, space: Mapping[str, Any]) -> list[Fault]:
         """What makes these settings unfit for a space; empty if they fit."""
         return []
+
+    def defaults(self, epochs: int) -> dict[str, Any]:
+        """The values of fields that are None, where the default depends on the maximum epochs."""
+        return {}
 
     def resolved(self, epochs: int, before: "SchedulerSettings | None" = None) -> Self:
         """The settings as a study stores them: with a value wherever the default depends on the maximum epochs.
 
         `before` are the settings that the study has had so far, if it is resumed.
         """
-        return self
+        known = vars(before) if isinstance(before, type(self)) else {}
+        unset = {n: known.get(n) or value for n, value in self.defaults(epochs).items() if getattr(self, n) is None}
+        return replace(self, **unset)  # type: ignore[type-var]
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         """The next epoch at which a trial must report; the last one is `epochs`."""
@@ -184,12 +182,6 @@ class SchedulerSettings:
     def build(self, context: SchedulerContext) -> Scheduler:
         """Build the state machine for a study."""
         raise NotImplementedError
-
-
-def beyond_maximum(name: str, value: int, epochs: int) -> list[Fault]:
-    """The fault of a number of epochs that no trial reaches; empty if trials reach it."""
-    allowed = f"must be at most budget.epochs, which is {epochs}"
-    return [Fault(f"scheduler.{name}", value, allowed)] if value > epochs else []
 
 
 @dataclass(frozen=True)

@@ -8,84 +8,70 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, count, takewhile
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from pipeline.errors import Fault
 from pipeline.schedulers.base import (
     Decision,
-    Mode,
+    ObjectiveValues,
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
     Selection,
 )
-from pipeline.schedulers.rungs import MeasuredRungSettings, Rung, Rungs, WithRungs, rungs
-from pipeline.space import Config, Count, Real
+from pipeline.schedulers.rungs import Factor, Rung, Rungs, RungSettings
+from pipeline.space import Config, Count
 from pipeline.text import DrawOrder, draw_order
 
 
 @dataclass(frozen=True)
-class Hyperband(WithRungs):
+class Hyperband(SchedulerSettings):
     """Hyperband (Li et al. 2018, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization").
 
     Synchronous, as published: trials are assigned to brackets as they are drawn. The first bracket has the most trials
     and compares them from the first rung on; each later one has fewer and starts one rung later; the last one trains
     all of its trials to the end. At a rung trials are paused until all of their bracket are there; the best
     1/reduction_factor continue, at least one, and the others stop. A worker that would have to wait starts the next
-    bracket. After the last bracket the first one follows again, until the budget's trials are assigned.
+    bracket. After the last bracket the first one follows again, until the budget's trials are assigned. Rungs are the
+    maximum divided by powers of the reduction factor, down to one epoch, and rounded.
 
     Args:
-        grace_period: Epochs of the first rung, from which the others grow; at least 1. By default rungs are as
-            published: the maximum divided by powers of the reduction factor, down to one epoch, and rounded.
         reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
             continues there; at least 1.01.
-        max_epochs: The maximum epochs from which the default rungs are derived; at least 1. By default those of the
-            budget with which the study begins, even if it resumes with another. Only without `grace_period`.
+        max_epochs: The maximum epochs from which the rungs are derived; at least 1. By default those of the budget with
+            which the study begins, even if it resumes with another.
     """
 
     title: ClassVar[str] = "Hyperband"
     pauses: ClassVar[bool] = True
-    reduction_factor: Annotated[Real, Field(ge=1.01)] = 3.0
+    reduction_factor: Factor = 3.0
     max_epochs: Count | None = None
     kind: Literal["hyperband"] = field(default="hyperband", repr=False)
 
-    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        faults = super().faults(epochs=epochs, trials=trials)
-        if self.grace_period is not None and self.max_epochs is not None:
-            allowed = "must be left out where scheduler.grace_period is given, from which the rungs grow"
-            faults.append(Fault("scheduler.max_epochs", self.max_epochs, allowed))
-        return faults
+    def defaults(self, epochs: int) -> dict[str, Any]:
+        return {"max_epochs": epochs}
 
-    def resolved(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
-        if self.grace_period is not None or self.max_epochs is not None:
-            return self
-        if isinstance(before, type(self)):
-            return replace(self, grace_period=before.grace_period, max_epochs=before.max_epochs)
-        return replace(self, max_epochs=epochs)
-
-    def rungs(self, epochs: int) -> tuple[int, ...]:
-        if self.grace_period is not None:
-            return rungs(self.grace_period, self.reduction_factor, epochs)
-        return _divided_rungs(self.max_epochs or epochs, self.reduction_factor, epochs)
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        return next((rung for rung in self._rungs(epochs) if rung > epoch), epochs)
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        return _Brackets((*self.rungs(context.epochs), context.epochs), self.reduction_factor, context)
+        return _Brackets(self._rungs(context.epochs), self.reduction_factor, context)
+
+    def _rungs(self, epochs: int) -> tuple[int, ...]:
+        return _divided_rungs(self.max_epochs or epochs, self.reduction_factor, epochs)
 
 
 @lru_cache
 def _divided_rungs(max_epochs: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
-    """Rungs from a maximum down: divided by powers of the factor, and rounded to whole epochs."""
+    """Rungs from a maximum down, and the last epoch: divided by powers of the factor, and rounded to whole epochs."""
     divisions = next(power for power in count() if max_epochs / reduction_factor ** (power + 1) < 1)
     below = (max_epochs / reduction_factor**power for power in range(divisions, 0, -1))
     above = (max_epochs * reduction_factor**power for power in count())
     whole = (math.floor(milestone + 0.5) for milestone in chain(below, above))
-    return tuple(dict.fromkeys(takewhile(lambda epoch: epoch < epochs, whole)))
+    return (*dict.fromkeys(takewhile(lambda epoch: epoch < epochs, whole)), epochs)
 
 
 @dataclass(frozen=True)
-class SuccessiveHalving(MeasuredRungSettings):
+class SuccessiveHalving(RungSettings):
     """Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic Best Arm Identification"), bracket by bracket.
 
     Like Hyperband, but all brackets have the same size and the same rungs. At a rung, trials are paused until all
@@ -93,9 +79,6 @@ class SuccessiveHalving(MeasuredRungSettings):
     have to wait starts the next bracket.
 
     Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
-        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
-            continues there; at least 1.01. By default 3.5.
         bracket_size: Number of trials that are compared with each other.
     """
 
@@ -105,22 +88,16 @@ class SuccessiveHalving(MeasuredRungSettings):
     kind: Literal["halving"] = field(default="halving", repr=False)
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        return _Brackets((*self.rungs(context.epochs), context.epochs), self.factor, context, self.bracket_size)
+        return _Brackets(self.rungs(context.epochs), self.factor, context, self.bracket_size)
 
 
 class _Bracket:
-    """Trials that are compared with each other, rung by rung; bracket number n begins at rung n."""
+    """Trials that are compared with each other, rung by rung."""
 
-    def __init__(
-        self, number: int, at: Sequence[int], factor: float, mode: Mode, size: int | None, *, label: int
-    ) -> None:
-        self.number, self.name = number, f"bracket {label}"
-        self.size = size or math.ceil(len(at) / (len(at) - number) * factor ** (len(at) - number - 1))
+    def __init__(self, name: str, size: int, rungs: Rungs, factor: float) -> None:
+        self.name, self.size, self.rungs, self._factor = name, size, rungs, factor
         self.trials: list[str] = []
-        # At the last epoch nothing is compared, unless the trials' maximum is raised.
-        self.rungs = Rungs(Rung(epoch, mode) for epoch in at[number:])
         self.decided: set[int] = set()
-        self._factor = factor
 
     @property
     def is_full(self) -> bool:
@@ -130,14 +107,12 @@ class _Bracket:
     def compare(self, ended: set[str]) -> list[str]:
         """Decide at every rung at which all its trials have reported."""
         coming, on = self.trials, list[str]()
-        for epoch, rung in self.rungs.items():
-            if epoch == self.rungs.end:
-                break
+        # At the last epoch nothing is compared, unless the trials' maximum is raised.
+        for epoch, rung in list(self.rungs.items())[:-1]:
             if epoch not in self.decided:
                 if any(trial_id not in rung.values and trial_id not in ended for trial_id in coming):
                     break
-                keep = max(1, math.floor(len(coming) / self._factor))
-                for trial_id in rung.ranking[:keep]:
+                for trial_id in rung.ranking[: max(1, math.floor(len(coming) / self._factor))]:
                     rung.promote(trial_id)
                 self.decided.add(epoch)
                 on += rung.promoted
@@ -146,30 +121,15 @@ class _Bracket:
 
     def cutoff(self, rung: Rung) -> float | None:
         """The value of the last trial that continues from a rung."""
-        return min((rung.values[t] for t in rung.promoted), key=lambda v: v if rung.mode == "max" else -v, default=None)
+        return rung.value_at(max(map(rung.rank, rung.promoted))) if rung.promoted else None
 
     def stop_decision(self, trial_id: str, rung: Rung) -> Decision:
-        many = f"{len(rung.promoted)} continue" if len(rung.promoted) > 1 else "one continues"
-        reason = f"{rung.place(trial_id)} of {self.name}, of which {many}"
+        reason = f"{rung.place(trial_id)} of {self.name}, of which {len(rung.promoted)} continue"
         return Decision("stop", reason, rung=rung.epoch, cutoff=self.cutoff(rung))
-
-    def state(self) -> dict[str, Any]:
-        return {
-            "number": self.number,
-            "size": self.size,
-            "trials": list(self.trials),
-            "decided": sorted(self.decided),
-            "rungs": self.rungs.state(),
-        }
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.size, self.trials = state["size"], list(state["trials"])
-        self.decided = {epoch for epoch in state["decided"] if epoch in self.rungs}
-        self.rungs.restore(state["rungs"])
 
 
 class _Brackets(Scheduler):
-    """Assigns trials to brackets, and halves each bracket."""
+    """Assigns trials to brackets, and halves each bracket; without a size, each begins one rung later."""
 
     def __init__(self, at: Sequence[int], factor: float, context: SchedulerContext, size: int | None = None) -> None:
         self._at, self._factor, self._size, self._context = at, factor, size, context
@@ -184,25 +144,30 @@ class _Brackets(Scheduler):
     def add(self, trial_id: str, config: Config) -> None:
         """Add a trial to the bracket that is being filled, or start the next one."""
         if not self._brackets or self._brackets[-1].is_full:
-            last = self._brackets[-1].number if self._brackets else -1
-            self._brackets.append(self._bracket(0 if self._size else (last + 1) % len(self._at)))
+            self._live.append(self._new_bracket())
         bracket = self._of[trial_id] = self._brackets[-1]
         bracket.trials.append(trial_id)
-        if not self._live or self._live[-1] is not bracket:
+        if bracket not in self._live[-1:]:
             self._live.append(bracket)
+
+    def _new_bracket(self) -> _Bracket:
+        number, rungs = len(self._brackets), len(self._at)
+        first = 0 if self._size else number % rungs
+        own = Rungs(Rung(epoch, self._context.mode, self._factor) for epoch in self._at[first:])
+        size = self._size or math.ceil(rungs / len(own) * self._factor ** (len(own) - 1))
+        self._brackets.append(_Bracket(f"bracket {number if self._size else first}", size, own, self._factor))
+        return self._brackets[-1]
 
     def start(self, trial_id: str) -> None:
         self._due.discard(trial_id)
 
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         """Pause a trial at a rung until all of its bracket have reached it."""
         bracket = self._of[trial_id]
-        rung = bracket.rungs.get(epoch)
-        if rung is None:
-            return Decision("continue", f"{value:.6g} at epoch {epoch}, where {bracket.name} compares nothing")
-        if trial_id in rung.values:
-            return Decision("continue", f"rung {epoch} was decided before, with {rung.values[trial_id]:.6g}", epoch)
-        rung.report(trial_id, value)
+        if (before := bracket.rungs.decided(trial_id, epoch, value)) is not None:
+            return before
+        rung = bracket.rungs[epoch]
+        rung.report(trial_id, value, None)
         if epoch == self._at[-1]:
             return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, the last")
         if epoch not in bracket.decided:
@@ -249,24 +214,23 @@ class _Brackets(Scheduler):
         return {**out, **super().trials_to_stop(rest, exhausted=exhausted)}
 
     def state(self) -> dict[str, Any]:
-        brackets = [bracket.state() for bracket in self._brackets]
+        brackets = [
+            {"size": one.size, "trials": one.trials, "decided": sorted(one.decided), "rungs": one.rungs.state()}
+            for one in self._brackets
+        ]
         return {"brackets": brackets, "ended": sorted(self._ended), "due": sorted(self._due)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore the result of `state`; brackets keep their sizes."""
         self._brackets, self._of = [], {}
         for fields in state["brackets"]:
-            bracket = self._bracket(min(fields["number"], len(self._at) - 1))
-            bracket.restore(fields)
-            self._brackets.append(bracket)
+            bracket = self._new_bracket()
+            bracket.size, bracket.trials = fields["size"], list(fields["trials"])
+            bracket.decided = {epoch for epoch in fields["decided"] if epoch in bracket.rungs}
+            bracket.rungs.restore(fields["rungs"])
             self._of |= dict.fromkeys(bracket.trials, bracket)
         self._live = list(self._brackets)
         self._ended, self._due = set(state["ended"]), set(state["due"])
-
-    def _bracket(self, number: int) -> _Bracket:
-        # Brackets of equal size all have the number 0.
-        label = len(self._brackets) if self._size else number
-        return _Bracket(number, self._at, self._factor, self._context.mode, self._size, label=label)
 
     def _turn(self, trial_id: str) -> tuple[int, DrawOrder]:
         """The order of free trials: those at higher rungs first, whose checkpoints can then be deleted sooner."""
@@ -277,6 +241,5 @@ class _Brackets(Scheduler):
         rung = bracket.rungs.newest(trial_id)
         if rung is None or trial_id not in self._due:
             return Selection(trial_id, f"the earliest of {bracket.name} that no rung has paused")
-        which = f"one of the {len(rung.promoted)} that continue" if len(rung.promoted) > 1 else "the one that continues"
-        reason = f"{rung.place(trial_id)} of {bracket.name}, {which}"
+        reason = f"{rung.place(trial_id)} of {bracket.name}, one of the {len(rung.promoted)} that continue"
         return Selection(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=bracket.cutoff(rung))

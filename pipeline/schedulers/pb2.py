@@ -3,23 +3,27 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.machine import one_thread
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext
+from pipeline.schedulers.base import Decision, ObjectiveValues, Scheduler, SchedulerContext
 from pipeline.schedulers.population import Member, Population, PopulationSettings
-from pipeline.space import Config, Count, Cube, carry_over, fitting
-from pipeline.space.cube import NEIGHBOUR_STEPS, best_nearby, neighbour, vectors
-from pipeline.space.gaussian_process import GaussianProcess
+from pipeline.searchers.curve_process import CurveProcess, Points, Posterior, at_end
+from pipeline.space import Config, Count, Cube, best_nearby, compose, fitting
+
+_Reals = npt.NDArray[np.float64]
 
 _MAX_GAINS = 200
 """Number of gains that the process is fitted to, the newest: the cost is cubic, and old ones mean little."""
 
 _MIN_GAINS = 4
 """Smallest number of gains to which the process is fitted."""
+
+_STEPS = 20
+"""The optimiser's steps in a fit."""
 
 _LARGEST = 1e100
 """Larger objectives count as this one: the squares of their differences would overflow."""
@@ -35,12 +39,6 @@ class PB2(PopulationSettings):
     axes of the same process. For small populations, and for hyperparameters that matter during training.
 
     Args:
-        interval: Epochs between two milestones; at least 1.
-        quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
-        grace_period: Epochs before the first milestone; at least 1.
-        explore: Hyperparameters that may change, `["lr"]`, or each with the domain in which it is explored,
-            `{"lr": LogUniform(1e-4, 1e-1)}`, which must be within that of the space; None in the place of a domain is
-            that of the space. The others keep the values of the trial that is copied. By default all may change.
         candidates: Number of configs among which the one with the highest upper confidence bound is chosen; at least 1.
     """
 
@@ -53,8 +51,7 @@ class PB2(PopulationSettings):
         return _PB2(self, context)
 
 
-@dataclass(frozen=True, slots=True)
-class _Gain:
+class _Gain(NamedTuple):
     """The gain of an interval."""
 
     epoch: int
@@ -71,20 +68,17 @@ class _PB2(Population):
         # The user may have accepted changed domains since configs were drawn.
         self._fits = fitting(context.space)
 
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         member = self._members[trial_id]
         if member.source is not None and epoch > member.epoch and self._fits(member.config):
             # After an exploit the member's score is that of its old weights; the donor's score is the start.
-            score = member.score if member.began is None else member.began
-            assert score is not None
-            before = self._value(score)
+            before = self._value(member.score if member.began is None else member.began)
             gain = (self._value(value) - before) / (epoch - member.epoch)
             self._gains = [*self._gains, _Gain(epoch, before, dict(member.config), gain)][-_MAX_GAINS:]
-        return super().on_result(trial_id, epoch, value)
+        return super().on_result(trial_id, epoch, value, values)
 
     def state(self) -> dict[str, Any]:
-        gains = [[one.epoch, one.before, one.config, one.gain] for one in self._gains]
-        return {**super().state(), "gains": gains}
+        return {**super().state(), "gains": [list(one) for one in self._gains]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
@@ -92,70 +86,52 @@ class _PB2(Population):
         self._gains = [one for one in gains if self._fits(one.config)]
 
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
-        space, known = self._space_around(donor.config), len(self._gains)
-        start = carry_over(space, donor.config, rng)
-        if known < _MIN_GAINS:
-            config = neighbour(space, start, NEIGHBOUR_STEPS[0], rng)
-            return config, f"near the donor's, with {known} gains to learn from"
-        cube = Cube(space)
-        candidates, best = rng.random((self._candidates, cube.sides)), cube.units([start])
+        space, known = self._context.space, len(self._gains)
+        # What the space no longer has is drawn.
+        start = compose(
+            space, lambda each: donor.config[each.name] if each.has_value(donor.config) else each.domain.draw(rng)
+        )
+        cube = Cube(space, start, self._names)
         with one_thread():
-            bound = self._bound(donor)
-            config = best_nearby(
-                cube,
-                candidates,
-                best,
-                lambda places: bound(self._points_of(cube, space, places)),
-                neighbours=self._candidates // 4,
-                rng=rng,
-            )
+            bound = self._bound(cube, donor) if known >= _MIN_GAINS else None
+            if bound is None or not cube.sides:
+                near = cube.neighbours(cube.units([start]), 0.1, rng)
+                return cube.config(near[0]), f"near the donor's, with {known} gains to learn from"
+            config = best_nearby(cube, cube.units([start]), bound, candidates=self._candidates, rng=rng)
         return config, f"highest bound on the gain of an epoch, after {known} gains"
 
-    def _points_of(
-        self, cube: Cube, space: Mapping[str, Any], places: npt.NDArray[np.float64]
-    ) -> npt.NDArray[np.float64]:
-        """Places around a config as points of the process, which has axes for what does not change, too."""
-        if space is self._context.space:
-            return cube.points(places)
-        whole = Cube(self._context.space)
-        return whole.points(whole.units_within(cube, places))
-
-    def _bound(self, donor: Member) -> Any:
-        """The upper confidence bound on a donor's gain as a function of configs."""
-        score = 0.0 if donor.score is None else self._value(donor.score)
-        known = self._points([(one.epoch, one.before, one.config) for one in self._gains])
+    def _bound(self, cube: Cube, donor: Member) -> Any:
+        """The upper confidence bound on a donor's gain as a function of configs' points."""
+        score = self._value(donor.score)
+        x = self._points(cube, [(one.epoch, one.before) for one in self._gains], [one.config for one in self._gains])
         gains = np.array([one.gain for one in self._gains])
         gains = np.clip((gains - gains.mean()) / (gains.std() or 1.0), -2, 2)
-        mean_of = GaussianProcess.fit(known, gains)
+        # Epoch and objective have an axis each, before those of the config.
+        process, known = CurveProcess(np.concatenate([[0, 1], cube.groups + 2])), at_end(x)
+        posterior = Posterior(process, process.fit(known, gains, _STEPS), known, gains)
         # The variance does not depend on values: configs that others have just started count as explored.
-        started = [
-            (donor.epoch, score, m.config)
-            for m in self._members.values()
-            if m.state != "ended" and m.began is not None and self._fits(m.config)
-        ]
-        deviation_of = mean_of.over(np.vstack([known, self._points(started)])) if started else mean_of
-        start = self._scaled([donor.epoch], [score])
-        width = math.sqrt(0.2 + max(0.0, math.log(0.4 * len(known))))
+        started = [m.config for m in self._members.values() if m.state != "ended" and m.began is not None]
+        if started := [config for config in started if self._fits(config)]:
+            now = self._points(cube, [(donor.epoch, score)] * len(started), started)
+            posterior.believe(Points(now, np.ones(len(now)), np.arange(len(now))))
+        width = math.sqrt(0.2 + max(0.0, math.log(0.4 * len(x))))
 
-        def bound(configs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-            points = np.column_stack([np.repeat(start, len(configs), axis=0), configs])
-            found: npt.NDArray[np.float64] = mean_of.mean(points) + width * deviation_of.predict(points)[1]
-            return found
+        def bound(points: _Reals) -> _Reals:
+            start = np.repeat(self._scaled([(donor.epoch, score)]), len(points), axis=0)
+            mean, deviation = posterior.predict(at_end(np.hstack([start, points])))
+            return mean + width * deviation
 
         return bound
 
-    def _value(self, score: float) -> float:
+    def _value(self, score: float | None) -> float:
         return min(max(self._merit(score), -_LARGEST), _LARGEST)
 
-    def _points(self, rows: list[tuple[int, float, Config]]) -> npt.NDArray[np.float64]:
-        """Epoch and objective as `_scaled`, and the config's own axes."""
-        epochs, before, configs = zip(*rows, strict=True)
-        return np.column_stack([self._scaled(epochs, before), vectors(self._context.space, configs)])
+    def _points(self, cube: Cube, before: Sequence[tuple[int, float]], configs: Sequence[Config]) -> _Reals:
+        return np.hstack([self._scaled(before), cube.points(cube.units(configs))])
 
-    def _scaled(self, epochs: Sequence[int], before: Sequence[float]) -> npt.NDArray[np.float64]:
+    def _scaled(self, before: Sequence[tuple[int, float]]) -> _Reals:
         """Epochs and objectives scaled to 0 to 1 over the known gains, a row each."""
         values = np.array([one.before for one in self._gains])
         low, width = values.min(), (values.max() - values.min()) or 1.0
-        return np.column_stack(
-            [np.array(epochs) / self._context.epochs, np.clip((np.array(before) - low) / width, -1, 2)]
-        )
+        epochs, objectives = np.array(before, float).T
+        return np.column_stack([epochs / self._context.epochs, np.clip((objectives - low) / width, -1, 2)])

@@ -9,71 +9,37 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
-from pydantic import BeforeValidator, Field, StrictStr, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, StrictStr
 
 from pipeline.errors import Fault
 from pipeline.schedulers.base import (
     Decision,
+    ObjectiveValues,
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
     Selection,
-    beyond_maximum,
 )
-from pipeline.space import (
-    AnyDomain,
-    Config,
-    Count,
-    Domain,
-    RandomStream,
-    Real,
-    Switch,
-    Value,
-    as_drawn,
-    covers,
-    explored_space,
-    key_of,
-    perturb,
-    plain,
-    walk,
-)
-from pipeline.text import closest, draw_order
-
-_DOMAIN: TypeAdapter[Domain] = TypeAdapter(AnyDomain)
-
-
-def _read(value: object) -> object:
-    if value is None or isinstance(value, str):
-        return value if value is None else (value,)
-    if isinstance(value, Mapping):
-        return {str(name): _domain(str(name), domain) for name, domain in value.items()}
-    if isinstance(value, Sequence) and all(isinstance(name, str) for name in value):
-        return tuple(value)
-    raise ValueError("must be a list of hyperparameters, or an object with a domain for each")
-
-
-def _domain(name: str, value: object) -> Domain | None:
-    if value is None:
-        return None
-    try:
-        return _DOMAIN.validate_python(plain(value))
-    except ValidationError as error:
-        why = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        allowed = f"must have a domain for {name}, such as LogUniform(1e-4, 1e-1), or null for that of the space"
-        raise ValueError(f"{allowed} ({why[:1].lower()}{why[1:]})") from None
-
+from pipeline.space import Config, Count, RandomStream, Real, Value, key_of, perturb, walk
+from pipeline.text import draw_order
 
 Explore: TypeAlias = Annotated[
-    tuple[StrictStr, ...] | dict[StrictStr, AnyDomain | None] | None,
-    BeforeValidator(_read),
-    WithJsonSchema({"anyOf": [{"type": "array"}, {"type": "object"}, {"type": "null"}]}),
+    tuple[StrictStr, ...] | None, BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
 ]
-"""Names of hyperparameters, or name → domain, where None stands for that of the space; None for all of the space."""
+"""Names of hyperparameters; None for all of the space."""
 
 
 @dataclass(frozen=True)
 class PopulationSettings(SchedulerSettings):
-    """Settings of a scheduler with a population."""
+    """Settings of a scheduler with a population.
+
+    Args:
+        interval: Epochs between two milestones; at least 1.
+        quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
+        grace_period: Epochs before the first milestone; at least 1.
+        explore: Hyperparameters that may change, `["lr"]`; the others keep the values of the trial that is copied. By
+            default all may change.
+    """
 
     pauses: ClassVar[bool] = True
     exploits: ClassVar[bool] = True
@@ -83,39 +49,15 @@ class PopulationSettings(SchedulerSettings):
     explore: Explore = None
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        faults = beyond_maximum("interval", self.interval, epochs)
-        faults += beyond_maximum("grace_period", self.grace_period, epochs)
+        faults = super().faults(epochs=epochs, trials=trials)
         if trials < 2:
             faults.append(Fault("budget.trials", trials, "must be at least 2, because a population has several trials"))
         return faults
 
     def space_faults(self, space: Mapping[str, Any]) -> list[Fault]:
-        """Hyperparameters to explore that the space lacks, and domains beyond those of the space."""
-        domains, known = self.explored_domains or {}, list(dict.fromkeys(each.name for each in walk(space)))
-        faults = []
-        for name in domains:
-            if name not in known:
-                near = closest(name, known)
-                meant = f"; did you mean {near}?" if near else ""
-                faults.append(Fault("scheduler.explore", name, f"must name hyperparameters: {', '.join(known)}{meant}"))
-        for parameter in walk(space):
-            domain, at = domains.get(parameter.name), f"scheduler.explore.{parameter.name}"
-            if domain is None or not parameter.drawn:
-                continue
-            if isinstance(parameter.domain, Switch) or isinstance(domain, Switch):
-                faults.append(Fault(at, domain, "must be null: a Switch is explored with the branches of the space"))
-            elif not covers(parameter.domain, domain):
-                within = f"must be within space.{parameter.path}, which is {parameter.domain!r}"
-                faults.append(Fault(at, domain, within))
-        return faults
-
-    @property
-    def explored_domains(self) -> dict[str, Domain | None] | None:
-        """The hyperparameters that the population may change, each with its domain; None for all of the space."""
-        explore: Any = self.explore
-        if explore is None:
-            return None
-        return dict(explore) if isinstance(explore, Mapping) else dict.fromkeys(explore)
+        known = dict.fromkeys(each.name for each in walk(space))
+        allowed = f"must name hyperparameters: {', '.join(known)}"
+        return [Fault("scheduler.explore", name, allowed) for name in self.explore or () if name not in known]
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
         first = max(self.interval, self.grace_period)
@@ -131,14 +73,16 @@ class Member:
     epoch: int = 0
     score: float | None = None
     source: tuple[str, int] | None = None
+    """The checkpoint with its newest weights: a trial and its epoch."""
     began: float | None = None
+    """The donor's score since an exploit, until the first value."""
 
 
 class Population(Scheduler, ABC):
     """Trials that exploit each other and explore from there."""
 
     def __init__(self, settings: PopulationSettings, context: SchedulerContext) -> None:
-        self._quantile, self._explore, self._context = settings.quantile, settings.explored_domains, context
+        self._quantile, self._names, self._context = settings.quantile, settings.explore, context
         self._members: dict[str, Member] = {}
         self._exploits = 0
 
@@ -148,7 +92,7 @@ class Population(Scheduler, ABC):
     def start(self, trial_id: str) -> None:
         self._members[trial_id].state = "running"
 
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         """Compare a trial with the newest scores of all live trials: exploit, make room for another, or continue."""
         member = self._members[trial_id]
         if epoch <= member.epoch:
@@ -163,8 +107,7 @@ class Population(Scheduler, ABC):
         size = min(math.ceil(count * self._quantile), count // 2)
         place = ranked.index(trial_id)
         if place < size and (donors := self._better_donors(ranked[count - size :], value)):
-            cutoff = self._members[ranked[size]].score if size < count else None
-            return self._exploit(trial_id, donors, f"the lowest {size} of {count} trials", cutoff)
+            return self._exploit(trial_id, donors, size, self._members[ranked[size]].score)
         rank = f"{value:.6g} is number {count - place} of {count} trials at epoch {epoch}"
         if (ahead := self._ahead_of(trial_id)) is not None:
             member.state = "waiting"
@@ -194,10 +137,7 @@ class Population(Scheduler, ABC):
 
     def state(self) -> dict[str, Any]:
         """The members, and how many exploits there were: each has its own random generator."""
-        members = {trial_id: asdict(member) for trial_id, member in self._members.items()}
-        for member in members.values():
-            member["source"] = None if member["source"] is None else list(member["source"])
-        return {"exploits": self._exploits, "members": members}
+        return {"exploits": self._exploits, "members": {each: asdict(one) for each, one in self._members.items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._exploits = state["exploits"]
@@ -205,16 +145,14 @@ class Population(Scheduler, ABC):
             source = None if fields["source"] is None else (fields["source"][0], fields["source"][1])
             self._members[trial_id] = Member(**{**fields, "config": dict(fields["config"]), "source": source})
 
-    def _merit(self, score: float) -> float:
+    def _merit(self, score: float | None) -> float:
+        assert score is not None
         return score if self._context.mode == "max" else -score
 
     def _ranked(self) -> list[str]:
         """The live trials with a value, the worst first, of equal ones the earlier added."""
-        scores = {each: one.score for each, one in self._members.items() if one.state != "ended"}
-        return sorted(
-            (trial_id for trial_id, score in scores.items() if score is not None),
-            key=lambda trial_id: self._merit(scores[trial_id] or 0.0),
-        )
+        live = [each for each, one in self._members.items() if one.state != "ended" and one.score is not None]
+        return sorted(live, key=lambda trial_id: self._merit(self._members[trial_id].score))
 
     def _turn(self, trial_id: str) -> tuple[Any, ...]:
         return self._members[trial_id].epoch, *draw_order(trial_id)
@@ -225,23 +163,21 @@ class Population(Scheduler, ABC):
         return [
             trial_id
             for trial_id, one in members
-            if one.source == (trial_id, one.epoch) and self._merit(one.score or 0.0) > self._merit(value)
+            if one.source == (trial_id, one.epoch) and self._merit(one.score) > self._merit(value)
         ]
 
-    def _exploit(self, trial_id: str, donors: Sequence[str], lowest: str, cutoff: float | None) -> Decision:
+    def _exploit(self, trial_id: str, donors: Sequence[str], lowest: int, cutoff: float | None) -> Decision:
         rng = np.random.default_rng([self._context.seed, self._exploits, RandomStream.POPULATION])
         self._exploits += 1
         parent = donors[int(rng.integers(len(donors)))]
         taker, donor = self._members[trial_id], self._members[parent]
-        config, how = self._explored(donor, rng)
-        config = as_drawn(self._context.space, config)
-        copied = f"copies trial {parent}, {donor.score:.6g} at its epoch {donor.epoch}"
-        reason = f"{taker.score:.6g} is among {lowest}; {copied}"
         before = dict(donor.config)
+        config, how = self._explored(donor, rng)
+        copied = f"copies trial {parent}, {donor.score:.6g} at its epoch {donor.epoch}"
         taker.config, taker.source, taker.state, taker.began = config, donor.source, "waiting", donor.score
         return Decision(
             "exploit",
-            reason,
+            f"{taker.score:.6g} is among the lowest {lowest}; {copied}",
             cutoff=cutoff,
             parent_trial=parent,
             parent_epoch=donor.epoch,
@@ -249,11 +185,6 @@ class Population(Scheduler, ABC):
             config=dict(config),
             explored=f"{how}: {_changes_text(before, config)}",
         )
-
-    def _space_around(self, config: Config) -> Mapping[str, Any]:
-        """The space in which the population explores around a config."""
-        space = self._context.space
-        return space if self._explore is None else explored_space(space, config, self._explore)
 
     @abstractmethod
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
@@ -263,29 +194,24 @@ class Population(Scheduler, ABC):
         """The trial that precedes a trial, in words; None if no waiting trial has trained less."""
         if len(self._members) < self._context.trials:
             return "one not yet drawn"
-        first = min(
-            (each for each, one in self._members.items() if one.state == "waiting"), key=self._turn, default=None
-        )
+        waiting = (each for each, one in self._members.items() if one.state == "waiting")
+        first = min(waiting, key=self._turn, default=None)
         if first is None or self._turn(first) > self._turn(trial_id):
             return None
         return f"trial {first} at epoch {self._members[first].epoch}"
 
 
 def _changes_text(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
-    changes = []
-    for name, value in after.items():
-        old = before.get(name)
-        if name not in before:
-            changes.append(f"{name} {_short(value)}, new")
-        elif key_of(value) == key_of(old):
-            changes.append(f"{name} stays {_short(value)}")
-        else:
-            changes.append(f"{name} {_short(old)} → {_short(value)}")
-    return ", ".join([*changes, *(f"{name} is removed" for name in before if name not in after)])
+    """What differs between two configs."""
 
+    def shown(config: Mapping[str, Value], name: str) -> str:
+        value = config.get(name, "absent")
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    names = {**before, **after}
+    changed = [n for n in names if n not in before or n not in after or key_of(before[n]) != key_of(after[n])]
+    changes = (f"{name} {shown(before, name)} → {shown(after, name)}" for name in changed)
+    return ", ".join(changes) or "nothing changes"
 
 
 @dataclass(frozen=True)
@@ -299,12 +225,6 @@ class PBT(PopulationSettings):
     ahead of those that wait.
 
     Args:
-        interval: Epochs between two milestones; at least 1.
-        quantile: Share of the population that is replaced, and share whose weights are copied; 0 to 0.5, 0 for none.
-        grace_period: Epochs before the first milestone; at least 1.
-        explore: Hyperparameters that may change, `["lr"]`, or each with the domain in which it is explored,
-            `{"lr": LogUniform(1e-4, 1e-1)}`, which must be within that of the space; None in the place of a domain is
-            that of the space. The others keep the values of the trial that is copied. By default all may change.
         resample_probability: Probability that a hyperparameter is drawn again instead of multiplied by a factor; 0 to
             1.
         factors: What a hyperparameter is multiplied by, one of them at random; a listed one moves to its next value by
@@ -327,7 +247,13 @@ class _PBT(Population):
         self._resample_probability, self._factors = settings.resample_probability, settings.factors
 
     def _explored(self, donor: Member, rng: np.random.Generator) -> tuple[Config, str]:
-        space, resample = self._space_around(donor.config), self._resample_probability
-        config = perturb(space, donor.config, rng, resample_probability=resample, factors=self._factors)
+        config = perturb(
+            self._context.space,
+            donor.config,
+            rng,
+            names=self._names,
+            resample_probability=self._resample_probability,
+            factors=self._factors,
+        )
         factors = " or ".join(f"{factor:g}" for factor in sorted(set(self._factors)))
         return config, f"times {factors}, or resampled"

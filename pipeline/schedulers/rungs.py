@@ -6,22 +6,21 @@ ASHA stops trials at rungs; PromotingASHA pauses them and promotes the best.
 import math
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from itertools import pairwise, takewhile
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.errors import Fault
 from pipeline.schedulers.base import (
     Decision,
     Mode,
+    ObjectiveValues,
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
     Selection,
-    beyond_maximum,
 )
 from pipeline.space import Config, Count, Real
 from pipeline.text import draw_order
@@ -29,6 +28,8 @@ from pipeline.text import draw_order
 _MEASURED_FACTOR, _MEASURED_SHARE = 3.5, 0.06
 """The growth from rung to rung, and the first rung as a share of a trial's epochs: the best ones in simulations over
 the recorded learning curves of `make bench-answers`."""
+
+Factor = Annotated[Real, Field(ge=1.01)]
 
 
 @lru_cache
@@ -45,38 +46,20 @@ def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int,
 
 
 @dataclass(frozen=True)
-class WithRungs(SchedulerSettings):
-    """Settings of a scheduler that compares trials at rungs."""
+class RungSettings(SchedulerSettings):
+    """Settings of a scheduler that compares trials at rungs.
+
+    Args:
+        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01. By default 3.5.
+    """
 
     grace_period: Count | None = None
+    reduction_factor: Factor | None = None
 
-    def rungs(self, epochs: int) -> tuple[int, ...]:
-        """The rungs below a trial's maximum."""
-        raise NotImplementedError
-
-    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        return [] if self.grace_period is None else beyond_maximum("grace_period", self.grace_period, epochs)
-
-    def next_milestone(self, epoch: int, epochs: int) -> int:
-        return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
-
-
-@dataclass(frozen=True)
-class RungSettings(WithRungs):
-    """Settings of a scheduler whose rungs are given."""
-
-    grace_period: Count = 1
-    reduction_factor: Annotated[Real, Field(ge=1.01)] = 2.0
-
-    def rungs(self, epochs: int) -> tuple[int, ...]:
-        return rungs(self.grace_period, self.reduction_factor, epochs)
-
-
-@dataclass(frozen=True)
-class MeasuredRungSettings(WithRungs):
-    """Settings of a scheduler for which rungs were measured: these are the defaults."""
-
-    reduction_factor: Annotated[Real, Field(ge=1.01)] | None = None
+    def defaults(self, epochs: int) -> dict[str, Any]:
+        return {"grace_period": max(1, round(_MEASURED_SHARE * epochs)), "reduction_factor": _MEASURED_FACTOR}
 
     @property
     def factor(self) -> float:
@@ -84,17 +67,26 @@ class MeasuredRungSettings(WithRungs):
         return self.reduction_factor or _MEASURED_FACTOR
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
-        return rungs(self._grace_period(epochs), self.factor, epochs)
+        """The rungs, of which the last one is a trial's maximum."""
+        grace_period = self.grace_period or self.defaults(epochs)["grace_period"]
+        return (*rungs(grace_period, self.factor, epochs), epochs)
 
-    def resolved(self, epochs: int, before: SchedulerSettings | None = None) -> Self:
-        grace_period, factor = self._grace_period(epochs), self.factor
-        if isinstance(before, type(self)):
-            grace_period = self.grace_period or before.grace_period or grace_period
-            factor = self.reduction_factor or before.factor
-        return replace(self, grace_period=grace_period, reduction_factor=factor)
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        return next((rung for rung in self.rungs(epochs) if rung > epoch), epochs)
 
-    def _grace_period(self, epochs: int) -> int:
-        return self.grace_period or max(1, round(_MEASURED_SHARE * epochs))
+
+@dataclass(frozen=True)
+class GivenRungSettings(RungSettings):
+    """Settings of a scheduler with rungs from the first epoch on.
+
+    Args:
+        grace_period: Epochs of the first rung, which every trial gets; at least 1.
+        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
+            continues there; at least 1.01.
+    """
+
+    grace_period: Count = 1
+    reduction_factor: Factor = 2.0
 
 
 class Rung:
@@ -103,10 +95,10 @@ class Rung:
     Trials are compared by their value; of equal ones the earlier is first.
     """
 
-    def __init__(self, epoch: int, mode: Mode) -> None:
-        self.epoch, self.mode = epoch, mode
+    def __init__(self, epoch: int, mode: Mode, factor: float) -> None:
+        self.epoch, self.mode, self.factor = epoch, mode, factor
         self.values: dict[str, Any] = {}
-        self.promoted: dict[str, None] = {}
+        self.promoted: set[str] = set()
         # Kept in order, those that do not continue apart: sorting for each query would take minutes. A key is a loss,
         # the number of trials that came before, and the trial.
         self._keys: dict[str, tuple[float, int, str]] = {}
@@ -118,13 +110,20 @@ class Rung:
         """Its trials, the first to continue first."""
         return [trial_id for *_, trial_id in self._ranked]
 
-    def report(self, trial_id: str, value: Any) -> None:
+    def report(self, trial_id: str, value: float, values: ObjectiveValues | None) -> None:
         """Add a trial."""
         self.values[trial_id] = value
         key = self._keys[trial_id] = (-value if self.mode == "max" else value, len(self._keys), trial_id)
         insort(self._ranked, key)
         if trial_id not in self.promoted:
             insort(self._open, key)
+
+    def promote(self, trial_id: str) -> None:
+        """Let a trial continue from here."""
+        if trial_id not in self.promoted:
+            self.promoted.add(trial_id)
+            if trial_id in self._keys:
+                del self._open[bisect_left(self._open, self._keys[trial_id])]
 
     def rank(self, trial_id: str) -> int:
         """The number of trials before a trial."""
@@ -135,31 +134,34 @@ class Rung:
         value: float = self.values[self._ranked[rank][-1]]
         return value
 
-    def quantile(self, factor: float) -> float | None:
-        """The best 1/factor quantile of the values, interpolated as NumPy does it, to the last digit; None without."""
+    def held(self, most: int) -> Iterator[str]:
+        """Those of the first trials that do not continue yet, the first one first."""
+        return (key[-1] for key in takewhile(lambda key: bisect_left(self._ranked, key) < most, self._open))
+
+    def compared(self, trial_id: str, value: float, values: ObjectiveValues | None) -> Decision:
+        """Add a trial, and decide whether it continues: if it reaches the best 1/factor quantile of those before."""
+        count, cutoff = len(self.values), self._quantile()
+        self.report(trial_id, value, values)
+        if cutoff is None:
+            return Decision("continue", f"{value:.6g} is the first value at rung {self.epoch}", rung=self.epoch)
+        earlier = "one earlier value" if count == 1 else f"{count} earlier values"
+        border = f"{cutoff:.6g}, the cutoff for the best 1/{self.factor:g} of {earlier} at rung {self.epoch}"
+        if value < cutoff if self.mode == "max" else value > cutoff:
+            misses = "is below" if self.mode == "max" else "is above"
+            return Decision("stop", f"{value:.6g} {misses} {border}", rung=self.epoch, cutoff=cutoff)
+        return Decision("continue", f"{value:.6g} reaches {border}", rung=self.epoch, cutoff=cutoff)
+
+    def _quantile(self) -> float | None:
+        """The best 1/factor quantile of the values, interpolated as NumPy does it; None without values."""
         if not self._ranked:
             return None
         last = len(self._ranked) - 1
-        place = last * ((1 - 1 / factor) * 100 / 100)
+        place = last * ((1 - 1 / self.factor) * 100 / 100)
         lower, share = math.floor(place), place - math.floor(place)
         # From the worst on.
         below, above = -self._ranked[last - lower][0], -self._ranked[last - min(lower + 1, last)][0]
-        apart = above - below
-        cutoff = above - apart * (1 - share) if share >= 0.5 else below + apart * share
+        cutoff = above - (above - below) * (1 - share) if share >= 0.5 else below + (above - below) * share
         return cutoff if self.mode == "max" else -cutoff
-
-    def promote(self, trial_id: str) -> None:
-        """Let a trial continue from here."""
-        if trial_id not in self.promoted:
-            self.promoted[trial_id] = None
-            del self._open[bisect_left(self._open, self._keys[trial_id])]
-
-    def held(self, most: int) -> Iterator[str]:
-        """Those of the first trials that do not continue yet, the first one first."""
-        for key in self._open:
-            if bisect_left(self._ranked, key) >= most:
-                return
-            yield key[-1]
 
     def place(self, trial_id: str) -> str:
         """A trial's value and rank, in words."""
@@ -168,25 +170,30 @@ class Rung:
 
     def state(self) -> dict[str, Any]:
         """Its state as JSON values."""
-        return {"values": dict(self.values), "promoted": list(self.promoted)}
+        return {"values": dict(self.values), "promoted": sorted(self.promoted)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore the result of `state` in a new rung."""
-        self.promoted = dict.fromkeys(state["promoted"])
+        self.promoted = set(state["promoted"])
         for trial_id, value in state["values"].items():
-            self.report(trial_id, value)
+            self.report(trial_id, value, None)
 
 
 class Rungs(dict[int, Rung]):
-    """Rungs by their epochs, the lowest first; the last one may be a trial's maximum."""
+    """Rungs by their epochs, the lowest first."""
 
     def __init__(self, rungs: Iterable[Rung]) -> None:
         super().__init__((rung.epoch, rung) for rung in rungs)
-
-    @property
-    def end(self) -> int:
+        self.end = max(self, default=0)
         """The highest epoch."""
-        return max(self)
+
+    def decided(self, trial_id: str, epoch: int, value: float) -> Decision | None:
+        """That a trial continues where nothing is decided, or was before; None where it is to be decided."""
+        if (rung := self.get(epoch)) is None:
+            return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
+        if trial_id not in rung.values:
+            return None
+        return Decision("continue", f"rung {epoch} was decided before: {rung.place(trial_id)}", rung=epoch)
 
     def newest(self, trial_id: str) -> Rung | None:
         """The highest rung at which a trial reported."""
@@ -209,48 +216,29 @@ class Rungs(dict[int, Rung]):
 
 
 @dataclass(frozen=True)
-class ASHA(RungSettings):
+class ASHA(GivenRungSettings):
     """Asynchronous successive halving (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
 
     The variant that stops and never promotes, with one bracket, like Ray's AsyncHyperBandScheduler: at each rung a
     trial continues if its value is at least the cutoff, the best 1/reduction_factor quantile of the values that were
     reported at that rung before. The first trial at a rung continues.
-
-    Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1.
-        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
-            continues there; at least 1.01.
     """
 
     title: ClassVar[str] = "ASHA"
     kind: Literal["asha"] = field(default="asha", repr=False)
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        return _ASHA(self.rungs(context.epochs), self.reduction_factor, context.mode)
+        return Stopping(Rung(epoch, context.mode, self.factor) for epoch in self.rungs(context.epochs)[:-1])
 
 
-class _ASHA(Scheduler):
-    def __init__(self, at: Sequence[int], reduction_factor: float, mode: Mode) -> None:
-        self._rungs = Rungs(Rung(epoch, mode) for epoch in at)
-        self._factor, self._mode = reduction_factor, mode
+class Stopping(Scheduler):
+    """Stops trials at rungs."""
 
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
-        rung = self._rungs.get(epoch)
-        if rung is None:
-            return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
-        if trial_id in rung.values:
-            before = rung.values[trial_id]
-            return Decision("continue", f"rung {epoch} was decided before, with {before:.6g}", rung=epoch)
-        count, cutoff = len(rung.values), rung.quantile(self._factor)
-        rung.report(trial_id, value)
-        if cutoff is None:
-            return Decision("continue", f"{value:.6g} is the first value at rung {epoch}", rung=epoch)
-        earlier = "one earlier value" if count == 1 else f"{count} earlier values"
-        border = f"{cutoff:.6g}, the cutoff for the best 1/{self._factor:g} of {earlier} at rung {epoch}"
-        if value < cutoff if self._mode == "max" else value > cutoff:
-            misses = "is below" if self._mode == "max" else "is above"
-            return Decision("stop", f"{value:.6g} {misses} {border}", rung=epoch, cutoff=cutoff)
-        return Decision("continue", f"{value:.6g} reaches {border}", rung=epoch, cutoff=cutoff)
+    def __init__(self, own: Iterable[Rung]) -> None:
+        self._rungs = Rungs(own)
+
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
+        return self._rungs.decided(trial_id, epoch, value) or self._rungs[epoch].compared(trial_id, value, values)
 
     def state(self) -> dict[str, Any]:
         return {"rungs": self._rungs.state()}
@@ -260,18 +248,13 @@ class _ASHA(Scheduler):
 
 
 @dataclass(frozen=True)
-class PromotingASHA(MeasuredRungSettings):
+class PromotingASHA(RungSettings):
     """Asynchronous successive halving as first published (Li et al. 2020, algorithm 2): it pauses and promotes.
 
     A trial is paused at each rung. A free worker takes the best trial of the highest rung that is among the best
     1/reduction_factor there and has not continued yet, or else a new one. A trial that improves late is not lost: it
     continues from its checkpoint once it is among the best. In addition to the paper, because a study has a limited
     number of trials: if no trial would reach its end, the best of the highest rung continues to it.
-
-    Args:
-        grace_period: Epochs of the first rung, which every trial gets; at least 1. By default 6% of the maximum.
-        reduction_factor: Each rung has this many times the epochs of the rung before, and about one in this many trials
-            continues there; at least 1.01. By default 3.5.
     """
 
     title: ClassVar[str] = "ASHA that pauses and promotes"
@@ -279,17 +262,14 @@ class PromotingASHA(MeasuredRungSettings):
     kind: Literal["promoting-asha"] = field(default="promoting-asha", repr=False)
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        own = [Rung(epoch, context.mode) for epoch in (*self.rungs(context.epochs), context.epochs)]
-        return Promoting(own, self.factor, context)
+        return Promoting([Rung(epoch, context.mode, self.factor) for epoch in self.rungs(context.epochs)], context)
 
 
 class Promoting(Scheduler):
-    """Promotes trials from rung to rung; the last one is a trial's maximum."""
+    """Promotes trials from rung to rung."""
 
-    def __init__(self, own: Sequence[Rung], factor: float, context: SchedulerContext) -> None:
-        self._rungs = Rungs(own)
-        self._end = self._rungs.end
-        self._factor, self._trials = factor, context.trials
+    def __init__(self, own: Sequence[Rung], context: SchedulerContext) -> None:
+        self._rungs, self._factor, self._trials = Rungs(own), own[0].factor, context.trials
         self._added = 0
         self._running: set[str] = set()
         self._held: set[str] = set()
@@ -303,12 +283,21 @@ class Promoting(Scheduler):
         self._running.add(trial_id)
         self._ended_early.discard(trial_id)
 
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
-        return self._reported(trial_id, epoch, value, value)
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
+        if (before := self._rungs.decided(trial_id, epoch, value)) is not None:
+            return before
+        rung = self._rungs[epoch]
+        rung.report(trial_id, value, values)
+        if epoch == self._rungs.end:
+            self._held.discard(trial_id)
+            return Decision("continue", f"{rung.place(trial_id)}, the last")
+        self._running.discard(trial_id)
+        self._held.add(trial_id)
+        return Decision("pause", f"{rung.place(trial_id)}; waits to be among the best 1/{self._factor:g}", rung=epoch)
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._running.discard(trial_id)
-        if completed and trial_id not in self._rungs[self._end].values:
+        if completed and trial_id not in self._rungs[self._rungs.end].values:
             self._ended_early.add(trial_id)
 
     def limit_trials(self, trials: int) -> None:
@@ -316,7 +305,7 @@ class Promoting(Scheduler):
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
-        self._running = {trial_id for trial_id in self._running if trial_id not in candidates}
+        self._running.difference_update(candidates)
         if not self._held.issuperset(candidates):
             free = set(candidates) - self._held
             return Selection(min(free, key=draw_order), "the earliest of those that no rung has paused")
@@ -348,20 +337,6 @@ class Promoting(Scheduler):
         reported = {trial_id for rung in self._rungs.values() for trial_id in rung.values}
         self._held = {trial_id for trial_id in reported if self._rungs.hold(trial_id)}
 
-    def _reported(self, trial_id: str, epoch: int, value: float, values: Any) -> Decision:
-        rung = self._rungs.get(epoch)
-        if rung is None:
-            return Decision("continue", f"{value:.6g} at epoch {epoch}, where nothing is compared")
-        if trial_id in rung.values:
-            return Decision("continue", f"rung {epoch} was decided before: {rung.place(trial_id)}", epoch)
-        rung.report(trial_id, values)
-        if epoch == self._end:
-            self._held.discard(trial_id)
-            return Decision("continue", f"{rung.place(trial_id)}, the last")
-        self._running.discard(trial_id)
-        self._held.add(trial_id)
-        return Decision("pause", f"{rung.place(trial_id)}; waits to be among the best 1/{self._factor:g}", rung=epoch)
-
     def _open(self) -> Sequence[Rung]:
         """The rungs that trials may be promoted to, and the first, from below."""
         return list(self._rungs.values())
@@ -373,7 +348,7 @@ class Promoting(Scheduler):
 
     def _promote_one_to_end(self, waiting: Collection[str]) -> Selection | None:
         """The best of the highest rung, if no trial would otherwise reach its end."""
-        if self._running or self._added < self._trials or self._rungs[self._end].values:
+        if self._running or self._added < self._trials or self._rungs[self._rungs.end].values:
             return None
         for rung in reversed(self._rungs.values()):
             for trial_id in rung.ranking:
@@ -389,7 +364,5 @@ class Promoting(Scheduler):
         if rung is None:
             return Decision("stop", "it has reached no rung, and was not chosen")
         cut = math.floor(len(rung.values) / self._factor)
-        cutoff = rung.value_at(cut - 1) if cut else None
-        missed = f"{cut} continue" if cut > 1 else "one continues" if cut else "too few for any to continue"
-        reason = f"{rung.place(trial_id)}, of which {missed}; no other trial is left to train"
-        return Decision("stop", reason, rung=rung.epoch, cutoff=cutoff)
+        reason = f"{rung.place(trial_id)}, of which the first {cut} continue; no other trial is left to train"
+        return Decision("stop", reason, rung=rung.epoch, cutoff=rung.value_at(cut - 1) if cut else None)

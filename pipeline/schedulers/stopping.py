@@ -7,8 +7,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from pipeline.errors import Fault
-from pipeline.schedulers.base import Decision, Scheduler, SchedulerContext, SchedulerSettings, beyond_maximum
+from pipeline.schedulers.base import (
+    Decision,
+    ObjectiveValues,
+    Scheduler,
+    SchedulerContext,
+    SchedulerSettings,
+)
 from pipeline.space import Count
 
 
@@ -27,14 +32,8 @@ class FIFO(SchedulerSettings):
 
 
 class _FIFO(Scheduler):
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         return Decision("continue", "FIFO stops no trial early")
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,6 @@ class MedianStopping(SchedulerSettings):
     min_samples_required: Count = 3
     kind: Literal["median"] = field(default="median", repr=False)
 
-    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        return beyond_maximum("grace_period", self.grace_period, epochs)
-
     def next_milestone(self, epoch: int, epochs: int) -> int:
         # A running mean needs every epoch.
         return epoch + 1
@@ -74,7 +70,7 @@ class _Median(Scheduler):
         # The running means at each epoch in order: the median is in the middle.
         self._means: dict[int, list[float]] = {}
 
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         curve = self._curves.setdefault(trial_id, [])
         if epoch <= len(curve):
             return Decision("continue", f"epoch {epoch} was decided before")
@@ -99,7 +95,7 @@ class _Median(Scheduler):
         return Decision("continue", f"{own}, reaches {border}", cutoff=cutoff)
 
     def state(self) -> dict[str, Any]:
-        return {"curves": {trial_id: list(curve) for trial_id, curve in self._curves.items()}}
+        return {"curves": {trial_id: [*curve] for trial_id, curve in self._curves.items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._curves = {trial_id: list(curve) for trial_id, curve in state["curves"].items()}

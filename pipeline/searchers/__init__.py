@@ -2,36 +2,22 @@
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from pipeline.searchers.base import EarlierStudy, History, Observation, RaySearch, SearcherSettings, Suggestion
-from pipeline.searchers.cma import CMASearch
-from pipeline.searchers.curve_model import curve_of, thinned
-from pipeline.searchers.curves import CurveSearch
-from pipeline.searchers.gp import GPSearch
-from pipeline.searchers.optuna_samplers import MOTPESearch, NSGA2Search, TPESearch
-from pipeline.searchers.simple import GridSearch, RandomSearch, SobolSearch
+from pipeline.searchers.base import (
+    History as History,
+    Observation as Observation,
+    RaySearch as RaySearch,
+    SearcherSettings as SearcherSettings,
+    Suggestion as Suggestion,
+)
+from pipeline.searchers.cma import CMASearch as CMASearch
+from pipeline.searchers.curves import CurveSearch as CurveSearch, GPSearch as GPSearch
+from pipeline.searchers.optuna_samplers import (
+    MOTPESearch as MOTPESearch,
+    NSGA2Search as NSGA2Search,
+    TPESearch as TPESearch,
+)
+from pipeline.searchers.simple import GridSearch as GridSearch, RandomSearch as RandomSearch, SobolSearch as SobolSearch
 from pipeline.space import any_settings, kind_of
-
-__all__ = [
-    "SEARCHERS",
-    "AnySearcher",
-    "CMASearch",
-    "CurveSearch",
-    "EarlierStudy",
-    "GPSearch",
-    "GridSearch",
-    "History",
-    "MOTPESearch",
-    "NSGA2Search",
-    "Observation",
-    "RandomSearch",
-    "RaySearch",
-    "SearcherSettings",
-    "SobolSearch",
-    "Suggestion",
-    "TPESearch",
-    "curve_of",
-    "thinned",
-]
 
 _ALL: tuple[type[SearcherSettings], ...] = (
     CMASearch,

@@ -1,23 +1,25 @@
 """The protocol of searchers: settings that a user writes, the draw, and what it learns from.
 
-A draw is a function of the seed, the config's number and earlier observations. Grid, random and Sobol search use only
-the first two, so that config i does not depend on the number of workers, on earlier trials, or on a resume. The others
-learn. They have no state either, because a study keeps its observations: a resumed study draws the configs that it
-would have drawn without the interruption.
+A draw is a function of the seed, the config's number and earlier observations. It has no state: a study keeps its
+observations, so a resumed study draws the configs that it would have drawn without the interruption. Grid, random and
+Sobol search use only the first two, so that config i does not depend on the number of workers or on earlier trials.
 """
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, overload
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import ConfigDict, Field
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import STRICT_CONFIG, Config, OpenSettings, Switch, walk
+from pipeline.space import STRICT_CONFIG, Config, Cube, OpenSettings, Switch, walk
+
+AnySpace: TypeAlias = Mapping[str, Any]
 
 LARGEST_LOSS = 1e100
 """Larger losses count as this one in a Gaussian process: their squares would overflow."""
@@ -41,19 +43,14 @@ class Observation:
     milestone_values: Sequence[tuple[int, Sequence[float], float]] = ()
 
     @cached_property
-    def derived(self) -> dict[Hashable, Any]:
-        """What searchers have computed from it, by what it is, so that each draw does not compute it again."""
-        return {}
-
-    @cached_property
-    def of_config(self) -> dict[Hashable, Any]:
-        """As `derived`, what depends on its config alone: another observation of the trial has it, too."""
+    def cache(self) -> dict[Hashable, Any]:
+        """What searchers have computed from it, so that each draw does not compute it again."""
         return {}
 
     def with_fields(self, **fields: Any) -> Self:
-        """Another observation of the same config."""
+        """Another observation of the same config, with the same cache."""
         other = replace(self, **fields)
-        other.__dict__["of_config"] = self.of_config
+        other.__dict__["cache"] = self.cache
         return other
 
     @property
@@ -64,44 +61,27 @@ class Observation:
         return self.curve[-1][0] if self.curve else 0
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierStudy:
-    """A study before this one, from which a searcher learns."""
+class History(list[Observation]):
+    """The observations of a study in the order of its trials, from which some are chosen without looking at all."""
 
-    name: str
-    observations: Sequence[Observation]
-
-
-class History(Sequence[Observation]):
-    """The observations of a study in the order of its trials, from which some are chosen without looking at all.
-
-    Only its content counts, not how it came about.
-    """
-
-    def __init__(self, observations: Iterable[Observation] = (), earlier: Sequence[EarlierStudy] = ()) -> None:
-        self.earlier = earlier
-        self._all: list[Observation] = []
+    def __init__(self, observations: Iterable[Observation] = ()) -> None:
+        super().__init__()
         self._ranked: list[tuple[float, float, int]] = []
         self._open: set[int] = set()
         for one in observations:
             self.append(one)
 
-    @classmethod
-    def of(cls, observations: Iterable[Observation]) -> "History":
-        """A history of observations; themselves if they are one."""
-        return observations if isinstance(observations, cls) else cls(observations)
-
     def append(self, one: Observation) -> None:
         """Add the observation of a new trial."""
-        self._all.append(one)
-        self._enter(len(self._all) - 1)
+        super().append(one)
+        self._enter(len(self) - 1)
 
     def replace(self, number: int, one: Observation) -> None:
         """Replace the observation of a trial that has trained further."""
         if (key := self._key(number)) is not None:
             del self._ranked[bisect_left(self._ranked, key)]
         self._open.discard(number)
-        self._all[number] = one
+        self[number] = one
         self._enter(number)
 
     def chosen(self, *, best: int = 0, newest: int = 0, most: int = MAX_OBSERVATIONS) -> list[Observation]:
@@ -110,9 +90,9 @@ class History(Sequence[Observation]):
         Those of running trials are always among them, because no similar config is tried at the same time. If these are
         more than three quarters of `most`, a quarter of `most` is added, evenly from the best trial to the worst.
         """
-        count = len(self._all)
+        count = len(self)
         if count <= most:
-            return list(self._all)
+            return list(self)
         numbers = {number for *_, number in self._ranked[:best]} | set(range(count - newest, count)) | self._open
         left = max(0, most - len(numbers))
         numbers.update(np.linspace(0, count - 1, left).astype(int).tolist())
@@ -120,33 +100,26 @@ class History(Sequence[Observation]):
             # They leave little place to others, and the best alone do not show where configs are poor.
             places = np.linspace(0, len(self._ranked) - 1, min(most // 4, len(self._ranked))).astype(int)
             numbers.update(self._ranked[place][-1] for place in places.tolist())
-        return [self._all[number] for number in sorted(numbers)]
+        return [self[number] for number in sorted(numbers)]
 
     def _enter(self, number: int) -> None:
-        if self._all[number].state == "open":
+        if self[number].state == "open":
             self._open.add(number)
         if (key := self._key(number)) is not None:
             insort(self._ranked, key)
 
     def _key(self, number: int) -> tuple[float, float, int] | None:
         """The rank of a trial; None without a loss."""
-        one = self._all[number]
+        one = self[number]
         return None if one.state != "known" or one.loss is None else (-one.reach, one.loss, number)
 
-    def __len__(self) -> int:
-        return len(self._all)
 
-    def __iter__(self) -> Iterator[Observation]:
-        return iter(self._all)
-
-    @overload
-    def __getitem__(self, index: int) -> Observation: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Observation]: ...
-
-    def __getitem__(self, index: int | slice) -> Observation | list[Observation]:
-        return self._all[index]
+def units_of(cube: Cube, tried: Sequence[Observation]) -> npt.NDArray[np.float64]:
+    """The places of observations in a cube, each computed once: that of a listed or a quantised value takes time."""
+    missing = [one for one in tried if (kept := one.cache.get("unit")) is None or kept[0] is not cube.space]
+    for one, unit in zip(missing, cube.units([one.config for one in missing]), strict=True):
+        one.cache["unit"] = cube.space, unit
+    return np.array([one.cache["unit"][1] for one in tried]).reshape(len(tried), cube.sides)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,55 +147,34 @@ class SearcherSettings:
     learns: ClassVar[bool] = False
     """Whether its draws depend on earlier trials."""
 
-    learns_from_studies: ClassVar[bool] = False
-    """Whether its draws depend on the trials of earlier studies, if the job names some."""
-
     every_objective: ClassVar[bool] = False
     """Whether it learns from all objectives and their bounds, and not from the first one alone."""
 
-    def faults(self, space: Mapping[str, Any]) -> list[Fault]:
+    def faults(self, space: AnySpace) -> list[Fault]:
         """What makes this searcher unfit for a space; empty if it fits."""
         return []
 
-    def size(self, space: Mapping[str, Any]) -> int | None:
+    def size(self, space: AnySpace) -> int | None:
         """The number of configs that can be drawn; None if it is infinite."""
         return None
 
-    def number_of(self, space: Mapping[str, Any], config: Config) -> int | None:
-        """The number of the draw that returns a config, if each config is drawn once; None if that is unknown."""
-        return None
-
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
-        """Draw a config of a study.
+    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
+        """Draw a config of a study, with a reason.
 
         Args:
             space: The space.
             seed: The study's seed.
             index: The number of the config, from 0.
-            observations: What was tried, in the order of the trials.
-
-        Returns:
-            The config. One that learns draws as `suggest`, for the last epoch that any trial has reached.
-        """
-        before = list(observations)
-        last = max((epoch for one in before for epoch, _ in one.curve), default=1)
-        return self.suggest(space, seed=seed, index=index, observations=before, epochs=last).config
-
-    def suggest(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
-    ) -> Suggestion:
-        """Draw a config of a study, with a reason. A subclass has its own `draw` or `suggest`.
-
-        Args:
-            space: The space.
-            seed: The study's seed.
-            index: The number of the config, from 0.
-            observations: What was tried, in the order of the trials.
+            history: What was tried, in the order of the trials.
             epochs: The maximum epochs of a trial.
         """
-        return Suggestion(self.draw(space, seed=seed, index=index, observations=observations))
+        raise NotImplementedError
+
+    def draw(self, space: AnySpace, *, seed: int, index: int, observations: Iterable[Observation] = ()) -> Config:
+        """Draw a config as `suggest`, for the last epoch that any trial has reached."""
+        history = History(observations)
+        last = max((epoch for one in history for epoch, _ in one.curve), default=1)
+        return self.suggest(space, seed=seed, index=index, history=history, epochs=last).config
 
 
 def draw_generator(seed: int, index: int) -> np.random.Generator:
@@ -247,22 +199,12 @@ class RaySearch(SearcherSettings):
     kind: Annotated[str, Field(strict=True, pattern=r"^ray\.tune\.search(\.[A-Za-z_]\w*)+$")]
     settings: OpenSettings = field(default_factory=dict)
 
-    def faults(self, space: Mapping[str, Any]) -> list[Fault]:
-        """Names the switches, which Ray's spaces do not have."""
-        switches = [parameter.path for parameter in walk(space) if isinstance(parameter.domain, Switch)]
-        if not switches:
-            return []
-        found = ", ".join(switches)
-        allowed = f"Ray's searchers do not support Switch, and the space has {found}; random, sobol, tpe and gp do"
-        return [Fault("searcher", self.kind, allowed)]
+    def faults(self, space: AnySpace) -> list[Fault]:
+        switches = ", ".join(parameter.path for parameter in walk(space) if isinstance(parameter.domain, Switch))
+        allowed = f"Ray's searchers do not support Switch, and the space has {switches}; random, sobol, tpe and gp do"
+        return [Fault("searcher", self.kind, allowed)] if switches else []
 
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
-        """Refuse to draw: the driver of a study that trains uses the class itself.
-
-        Raises:
-            InvalidJob: Always.
-        """
+    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
+        """Refuse to draw: the driver of a study that trains uses the class itself."""
         allowed = "must be one of tunepipe's own searchers if nothing is trained: random, tpe, …"
         raise InvalidJob("the job", [Fault("searcher", self.kind, allowed)])

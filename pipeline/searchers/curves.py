@@ -1,29 +1,34 @@
-"""Bayesian optimisation over whole learning curves: early epochs predict the value of a config at the last epoch."""
+"""Bayesian optimisation with a Gaussian process: over whole learning curves, or over configs at one epoch."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from pipeline.machine import one_thread
 from pipeline.searchers.base import (
     MAX_OBSERVATIONS,
-    EarlierStudy,
+    AnySpace,
     History,
     Observation,
     SearcherSettings,
     Suggestion,
     draw_generator,
+    units_of,
 )
-from pipeline.searchers.curve_model import CurveModel, curve_fit, curve_of
+from pipeline.searchers.curve_model import CurveModel, curve_of
 from pipeline.searchers.curve_process import Reals
-from pipeline.space import Config, Count, Cube, draw, drawn_parameters, key_of
-from pipeline.text import by_count, counted
+from pipeline.searchers.one_rung import EARLY, at_one_rung
+from pipeline.space import Config, Count, Cube, best_nearby, draw, drawn_parameters, key_of
 
 _RANDOM_EVERY = 4
 """Every fourth config is random, so that a wrong model is noticed."""
+
+_FEW_RUNNING = 8
+"""With more running trials, every fourth config of the search at one epoch is random: many are drawn before a wrong
+model is noticed."""
 
 _EVALUATED_AGAIN = 10
 """The number of candidates that are evaluated as configs: rounding moves integers away from their places."""
@@ -43,55 +48,25 @@ class CurveSearch(SearcherSettings):
 
     title: ClassVar[str] = "a Gaussian process over learning curves"
     learns: ClassVar[bool] = True
-    learns_from_studies: ClassVar[bool] = True
 
     startup: Count = 6
     candidates: Count = 400
 
     kind: Literal["curves"] = field(default="curves", repr=False)
 
-    def suggest(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation], epochs: int
-    ) -> Suggestion:
-        """A config by the process, with the improvement that it expects at the last epoch."""
-        rng, history = draw_generator(seed, index), History.of(observations)
+    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
+        rng = draw_generator(seed, index)
         before = history.chosen(best=MAX_OBSERVATIONS // 4, newest=MAX_OBSERVATIONS // 4)
         if index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
             return Suggestion(draw(space, rng, index), "Drawn at random, like every fourth config.")
-        if not drawn_parameters(space):
-            return Suggestion(draw(space, rng, index), "The only config of the space.")
-        valued = (one for one in before if curve_of(one, epochs))
-        few = len(list(islice(valued, self.startup))) < self.startup
-        so_far = f"fewer than {counted(self.startup, 'trial')} {by_count(self.startup, 'has', 'have')} a value"
-        if few and not history.earlier:
-            return Suggestion(draw(space, rng, index), f"Drawn at random: {so_far}.")
-        if few and index % 2:
-            # Values of configs that no earlier study has recommended show how much those studies help.
-            return Suggestion(draw(space, rng, index), f"Drawn at random, like every second config while {so_far}.")
-        if few and not any(self.factors(space, history, history.earlier, epochs)):
-            text = f"Drawn at random: {so_far}, and earlier studies do not count."
+        valued = sum(bool(curve_of(one, epochs)) for one in before)
+        if valued < self.startup or not drawn_parameters(space):
+            text = f"Drawn at random: trials with a value: {valued}, of the {self.startup} that the model needs."
             return Suggestion(draw(space, rng, index), text)
+        cube = Cube(space)
+        units = rng.random((self.candidates, cube.sides))
         with one_thread():
-            model = CurveModel(cube := Cube(space), before, history, history.earlier, epochs)
-            return _best(cube, model, before, epochs, rng.random((self.candidates, cube.sides)))
-
-    def factors(
-        self,
-        space: Mapping[str, Any],
-        observations: Iterable[Observation],
-        earlier: Sequence[EarlierStudy],
-        epochs: int,
-    ) -> list[float]:
-        """How much each earlier study counts, by what was tried: from 0, nothing, to 1, as much as the study's own.
-
-        Args:
-            space: The space.
-            observations: What was tried, in the order of the trials.
-            earlier: The earlier studies.
-            epochs: The maximum epochs of a trial.
-        """
-        with one_thread():
-            return curve_fit(Cube(space), History.of(observations), earlier, epochs).factors
+            return _best(cube, CurveModel(cube, before, history, epochs), before, epochs, units)
 
 
 def _best(cube: Cube, model: CurveModel, before: Sequence[Observation], epochs: int, units: Reals) -> Suggestion:
@@ -113,10 +88,52 @@ def _untried(configs: Iterable[Config], before: Iterable[Observation]) -> Iterat
     """The configs that were not tried, each once."""
     keys = set()
     for one in before:
-        if "key" not in one.of_config:
-            one.of_config["key"] = key_of(one.config)
-        keys.add(one.of_config["key"])
+        if "key" not in one.cache:
+            one.cache["key"] = key_of(one.config)
+        keys.add(one.cache["key"])
     for config in configs:
         if (key := key_of(config)) not in keys:
             keys.add(key)
             yield config
+
+
+@dataclass(frozen=True)
+class GPSearch(SearcherSettings):
+    """Models the objective over the space and draws the config with the largest expected improvement.
+
+    For few, expensive trials, up to some hundreds. It is the process of CurveSearch at one epoch (Snoek et al. 2012).
+    As long as trials are compared before their last epoch, every second config is drawn at random. Running trials
+    count with the loss that the process expects of them, a "kriging believer" (Ginsbourger et al. 2010). While more
+    than eight trials run, every fourth config is random.
+
+    Args:
+        startup: Number of configs that are drawn at random first, as in random search.
+        candidates: Number of configs among which the largest expected improvement is searched.
+    """
+
+    title: ClassVar[str] = "a Gaussian process"
+    learns: ClassVar[bool] = True
+
+    startup: Count = 8
+    candidates: Count = 1000
+
+    kind: Literal["gp"] = field(default="gp", repr=False)
+
+    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
+        learned = history.chosen(best=MAX_OBSERVATIONS // 2, newest=MAX_OBSERVATIONS // 2)
+        rng = draw_generator(seed, index)
+        before, early = at_one_rung(space, learned, epochs=epochs, startup=self.startup)
+        known = [one for one in before if one.state == "known"]
+        if len(known) < self.startup or not drawn_parameters(space):
+            return Suggestion(draw(space, rng, index))
+        if early and index % 2:
+            return Suggestion(draw(space, rng, index), EARLY)
+        if sum(one.state == "open" for one in before) > _FEW_RUNNING and index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
+            text = "Drawn at random, like every fourth config while many trials run."
+            return Suggestion(draw(space, rng, index), text)
+        at_end, cube = [one.with_fields(curve=(), ended=True) for one in before], Cube(space)
+        best = sorted(known, key=lambda one: one.loss or 0.0)[:4]
+        with one_thread():
+            model = CurveModel(cube, at_end, at_end, epochs, one_epoch=True)
+            config = best_nearby(cube, units_of(cube, best), model.gains, candidates=self.candidates, rng=rng)
+            return Suggestion(config, model.reason(cube.points(cube.units([config])), epochs))

@@ -1,22 +1,18 @@
 """Searchers that do not learn: random, grid and Sobol search."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pipeline.errors import Fault
-from pipeline.searchers.base import Observation, SearcherSettings, draw_generator
+from pipeline.searchers.base import AnySpace, History, SearcherSettings, Suggestion, draw_generator
 from pipeline.space import (
-    Config,
     CountableDomain,
     combination,
     combinations,
     compose,
     draw,
     drawn_parameters,
-    number_of,
 )
-from pipeline.text import by_count
 
 _BITS = 32
 
@@ -28,10 +24,8 @@ class RandomSearch(SearcherSettings):
     title: ClassVar[str] = "random search"
     kind: Literal["random"] = field(default="random", repr=False)
 
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
-        return draw(space, draw_generator(seed, index), index)
+    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
+        return Suggestion(draw(space, draw_generator(seed, index), index))
 
 
 @dataclass(frozen=True)
@@ -45,28 +39,20 @@ class GridSearch(SearcherSettings):
     title: ClassVar[str] = "grid search"
     kind: Literal["grid"] = field(default="grid", repr=False)
 
-    def faults(self, space: Mapping[str, Any]) -> list[Fault]:
-        endless = [p.path for p in drawn_parameters(space) if not isinstance(p.domain, CountableDomain)]
-        if not endless:
-            return []
-        names, has = ", ".join(endless), by_count(len(endless), "has", "have")
+    def faults(self, space: AnySpace) -> list[Fault]:
+        endless = ", ".join(p.path for p in drawn_parameters(space) if not isinstance(p.domain, CountableDomain))
         allowed = (
-            f"grid search needs a finite number of values for every hyperparameter, and {names} {has} infinitely many: "
-            "use Grid, Choice, IntUniform, QUniform, or a fixed value"
+            f"grid search needs a finite number of values for every hyperparameter: use Grid, Choice, IntUniform, "
+            f"QUniform, or a fixed value for {endless}"
         )
-        return [Fault("searcher", self.kind, allowed)]
+        return [Fault("searcher", self.kind, allowed)] if endless else []
 
-    def size(self, space: Mapping[str, Any]) -> int | None:
+    def size(self, space: AnySpace) -> int | None:
         return combinations(space)
 
-    def number_of(self, space: Mapping[str, Any], config: Config) -> int:
-        return number_of(space, config)
-
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
+    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
         # After the last combination the first follows again.
-        return combination(space, index)
+        return Suggestion(combination(space, index))
 
 
 @dataclass(frozen=True)
@@ -80,16 +66,14 @@ class SobolSearch(SearcherSettings):
     title: ClassVar[str] = "Sobol search"
     kind: Literal["sobol"] = field(default="sobol", repr=False)
 
-    def draw(
-        self, space: Mapping[str, Any], *, seed: int, index: int, observations: Iterable[Observation] = ()
-    ) -> Config:
+    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
         from scipy.stats import qmc
 
         paths = [parameter.path for parameter in drawn_parameters(space)]
         if not paths:
-            return compose(space, lambda parameter: parameter.domain)
+            return Suggestion(dict(space))
         sequence = qmc.Sobol(len(paths), rng=seed, bits=_BITS)
         if index:  # SciPy 1.17 cannot fast-forward by 0.
             sequence.fast_forward(index)
         units = dict(zip(paths, sequence.random(1)[0].tolist(), strict=True))
-        return compose(space, lambda parameter: parameter.domain.from_unit(units[parameter.path]))
+        return Suggestion(compose(space, lambda parameter: parameter.domain.from_unit(units[parameter.path])))

@@ -9,7 +9,6 @@ from pipeline.results.views.table import Column, Table
 from pipeline.simulation.curves import CurveSource
 from pipeline.simulation.simulator import SimulationResult, simulate
 from pipeline.study import TuneJob
-from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
 from pipeline.text import duration, format_number
 
 
@@ -33,17 +32,13 @@ def forecast(
     curves: Callable[[TuneJob], CurveSource],
     *,
     repeats: int,
-    earlier: Sequence[EarlierTrials] = (),
 ) -> Iterator[Forecast]:
     """Simulate jobs with several numbers of workers, one after the other."""
     for job in jobs:
         seeded = [job.replaced({"seed": job.seed + number}) for number in range(repeats)]
         sources = [(each, curves(each)) for each in seeded]
         for count in workers:
-            results = [
-                simulate(each, source, count, earlier=earlier_studies(each, earlier)) for each, source in sources
-            ]
-            yield Forecast(job, count, results)
+            yield Forecast(job, count, [simulate(each, source, count) for each, source in sources])
 
 
 def forecast_table(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> Table:

@@ -1,7 +1,7 @@
 """A study simulated over learning curves, with a clock that jumps from one report to the next."""
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -10,7 +10,6 @@ from pipeline.engine.engine import Engine
 from pipeline.engine.messages import EpochRow, Report
 from pipeline.engine.reporting import ReportInterval
 from pipeline.engine.trial import Trial
-from pipeline.searchers import EarlierStudy
 from pipeline.simulation.curves import Curve, CurveSource
 from pipeline.study import TuneJob
 
@@ -50,15 +49,13 @@ def simulate(
     curves: CurveSource,
     workers: int,
     on_decision: Callable[[DecisionRow], None] | None = None,
-    *,
-    earlier: Sequence[EarlierStudy] = (),
 ) -> SimulationResult:
     """Simulate a study to its end.
 
     The decisions come from the code that a driver uses: which trial is drawn, stopped or promoted, and when the study
     ends. Workers report by the rule of real workers.
     """
-    return _Simulation(job, curves, workers, on_decision or (lambda _: None), earlier).run()
+    return _Simulation(job, curves, workers, on_decision or (lambda _: None)).run()
 
 
 @dataclass(slots=True)
@@ -78,10 +75,9 @@ class _Simulation:
         curves: CurveSource,
         workers: int,
         on_decision: Callable[[DecisionRow], None],
-        earlier: Sequence[EarlierStudy],
     ) -> None:
         self._job, self._curves, self._workers = job, curves, workers
-        self._engine = Engine(job, on_decision, lambda: self._now, earlier=earlier)
+        self._engine = Engine(job, on_decision, lambda: self._now)
         self._now = self._busy = 0.0
         self._progress: dict[str, _Progress] = {}
         self._idle = list(range(workers))

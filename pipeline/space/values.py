@@ -18,9 +18,6 @@ Value: TypeAlias = JsonValue
 Config: TypeAlias = dict[str, Value]
 """Drawn values by parameter name."""
 
-INT64 = 2**63
-"""Whole numbers are below this in size, so that they fit in a column of the tables."""
-
 LARGEST = 1e300
 """Larger bounds are refused, so that no sum or product of drawn values overflows."""
 
@@ -51,32 +48,27 @@ def leaves(value: Value) -> Iterator[Value]:
 
 
 def _value(value: Any, depth: int = 0) -> Value:
-    value = value.tolist() if isinstance(value, np.ndarray) else plain(value)
-    if isinstance(value, list | tuple | Mapping):
-        if depth == _DEEPEST:
-            raise ValueError(f"must be nested at most {_DEEPEST} deep")
-        if not isinstance(value, Mapping):
-            return [_value(inner, depth + 1) for inner in value]
-        if strange := [key for key in value if type(plain(key)) is not str]:
-            raise ValueError(f"must have text as keys, and {strange[0]!r:.40} is of type {type(strange[0]).__name__}")
-        return {str(_value(key)): _value(inner, depth + 1) for key, inner in value.items()}
-    if value is not None and type(value) not in (bool, int, float, str):
-        if hasattr(value, "from_unit"):
-            raise ValueError("must not contain a domain; the branches of a Switch may have domains")
-        what = f", and it holds a value of type {type(value).__name__}" if depth else ""
-        raise ValueError(
-            f"must be a JSON value (a number, text, true or false, null, or a list or an object of these){what}"
-        )
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("must hold finite numbers" if depth else "must be finite")
-    if isinstance(value, int) and not -INT64 <= value < INT64:
-        raise ValueError("must hold whole numbers that fit in 64 bits" if depth else "must fit in 64 bits")
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError("must be text that can be written as UTF-8") from None
-    return value  # type: ignore[no-any-return]
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if depth > _DEEPEST:
+        raise ValueError(f"must be nested at most {_DEEPEST} deep")
+    if isinstance(value, list | tuple):
+        return [_value(inner, depth + 1) for inner in value]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {str(_value(str(key))): _value(inner, depth + 1) for key, inner in value.items()}
+    if (value is None or type(value) in (bool, int, float, str)) and _is_storable(value):
+        return value  # type: ignore[no-any-return]
+    if hasattr(value, "from_unit"):
+        raise ValueError("must not contain a domain; the branches of a Switch may have domains")
+    raise ValueError(
+        "must be a JSON value: a finite number, a whole one of at most 64 bits, text in UTF-8, true or false, null, or "
+        f"a list or an object of these, with text as keys; found {value!r:.40} of type {type(value).__name__}"
+    )
+
+
+def _is_storable(value: Any) -> bool:
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return math.isfinite(value) if isinstance(value, float) else value is None or -(2**63) <= value < 2**63
 
 
 ReadValue: TypeAlias = Annotated[Value, PlainValidator(_value)]

@@ -6,8 +6,7 @@ epochs/         parts, or one file once compacted   checkpoints/ <trial>/<epoch>
 decisions/      as epochs/                          export/      the winner: model.keras, JSON and weights
 trials.parquet  derived, replaced as a whole        commands/    <id>.json: commands of users
 report.html     a page with pictures                files/       <trial>/: files of the trial's code,
-earlier.json    trials of the studies of                         <trial>.dropped.json: those that were deleted
-                `learn_from`, copied at the start
+                                                                 <trial>.dropped.json: those that were deleted
 
 `names` says whether a path can be a study's own. Nothing else in a study's folder is ever deleted or replaced, so a
 new file of the layout must be added there.
@@ -15,7 +14,6 @@ new file of the layout must be added there.
 
 import re
 
-EARLIER = "earlier.json"
 EXPORT = "export"
 WINNER = "export/winner.json"
 PROVENANCE = "export/provenance.json"
@@ -37,7 +35,7 @@ _MODULE = r"[^./][^/]*"
 _FILE = re.compile(
     "|".join(
         [
-            *map(re.escape, (STUDY, TRIALS, REPORT, EARLIER, *EXPORTED)),
+            *map(re.escape, (STUDY, TRIALS, REPORT, *EXPORTED)),
             rf"sessions/{_FOUR}\.(?:json|stop)",
             rf"{SOURCE}/(?:{_MODULE}/)*{_MODULE}\.py",
             rf"(?:epochs|decisions)/(?:part-{_FOUR}-{_SIX}|all-{_FOUR})\.parquet",
@@ -83,7 +81,7 @@ def checkpoint(trial: str, epoch: int) -> str:
 
 def is_beginning(path: str) -> bool:
     """Whether a file may exist in the folder of a study that has no study.json yet."""
-    return path in (TRIALS, EARLIER) or (names(path) and path.partition("/")[0] in ("sessions", SOURCE))
+    return path == TRIALS or (names(path) and path.partition("/")[0] in ("sessions", SOURCE))
 
 
 def checkpoint_of(path: str) -> tuple[str, int] | None:

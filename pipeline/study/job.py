@@ -51,9 +51,6 @@ from pipeline.text import counted
 FUNCTION_FIELDS = ("model", "function", "callbacks", "data")
 """The fields of a job that are functions, or may be."""
 
-MAX_STUDIES = 8
-"""The maximum number of studies to learn from: they share the points of a curve process."""
-
 
 def _by_name(known: Mapping[str, type]) -> BeforeValidator:
     """Accept a bare name, `asha`, or a class path where settings are wanted: the defaults of that kind."""
@@ -99,16 +96,13 @@ def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOAS
 def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | RandomSearch:
     """The searcher of a job that names none.
 
-    `curves` with the schedulers with which it was measured, and for a study that learns from others; `motpe`
-    with the schedulers that compare trials by all objectives; random draws with other schedulers, and for a space
-    with a grid, whose values they take in turn.
+    `curves` with the schedulers with which it was measured; `motpe` with those that compare trials by all objectives;
+    random draws with other schedulers, and for a space with a grid, whose values they take in turn.
     """
     domains = [parameter.domain for parameter in drawn_parameters(job.get("space", {}))]
     scheduler = job.get("scheduler")
     if scheduler is None or not domains or any(isinstance(domain, Grid) for domain in domains):
         return RandomSearch()
-    if job.get("learn_from"):
-        return CurveSearch()
     if _several_objectives(job):
         return MOTPESearch() if scheduler.every_objective else RandomSearch()
     return CurveSearch() if isinstance(scheduler, PromotingASHA | SuccessiveHalving) else RandomSearch()
@@ -132,8 +126,6 @@ class TuneJob(BaseModel):
         objectives: One or several metrics to optimise, with bounds. The first one decides which trial is best.
         start_with: Configs to try first. The searcher draws the hyperparameters that a config leaves out.
         start_from: Another study, StartFrom(study, top): its best configs are added to start_with at the start.
-        learn_from: Other studies, by name or folder, at most eight: CurveSearch(…) learns from their trials, too. The
-            weight of each study is learned.
         budget: When the study ends.
         scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, its name, or the path of a Ray Tune
             class. Default: see [Defaults](search.md#defaults).
@@ -171,12 +163,6 @@ class TuneJob(BaseModel):
     ]
     start_with: tuple[dict[StrictStr, ReadValue], ...] = ()
     start_from: StartFrom | None = None
-    learn_from: Annotated[
-        tuple[Annotated[StrictStr, Field(min_length=1)], ...],
-        BeforeValidator(_as_list),
-        Field(max_length=MAX_STUDIES),
-        AfterValidator(_each_once),
-    ] = ()
     budget: Budget = Budget()
     scheduler: Annotated[AnyScheduler, _by_name(SCHEDULERS)] = Field(default_factory=recommended_scheduler)
     searcher: Annotated[AnySearcher, _by_name(SEARCHERS)] = Field(default_factory=recommended_searcher)
@@ -394,21 +380,6 @@ def _starts_fit(job: TuneJob) -> Iterator[Fault]:
         yield Fault("start_with", f"{len(job.start_with)} configs", allowed)
 
 
-def _searcher_learns_from_studies(job: TuneJob) -> Iterator[Fault]:
-    if not job.learn_from:
-        return
-    found = ", ".join(job.learn_from)
-    if not job.searcher.learns_from_studies:
-        learning = " or ".join(name for name, kind in SEARCHERS.items() if kind.learns_from_studies)
-        allowed = (
-            f"must be left out with the searcher {job.searcher.kind}, which does not learn from other studies; "
-            f"--search {learning} does. --start-from tries the best configs of another study with any searcher"
-        )
-        yield Fault("learn_from", found, allowed)
-    if len(job.objectives) > 1:
-        yield Fault("learn_from", found, "must be left out with several objectives: it supports only one")
-
-
 def _weights_can_be_copied(job: TuneJob) -> Iterator[Fault]:
     function = as_function(job.function)
     if job.scheduler.exploits and function is not None and not takes_state(function):
@@ -459,7 +430,6 @@ _RULES: tuple[tuple[Callable[[TuneJob], Iterable[Fault]], set[str]], ...] = (
     (_bounds_leave_values, {"objectives"}),
     (_starts_fit, {"start_with", "space", "budget"}),
     (lambda job: job.searcher.faults(job.space), {"searcher", "space"}),
-    (_searcher_learns_from_studies, {"learn_from", "searcher", "objectives"}),
     (lambda job: job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials), {"scheduler", "budget"}),
     (lambda job: job.scheduler.space_faults(job.space), {"scheduler", "space"}),
     (_weights_can_be_copied, {"scheduler", "function"}),

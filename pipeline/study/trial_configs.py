@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.searchers import Observation, Suggestion
+from pipeline.searchers import History, Suggestion
 from pipeline.space import (
     Config,
     ParameterPath,
@@ -31,7 +31,7 @@ _MAX_DRAWS = 1000
 
 
 def suggestion_of_trial(
-    job: TuneJob, index: int, observations: Sequence[Observation], *, keys: Container[str], starts: Sequence[Config]
+    job: TuneJob, index: int, history: History, *, keys: Container[str], starts: Sequence[Config]
 ) -> Suggestion:
     """The config of trial number `index`, and why it was drawn; `keys` are those of the configs before."""
     if index < len(starts):
@@ -40,9 +40,7 @@ def suggestion_of_trial(
     number, seed = index - len(starts), _seed_of_draws(job)
 
     def drawn(from_seed: int) -> Suggestion:
-        return job.searcher.suggest(
-            job.space, seed=from_seed, index=number, observations=observations, epochs=job.budget.epochs
-        )
+        return job.searcher.suggest(job.space, seed=from_seed, index=number, history=history, epochs=job.budget.epochs)
 
     first = drawn(seed)
     unique = draws_each_config_once(job)
@@ -50,11 +48,10 @@ def suggestion_of_trial(
 
 
 def _seed_of_draws(job: TuneJob) -> int:
-    """The seed of draws. Studies before this one may have the same seed, so their names are included."""
-    names = [*([] if job.start_from is None else [job.start_from.study]), *job.learn_from]
-    if not names:
+    """The seed of draws. The study that this one starts from may have the same seed, so its name is included."""
+    if job.start_from is None:
         return job.seed
-    return int(np.random.default_rng([job.seed, *(zlib.crc32(name.encode()) for name in names)]).integers(2**31))
+    return int(np.random.default_rng([job.seed, zlib.crc32(job.start_from.study.encode())]).integers(2**31))
 
 
 def draws_each_config_once(job: TuneJob) -> bool:

@@ -144,10 +144,10 @@ def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
         for tried in studies:
             for size in sizes:
                 history = History(tried[:size])
-                searcher.suggest(space, seed=0, index=size, observations=history, epochs=1)
+                searcher.suggest(space, seed=0, index=size, history=history, epochs=1)
                 started = time.process_time()
                 for index in range(_DRAWS):
-                    searcher.suggest(space, seed=0, index=size + 4 * index, observations=history, epochs=1)
+                    searcher.suggest(space, seed=0, index=size + 4 * index, history=history, epochs=1)
                 costs[size] += 1000 * (time.process_time() - started) / _DRAWS / _STUDIES
         what = f"{name}, CPU per draw after {sizes[-1]:,} trials; after {sizes[0]:,}"
         figures.append(_growth(what, list(costs.values())))

@@ -174,8 +174,8 @@ _REFUSED = {
     "tpe": [{"startup": 0}, {"candidates": 1.5}, {"other": 1}],
     "curves": [{"startup": True}],
     "gp": [{"candidates": "9"}],
-    "cma": [{"population": 1}, {"spread": 0}, {"spread": 1.1}],
-    "nsga2": [{"population": 1}, {"crossover": -0.1}],
+    "cma": [{"population": 9}],
+    "nsga2": [{"population": 1}],
     "ray.tune.search": [{}],
     "ray.tune.schedulers.ASHAScheduler": [{}],
 }

@@ -194,8 +194,6 @@ def reconciled(
     }
     if _same_starts(job, saved):
         unchanged |= {"start_from": saved.start_from, "start_with": saved.start_with}
-    if not job.learn_from:
-        unchanged["learn_from"] = saved.learn_from
     # Another version of tunepipe, or another budget, may recommend others than those that the study began with.
     unchanged |= {name: getattr(saved, name) for name in job.recommended}
     job = job.replaced(unchanged).resolved(saved)

@@ -5,7 +5,7 @@ worker, `on_report` decides whether the trial continues, `beat` writes what is d
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from pipeline.engine.draws import Draw
@@ -22,7 +22,6 @@ from pipeline.notes import note
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
-from pipeline.study.earlier_trials import EarlierTrials, earlier_studies
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
 
@@ -38,7 +37,6 @@ class Session:
         *,
         build_scheduler: Callable[[SchedulerContext], Scheduler] | None = None,
         draw: Draw | None = None,
-        earlier: Sequence[EarlierTrials] = (),
         interrupts: Interrupts | None = None,
     ) -> None:
         self.job, self.recorder, self.lease, self._store = job, recorder, recorder.lease, store
@@ -49,7 +47,6 @@ class Session:
             session=self.lease.number,
             build=build_scheduler,
             draw=draw,
-            earlier=earlier_studies(job, earlier),
         )
         self.interrupts = interrupts
         self.hang_detection = HangDetection(job.resources)

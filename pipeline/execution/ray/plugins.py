@@ -17,7 +17,7 @@ from pipeline.engine.draws import Draw, Trials, own_draw, since
 from pipeline.engine.trial import Trial
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.cluster import logger_level, ray_environment
-from pipeline.schedulers import Decision, RayScheduler, Scheduler, SchedulerContext, Selection
+from pipeline.schedulers import Decision, ObjectiveValues, RayScheduler, Scheduler, SchedulerContext, Selection
 from pipeline.searchers import RaySearch, Suggestion
 from pipeline.space import Config, Domain, ListedDomain, ParameterPath, column_text, compose, config_value, plain
 from pipeline.study import TuneJob, layout
@@ -127,7 +127,7 @@ class _RayTuneScheduler(Scheduler):
     def start(self, trial_id: str) -> None:
         self._trials[trial_id].status = "RUNNING"
 
-    def on_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         """Decide after an epoch; the last epoch counts as the trial's end, as in Tune."""
         trial = self._trials[trial_id]
         if epoch <= trial.last_result.get(_TIME, 0):

@@ -36,15 +36,15 @@ def test_commands_take_the_same_options(command: str, names: set[str]) -> None:
 def test_options_are_changes_of_a_job_and_arguments_of_another_command() -> None:
     options = JobOptions({
         "trials": 3, "search": "grid", "gpus": 0.5, "seed": 0, "total_epochs": 9, "start_from": "/a",
-        "learn_from": ["/b", "/c"], "set_": ["space.lr=1", "budget.trials=5"], "from_": "optuna",
+        "set_": ["space.lr=1", "budget.trials=5"], "from_": "optuna",
     })  # fmt: skip
     assert options.changes == {
         "budget.trials": 5, "searcher": "grid", "resources.gpus": 0.5, "seed": 0, "budget.total_epochs": 9,
-        "start_from": {"study": "/a"}, "learn_from": ["/b", "/c"], "space.lr": 1,
+        "start_from": {"study": "/a"}, "space.lr": 1,
     }  # fmt: skip
     assert options.arguments == [
         *("--trials", "3", "--search", "grid", "--gpus", "0.5", "--seed", "0", "--total-epochs", "9"),
-        *("--start-from", "/a", "--learn-from", "/b", "--learn-from", "/c", "--set", "space.lr=1"),
+        *("--start-from", "/a", "--set", "space.lr=1"),
         *("--set", "budget.trials=5", "--from", "optuna"),
     ]
 

@@ -21,6 +21,13 @@ def curves(trials: int, seed: int, *, noise: float = 0.05) -> list[Curve]:
     ]
 
 
+def milestones_of(settings: SchedulerSettings, epochs: int) -> list[int]:
+    found = [0]
+    while found[-1] < epochs:
+        found.append(settings.next_milestone(found[-1], epochs))
+    return found[1:]
+
+
 def simulated(
     settings: SchedulerSettings, found: Sequence[Curve], epochs: int, mode: str = "max"
 ) -> tuple[dict[str, int], list[tuple[str, int, str]]]:

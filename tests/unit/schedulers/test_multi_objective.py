@@ -26,7 +26,7 @@ def test_the_front_is_promoted_and_spread() -> None:
     for number, (score, size) in enumerate([(0.5, 10), (0.7, 100), (0.69, 120), (0.9, 1000)]):
         scheduler.add(f"{number:04d}", {})
         scheduler.start(f"{number:04d}")
-        assert scheduler.on_objective_values(f"{number:04d}", 1, score, _values(score, size)).action == "pause"
+        assert scheduler.on_result(f"{number:04d}", 1, score, _values(score, size)).action == "pause"
     waiting = [f"{number:04d}" for number in range(4)]
     chosen = scheduler.choose(waiting)
     assert chosen is not None
@@ -42,14 +42,14 @@ def test_objective_values_go_through_json(settings: MOASHA | PromotingMOASHA) ->
     for number in range(4):
         first.add(f"{number:04d}", {})
         first.start(f"{number:04d}")
-        first.on_objective_values(f"{number:04d}", 1, number / 4, _values(number / 4, 2.0**number, number % 2))
+        first.on_result(f"{number:04d}", 1, number / 4, _values(number / 4, 2.0**number, number % 2))
     second.restore(json.loads(json.dumps(first.state(), allow_nan=False)))
     assert second.state() == first.state()
     last = ("0004", 1, 0.6, _values(0.6, 5))
     for scheduler in (first, second):
         scheduler.add("0004", {})
         scheduler.start("0004")
-    assert first.on_objective_values(*last) == second.on_objective_values(*last)
+    assert first.on_result(*last) == second.on_result(*last)
 
 
 _POINTS = st.integers(1, 4).flatmap(
@@ -107,7 +107,7 @@ def test_the_order_is_that_of_the_definition_after_each_new_point(
 ) -> None:
     rung = _rung(factor, len(points[0][0]))
     for number, (losses, violation) in enumerate(points):
-        rung.report(str(number), ObjectiveValues(losses, violation))
+        rung.report(str(number), 0.0, ObjectiveValues(losses, violation))
         _, order = _plain(points[: number + 1], factor)
         assert rung.ranking == [str(each) for each in order]
         assert [rung.rank(str(each)) for each in order] == list(range(number + 1))

@@ -1,9 +1,10 @@
-"""The curve search: its process, its points, its draws, and what it learns of earlier studies."""
+"""The searches by a Gaussian process: over learning curves, and over configs at one epoch."""
 
 import numpy as np
-from hypothesis import given, settings, strategies as st
+import pytest
+from hypothesis import given, strategies as st
 
-from pipeline.searchers import CurveSearch, EarlierStudy, History, Observation
+from pipeline.searchers import CurveSearch, GPSearch, History, Observation
 from pipeline.searchers.curve_process import CurveProcess, Points
 from pipeline.space import IntUniform, Switch, Uniform, draw
 
@@ -30,25 +31,6 @@ def test_the_gradient_is_that_of_finite_differences(seed, count):
         np.testing.assert_allclose(slope[place], found, rtol=1e-4, atol=1e-4 + 1e-7 * abs(value))
 
 
-def _of_studies(rng, count, studies):
-    at = points_of(rng, count)
-    return Points(at.x, at.t, at.trial, at.trial % (studies + 1))
-
-
-@settings(max_examples=25)
-@given(seed=st.integers(0, 2**31 - 1), count=st.integers(4, 25), studies=st.integers(1, 3))
-def test_the_gradient_with_earlier_studies_is_that_of_finite_differences(seed, count, studies):
-    rng, process = np.random.default_rng(seed), CurveProcess(GROUPS, studies)
-    at, y = _of_studies(rng, count, studies), rng.normal(size=count)
-    theta = process.prior + process.spread * rng.uniform(-2, 2, len(process.prior))
-    (value, slope), step = process.loss(theta, at, y), 1e-5
-    for place in range(len(theta)):
-        apart = step * np.eye(len(theta))[place]
-        found = (process.loss(theta + apart, at, y)[0] - process.loss(theta - apart, at, y)[0]) / (2 * step)
-        # A difference of two large numbers has no more digits.
-        np.testing.assert_allclose(slope[place], found, rtol=1e-4, atol=1e-4 + 1e-7 * abs(value))
-
-
 SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1), "s": Switch({"a": {}, "b": {"n": IntUniform(1, 4)}})}
 
 
@@ -68,7 +50,7 @@ def _observed(count, loss, space=SPACE):
 
 
 def _suggested(observations, index=40, space=SPACE, seed=0):
-    return CurveSearch().suggest(space, seed=seed, index=index, observations=observations, epochs=EPOCHS)
+    return CurveSearch().suggest(space, seed=seed, index=index, history=History(observations), epochs=EPOCHS)
 
 
 def _bowl(config, epoch):
@@ -105,18 +87,26 @@ def test_running_trials_are_predicted_and_not_drawn_again():
     assert min(apart) > 0.01
 
 
-def _drawn_after(earlier, own, index):
-    return _suggested(History(own, [EarlierStudy("other", earlier)]), index=index)
+_LINE = {"x": Uniform(0, 1)}
 
 
-def test_a_study_of_the_same_function_counts_and_one_that_misleads_does_not():
+def _tried(at, state="known"):
+    return [Observation({"x": x}, state, (x - 0.3) ** 2 if state == "known" else None) for x in at]
 
-    def opposite(config, epoch):
-        return -_bowl(config, epoch)
 
-    own = _observed(24, _bowl)
-    studies = [EarlierStudy("same", _observed(41, _bowl)), EarlierStudy("opposite", _observed(41, opposite))]
-    same, other = CurveSearch().factors(SPACE, own, studies, EPOCHS)
-    assert same > 0.5
-    assert other == 0
-    assert _drawn_after(studies[1].observations, own, 40) == _suggested(own, index=40)
+def _drawn(observations):
+    return GPSearch().draw(_LINE, seed=0, index=30, observations=observations)
+
+
+def test_it_looks_where_nothing_is_known():
+    at = [*np.linspace(0, 0.3, 10), *np.linspace(0.8, 1, 7)]
+    waves = [Observation({"x": float(x)}, "known", float(np.cos(30 * x))) for x in at]
+    assert 0.32 < float(_drawn(waves)["x"]) < 0.78
+
+
+@pytest.mark.parametrize(("busy", "other"), [(0.3, 0.8), (0.8, 0.3)])
+def test_it_draws_elsewhere_than_many_running_trials(busy, other):
+    valleys = {0.0: 1.0, 0.1: 0.5, 0.2: 0.0, 0.4: 0.0, 0.5: 0.6, 0.6: 0.5, 0.7: 0.0, 0.9: 0.0, 1.0: 0.5}
+    known = [Observation({"x": x}, "known", loss) for x, loss in valleys.items()]
+    running = _tried(np.linspace(busy - 0.1, busy + 0.1, 40).tolist(), "open")
+    assert abs(float(_drawn([*known, *running])["x"]) - other) < 0.1

@@ -6,28 +6,8 @@ import numpy as np
 import optuna
 import pytest
 
-from pipeline.searchers import SEARCHERS, Observation, RandomSearch, TPESearch
-from pipeline.space import Choice, Config, IntUniform, ListedDomain, LogUniform, Switch, Uniform, compose, draw
-
-_SPACE = {"x": Uniform(0, 1), "kind": Choice(["a", "b", "c"])}
-
-
-def _tried(count: int, state: Any = "known") -> list[Observation]:
-    configs = [RandomSearch().draw(_SPACE, seed=7, index=index) for index in range(count)]
-    return [Observation(config, state, float(config["x"]) + (config["kind"] != "b")) for config in configs]
-
-
-def test_it_draws_where_good_configs_are_dense() -> None:
-    drawn = [TPESearch().draw(_SPACE, seed=0, index=index, observations=_tried(40)) for index in range(20)]
-    assert sum(config["kind"] == "b" for config in drawn) > 14
-    assert sum(float(config["x"]) < 0.5 for config in drawn) > 14
-
-
-def test_a_failed_config_is_avoided() -> None:
-    tried = [Observation(one.config, "failed") if one.config["kind"] == "b" else one for one in _tried(60)]
-    drawn = [TPESearch().draw(_SPACE, seed=0, index=index, observations=tried) for index in range(20)]
-    assert sum(config["kind"] == "b" for config in drawn) < 4
-
+from pipeline.searchers import SEARCHERS, Observation
+from pipeline.space import Choice, Config, IntUniform, ListedDomain, LogUniform, Switch, compose, draw
 
 _DEEP = {
     "lr": LogUniform(1e-4, 1),
@@ -55,7 +35,7 @@ def _suggested_by_a_plain_study(space: Any, sampler: Any, known: Any) -> Config:
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("searcher", ["tpe", "motpe", "nsga2"])
 def test_a_draw_is_that_of_a_study_that_stores_the_trials_itself(
     monkeypatch: pytest.MonkeyPatch, searcher: str, seed: int

@@ -19,12 +19,9 @@ from pipeline.space import (
     combinations,
     conflicts,
     draw,
-    explored_space,
     fits,
     flat,
-    number_of,
     perturb,
-    walk,
 )
 
 _NESTED = {
@@ -66,10 +63,10 @@ def test_values_outside_of_the_space_do_not_fit(config: dict[str, Any]) -> None:
 
 
 @given(seed=st.integers(0, 999), names=st.sets(st.sampled_from(["lr", "schedule", "decay", "restarts", "period"])))
-def test_only_the_named_parameters_of_an_explored_space_change(seed: int, names: set[str]) -> None:
+def test_only_the_named_parameters_are_explored(seed: int, names: set[str]) -> None:
     rng = np.random.default_rng(seed)
     config = draw(_NESTED, rng)
-    explored = perturb(explored_space(_NESTED, config, dict.fromkeys(names)), config, rng, resample_probability=0.5)
+    explored = perturb(_NESTED, config, rng, names=names, resample_probability=0.5)
     assert fits(_NESTED, explored)
     assert {name for name in config if name in explored and explored[name] != config[name]} <= names
     assert (explored.keys() == config.keys()) or names & {"schedule", "restarts"}
@@ -93,21 +90,10 @@ def test_combinations_of_branches_follow_each_other() -> None:
     ]
     assert configs[5:] == [{**config, "width": 16} for config in configs[:5]]
     assert combination(space, 10) == configs[0]
-    assert [number_of(space, config) for config in configs] == list(range(10))
 
 
 def _either(one: Any, other: Any) -> dict[str, Any]:
     return {"s": Switch({"a": {"p": one}, "b": {"p": other}})}
-
-
-def test_walking_comes_to_every_parameter_with_its_condition() -> None:
-    space = {"x": 1, "s": Switch({"a": {"y": Uniform(0, 1), "t": Switch({"c": {"z": 2}})}, "b": {}})}
-    parameters = {parameter.path: parameter for parameter in walk(space)}
-    assert list(parameters) == ["x", "s", "s.a.y", "s.a.t", "s.a.t.c.z"]
-    assert parameters["s.a.t.c.z"].when == (("s", "a"), ("t", "c"))
-    assert parameters["s.a.t.c.z"].is_present({"s": "a", "t": "c"})
-    assert not parameters["s.a.t.c.z"].is_present({"s": "b"})
-    assert [parameter.name for parameter in parameters.values() if parameter.drawn] == ["s", "y", "t"]
 
 
 @pytest.mark.parametrize(
@@ -115,10 +101,9 @@ def test_walking_comes_to_every_parameter_with_its_condition() -> None:
     [
         (Uniform(0, 1), Uniform(0.5, 3), Uniform(0, 3)),
         (LogUniform(1, 2), LogUniform(0.1, 1), LogUniform(0.1, 2)),
-        (IntUniform(1, 4, log=True), IntUniform(0, 2), IntUniform(0, 4)),
-        (IntUniform(0, 12, step=4), IntUniform(6, 30, step=6), IntUniform(0, 30, step=2)),
-        (QUniform(0, 1, 0.5), QUniform(0, 2, 0.25), QUniform(0, 2, 0.25)),
-        (Normal(0, 1), Normal(6, 1), Normal(3, 2)),
+        (IntUniform(1, 4, step=2), IntUniform(0, 2, step=2), IntUniform(0, 4, step=2)),
+        (QUniform(0, 1, 0.5), QUniform(0, 2, 0.5), QUniform(0, 2, 0.5)),
+        (Normal(0, 1), Normal(0, 1), Normal(0, 1)),
         (Choice((1, 2)), Choice((2, 3)), Choice((1, 2, 3))),
         (1, 2, Choice((1, 2))),
         (1, 1, 1),
@@ -131,12 +116,18 @@ def test_a_name_of_several_branches_is_one_parameter(one: Any, other: Any, both:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(Uniform(0, 1), LogUniform(1, 2)), (Uniform(0, 1), 0.5), (1, "1"), (Choice((1, 2)), Choice((1.0,)))],
+    [
+        (Uniform(0, 1), LogUniform(1, 2)),
+        (Uniform(0, 1), 0.5),
+        (1, "1"),
+        (Choice((1, 2)), Choice((1.0,))),
+        (IntUniform(1, 4), IntUniform(1, 4, log=True)),
+        (Normal(0, 1), Normal(6, 1)),
+    ],
 )
 def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
     (fault,) = conflicts(_either(one, other))
     assert fault.field == "space.s.b.p"
-    assert fault.allowed.startswith("must have one kind in all branches, as space.s.a.p: ")
 
 
 @pytest.mark.parametrize(
@@ -149,5 +140,4 @@ def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
 )
 def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: str) -> None:
     (fault,) = conflicts(space)
-    assert fault.field == field
-    assert fault.allowed == f"must have another name: {other} may be present at the same time"
+    assert (fault.field, other in fault.allowed) == (field, True)

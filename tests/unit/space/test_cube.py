@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.space import Choice, Cube, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, draw, fits
-from pipeline.space.cube import best_nearby
+from pipeline.space import (
+    Choice,
+    Cube,
+    Grid,
+    IntUniform,
+    LogUniform,
+    Normal,
+    QUniform,
+    Switch,
+    Uniform,
+    best_nearby,
+    draw,
+    fits,
+)
 
 SPACE = {
     "lr": LogUniform(1e-4, 1),
@@ -28,19 +40,11 @@ SPACE = {
 
 
 @given(seed=st.integers(0, 2**31 - 1))
-def test_a_config_is_restored_from_its_point(seed):
-    cube, config = Cube(SPACE), draw(SPACE, np.random.default_rng(seed))
-    units = cube.units([config])
-    again = cube.config(np.nan_to_num(units[0], nan=0.5))
-    assert again.keys() == config.keys()
-    assert all(
-        again[name] == (pytest.approx(value) if isinstance(value, float) else value) for name, value in config.items()
-    )
-
-
-@given(seed=st.integers(0, 2**31 - 1))
-def test_any_place_is_a_config_of_the_space(seed):
+def test_configs_and_places_are_converted_to_each_other(seed):
     cube, rng = Cube(SPACE), np.random.default_rng(seed)
+    config = draw(SPACE, rng)
+    again = cube.config(np.nan_to_num(cube.units([config])[0], nan=0.5))
+    assert again == {name: pytest.approx(value) if type(value) is float else value for name, value in config.items()}
     for unit in rng.random((5, cube.sides)):
         config = cube.config(unit)
         assert fits(SPACE, config)
@@ -49,36 +53,26 @@ def test_any_place_is_a_config_of_the_space(seed):
         np.testing.assert_array_equal(cube.points(filled), cube.points(unit[None]))
 
 
-@given(seed=st.integers(0, 2**31 - 1), step=st.sampled_from([0.01, 0.3]))
-def test_rounded_places_and_neighbours_are_those_of_their_configs(seed, step):
-    cube, rng = Cube(SPACE), np.random.default_rng(seed)
-    configs = [draw(SPACE, rng) for _ in range(4)]
-    for places in (cube.rounded(rng.random((4, cube.sides))), cube.neighbours(cube.units(configs), step, rng)):
-        assert ((places >= 0) & (places <= 1)).all()
-        again = cube.points(cube.units([cube.config(place) for place in places]))
-        np.testing.assert_allclose(cube.points(places), again, atol=1e-9)
-
-
-@pytest.mark.parametrize("names", [set(SPACE), {"lr", "fixed", "c", "n", "m", "z"}])
-def test_places_within_a_part_of_a_space_are_those_of_its_configs(names, monkeypatch):
-    space = {name: domain for name, domain in SPACE.items() if name in names}
-    part = Cube({**space, "lr": LogUniform(1e-3, 1e-2), "m": 5, "z": 0.25})
-    places = np.random.default_rng(0).random((30, part.sides))
-    expected = Cube(space).units([part.config(place) for place in places])
-    composed, config = [], Cube.config
-    monkeypatch.setattr(Cube, "config", lambda cube, place: composed.append(place) or config(cube, place))
-    np.testing.assert_array_equal(Cube(space).units_within(part, places), expected)
-    assert len(composed) == (30 if "s" in names else 1)
+@given(seed=st.integers(0, 2**31 - 1), names=st.sampled_from([None, (), ("lr", "u", "g"), ("s", "z", "m")]))
+def test_places_are_those_of_their_configs_also_around_one(seed, names):
+    rng = np.random.default_rng(seed)
+    around = draw(SPACE, rng)
+    cube = Cube(SPACE, around, names)
+    for places in (cube.random(4, rng), cube.neighbours(cube.units([around] * 4), 0.3, rng)):
+        assert np.nanmin(places) >= 0
+        assert np.nanmax(places) <= 1
+        configs = [cube.config(place) for place in places]
+        np.testing.assert_allclose(cube.points(places), cube.points(cube.units(configs)), atol=1e-9)
+        for config in configs if names is not None else ():
+            inner = {"g", "inner", "h", "u", "q"} if config["s"] != around["s"] else set()
+            assert {name for name in around if name in config and config[name] != around[name]} <= {*names} | inner
+            assert config.keys() == around.keys() or "s" in names
 
 
 def test_the_best_config_nearby_is_better_than_all_candidates() -> None:
     cube, rng = Cube({"x": Uniform(0, 1)}), np.random.default_rng(0)
-    candidates = np.linspace(0, 1, 11)[:, None]
 
     def score(points):
         return -np.abs(points[:, 0] - 0.537)
 
-    found = best_nearby(cube, candidates, candidates[5:6], score, neighbours=50, rng=rng)
-    assert abs(found["x"] - 0.537) < 0.005
-    same = best_nearby(cube, candidates, candidates, lambda points: np.zeros(len(points)), neighbours=5, rng=rng)
-    assert same == {"x": 0.0}
+    assert abs(best_nearby(cube, np.array([[0.9]]), score, candidates=200, rng=rng)["x"] - 0.537) < 0.003

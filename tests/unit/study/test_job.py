@@ -60,7 +60,6 @@ def test_json_both_ways(fields):
 def test_one_objective_needs_no_list_and_settings_may_be_named():
     assert job(objectives={"metric": "val_loss", "mode": "min"}).objectives == (Objective("val_loss", "min"),)
     assert job(scheduler="pbt", searcher="random").scheduler == PBT()
-    assert job(learn_from="other", searcher="curves").learn_from == ("other",)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,6 @@ class Foreign:
         ({"objectives": Objective("v", "up")}, "objectives.0.mode", "'min' or 'max'"),
         ({"objectives": "v"}, "objectives.0", "Objective"),
         ({"objectives": [Objective("v", "max")] * 2}, "objectives", "v is there more than once"),
-        ({"learn_from": [str(n) for n in range(9)]}, "learn_from", "8"),
         ({"data": np.zeros((2, 1))}, "data", "function"),
         ({"sed": 1}, "sed", "did you mean seed?"),
         ({"trials": 3}, "trials", "trials is a field of Budget"),
@@ -139,8 +137,6 @@ class Foreign:
         ({"resources": Resources(gpus=1.5)}, "resources.gpus", "whole number"),
         ({"resources": Resources(gpus=2)}, "resources.strategy", "mirrored"),
         ({"objectives": [Objective("v", "max", at_least=2, at_most=1)]}, "objectives.0.at_least", "at_most"),
-        ({"learn_from": "first", "searcher": "tpe"}, "learn_from", "--search curves"),
-        ({"learn_from": "first", "objectives": SEVERAL, "searcher": "curves"}, "learn_from", "only one"),
         *(
             ({"space": {"batch_size": domain}}, "space.batch_size", "whole numbers")
             for domain in (0, True, Choice([32, 64.0]), IntUniform(0, 4))
@@ -202,7 +198,6 @@ def test_settings_that_fit_are_accepted(fields):
         ({"scheduler": FIFO()}, FIFO(), RandomSearch()),
         ({"scheduler": "halving"}, SuccessiveHalving(), CurveSearch()),
         ({"scheduler": "asha"}, ASHA(), RandomSearch()),
-        ({"scheduler": "asha", "learn_from": "first"}, ASHA(), CurveSearch()),
         ({"searcher": "tpe"}, PromotingASHA(), TPESearch()),
         ({"space": {"lr": 0.1}}, PromotingASHA(), RandomSearch()),
         ({"space": {"lr": LogUniform(1e-3, 1), "width": Grid([1, 2])}}, PromotingASHA(), RandomSearch()),

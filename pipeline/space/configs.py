@@ -1,0 +1,238 @@
+"""Spaces: their parameters, and configs, which are drawn, explored from another config, or counted through."""
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pipeline.errors import Fault
+from pipeline.space.domains import Choice, CountableDomain, Domain, Grid, Switch, listed_values
+from pipeline.space.values import Config, Value, key_of
+
+When: TypeAlias = tuple[tuple[str, str], ...]
+"""The switches above a parameter, the outermost first, and the branch of each."""
+
+_DEEPEST = 8
+
+
+class RandomStream(IntEnum):
+    """A number in the seeds of random generators, which keeps them apart from those of the searcher's draws.
+
+    Draw number `index` of a searcher has the generator of (seed, index). These numbers do not change: a study that
+    continues draws its configs again.
+    """
+
+    START_CONFIGS = 5
+    """With (seed, index), and the attempt after the first."""
+    FURTHER_CONFIGS = 6
+    """Replaces a draw that was tried, with (seed, draw) and the attempt; completes a user's config, with (seed,
+    checksum of the name)."""
+    POPULATION = 7
+    """With (seed, number of the exploit)."""
+    SYNTHETIC_CURVES = 11
+    """With (seed, index, segment); the landscape has (seed, 11), each additional objective (seed, 11, number)."""
+    FIRST_VALUES = 12
+    """The first values of a program's population, with (seed, index)."""
+    COMPARED_CONFIGS = 13
+    """Configs whose weights are compared before a study, with the seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterPath:
+    """A parameter and its path in a space."""
+
+    name: str
+    domain: Any
+    when: When = ()
+
+    @property
+    def path(self) -> str:
+        """Its dotted path as in `--set`, without `space.`: `schedule.exponential.decay`."""
+        return ".".join([*(part for pair in self.when for part in pair), self.name])
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is drawn, and not fixed."""
+        return isinstance(self.domain, Domain)
+
+    def is_present(self, config: Mapping[str, Value]) -> bool:
+        """Whether a config has the parameter."""
+        return all(config.get(switch) == branch for switch, branch in self.when)
+
+    def has_value(self, config: Mapping[str, Value]) -> bool:
+        """Whether a config has a value that the domain has, too; after a change of the space it may have none."""
+        return self.name in config and self.is_present(config) and bool(self.domain.contains(config[self.name]))
+
+
+def walk(space: Mapping[str, Any], when: When = ()) -> Iterator[ParameterPath]:
+    """Every parameter of a space, those of a switch's branches directly after it."""
+    for name, domain in space.items():
+        yield ParameterPath(name, domain, when)
+        if isinstance(domain, Switch):
+            for branch, inner in domain.branches.items():
+                yield from walk(inner, (*when, (name, branch)))
+
+
+def drawn_parameters(space: Mapping[str, Any]) -> list[ParameterPath]:
+    """Every parameter of a space that is drawn, those in branches included."""
+    return [parameter for parameter in walk(space) if parameter.drawn]
+
+
+def drawn_names(space: Mapping[str, Any]) -> list[str]:
+    """The names of all drawn parameters of a space, those in branches included, each once."""
+    return list(dict.fromkeys(parameter.name for parameter in drawn_parameters(space)))
+
+
+def flat(space: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter that a config may have, once: the parameters for which tables have columns."""
+    domains: dict[str, Any] = {}
+    for parameter in walk(space):
+        known = domains.get(parameter.name, parameter.domain)
+        joined = _joined(known, parameter.domain)
+        domains[parameter.name] = known if joined is None else joined
+    return domains
+
+
+def _joined(one: Any, other: Any) -> Any:
+    """A parameter of two branches as one, of the wider range or of the values of both; None if they differ in kind."""
+    first, second = listed_values(one), listed_values(other)
+    if first is not None and second is not None:
+        if type(one) is type(other) and key_of(first) == key_of(second):
+            return one
+        both = Choice(tuple({key_of(value): value for value in (*first, *second)}.values()))
+        return both if both.fault() is None else None
+    if one == other or type(one) is not type(other) or one.bounds is None:
+        return one if one == other else None
+    ends = {"low": min(one.low, other.low), "high": max(one.high, other.high)}
+    joined = replace(one, **ends)
+    return joined if replace(other, **ends) == joined else None
+
+
+def conflicts(space: Mapping[str, Any]) -> list[Fault]:
+    """The parameters that cannot be in one space together: they share a name at the same time, or differ in kind."""
+    faults = []
+    seen: dict[str, list[ParameterPath]] = {}
+    for parameter in walk(space):
+        if len(parameter.when) > _DEEPEST:
+            return [Fault(f"space.{parameter.path}", parameter.domain, f"must lie within at most {_DEEPEST} switches")]
+        for other in seen.setdefault(parameter.name, []):
+            if not any(dict(other.when).get(switch, branch) != branch for switch, branch in parameter.when):
+                allowed = f"must have another name: space.{other.path} may be present at the same time"
+            elif _joined(other.domain, parameter.domain) is None:
+                allowed = (
+                    f"must be of one kind in all branches, only with other ends: space.{other.path} is {other.domain!r}"
+                )
+            else:
+                continue
+            faults.append(Fault(f"space.{parameter.path}", parameter.domain, allowed))
+            break
+        seen[parameter.name].append(parameter)
+    return faults
+
+
+def fitting(space: Mapping[str, Any]) -> Callable[[Mapping[str, Value]], bool]:
+    """A function that returns whether a config is one of a space, as `fits` does; it walks through the space once."""
+    parameters = [(each, each.domain if each.drawn else Choice((each.domain,))) for each in walk(space)]
+
+    def one_of(config: Mapping[str, Value]) -> bool:
+        present = [(each.name, domain) for each, domain in parameters if each.is_present(config)]
+        return len(present) == len(config) and all(
+            name in config and domain.contains(config[name]) for name, domain in present
+        )
+
+    return one_of
+
+
+def fits(space: Mapping[str, Any], config: Mapping[str, Value]) -> bool:
+    """Whether a config is one of a space: it has exactly the present parameters, each with a value of its domain."""
+    return fitting(space)(config)
+
+
+def compose(space: Mapping[str, Any], pick: Callable[[ParameterPath], Value]) -> Config:
+    """A config in which `pick` chooses the value of each drawn parameter that is present."""
+    config: Config = {}
+    for parameter in walk(space):
+        if parameter.is_present(config):
+            config[parameter.name] = pick(parameter) if parameter.drawn else deepcopy(parameter.domain)
+    return config
+
+
+def draw(space: Mapping[str, Any], rng: np.random.Generator, index: int = 0) -> Config:
+    """Draw a config; parameters with a Grid take their values in turn, by the index."""
+    points = combination({name: domain for name, domain in space.items() if isinstance(domain, Grid)}, index)
+
+    def pick(parameter: ParameterPath) -> Value:
+        if not parameter.when and parameter.name in points:
+            return points[parameter.name]
+        return parameter.domain.draw(rng)  # type: ignore[no-any-return]
+
+    return compose(space, pick)
+
+
+def perturb(
+    space: Mapping[str, Any],
+    config: Mapping[str, Value],
+    rng: np.random.Generator,
+    *,
+    names: Collection[str] | None = None,
+    resample_probability: float,
+    factors: Sequence[float] = (1.2, 0.8),
+) -> Config:
+    """Explore around a config, as in population based training (Jaderberg et al. 2017, section 4.1.1).
+
+    Only the named parameters change; all without names.
+    """
+
+    def pick(parameter: ParameterPath) -> Value:
+        domain, known = parameter.domain, parameter.has_value(config)
+        if known and names is not None and parameter.name not in names:
+            return config[parameter.name]
+        if not known or rng.random() < resample_probability:
+            return domain.draw(rng)  # type: ignore[no-any-return]
+        return domain.perturb(config[parameter.name], factors[int(rng.integers(len(factors)))])  # type: ignore[no-any-return]
+
+    return compose(space, pick)
+
+
+def combinations(space: Mapping[str, Any]) -> int | None:
+    """The number of configs of a space; None if it is infinite because a real number is drawn."""
+    counts = [_count(domain) for domain in space.values()]
+    return None if None in counts else math.prod(count for count in counts if count is not None)
+
+
+def is_continuous(space: Mapping[str, Any]) -> bool:
+    """Whether every config of a space has a drawn real number, so that no two configs are equal."""
+    return any(_count(domain) is None and not isinstance(domain, Switch) for domain in space.values())
+
+
+def combination(space: Mapping[str, Any], index: int) -> Config:
+    """One of the configs of a space in which no real number is drawn."""
+    digits: dict[str, int] = {}
+    for name, domain in reversed(space.items()):  # type: ignore[call-overload]
+        index, digits[name] = divmod(index, _count(domain) or 1)
+    config: Config = {}
+    for name, domain in space.items():
+        digit = digits[name]
+        if isinstance(domain, Switch):
+            for branch, inner in domain.branches.items():
+                if digit < (size := combinations(inner) or 1):
+                    config |= {name: branch, **combination(inner, digit)}
+                    break
+                digit -= size
+        else:
+            config[name] = domain.nth(digit) if isinstance(domain, CountableDomain) else deepcopy(domain)
+    return config
+
+
+def _count(domain: Any) -> int | None:
+    """Number of values of a parameter, those in branches included; None if it is infinite."""
+    if isinstance(domain, Switch):
+        counts = [combinations(inner) for inner in domain.branches.values()]
+        return None if None in counts else sum(count for count in counts if count is not None)
+    if isinstance(domain, CountableDomain):
+        return domain.count
+    return None if isinstance(domain, Domain) else 1
