@@ -12,29 +12,12 @@ if TYPE_CHECKING:
         from_optuna as from_optuna,
         from_ray_tune as from_ray_tune,
     )
-    from pipeline.datasets.base import (
-        Dataset as Dataset,
-        Split as Split,
-    )
-    from pipeline.errors import (
-        TunepipeError as TunepipeError,
-        UserError as UserError,
-    )
-    from pipeline.execution.check import (
-        check as check,
-    )
-    from pipeline.execution.models import (
-        load_model as load_model,
-        load_state as load_state,
-        rerun as rerun,
-    )
-    from pipeline.execution.run import (
-        run as run,
-    )
-    from pipeline.results.notebook import (
-        load_results as load_results,
-        show as show,
-    )
+    from pipeline.datasets.base import Dataset as Dataset, Split as Split
+    from pipeline.errors import TunepipeError as TunepipeError, UserError as UserError
+    from pipeline.execution.check import check as check
+    from pipeline.execution.models import load_model as load_model, load_state as load_state, rerun as rerun
+    from pipeline.execution.run import run as run
+    from pipeline.results.notebook import load_results as load_results, show as show
     from pipeline.schedulers import (
         ASHA as ASHA,
         FIFO as FIFO,
@@ -81,61 +64,34 @@ if TYPE_CHECKING:
         StartFrom as StartFrom,
         TuneJob as TuneJob,
     )
-    from pipeline.study.context import (
-        TrialContext as TrialContext,
-        trial as trial,
-    )
-    from pipeline.training.shared_cache import (
-        shared_cache as shared_cache,
-    )
+    from pipeline.study.context import TrialContext as TrialContext, trial as trial
+    from pipeline.training.shared_cache import shared_cache as shared_cache
 
 _MODULES = {
-    "pipeline.adapters": ("from_keras_tuner", "from_optuna", "from_ray_tune"),
-    "pipeline.datasets.base": ("Dataset", "Split"),
-    "pipeline.errors": ("TunepipeError", "UserError"),
-    "pipeline.execution.check": ("check",),
-    "pipeline.execution.models": ("load_model", "load_state", "rerun"),
-    "pipeline.execution.run": ("run",),
-    "pipeline.results.notebook": ("load_results", "show"),
-    "pipeline.schedulers": (
-        "ASHA",
-        "FIFO",
-        "MOASHA",
-        "PASHA",
-        "PB2",
-        "PBT",
-        "Hyperband",
-        "MedianStopping",
-        "PromotingASHA",
-        "PromotingMOASHA",
-        "RayScheduler",
-        "SuccessiveHalving",
-    ),
-    "pipeline.searchers": (
-        "CMASearch",
-        "CurveSearch",
-        "GPSearch",
-        "GridSearch",
-        "MOTPESearch",
-        "NSGA2Search",
-        "RandomSearch",
-        "RaySearch",
-        "SobolSearch",
-        "TPESearch",
-    ),
-    "pipeline.space": ("Choice", "Grid", "IntUniform", "LogUniform", "Normal", "QUniform", "Switch", "Uniform"),
-    "pipeline.study": ("Budget", "Checkpoints", "Fit", "Objective", "Phase", "Resources", "StartFrom", "TuneJob"),
-    "pipeline.study.context": ("TrialContext", "trial"),
-    "pipeline.training.shared_cache": ("shared_cache",),
+    "pipeline.adapters": "from_keras_tuner from_optuna from_ray_tune",
+    "pipeline.datasets.base": "Dataset Split",
+    "pipeline.errors": "TunepipeError UserError",
+    "pipeline.execution.check": "check",
+    "pipeline.execution.models": "load_model load_state rerun",
+    "pipeline.execution.run": "run",
+    "pipeline.results.notebook": "load_results show",
+    "pipeline.schedulers": "ASHA FIFO MOASHA PASHA PB2 PBT "
+    "Hyperband MedianStopping PromotingASHA PromotingMOASHA RayScheduler SuccessiveHalving",
+    "pipeline.searchers": "CMASearch CurveSearch GPSearch GridSearch MOTPESearch "
+    "NSGA2Search RandomSearch RaySearch SobolSearch TPESearch",
+    "pipeline.space": "Choice Grid IntUniform LogUniform Normal QUniform Switch Uniform",
+    "pipeline.study": "Budget Checkpoints Fit Objective Phase Resources StartFrom TuneJob",
+    "pipeline.study.context": "TrialContext trial",
+    "pipeline.training.shared_cache": "shared_cache",
 }
 
-__all__ = sorted(name for names in _MODULES.values() for name in names)
+__all__ = sorted(name for names in _MODULES.values() for name in names.split())
 
 
 def __getattr__(name: str) -> Any:
     # Imported at first use: a command, and its second process, load only what they need.
     for module, names in _MODULES.items():
-        if name in names:
+        if name in names.split():
             return getattr(import_module(module), name)
     if name == "__version__":
         from importlib.metadata import version

@@ -1,40 +1,17 @@
 """Every error tunepipe raises on purpose; `pipeline/cli/app.py` prints those that reach the command line.
 
-TunepipeError
-├── UserError            exit 2: a mistake that a user can fix; printed as one paragraph, never with a traceback
-│   ├── UsageError       the command line cannot be read
-│   ├── InvalidJob       a TuneJob, a setting or a command-line value is not allowed
-│   │   └── StudyChanged the study to resume has another job; shows the difference
-│   ├── JobNotFound      no job, study or trial of that name
-│   ├── StudyExists      the study's name is taken
-│   ├── NotResumable     the study cannot be resumed: its scheduler's or searcher's state cannot be saved
-│   ├── Superseded       another driver has taken the study over
-│   ├── StorageError     the storage cannot be read or written
-│   │   └── StorageUnreachable it does not answer now
-│   ├── ClusterError     a cluster cannot be reached, refuses, or has lost a submission
-│   ├── DataError        a data set cannot be loaded
-│   ├── ModelError       the job's model, callbacks or metrics cannot be used
-│   │   └── NotEvaluated an exported model fails on the test split
-│   ├── ResourcesUnmet   a trial requests more resources than there are
-│   └── OutputLost       standard output cannot be written; exit 141 where its reader is gone
-├── Interrupted          exit 130: Ctrl-C or SIGTERM; the tables are complete
-├── NoTrialSucceeded     exit 3: the study ended without a value
-└── DamagedFile          a file's content does not match its checksum or its format
+Exit codes: 2 for a `UserError`, which is printed as one paragraph, never with a traceback; 3 where no trial succeeded;
+130 after Ctrl-C or SIGTERM; 1 for a bug.
 """
 
 import errno
-import os
 import re
-import sysconfig
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from types import TracebackType
 
 from pipeline.text import sanitize
 
-_PACKAGE = f"{Path(__file__).parent}{os.sep}"
 _SIGPIPE = 13
 _MAX_LENGTH = 120
 _MAX_FAULTS = 50
@@ -52,15 +29,9 @@ class TunepipeError(Exception):
     final = False
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows of the error: the message and the lines of the user's own code, not tunepipe's."""
-        from IPython import get_ipython
-
-        error: BaseException | None = self
-        while error is not None:
-            error.__traceback__ = without_own_frames(error.__traceback__)
-            error = error.__cause__
-        lines: list[str] = get_ipython().InteractiveTB.structured_traceback(type(self), self, self.__traceback__)
-        return lines
+        """What a notebook shows of the error: its message, below the traceback of its cause."""
+        cause = traceback.format_exception(self.__cause__) if self.__cause__ is not None else []
+        return [*cause, f"{type(self).__name__}: {self}"]
 
 
 class UserError(TunepipeError):
@@ -91,41 +62,26 @@ class InvalidJob(UserError):
     """A TuneJob, a setting or a command-line value is not allowed."""
 
     def __init__(self, subject: str, faults: Iterable[Fault]) -> None:
-        self.subject = subject
-        self.faults = tuple(faults)
+        self.subject, self.faults = subject, tuple(faults)
+        # What a copy in another process is made from.
+        super().__init__(subject, self.faults)
+
+    def __str__(self) -> str:
         count = "one error" if len(self.faults) == 1 else f"{len(self.faults)} errors"
-        lines = "\n".join(f"  - {fault}" for fault in self.faults[:_MAX_FAULTS])
+        lines = [f"{self.subject} has {count}:", *(f"  - {fault}" for fault in self.faults[:_MAX_FAULTS])]
         if len(self.faults) > _MAX_FAULTS:
-            lines += f"\n  … and {len(self.faults) - _MAX_FAULTS} more"
-        super().__init__(f"{subject} has {count}:\n{lines}")
-
-    def __reduce__(self) -> tuple[type["InvalidJob"], tuple[str, tuple[Fault, ...]]]:
-        return InvalidJob, (self.subject, self.faults)
-
-
-_RESUME = (
-    "`tunepipe resume NAME` continues with the study's own job, --accept-changes (in Python: accept_changes=True) with "
-    "changed code, data and domains; --name (name=…) starts a separate study."
-)
-_RESUME_TYPED = (
-    "run(JOB, resume=True, accept_changes=True) continues with changed code, data and domains; run(JOB, name=…) starts "
-    "a separate study."
-)
+            lines.append(f"  … and {len(self.faults) - _MAX_FAULTS} more")
+        return "\n".join(lines)
 
 
 class StudyChanged(InvalidJob):
     """The study to resume has another job."""
 
-    def __init__(self, subject: str, faults: Iterable[Fault], difference: str = "", *, typed: bool = False) -> None:
-        super().__init__(subject, faults)
-        self.difference, self.typed = difference, typed
-
     def __str__(self) -> str:
-        parts = [super().__str__(), self.difference] if self.difference else [super().__str__()]
-        return "\n".join([*parts, _RESUME_TYPED if self.typed else _RESUME])
-
-    def __reduce__(self) -> tuple[Callable[..., "StudyChanged"], tuple[str, tuple[Fault, ...], str]]:  # type: ignore[override]
-        return partial(StudyChanged, typed=self.typed), (self.subject, self.faults, self.difference)
+        return (
+            f"{super().__str__()}\n`tunepipe resume NAME` continues with the study's own job, --accept-changes (in "
+            "Python: accept_changes=True) with changed code, data and domains; --name (name=…) starts a separate study."
+        )
 
 
 class JobNotFound(UserError):
@@ -203,26 +159,6 @@ class NoTrialSucceeded(TunepipeError):
 
 class DamagedFile(TunepipeError):
     """A file's content does not match its checksum or its format."""
-
-
-def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback without tunepipe's frames, nor those of libraries between and behind the user's."""
-    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    # A dataclass writes code named <string>; a cell has another name.
-    libraries = (*(f"{folder}{os.sep}" for folder in folders), "<frozen ", "<string>")
-    frames: list[TracebackType] = []
-    outermost = True
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        library, own = file.startswith(libraries), file.startswith(_PACKAGE)
-        outermost = outermost and library and not own
-        if outermost or not (library or own):
-            frames.append(trace)
-        trace = trace.tb_next
-    copy: TracebackType | None = None
-    for frame in reversed(frames):
-        copy = TracebackType(copy, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
-    return copy
 
 
 def _shown(value: object) -> str:

@@ -101,7 +101,7 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
             redirect_stdout(sys.stderr) if as_json else nullcontext(),
             _logged(store, logs) if logs else nullcontext(),
         ):
-            outcome = run_study(tuned, storage=storage, display=Progress(console), note=note, **how)
+            run_study(tuned, storage=storage, display=Progress(console), note=note, **how)
     except NoTrialSucceeded:
         if store.exists(layout.STUDY):
             print_failures(load_results(store.uri), console)
@@ -110,14 +110,9 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
         if lines := _lines_of_data_function(error):
             note(lines)
         raise
-    if not as_json and outcome.finished_before:
-        print_text(
-            f"The study {tuned.name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs "
-            "continues it; `tunepipe run` with another --name starts a new one.\n"
-        )
-    show(outcome.store, top=None, as_json=as_json)
+    show(store, top=None, as_json=as_json)
     if not as_json:
-        print_text(f"\nstudy   {outcome.store.uri}\nreport  {write_report(outcome.store)}")
+        print_text(f"\nstudy   {store.uri}\nreport  {write_report(store)}")
 
 
 def _logged(store: "Store", logs: list[str]) -> AbstractContextManager[None]:

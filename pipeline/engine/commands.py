@@ -1,6 +1,5 @@
 """Commands that users give to a running study. The driver reads them from the study's folder, one after the other."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -79,9 +78,3 @@ def command_object(command: Command) -> dict[str, Any]:
     """A command as JSON values."""
     values: dict[str, Any] = _COMMAND.dump_python(command, mode="json")
     return values
-
-
-def changed_limits(command: ChangeBudget) -> Mapping[str, float]:
-    """The limits that a command changes, by the names of the budget's fields."""
-    names = ("trials", "total_epochs", "seconds")
-    return {name: value for name in names if (value := getattr(command, name)) is not None}

@@ -1,10 +1,10 @@
 """Decisions about trials and about the whole study, as rows of the table `decisions`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pipeline.engine.trial import Trial
-from pipeline.schedulers import Decision, Selection
+from pipeline.schedulers import Decision
 from pipeline.space import Config
 
 Kind: TypeAlias = Literal[
@@ -42,26 +42,3 @@ def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | Non
         parent_trial=decision.parent_trial,
         parent_epoch=decision.parent_epoch,
     )
-
-
-def study_row(kind: Literal["pause", "resume", "budget"], reason: str) -> DecisionRow:
-    """A user's decision about the whole study: a kind of `pipeline.storage.schema.STUDY_DECISIONS`."""
-    return DecisionRow(None, None, kind, reason)
-
-
-def exploit_rows(trial: Trial, decision: Decision) -> tuple[DecisionRow, DecisionRow]:
-    """An exploit as two rows: the exploit of another trial's weights, and the explored config."""
-    copied = decision.parent_config
-    exploit = replace(decision_row(trial, "exploit", decision), config_before=trial.config, config_after=copied)
-    explore = DecisionRow(trial.trial_id, trial.epoch, "explore", decision.explored)
-    return exploit, replace(explore, config_before=copied, config_after=decision.config)
-
-
-def continued_row(trial: Trial, chosen: Selection) -> DecisionRow:
-    """The decision that a paused trial continues: it is promoted, or just resumed."""
-    if not chosen.promoted:
-        return DecisionRow(
-            trial.trial_id, trial.epoch, "resume", f"Continues after epoch {trial.epoch}: {chosen.reason}."
-        )
-    row = DecisionRow(trial.trial_id, trial.epoch, "promote", chosen.reason, value=trial.value)
-    return replace(row, rung=chosen.rung, cutoff=chosen.cutoff)

@@ -1,19 +1,17 @@
 """The source of the configs of a study's trials."""
 
-from collections.abc import Callable, Collection, Reversible, Sized
+from collections.abc import Callable, Collection
 from itertools import islice
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from pipeline.engine.trial import BestEpoch, Trial, observation
+from pipeline.engine.trial import Trial, observation
 from pipeline.searchers import History, Suggestion
 from pipeline.space import fitting, key_of
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import draws_each_config_once, start_configs, suggestion_of_trial
 
-
-class Trials(Reversible[Trial], Sized, Protocol):
-    """All trials of a study, in the order of their draw."""
-
+Trials: TypeAlias = Collection[Trial]
+"""All trials of a study, in the order of their draw."""
 
 Draw: TypeAlias = Callable[[int, Trials, Collection[str]], Suggestion | None]
 """Returns the config of a trial, and why it was drawn, from its number, the trials before it, and the ids of those that
@@ -41,8 +39,8 @@ def own_draw(job: TuneJob) -> Draw:
 
 
 def since(trials: Trials, count: int) -> list[Trial]:
-    """The trials after the first ones, without looking at those."""
-    return list(islice(reversed(trials), len(trials) - count))[::-1]
+    """The trials after the first ones."""
+    return list(islice(trials, count, None))
 
 
 class _Observations:
@@ -56,7 +54,7 @@ class _Observations:
         self._fits = fitting(job.space)
         self.history = History()
         """The observations of all trials."""
-        self._live: dict[str, tuple[int, Trial, _Stage]] = {}
+        self._live: dict[str, tuple[int, Trial]] = {}
 
     def add(self, trial: Trial) -> None:
         """Take a new trial."""
@@ -64,25 +62,16 @@ class _Observations:
         if not self._fits(one.config):
             return
         if trial.live:
-            self._live[trial.trial_id] = len(self.history), trial, _stage(trial)
+            self._live[trial.trial_id] = len(self.history), trial
         self.history.append(one)
 
     def update(self, changed: Collection[str]) -> None:
         """Take what trials have reached since the last draw."""
-        for number, trial, stage in [self._live[trial_id] for trial_id in changed if trial_id in self._live]:
-            if stage == (now := _stage(trial)):
-                continue
+        for trial_id in [each for each in changed if each in self._live]:
+            number, trial = self._live[trial_id]
+            one = observation(trial, self._mode, self._objectives)
             # The best epoch may have had a config from before a change of the domains.
-            if self._fits((one := observation(trial, self._mode, self._objectives)).config):
+            if one != self.history[number] and self._fits(one.config):
                 self.history.replace(number, one)
-            self._live[trial.trial_id] = number, trial, now
             if not trial.live:
-                del self._live[trial.trial_id]
-
-
-_Stage: TypeAlias = tuple[str, int, int, BestEpoch | None, int]
-
-
-def _stage(trial: Trial) -> _Stage:
-    """What an observation of a trial depends on: it changes with each of these."""
-    return trial.state, trial.epoch, trial.segment, trial.best, len(trial.milestones)
+                del self._live[trial_id]

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
 
 from pipeline.engine.commands import (
@@ -12,9 +13,8 @@ from pipeline.engine.commands import (
     Enqueue,
     Pause,
     StopTrial,
-    changed_limits,
 )
-from pipeline.engine.decisions import DecisionRow, continued_row, decision_row, exploit_rows, study_row
+from pipeline.engine.decisions import DecisionRow, decision_row
 from pipeline.engine.draws import Draw, own_draw
 from pipeline.engine.limits import common_failure, exhausted_budget
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
@@ -27,7 +27,7 @@ from pipeline.searchers import Suggestion
 from pipeline.study import TuneJob, layout
 from pipeline.study.faults import start_faults
 from pipeline.study.trial_configs import completed, seed_of_trial, trials_in_all
-from pipeline.text import draw_order, format_number
+from pipeline.text import draw_order, format_number, sanitize
 
 Verdict: TypeAlias = Literal["continue", "pause", "stop"]
 
@@ -65,32 +65,26 @@ class Engine:
         draw: Draw | None = None,
     ) -> None:
         self.job = job
-        """The study's job, with its current budget."""
         self.scheduler = (build or job.scheduler.build)(scheduler_context(job))
         self.trials: dict[str, Trial] = {}
-        """All trials, in the order of their draw."""
         self.counts = _counts(())
         """How many trials are in each state; a display reads it while trials change, so no state is ever added."""
         self.limit = trials_in_all(job)
-        """The largest number of trials in the study."""
         self.total_epochs = 0
-        """Epochs trained, summed over all trials."""
         self.end_reason: str | None = None
         """Why the study ends before all its trials are trained, as a sentence; None if it does not."""
         self.interrupted = False
         """Whether the study was interrupted: its paused trials continue when it is resumed."""
         self.exhausted = False
-        """Whether all trials were drawn and have ended."""
         self.changed: set[str] = set()
         """Trials with a report, a decision or another state since `written` took note of theirs."""
         self.outcomes: dict[str, str] = {}
-        """The outcomes of users' commands, by their names."""
         self._on_decision, self._seconds, self._session = on_decision, seconds, session
         self._incumbent = Incumbent(job.objectives)
         self._draw, self._takes_configs = draw or own_draw(job), draw is None
         self._paused: str | None = None
         self._enqueued: deque[Suggestion] = deque()
-        # Updated with each change: a scan of all trials at each call is slow in a study with thousands of paused ones.
+        # Updated with each change: a scan of all trials is slow in a study with thousands of paused ones.
         self._live: dict[str, Trial] = {}
         self._waiting: dict[str, None] = {}
         # Trials that have run or ended since the last draw: for draws, the others are as they were.
@@ -222,13 +216,12 @@ class Engine:
         """The study is interrupted: running trials are paused, and continue when it is resumed."""
         if by_user is not None and self.end_reason is None:
             self.end_reason = by_user
-            self._publish(study_row("pause", by_user))
+            self._publish(DecisionRow(None, None, "pause", by_user))
         self.interrupted = True
         self.end_reason = self.end_reason or "The study was interrupted."
-        for trial in list(self._live.values()):
-            if trial.state == "running":
-                self._pause(trial)
-                self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
+        for trial in [trial for trial in self._live.values() if trial.state == "running"]:
+            self._pause(trial)
+            self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
 
     def restore(self, saved: SavedState) -> None:
         """A session begins where an earlier one has ended; `resume` follows."""
@@ -236,11 +229,10 @@ class Engine:
         # A pause ends with its session.
         self.outcomes.update(saved.outcomes)
         self._enqueued.extend(saved.enqueued)
-        for trial in saved.trials:
-            self.trials[trial.trial_id] = trial
-            self.changed.add(trial.trial_id)
-            self.total_epochs += trial.epoch
-            self._incumbent.compare(trial)
+        self.trials.update((trial.trial_id, trial) for trial in saved.trials)
+        self.changed.update(self.trials)
+        self.total_epochs = sum(trial.epoch for trial in saved.trials)
+        self._incumbent.reconsider(saved.trials)
         self._check_budget()
 
     def resume(self, files: Collection[tuple[str, int]], *, epochs_before: int) -> None:
@@ -250,17 +242,18 @@ class Engine:
         """
         raised = self.job.budget.epochs > epochs_before
         for trial in self.trials.values():
-            completed = raised and trial.state == "completed" and trial.epoch == epochs_before
-            if completed or (trial.cut_off and self.end_reason is None):
-                starts = trial.segment == 1 or (trial.parent_trial, trial.parent_epoch) in files
-                if starts or any(epoch > trial.segment_start for epoch in trial.checkpoints):
-                    trial.state, trial.cut_off = "paused", False
-                    continue
-                reason = "It gets no more epochs: its checkpoints were deleted to keep to the limits of `checkpoints`."
-                kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
-                self._publish(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
-            elif trial.state == "running":
-                trial.state = "paused"
+            longer = raised and trial.state == "completed" and trial.epoch == epochs_before
+            if not longer and not (trial.cut_off and self.end_reason is None):
+                if trial.state == "running":
+                    trial.state = "paused"
+                continue
+            starts = trial.segment == 1 or (trial.parent_trial, trial.parent_epoch) in files
+            if starts or any(epoch > trial.segment_start for epoch in trial.checkpoints):
+                trial.state, trial.cut_off = "paused", False
+                continue
+            reason = "It gets no more epochs: its checkpoints were deleted to keep to the limits of `checkpoints`."
+            kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
+            self._publish(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
         self.counts = _counts(self.trials.values())
         self._from_users = sum(trial.enqueued for trial in self.trials.values())
         self._live = {trial_id: trial for trial_id, trial in self.trials.items() if trial.live}
@@ -281,9 +274,10 @@ class Engine:
         changed: set[str] = set()
         for trial in self.trials.values():
             here, before = found.get(trial.trial_id, set()), trial.checkpoints
-            last = {trial.epoch, trial.best.epoch if trial.best else 0}
-            trial.checkpoints = (here & before) | (here & last) if here & before else here
-            if trial.checkpoints != before:
+            if here & before:
+                here &= before | {trial.epoch, trial.best.epoch if trial.best else 0}
+            if here != before:
+                trial.checkpoints = here
                 changed.add(trial.trial_id)
         self.changed |= changed
         return changed
@@ -298,10 +292,7 @@ class Engine:
     # Events of users
 
     def on_command(self, name: str, command: Command | str) -> str:
-        """A user gives a command, or a text that says why it is none; returns its outcome in words.
-
-        One that was executed before has no effect.
-        """
+        """A user gives a command, or a text that says why it is none; returns its outcome in words, once executed."""
         if name not in self.outcomes:
             self.outcomes[name] = command if isinstance(command, str) else self._execute(name, command)
         return self.outcomes[name]
@@ -323,13 +314,13 @@ class Engine:
                 if self._paused is not None:
                     return "The study is already paused."
                 self._paused = f"A user paused the study{because}"
-                self._publish(study_row("pause", self._paused))
+                self._publish(DecisionRow(None, None, "pause", self._paused))
                 return "The study is paused: running trials pause at their next report, and no trial starts."
             case Continue():
                 if self._paused is None:
                     return "The study is not paused."
                 self._paused = None
-                self._publish(study_row("resume", f"A user resumed the study{because}"))
+                self._publish(DecisionRow(None, None, "resume", f"A user resumed the study{because}"))
                 return "The study continues."
             case ChangeBudget():
                 return self._change_budget(command, because)
@@ -359,9 +350,8 @@ class Engine:
         return f"The config is tried next, as trial {layout.trial_id(drawn)}."
 
     def _change_budget(self, command: ChangeBudget, because: str) -> str:
-        old, changes = self.job.budget, changed_limits(command)
-        if not changes:
-            return "The budget is unchanged: no limit was given."
+        old, names = self.job.budget, ("trials", "total_epochs", "seconds")
+        changes = {name: value for name in names if (value := getattr(command, name)) is not None}
         try:
             job = self.job.replaced({f"budget.{name}": value for name, value in changes.items()})
         except InvalidJob as error:
@@ -370,7 +360,7 @@ class Engine:
             f"{name} {format_number(value)} instead of {getattr(old, name) or 'no limit'}"
             for name, value in changes.items()
         )
-        self._publish(study_row("budget", f"A user changed the budget ({changed}){because}"))
+        self._publish(DecisionRow(None, None, "budget", f"A user changed the budget ({changed}){because}"))
         self.job, self.limit = job, trials_in_all(job)
         self.scheduler.limit_trials(self.limit)
         self._check_budget()
@@ -420,7 +410,10 @@ class Engine:
             return self._end(trial, "stopped", decision_row(trial, "stop", decision))
         if decision.action == "exploit":
             assert decision.config is not None
-            self._publish(*exploit_rows(trial, decision))
+            copied, row = decision.parent_config, decision_row(trial, "exploit", decision)
+            self._publish(replace(row, config_before=trial.config, config_after=copied))
+            explored = DecisionRow(trial.trial_id, trial.epoch, "explore", decision.explored)
+            self._publish(replace(explored, config_before=copied, config_after=decision.config))
             trial.milestones.clear()
             trial.config, trial.segment, trial.segment_start = decision.config, trial.segment + 1, trial.epoch
             trial.parent_trial, trial.parent_epoch = decision.parent_trial, decision.parent_epoch
@@ -439,7 +432,12 @@ class Engine:
         self._stop_chosen(self._waiting.keys())
         if chosen is not None:
             trial = self.trials[chosen.trial_id]
-            self._publish(continued_row(trial, chosen))
+            if chosen.promoted:
+                row = DecisionRow(trial.trial_id, trial.epoch, "promote", chosen.reason, chosen.rung, chosen.cutoff)
+                self._publish(replace(row, value=trial.value))
+            else:
+                reason = f"Continues after epoch {trial.epoch}: {chosen.reason}."
+                self._publish(DecisionRow(trial.trial_id, trial.epoch, "resume", reason))
         else:
             if (drawn := self._drawn()) is None:
                 return None
@@ -485,6 +483,7 @@ class Engine:
         return sorted(self._waiting, key=draw_order)
 
     def _fail(self, trial: Trial, failure: str) -> Verdict:
+        failure = sanitize(failure)
         self._end(trial, "failed", DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value))
         trial.error = failure.splitlines()[0]
         if trial is self.best:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-import numpy as np
-
 from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.study import Budget, TuneJob
 from pipeline.text import counted, format_number, hide_numbers
@@ -47,27 +45,6 @@ def _failed(trial: Trial, error: str | None) -> bool:
     return trial.state == "failed" and hide_numbers(trial.error or "") == hide_numbers(error or "")
 
 
-def expected_epochs(ended: Sequence[int], live: Sequence[int], maximum: int) -> tuple[float, float]:
-    """How many epochs a future trial is expected to train, and how many the live ones still do.
-
-    A trial continues after an epoch with the probability with which the trials that reached it did (E. L. Kaplan and
-    P. Meier, JASA 1958): trials that end early do so first, so the mean of those that have ended would be too low.
-    """
-    stopped, going = (np.clip(np.asarray(each, np.int64), 0, maximum) for each in (ended, live))
-    everyone = np.sort(np.concatenate([stopped, going]))
-    # Between the epochs at which trials ended, all continue; there may be millions of epochs.
-    ends, counts = np.unique(np.append(stopped[stopped < maximum], maximum), return_counts=True)
-    counts[-1] = 0
-    goes_on = 1 - counts / np.maximum(len(everyone) - np.searchsorted(everyone, ends), 1)
-    more = np.zeros(len(ends))
-    """What a trial is expected to train after each of these epochs, if it continues."""
-    for place in range(len(ends) - 2, -1, -1):
-        more[place] = ends[place + 1] - ends[place] + goes_on[place + 1] * more[place + 1]
-    following = np.searchsorted(ends[:-1], going, side="right")
-    left = ends[following] - going + goes_on[following] * more[following]
-    return float(ends[0] + goes_on[0] * more[0]), float(left.sum())
-
-
 def seconds_left(
     budget: Budget,
     *,
@@ -80,7 +57,9 @@ def seconds_left(
     """An estimate of the seconds until a study ends, at most what its budget leaves."""
     bounds: list[float] = []
     if rate:
-        each, begun = expected_epochs(ended, live, budget.epochs)
+        # Trials are expected to train as many epochs as those that have ended.
+        each = sum(ended) / len(ended) if ended else budget.epochs
+        begun = sum(max(each - epochs, 0) for epochs in live)
         bounds.append((begun + each * max(limit - len(ended) - len(live), 0)) / rate)
         if budget.total_epochs is not None:
             bounds.append((budget.total_epochs - sum(ended) - sum(live)) / rate)

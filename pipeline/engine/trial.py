@@ -101,50 +101,28 @@ def reached(row: EpochRow, objectives: Sequence[Objective], config: Config) -> B
     return BestEpoch(value, row["epoch"], violation_in(row, objectives), values_in(row, objectives), config)
 
 
-@dataclass(slots=True)
-class _Repetition:
-    """Another attempt of a segment: the best epoch before it, the best without what it replaces, its last old epoch."""
-
-    before: BestEpoch | None
-    best: BestEpoch | None
-    until: int
-
-
 class Incumbent:
     """The study's best trial: never a failed one, within the objectives' bounds if one is, and else by its value."""
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self._objectives, self._objective = objectives, objectives[0]
-        self._repeated: dict[str, _Repetition] = {}
         self.best: Trial | None = None
 
     def record(self, trial: Trial, rows: Sequence[EpochRow]) -> bool:
         """Update a trial's last value and its best epoch; returns whether the study's best trial has become worse.
 
-        Epochs that another attempt reports again replace those of the attempt before, as in the tables.
+        A segment that another attempt reports again replaces that of the attempt before, as in the tables.
         """
         before = trial.best
         if trial.segment > 1 and trial.epoch == trial.segment_start:
             trial.earlier_best = before
-        if rows and trial.segment_start + 1 == rows[0]["epoch"] <= trial.epoch:
-            outlives = before is not None and before.epoch <= trial.segment_start
-            self._repeated[trial.trial_id] = _Repetition(
-                before, before if outlives else trial.earlier_best, trial.epoch
-            )
+        again = bool(rows) and trial.segment_start + 1 == rows[0]["epoch"] <= trial.epoch
+        if again and before is not None and before.epoch > trial.segment_start:
+            trial.best = trial.earlier_best
         for row in rows:
             trial.value = row["metrics"].get(self._objective.metric)
-            repeated = self._repeated.get(trial.trial_id)
-            if repeated is not None:
-                trial.best = repeated.best
             if better_epoch(self._objective, now := reached(row, self._objectives, trial.config), trial.best):
                 trial.best = now
-            if repeated is not None:
-                repeated.best, old = trial.best, repeated.before
-                # A later epoch of the attempt before counts until it is reported again.
-                if old is not None and old.epoch > row["epoch"] and better_epoch(self._objective, old, trial.best):
-                    trial.best = old
-                if row["epoch"] >= repeated.until:
-                    del self._repeated[trial.trial_id]
         self.compare(trial)
         return trial is self.best and trial.best != before and not better_epoch(self._objective, trial.best, before)
 

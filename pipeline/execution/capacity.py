@@ -8,7 +8,7 @@ from pipeline.errors import ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.text import counted, is_or_are, listed, size
+from pipeline.text import counted, size
 
 Node: TypeAlias = tuple[float, float, float]
 """What a node of a cluster gives to trials: CPUs, GPUs, bytes of memory."""
@@ -22,8 +22,8 @@ def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
     for kind, wanted, available in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
         if wanted > available:
             raise ResourcesUnmet(
-                f"A trial of {job.name!r} requests {counted(wanted, kind)}, but {available:g} {is_or_are(available)} "
-                f"available. Request fewer with --set resources.{kind.lower()}s=…, or use a machine with more."
+                f"A trial of {job.name!r} requests {counted(wanted, kind)}; found {available:g}. Request fewer with "
+                f"--set resources.{kind.lower()}s=…, or use a machine with more."
             )
     return max(1, need.fit(cpus, gpus))
 
@@ -43,16 +43,12 @@ def no_node(job: TuneJob, nodes: Sequence[Node]) -> str | None:
     need = job.resources
     if any(need.fit(*node) for node in nodes):
         return None
-    most = [max((node[kind] for node in nodes), default=0.0) for kind in range(3)]
-    asked, there = [counted(need.cpus, "CPU")], [counted(most[0], "CPU")]
-    if need.gpus:
-        asked, there = [*asked, counted(need.gpus, "GPU")], [*there, counted(most[1], "GPU")]
-    if need.memory_gigabytes is not None:
-        asked = [*asked, f"{size(need.memory_gigabytes * 1e9)} of memory"]
-        there = [*there, f"{size(most[2])} of memory"]
+    cpus, gpus, memory = (max((node[kind] for node in nodes), default=0.0) for kind in range(3))
+    wanted = "" if need.memory_gigabytes is None else f" and {size(need.memory_gigabytes * 1e9)} of memory"
     return (
-        f"A trial of {job.name!r} requests {listed(asked)}, and no single node of the cluster has that: a node has at "
-        f"most {listed(there)}."
+        f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')}{wanted}, and no "
+        f"single node of the cluster has that: a node has at most {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')} and "
+        f"{size(memory)} of memory."
     )
 
 
@@ -63,9 +59,8 @@ def local_workers(job: TuneJob, cpus: float, gpus: float) -> int:
     workers = min(job.resources.workers or fits, trials_in_all(job))
     if workers > (most := math.floor(_PROCESSES_OF_A_CORE * cpus)):
         raise ResourcesUnmet(
-            f"{workers} workers were requested, each in its own process, but this machine has "
-            f"{counted(cpus, 'CPU core')}: at most {_PROCESSES_OF_A_CORE} per core are started. Request at most "
-            f"{most} with --workers, or run on a cluster with --address."
+            f"{workers} workers were requested, each in its own process; this machine has {counted(cpus, 'CPU core')}. "
+            f"Request at most {most} with --workers, or run on a cluster with --address."
         )
     return workers
 
@@ -82,6 +77,6 @@ def unused_gpus(job: TuneJob, gpus: float) -> str | None:
     if not gpus or job.resources.gpus:
         return None
     return (
-        f"There {is_or_are(gpus)} {counted(gpus, 'GPU')}, but trials of {job.name!r} request none and train on CPUs. "
+        f"Found {counted(gpus, 'GPU')}, but trials of {job.name!r} request none and train on CPUs. "
         "--gpus 1 gives each trial a GPU, --gpus 0.5 half the memory of one."
     )

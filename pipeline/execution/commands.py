@@ -1,19 +1,16 @@
-"""What users do with a study from another process: commands, which its driver finds, the request to stop, deletion.
+"""What users do with a study from another process: commands, the request to stop, deletion.
 
-They are files in the study's folder, which a driver on any machine finds.
+Commands and requests are files in the study's folder, which a driver on any machine finds.
 
 A command has an id. The driver executes it once and records its outcome in its session's file, together with the state
 that follows from it: a driver that dies in between has done nothing, and the next one does it. A request to stop is
-named by the session, so it does not stop a later one; on the driver's machine a signal comes with it.
+named by the session, so it does not stop a later one.
 """
 
 import json
-import os
 import secrets
-import signal
 import time
 from collections.abc import Container, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +19,7 @@ from pydantic import ValidationError
 from pipeline.engine.commands import Command, command_from, command_object
 from pipeline.errors import StorageError, StudyExists, UsageError
 from pipeline.storage import Store
-from pipeline.storage.processes import handles, identity, lives
-from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions, state_of
+from pipeline.storage.sessions import driver_alive, read_sessions, state_of
 from pipeline.storage.store import from_json
 from pipeline.study import layout
 from pipeline.study.contents import contents, listed_entries, remove
@@ -34,8 +30,6 @@ from pipeline.text import size
 _POLL_SECONDS = 0.5
 _INBOX_SECONDS = 1.0
 _MAX_BYTES = 1_000_000
-_OF_TRIALS = 5
-"""Number of files in working folders that the question before a deletion names."""
 
 
 def running_session(store: Store) -> Mapping[str, Any] | None:
@@ -69,25 +63,19 @@ class CommandInbox:
             return
         self._polled = now
         try:
-            files = self._store.sizes("commands")
-        except StorageError:
+            for path, length in self._store.sizes("commands"):
+                name = layout.command_of(path)
+                # Without hard links a new file is empty for a moment.
+                if name is not None and name not in known and length:
+                    yield name, self._read(path, length)
+        except (StorageError, FileNotFoundError):
             # The next read may succeed; an unreadable command must not end the study.
             return
-        for path, length in files:
-            name = layout.command_of(path)
-            if name is not None and name not in known and (found := self._read(path, length)) is not None:
-                yield name, found
 
-    def _read(self, path: str, length: int) -> Command | str | None:
+    def _read(self, path: str, length: int) -> Command | str:
         if length > _MAX_BYTES:
             return f"It cannot be read: it has {size(length)}."
-        try:
-            content = self._store.read(path)
-        except (StorageError, FileNotFoundError):
-            return None
-        if not content:
-            # Without hard links a new file is empty for a moment.
-            return None
+        content = self._store.read(path)
         try:
             return command_from(from_json(content, f"{path} in {self._store.uri}"))
         except ValidationError as error:
@@ -108,12 +96,9 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
     """Wait until a command was executed, or until no driver is alive."""
     while True:
         # In this order: what the last driver did is read after it has ended.
-        running = state_of(read_sessions(store, only_last=True)) == "running"
-        sessions = read_sessions(store, only_last=True, resume=True)
-        if sessions and (outcome := _known(sessions[-1]).get(name)) is not None:
+        running = running_session(store) is not None
+        if (outcome := outcomes(store).get(name)) is not None or not running:
             return outcome
-        if not running:
-            return None
         time.sleep(_POLL_SECONDS)
 
 
@@ -129,19 +114,9 @@ def _known(session: Mapping[str, Any]) -> Mapping[str, str]:
 
 def request_stop(store: Store) -> Mapping[str, Any] | None:
     """Ask a study's driver to end when the epochs in training are over; a second request changes nothing."""
-    sessions = read_sessions(store, only_last=True)
-    if state_of(sessions) != "running":
-        return None
-    session = sessions[-1]
-    request = json.dumps({"asked": datetime.now(UTC).isoformat(), **identity()})
-    first = store.create(layout.stop_request(session["number"]), request)
-    # A second signal would end the driver in the middle of an epoch, and a process without a handler would be killed
-    # with everything else that runs in it. The file may name a handler that no longer exists: a notebook's process
-    # continues after a study whose end could not be written, for example to a full disk.
-    takes_signals = session["takes_signals"] and handles(session["pid"], signal.SIGTERM) is not False
-    if first and takes_signals and lives(session):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(session["pid"], signal.SIGTERM)
+    session = running_session(store)
+    if session is not None:
+        store.create(layout.stop_request(session["number"]), json.dumps({"asked": datetime.now(UTC).isoformat()}))
     return session
 
 
@@ -150,7 +125,7 @@ def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
     while True:
         sessions = read_sessions(store, only_last=True)
         state = state_of(sessions)
-        if state != "running" or not sessions or sessions[-1]["number"] != session["number"]:
+        if state != "running" or sessions[-1]["number"] != session["number"]:
             return state
         time.sleep(_POLL_SECONDS)
 
@@ -178,24 +153,15 @@ def check_deletable(store: Store) -> str:
         sessions = []
     if sessions and driver_alive(store, sessions[-1]):
         raise StudyExists(
-            f"The study {called(store.uri)!r} is running: {describe_driver(sessions[-1])}. Nothing was deleted. Stop "
-            f"it first: `tunepipe stop {as_argument(store.uri)}`."
+            f"The study {called(store.uri)!r} is running. Nothing was deleted. Stop it first: `tunepipe stop "
+            f"{as_argument(store.uri)}`."
         )
-    text = f"{len(entries.own):,} files, {size(sum(entry.size for entry in entries.own))}"
-    of_trials = [entry for entry in entries.own if layout.file_of(entry.path) is not None]
-    if not of_trials:
-        return f"{text}."
-    return (
-        f"{text}. This includes all files in the working folders of its trials, including your own: "
-        f"{listed_entries(of_trials, most=_OF_TRIALS)}."
-    )
+    of_trials = sum(layout.file_of(entry.path) is not None for entry in entries.own)
+    folders = f", of which {of_trials:,} in the working folders of its trials" if of_trials else ""
+    return f"{len(entries.own):,} files, {size(sum(entry.size for entry in entries.own))}{folders}."
 
 
 def delete(store: Store) -> None:
     """Delete a study's files and folders."""
     check_deletable(store)
-    if left := remove(store):
-        raise StorageError(
-            f"The study in {store.uri} is deleted, except files of other programs that appeared in the meantime: "
-            f"{listed_entries(left)}."
-        )
+    remove(store)

@@ -1,14 +1,11 @@
 """The data of a study: the same in every session, or the user accepts that they differ."""
 
-import shutil
-import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from pipeline.datasets import (
-    ConfigReads,
     Dataset,
     RecordedConfig,
     differences,
@@ -20,56 +17,46 @@ from pipeline.datasets import (
 )
 from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
-from pipeline.storage.scratch import SharedFolder, shared_root
+from pipeline.storage.scratch import SharedFolder
 from pipeline.study import TuneJob, layout
-from pipeline.text import listed, size
 from pipeline.training.data import example_config, load_data
 
 Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
 """Data, and what the study records of them; None for a function objective."""
 
 
-def start_loading(
+def loader(
     job: TuneJob,
     before: Mapping[str, Any] | None,
     *,
     accept_changes: bool,
     memory_on_cluster: Callable[[TuneJob], float] | None = None,
 ) -> Callable[[], Loaded]:
-    """Begin to load a study's data while Ray starts.
+    """What loads a study's data.
 
-    The user's data function is called later, in the main thread, which it may rely on. Where there is a fingerprint to
-    compare with, the data are loaded first, and the study stays unchanged if they differ. Files of a study that joins a
-    cluster are loaded when it has joined: whether they fit into memory is a matter of its nodes.
+    Where there is a fingerprint to compare with, they are loaded now, and the study stays unchanged if they differ.
+    Else they are loaded later: whether files fit into the memory of a cluster is known when the study has joined it.
     """
-    if before is not None and not accept_changes:
-        data, now, reads = _load(job, before)
-        alternative = (
-            "accept these with --accept-changes (in Python: accept_changes=True), or start another with --name"
-        )
-        known = before if reads is None else recorded_for(before, reads.values)
-        refuse_other_data(job.name, known, now, alternative)
-        return lambda: (data, _document(before, now, reads))
+    if before is None or accept_changes:
+        return lambda: _loaded(job, None, None if memory_on_cluster is None else memory_on_cluster(job))
+    loaded = _loaded(job, before, None)
+    return lambda: loaded
 
-    def fresh() -> Loaded:
-        memory = None if memory_on_cluster is None else memory_on_cluster(job)
-        data, now, reads = _load(job, None, memory)
-        return data, _document(None, now, reads)
 
-    if job.data is None or callable(job.data) or job.resources.workers == 0 or memory_on_cluster is not None:
-        return fresh
-    loaded: Future[Loaded] = Future()
-
-    def load() -> None:
-        try:
-            loaded.set_result(fresh())
-        except BaseException as error:
-            loaded.set_exception(error)
-
-    # Python waits for the thread at its end: one that still imports or reads while the interpreter is taken down
-    # ends the process by a segmentation fault.
-    threading.Thread(target=load, name="data", daemon=False).start()
-    return loaded.result
+def _loaded(job: TuneJob, before: Mapping[str, Any] | None, memory: float | None) -> Loaded:
+    """The data, and what the study records of them; refuses others than before."""
+    config = RecordedConfig(example_config(job, dict(first_recorded(before)))) if takes_config(job.data) else None
+    data = load_data(job, trains=job.resources.workers == 0, config=config, recorded=before, memory=memory)
+    now = None if data is None else fingerprint(data)
+    document: Mapping[str, Any] | None
+    if config is None or now is None:
+        document, known = now, before
+    else:
+        document = with_combination(before, config.reads, now)
+        known = None if before is None else recorded_for(before, config.reads.values)
+    how = "accept these with --accept-changes (in Python: accept_changes=True), or start another with --name"
+    refuse_other_data(job.name, known, now, how)
+    return data, document
 
 
 def made_by_workers(job: TuneJob, data: Dataset) -> bool:
@@ -77,23 +64,6 @@ def made_by_workers(job: TuneJob, data: Dataset) -> bool:
     data.
     """
     return callable(job.data) and (bool(data.pipelines) or takes_config(job.data))
-
-
-def _load(
-    job: TuneJob, before: Mapping[str, Any] | None, memory: float | None = None
-) -> tuple[Dataset | None, Mapping[str, Any] | None, ConfigReads | None]:
-    """The data, their fingerprint, and what a data function that takes the config has read."""
-    trains = job.resources.workers == 0
-    config = RecordedConfig(example_config(job, dict(first_recorded(before)))) if takes_config(job.data) else None
-    data = load_data(job, trains=trains, config=config, recorded=before, memory=memory)
-    return data, None if data is None else fingerprint(data), None if config is None else config.reads
-
-
-def _document(
-    before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, reads: ConfigReads | None
-) -> Mapping[str, Any] | None:
-    """What the study records of its data."""
-    return now if reads is None or now is None else with_combination(before, reads, now)
 
 
 def refuse_other_data(
@@ -116,23 +86,9 @@ def shared_caches(store: Store, session: int | None) -> SharedFolder:
     """
 
     def key() -> str:
-        if session is not None:
-            try:
-                # A study that was deleted may have had the same name and number.
-                return str(store.read_json(layout.session(session))["mark"])
-            except (FileNotFoundError, StorageError, KeyError, TypeError):
-                pass
+        # A study that was deleted may have had the same name and number.
+        with suppress(FileNotFoundError, StorageError, KeyError, TypeError):
+            return uuid.uuid4().hex if session is None else str(store.read_json(layout.session(session))["mark"])
         return uuid.uuid4().hex
 
     return SharedFolder(key)
-
-
-def sharing_in_words(names: Sequence[str]) -> str | None:
-    """What the trials of a node share, and where, as a clause; None if they share nothing."""
-    if not names:
-        return None
-    named, root = listed(list(names)), shared_root()
-    return (
-        f"the trials of a node share {named}: one of them writes it to the node's temporary folder (here {root}, "
-        f"{size(shutil.disk_usage(root).free)} free), the others read it there"
-    )

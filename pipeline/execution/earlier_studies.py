@@ -7,7 +7,7 @@ from pipeline.notes import note
 from pipeline.space import drawn_names
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
-from pipeline.text import by_count, counted
+from pipeline.text import counted
 
 
 def _located(study: str, storage: str | Path) -> Store:
@@ -32,9 +32,7 @@ def warm_started(job: TuneJob, storage: str | Path, *, always: bool = False) -> 
         names = ", ".join(drawn_names(job.space))
         allowed = f"must be a study with values, whose configs are not given yet, with hyperparameters of: {names}"
         raise InvalidJob(f"job {job.name!r}", [Fault("start_from.study", results.name, allowed)])
-    own, theirs = job.objective, results.objective
-    trials = f": {by_count(len(found.trials), 'trial', 'trials')} {', '.join(found.trials)}" if found.trials else ""
-    which = f"{counted(len(found.trials), 'config')} of the study {results.name!r}{trials} ({source.top} requested)"
-    other = "" if own == theirs else f" Best by its own objective, {theirs.metric} ({theirs.mode})."
-    note(" ".join([f"Starts with {which}.{other}", *found.notes]))
+    of = f": {', '.join(found.trials)}" if found.trials else ""
+    which = f"{counted(len(found.trials), 'config')} of the study {results.name!r}{of} ({source.top} requested)"
+    note(" ".join([f"Starts with {which}.", *found.notes]))
     return job.replaced({"start_with": [*job.start_with, *found.configs]})

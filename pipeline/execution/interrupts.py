@@ -17,12 +17,12 @@ from pipeline.errors import UsageError
 from pipeline.training.global_state import kept_global_state
 
 _LOCK = threading.RLock()
-_STDERR = 2
 _MAX_DEFERRED = 2
 """Signals that may wait in `defer_signals`; the next one raises immediately."""
 
 _MESSAGE = (
-    "The study ends when the epochs in training are complete. {again} ends it immediately, and these epochs are lost."
+    "The study ends when the epochs in training are complete. A second signal ends it immediately, and these epochs "
+    "are lost."
 )
 
 
@@ -89,7 +89,9 @@ class Interrupts:
         if self._training:
             self.requested = True
         if not self._raises:
-            _print(_MESSAGE.format(again="Ctrl-C again" if number == signal.SIGINT else "Another signal"))
+            # It may come in the middle of another print.
+            with contextlib.suppress(RuntimeError):
+                print(_MESSAGE, file=sys.stderr, flush=True)
         elif not self._deferring or self._signals > _MAX_DEFERRED:
             raise KeyboardInterrupt
 
@@ -100,42 +102,9 @@ def interruptible() -> Iterator[Interrupts]:
     interrupts = Interrupts()
     interrupts.listen()
     try:
-        with _silent_where_ignored():
-            yield interrupts
+        yield interrupts
     finally:
         interrupts.leave()
-
-
-@contextlib.contextmanager
-def _silent_where_ignored() -> Iterator[None]:
-    """Print no traceback of a signal that arrives where Python ignores exceptions: an import, or a finalizer.
-
-    `begin_training` raises it again.
-    """
-    before = sys.unraisablehook
-
-    def print_others(unraisable: Any) -> None:
-        if not isinstance(unraisable.exc_value, KeyboardInterrupt):
-            before(unraisable)
-
-    sys.unraisablehook = print_others
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
-
-
-def takes_signals() -> bool:
-    """Whether SIGTERM asks a study in this process to end now, rather than ending the process."""
-    return isinstance(getattr(signal.getsignal(signal.SIGTERM), "__self__", None), Interrupts)
-
-
-def _print(text: str) -> None:
-    """Print from a handler, which may run in the middle of another print."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except RuntimeError:
-        os.write(_STDERR, f"{text}\n".encode())
 
 
 @contextlib.contextmanager
@@ -154,11 +123,8 @@ def one_study() -> Iterator[None]:
 
 @contextlib.contextmanager
 def kept_process_state() -> Iterator[None]:
-    """Restore, after the context, what running, training or loading a study changes in its process.
-
-    Imports find again what they found before: the study's copies of the job's modules are unloaded, and the folders
-    that they need leave sys.path. `kept_global_state` restores generators and settings. Signal handlers are those of
-    `interruptible`, and variables, loggers and Ray itself those of `ray_environment`; both restore what they change.
+    """Restore, after the context, what running, training or loading a study changes in its process: what imports find
+    and, as far as `kept_global_state` can, generators and settings of Python, NumPy, Keras and TensorFlow.
     """
     with as_before(), kept_global_state():
         yield

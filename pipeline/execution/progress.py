@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
 from pipeline.engine.limits import seconds_left
 from pipeline.errors import OutputLost
@@ -22,9 +20,6 @@ _LINE_SECONDS = 10.0
 
 _SHOWN = 8
 """How many parameters of the best config are shown; all of a large space would hide the rest of the line."""
-
-_WIDEST_BAR, _NARROWEST_TERMINAL = 36, 60
-"""The columns of the bar of trials, which narrower terminals do not show."""
 
 
 def notebook_progress() -> "Progress | None":
@@ -45,10 +40,17 @@ class Progress:
     def watch(self, session: Session) -> Iterator[None]:
         """Show the session while the context is open."""
         if self._console.is_terminal:
-            content = _LiveDisplay(session)
+            shown = Live(
+                get_renderable=lambda: _grid(session),
+                console=self._console,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            # The console prints above the display.
             with (
-                notes_to(self._print_note, again=False),
-                Live(content, console=self._console, transient=True, redirect_stdout=False, redirect_stderr=False),
+                notes_to(lambda text: self._console.print(sanitize(text), markup=False, highlight=False), again=False),
+                shown,
             ):
                 yield
             return
@@ -61,23 +63,18 @@ class Progress:
             ended.set()
             lines.join()
             if session.engine.total_epochs:
-                self._print(_shown(session)[:-1], session)
+                self._print(_rows(session)[:-1], session)
 
     def print_lines(self, session: Session, ended: threading.Event) -> None:
         """Print a line every ten seconds in which something changed."""
         printed = None
         while not ended.wait(_LINE_SECONDS):
-            rows = _shown(session)
+            rows = _rows(session)
             # The clock, the rate and the remaining time change by themselves: they are not a reason for a new line.
-            label, text = rows[-1]
-            state = (session.engine.total_epochs, rows[0], rows[2], label, label != "left" and text)
+            state = (session.engine.total_epochs, rows[0], rows[2], rows[3] if rows[3][0] != "left" else None)
             if state != printed:
                 self._print(rows, session)
                 printed = state
-
-    def _print_note(self, text: str) -> None:
-        # Through the console, which prints above the display.
-        self._console.print(sanitize(text), markup=False, highlight=False)
 
     def _print(self, rows: list[tuple[str, str]], session: Session) -> None:
         parts = [text if label in ("trials", "epochs") else f"{label}: {text}" for label, text in rows]
@@ -87,64 +84,38 @@ class Progress:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-class _LiveDisplay:
+def _grid(session: Session) -> Table:
     """The live display, drawn from the session at each refresh."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        session, engine = self._session, self._session.engine
-        ended = engine.counts["completed"] + engine.counts["stopped"] + engine.counts["failed"]
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="bright_black", justify="right")
-        # A narrow terminal wraps long lines: nothing is cut.
-        grid.add_column(overflow="fold")
-        if options.max_width >= _NARROWEST_TERMINAL:
-            grid.add_row("", ProgressBar(total=engine.limit, completed=ended, width=_WIDEST_BAR))
-        for label, text in _shown(session):
-            grid.add_row(label, f"{ended} of {engine.limit}: {text}" if label == "trials" else text)
-        yield Text(f"{session.job.name}  {clock(session.lease.seconds)}", style="bold", overflow="fold")
-        yield grid
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bright_black", justify="right")
+    # A narrow terminal wraps long lines: nothing is cut.
+    grid.add_column(overflow="fold")
+    grid.add_row(clock(session.lease.seconds), session.job.name)
+    for label, text in _rows(session):
+        grid.add_row(label, f"{text} (of {session.engine.limit})" if label == "trials" else text)
+    return grid
 
 
-def _shown(session: Session) -> list[tuple[str, str]]:
-    """What is shown of a session, with labels: its trials, epochs and best value, and the time left or what it waits
-    for.
-    """
-    engine, rate = session.engine, session.rate.per_second
+def _rows(session: Session) -> list[tuple[str, str]]:
+    """What is shown of a session, with labels."""
+    engine, rate = session.engine, session.epochs_per_second
     states = ", ".join(f"{count} {state}" for state, count in list(engine.counts.items()) if count)
     pace = f" ({frequency(rate)})" if rate else ""
+    left = time_left(session)
+    if session.interrupt_requested:
+        left = "ending", "as soon as the epochs in training are over and checkpoints are written"
+    elif session.final_evaluation.assigned:
+        left = "ending", "the best model is exported and evaluated"
+    elif engine.end_reason is not None:
+        left = "ending", sanitize_line(engine.end_reason)
+    elif engine.paused is not None:
+        left = "paused", sanitize_line(f"{engine.paused} Nothing trains until it is resumed.")
     return [
-        ("trials", states or _starting(session)),
+        ("trials", states or "starting"),
         ("epochs", f"{counted(engine.total_epochs, 'epoch')}{pace}"),
         ("best", _best(session)),
-        _end_or_pause(session) or ("left", time_left(session)),
+        left,
     ]
-
-
-def _end_or_pause(session: Session) -> tuple[str, str] | None:
-    """The state of a study that is ending or paused, and its remaining work; None for any other."""
-    engine, exporting = session.engine, session.final_evaluation.assigned
-    if session.interrupt_requested:
-        work = "the export of the best model is" if exporting else "the epochs in training are"
-        return "ending", f"as soon as {work} over and checkpoints are written"
-    if exporting:
-        return "ending", "the best model is exported and evaluated"
-    if engine.end_reason is not None:
-        running = engine.counts["running"]
-        work = f"{counted(running, 'trial')} to report" if running else "the results"
-        return "ending", sanitize_line(f"waits for {work}. {engine.end_reason}")
-    if engine.paused is not None:
-        return "paused", sanitize_line(f"{engine.paused} Nothing trains until it is resumed.")
-    return None
-
-
-def _starting(session: Session) -> str:
-    """What a session does before its first trial."""
-    if session.job.resources.workers != 0:
-        return "starting the workers"
-    return "loading data and building the first model" if session.job.model is not None else "starting the first trial"
 
 
 def _best(session: Session) -> str:
@@ -158,16 +129,16 @@ def _best(session: Session) -> str:
     return sanitize_line(f"{value}  trial {trial.trial_id}, epoch {best.epoch}  {config}{more}")
 
 
-def time_left(session: Session) -> str:
-    """How much longer a study will take."""
+def time_left(session: Session) -> tuple[str, str]:
+    """How much longer a study will take, with a label."""
     engine, trials = session.engine, list(session.engine.trials.values())
     ended = [trial.epoch for trial in trials if not trial.live]
     left = seconds_left(
         session.job.budget,
-        rate=session.rate.per_second,
+        rate=session.epochs_per_second,
         ended=ended,
         live=[trial.epoch for trial in trials if trial.live],
         limit=engine.limit,
         seconds=session.lease.seconds,
     )
-    return "unknown yet" if left is None else f"{'about' if ended else 'at most'} {clock(left)}"
+    return "left", "unknown yet" if left is None else f"{'about' if ended else 'at most'} {clock(left)}"

@@ -16,24 +16,18 @@ from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 
 _PACKAGES = (
-    "tunepipe", "ray", "tensorflow", "keras", "numpy", "pyarrow", "pandas", "scikit-learn", "optuna", "cmaes",
+    "tunepipe", "ray", "tensorflow", "tensorflow-cpu", "keras", "numpy", "pyarrow", "pandas", "scikit-learn", "optuna",
+    "cmaes",
 )  # fmt: skip
-"""The packages whose versions a study records."""
-
-_ALSO = {"tensorflow": ("tensorflow-cpu",)}
-"""Other distributions of the same package: the image for CPUs has TensorFlow without CUDA's kernels."""
+"""The packages whose versions a study records. The image for CPUs has TensorFlow without CUDA's kernels."""
 
 _GIT_SECONDS = 5.0
-_GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
-"""Set by a hook or `git rebase --exec` for its own repository, which need not be the job's."""
 
 _HIDDEN = "***"
 _SECRET = (
     r"(?<![a-z])(?:token|secret|password|passwd|pwd|credentials?|signature|sig|sas|(?:api|access|account)[-_]?key)"
 )
 _NAME = re.compile(rf"{_SECRET}$", re.IGNORECASE)
-_SMALL = re.compile(r"[-+]?\d{1,3}")
-"""A number that is not a secret, as in `--pad-token 0`."""
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _QUERY = re.compile(rf"([?&][^=&]*{_SECRET}(?![a-z])[^=&]*=)[^&\s]*", re.IGNORECASE)
 
@@ -62,10 +56,8 @@ def installed(names: Sequence[str] = _PACKAGES) -> dict[str, str]:
     """The versions of Python and of packages."""
     versions = {"python": platform.python_version()}
     for name in names:
-        for distribution in (name, *_ALSO.get(name, ())):
-            with suppress(PackageNotFoundError):
-                versions[name] = version(distribution)
-                break
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
     return versions
 
 
@@ -78,10 +70,8 @@ def command_line(words: Sequence[str]) -> list[str]:
     """A command line without its secrets."""
     shown: list[str] = []
     for before, word in zip(["", *words], words, strict=False):
-        name, equals, value = word.partition("=")
-        if _SMALL.fullmatch(value if equals else word):
-            shown.append(word)
-        elif before.startswith("-") and "=" not in before and _NAME.search(before):
+        name, equals, _ = word.partition("=")
+        if before.startswith("-") and "=" not in before and _NAME.search(before):
             shown.append(_HIDDEN)
         elif equals and "?" not in name and _NAME.search(name):
             shown.append(f"{name}={_HIDDEN}")
@@ -92,7 +82,7 @@ def command_line(words: Sequence[str]) -> list[str]:
 
 def commit_of(file: Path, files: Sequence[Path] = ()) -> dict[str, Any] | None:
     """The commit that a file belongs to, and whether files of its repository have changed since."""
-    if _git(file, "check-ignore", "-q", str(file)) is not None or (commit := _git(file, "rev-parse", "HEAD")) is None:
+    if (commit := _git(file, "rev-parse", "HEAD")) is None:
         return None
     known = _git(file, "ls-files", "--error-unmatch", "--", *map(str, (file, *files))) is not None
     changed = _git(file, "status", "--porcelain", "--untracked-files=no")
@@ -101,7 +91,6 @@ def commit_of(file: Path, files: Sequence[Path] = ()) -> dict[str, Any] | None:
 
 def _git(file: Path, *words: str) -> str | None:
     """What git prints; None if it fails, is late or is not installed."""
-    environment = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
     try:
         done = subprocess.run(
             ["git", "-C", str(file.parent), *words],
@@ -110,7 +99,7 @@ def _git(file: Path, *words: str) -> str | None:
             timeout=_GIT_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
-            env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None

@@ -4,26 +4,26 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pipeline import datasets
 from pipeline.code import end_loading, origin, snapshot_of
 from pipeline.datasets import Dataset, differences, non_finite, without_hash
 from pipeline.engine.saved_state import saved_state
-from pipeline.errors import StorageUnreachable, UsageError
+from pipeline.errors import StorageError, StorageUnreachable, UsageError
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
-from pipeline.execution.data import Loaded, sharing_in_words, start_loading
+from pipeline.execution.data import Loaded, loader
 from pipeline.execution.driver.record import Recorder
-from pipeline.execution.driver.resume import SessionStart, session_start, unloadable_functions, unusable_state
+from pipeline.execution.driver.resume import SessionStart, session_start, unloadable_functions
 from pipeline.execution.driver.session import Session
 from pipeline.execution.driver.session_end import recording_end
+from pipeline.execution.earlier_studies import warm_started
 from pipeline.execution.in_process import run_in_process
 from pipeline.execution.interrupts import Interrupts, interruptible, kept_process_state, one_study
-from pipeline.execution.outcome import Outcome
-from pipeline.execution.progress import notebook_progress
+from pipeline.execution.progress import Progress, notebook_progress
 from pipeline.execution.provenance import command_line, provenance
 from pipeline.execution.ray.cluster import address_of, check_reachable, memory_for_rows_on_nodes
 from pipeline.execution.ray.on_ray import run_on_ray
@@ -41,14 +41,10 @@ from pipeline.text import capitalized, listed
 from pipeline.training.data import how_read, without_validation
 from pipeline.training.process import refuse_other_keras
 
+if TYPE_CHECKING:
+    from pipeline.results.notebook import NotebookResults
+
 _POLL_SECONDS = 5.0
-
-
-class Display(Protocol):
-    """Shows a study while it runs."""
-
-    def watch(self, session: Session) -> AbstractContextManager[Any]:
-        """A context in which the session runs."""
 
 
 @one_study()
@@ -65,9 +61,9 @@ def run(
     accept_changes: bool = False,
     take_over: bool = False,
     address: str | None = None,
-    display: Display | None = None,
+    display: Progress | None = None,
     note: Callable[[str], None] = print,
-) -> Outcome:
+) -> "NotebookResults":
     """Run a study to its end.
 
     Args:
@@ -89,7 +85,7 @@ def run(
         note: Called with sentences for the user, for example that there are fewer trials than requested.
 
     Returns:
-        How the study ended.
+        The study's results, as `load_results` reads them.
 
     Raises:
         StudyExists: There is a study of that name, and `resume` is not set, or its driver is alive.
@@ -101,6 +97,8 @@ def run(
         UsageError: Another thread of this process runs a study.
         UserError: Another mistake that the user can fix: storage, data, model, resources.
     """
+    from pipeline.results.notebook import load_results
+
     end_loading()
     if not isinstance(job, TuneJob):
         raise UsageError(f"run() takes a TuneJob; found an object of type {type(job).__name__}.")
@@ -113,16 +111,25 @@ def run(
         snapshot = snapshot_of(job.functions.values())
         copied = [root / path for root in snapshot.roots for path in snapshot.files if path.endswith(".py")]
         origin = provenance(job, [file for file in copied if file.is_file()])
-        start = session_start(job, store, storage, resume=resume, accept_changes=accept_changes, take_over=take_over)
+        start = session_start(
+            warm_started(job, storage), store, resume=resume, accept_changes=accept_changes, take_over=take_over
+        )
         if start.finished:
-            return _finished_before(store, start)
-        _check(start.job)
+            note(
+                f"The study {job.name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs "
+                "continues it; another --name starts a new one."
+            )
+            return load_results(store.uri)
+        # Mistakes are found before the session begins: a finished study stays finished where its data are missing.
+        datasets.check_files(start.job.data)
+        if start.job.model is not None:
+            refuse_other_keras()
         cluster = address_of(address) if start.job.resources.workers != 0 else None
         if cluster is not None:
             check_reachable(cluster)
         # From here on the job is the study's: it names what was chosen for it.
         job = start.job.resolved()
-        load = start_loading(
+        load = loader(
             job,
             recorded_data(start.document),
             accept_changes=accept_changes,
@@ -130,8 +137,9 @@ def run(
         )
         facts = {"provenance": origin, "code_changes": start.code_changes}
         session = _session(job, start, store, facts, interrupts)
-        _note_surprises(start)
         new = start.saved is None
+        if new:
+            _note_surprises(job)
         with heartbeat(session.recorder.beat), recording_end(session, store, interrupts, new=new):
             with interrupts.defer_signals():
                 # Take the session's number before anything else is written: of two drivers one ends here.
@@ -144,8 +152,7 @@ def run(
             display = display or notebook_progress()
             with nullcontext() if display is None else display.watch(session):
                 _train(session, store, load, interrupts, address)
-        evaluation = session.final_evaluation
-        return Outcome(store, message=session.end_reason, winner=evaluation.metrics, warning=evaluation.warning)
+        return load_results(store.uri)
 
 
 def wait_for_storage(storage: str) -> None:
@@ -154,46 +161,21 @@ def wait_for_storage(storage: str) -> None:
     In a RayJob, the driver's next cluster would fail as well. A storage that answers and refuses the request is not
     waited for: a wrong key or name stays wrong.
     """
-    text = os.environ.get(STORAGE_WAIT_VARIABLE, "0")
-    try:
-        seconds, began = float(text), time.monotonic()
-    except ValueError:
-        raise UsageError(f"{STORAGE_WAIT_VARIABLE} must be a number of seconds; found {text!r:.100}.") from None
+    seconds, began = float(os.environ.get(STORAGE_WAIT_VARIABLE, "0")), time.monotonic()
     while True:
         try:
             Store(storage).exists(layout.STUDY)
         except StorageUnreachable as error:
-            if seconds:
-                note(f"The driver waits for the storage for up to {text} s: {str(error).partition('. Fix')[0]}.")
             if time.monotonic() - began >= seconds:
                 raise
+            note(f"The driver waits for the storage for up to {seconds:g} s: {error}")
             time.sleep(_POLL_SECONDS)
         else:
             return
 
 
-def _finished_before(store: Store, start: SessionStart) -> Outcome:
-    """The outcome of a study that had been finished before, as its last session recorded it."""
-    from pipeline.results.tables.load import load_results
-
-    last, test = start.last or {}, load_results(store.uri).test
-    return Outcome(
-        store, finished_before=True, message=last["message"], winner=test or {}, warning=last["winner_failure"] or None
-    )
-
-
-def _check(job: TuneJob) -> None:
-    """Find mistakes before the session begins: a finished study stays finished where its data are missing."""
-    datasets.check_files(job.data)
-    if job.model is not None:
-        refuse_other_keras()
-
-
-def _note_surprises(start: SessionStart) -> None:
+def _note_surprises(job: TuneJob) -> None:
     """Tell the user what a new study does that its job does not say."""
-    job = start.job
-    if start.saved is not None:
-        return
     for text in (unloadable_functions(job), job.recommendation, fewer_trials(job)):
         if text is not None:
             note(text)
@@ -222,10 +204,13 @@ def _session(
     )
     if start.saved is not None and last is not None and start.state:
         try:
-            session.restore(saved_state(last["resume"]), epochs_before=start.saved.budget.epochs)
+            session.restore(saved_state(start.state), epochs_before=start.saved.budget.epochs)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise unusable_state(last, start.saved, why) from error
+            raise StorageError(
+                f"The study {job.name!r} cannot be resumed from the state of its trials in "
+                f"{layout.session(last['number'])} ({type(error).__name__}: {error}). Restore the file, or start "
+                "another study with --name."
+            ) from error
     return session
 
 
@@ -293,8 +278,7 @@ def _recorded(session: Session, store: Store, load: Callable[[], Loaded]) -> Dat
 
 def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> Iterator[str]:
     """What the user should know of the data before the study trains on them, as clauses."""
-    sharing = None if data is None else sharing_in_words(data.shared)
-    yield from (text for text in (without_validation(job, data), how_read(data), sharing) if text is not None)
+    yield from (text for text in (without_validation(job, data), how_read(data)) if text is not None)
     if unnoticed := without_hash(fingerprint):
         yield f"a resume does not notice changes of {', '.join(unnoticed)}: the study stores no hash of it"
     if data is not None and (places := non_finite(data)):

@@ -34,16 +34,6 @@ def mark_ended(mark: str) -> None:
     _ENDED.add(mark)
 
 
-def handles(pid: int, number: int) -> bool | None:
-    """Whether a process of this machine handles a signal; None if the system does not say."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
-    except (OSError, StopIteration):
-        return None
-    return bool(int(caught, 16) >> (number - 1) & 1)
-
-
 def lives(record: Mapping[str, Any]) -> bool | None:
     """Whether the recorded process is alive; None if this machine cannot say."""
     import psutil

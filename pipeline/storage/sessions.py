@@ -97,7 +97,6 @@ class _Session(_Part):
     pid_namespace: str | None = None
     pid: _Whole = 0
     process_started_after_boot: _Seconds | None = None
-    takes_signals: Annotated[bool, Field(strict=True)] = False
     message: str = ""
     provenance: _Provenance | None = None
     nodes: list[_Machine] = []

@@ -128,7 +128,7 @@ def test_code_in_cells_is_tuned_on_two_workers(kernel):
     assert "Error" not in reported
     assert "\nstudy  " in reported
     assert "HTML" not in reported
-    assert "build_model, callbacks, data are not defined in a file" in reported
+    assert "Not defined in a file that the study can copy: build_model, callbacks, data." in reported
     study = kernel.folder / "studies/typed"
     results = load_results(study)
     assert results.state == "finished"
@@ -148,10 +148,7 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
         kernel.interrupt()
 
     reported = kernel.run("run(SLOW)", during=during)
-    assert (
-        "Interrupted: The study 'slow' was interrupted; its tables are complete. Resume it with run(JOB, resume=True)"
-        in reported
-    )
+    assert "Interrupted: The study 'slow' was interrupted. Its tables are complete. Resume it with " in reported
     assert kernel.run("print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))") == before
     left = load_results(kernel.folder / "studies/slow")
     assert left.state == "interrupted"

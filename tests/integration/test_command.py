@@ -120,6 +120,6 @@ def test_ctrl_c_while_the_workers_start_is_handled(tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130, stderr
-    assert "interrupted before its first epoch and was removed; its name can be used again" in stderr
+    assert "was interrupted. It was removed, and its name can be used again" in stderr
     assert "Traceback" not in stderr
     assert not study.exists()

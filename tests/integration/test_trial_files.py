@@ -115,8 +115,8 @@ def test_workers_read_files_where_the_study_was_started(start, ray_cluster, monk
     (start / "settings.json").write_text('{"units": 1}')
     (start / "rows.txt").write_text("1 2\n3 4\n")
     monkeypatch.chdir(start)
-    outcome = run(find("reading.py"), address=ray_cluster)
-    assert outcome.trials["state"].to_list() == ["completed"] * 2
+    results = run(find("reading.py"), address=ray_cluster)
+    assert results.trials["state"].to_list() == ["completed"] * 2
     assert left(start) == ["rows.txt", "settings.json", "studies"]
 
 

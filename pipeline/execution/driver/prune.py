@@ -20,9 +20,6 @@ from pipeline.study import TuneJob, layout
 
 _File = tuple[str, int]
 
-_MAX_BYTES = 1_000_000_000
-"""Bytes of new checkpoints after which the next deletion is overdue."""
-
 
 class Pruner:
     """Deletes the checkpoints that are not needed, and knows which there are."""
@@ -34,17 +31,10 @@ class Pruner:
         self._listing: dict[_File, int] = {}
         self._spared: Set[_File] = frozenset()
         """Checkpoints that are kept only as long as the scheduler or another trial needs them."""
-        self._new_bytes = 0
-
-    @property
-    def overdue(self) -> bool:
-        """Whether the bytes that were written since the last deletion require the next one now."""
-        return self._new_bytes >= _MAX_BYTES
 
     def on_report(self, report: Report) -> None:
         """Add the size of new checkpoints."""
         for trial_id, epoch, size in report.checkpoints:
-            self._new_bytes += size if (trial_id, epoch) not in self._listing else 0
             self._listing[trial_id, epoch] = size
 
     def list_storage(self) -> Set[_File]:
@@ -58,7 +48,6 @@ class Pruner:
 
         Those that no trial knows are deleted if they are not unknown because their report is still to come.
         """
-        self._new_bytes = 0
         outlived = self._spared | {file for trial_id in changed for file in _outlived(self._trials[trial_id])}
         if unknown:
             changed = set(changed)

@@ -19,7 +19,6 @@ from pipeline.datasets import ConfigReads, with_combination
 from pipeline.engine.decisions import DecisionRow
 from pipeline.engine.messages import EpochRow
 from pipeline.errors import StorageError
-from pipeline.execution.interrupts import takes_signals
 from pipeline.space import Config, column_value, flat
 from pipeline.storage import Store
 from pipeline.storage.lease import Lease, SessionState
@@ -75,7 +74,7 @@ class Recorder:
         self.facts: dict[str, Any] = {"workers": None, **(facts or {})}
         """What is recorded about the session in its file."""
         self._nodes: dict[str, Mapping[str, Any]] = {}
-        self.decision_count: int = ((last or {}).get("resume") or {}).get("decided", 0)
+        self.decision_count = 0
         """How many decisions the study has made."""
         self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
         committed = files_in(last)
@@ -237,8 +236,8 @@ class Recorder:
         newest = max(map(layout.session_number, written), default=0)
         if newest >= self.lease.number:
             raise StorageError(
-                f"The tables of {self._store.uri} have rows of session {newest}, and sessions/ has no file of that "
-                "number. The scheduler's state is lost with it: restore the file from a copy, or start a new study."
+                f"{self._store.uri} has rows of session {newest}, but no file of that session in sessions/. Restore it "
+                "from a copy, or start a new study."
             )
 
     def _add_columns(self, metrics: Iterable[str]) -> None:
@@ -260,7 +259,7 @@ class Recorder:
                 return
             tables, resume = self._committed
             nodes = [self._nodes[host] for host in sorted(self._nodes)]
-            facts = {"tables": tables, "takes_signals": takes_signals(), "message": message, "nodes": nodes}
+            facts = {"tables": tables, "message": message, "nodes": nodes}
             self.lease.write(state, facts | self.facts, resume)
             self._silent = state != "running"
             self._beat_at = time.monotonic()

@@ -1,16 +1,13 @@
 """What a session starts from: a new study, or the job and the state of one that it resumes."""
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pipeline.code import ChangedFile, changed_files, forget_copies, origin, same_code
 from pipeline.errors import Fault, NotResumable, StorageError, StudyChanged, StudyExists
-from pipeline.execution.earlier_studies import warm_started
 from pipeline.notes import note
-from pipeline.space import Config, flat
+from pipeline.space import flat
 from pipeline.storage import Store, unfinished
 from pipeline.storage.schema import config_columns
 from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
@@ -19,15 +16,12 @@ from pipeline.study.contents import check_output_folder, contents, listed_entrie
 from pipeline.study.files import read_document, recorded_sources
 from pipeline.study.job import FUNCTION_FIELDS
 from pipeline.study.studies import as_argument
-from pipeline.study.trial_configs import start_configs
 
 _KEPT = ("budget", "resources", "checkpoints")
 """What a study keeps from one session to the next, unless an option changes it."""
 
 _FREE = (*_KEPT, "description", "name")
 """What may change; the name changes where a study's folder was copied or renamed."""
-
-_SHOWN_LINES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +31,6 @@ class SessionStart:
     job: TuneJob
     saved: TuneJob | None = None
     last: Mapping[str, Any] | None = None
-    state: Mapping[str, Any] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     code_changes: Sequence[str] = ()
 
@@ -47,30 +40,32 @@ class SessionStart:
         ended = self.last is not None and self.last["state"] == "finished"
         return ended and self.saved is not None and self.saved.budget == self.job.budget
 
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The state of the trials that the last session has left; empty if it has left none."""
+        return (self.last or {}).get("resume") or {}
 
-def session_start(
-    job: TuneJob, store: Store, storage: str | Path, *, resume: bool, accept_changes: bool, take_over: bool
-) -> SessionStart:
+
+def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: bool, take_over: bool) -> SessionStart:
     """Find out what a session starts from."""
-    if not store.exists(layout.STUDY):
-        job = warm_started(job, storage)
     saved, last = last_session(store, job, resume=resume, take_over=take_over)
     if saved is None:
         return SessionStart(job, last=last)
-    job, changes = reconciled(job, saved, store=store, accept_changes=accept_changes, last=last)
+    job, changes = reconciled(job, saved, store=store, accept_changes=accept_changes)
     document = read_document(store)
     if not any(origin(function).of_study for function in job.functions.values()):
         # The study's copies were loaded for comparison; the job's own modules run.
         forget_copies()
         if accept_changes:
             document = {name: value for name, value in document.items() if name != "sources"}
-    start = SessionStart(job, saved, last, document=document, code_changes=changes)
-    if not start.finished:
-        return start if last is None else replace(start, state=_stored_state(job, last))
-    if changes:
-        note(
-            f"The study {job.name!r} is finished and trains nothing, so changes of its code have no effect. With a "
-            "larger budget it resumes with them."
+    start = SessionStart(job, saved, last, document, changes)
+    if start.finished and changes:
+        note(f"The study {job.name!r} is finished: with a larger budget it resumes with the changes of its code.")
+    kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
+    if not start.finished and start.state.get("trials") and kinds:
+        raise NotResumable(
+            f"The study {job.name!r} cannot be resumed: the state of {' and '.join(kinds)} cannot be saved. Start "
+            f"another with --name, from its best configs with --start-from {job.name}."
         )
     return start
 
@@ -124,37 +119,9 @@ def unloadable_functions(job: TuneJob) -> str | None:
     if not names:
         return None
     return (
-        f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} not defined in a file that the study can copy: "
-        "run(JOB, resume=True) resumes the study where the same functions are defined; `tunepipe resume` cannot."
+        f"Not defined in a file that the study can copy: {', '.join(names)}. run(JOB, resume=True) resumes the study "
+        "where the same functions are defined; `tunepipe resume` cannot."
     )
-
-
-def unsaved_state(job: TuneJob) -> str | None:
-    """Why a study cannot be resumed, as a part of a sentence; None if it can."""
-    kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
-    return f"the state of {' and '.join(kinds)} cannot be saved" if kinds else None
-
-
-def unusable_state(last: Mapping[str, Any], job: TuneJob, why: str) -> StorageError:
-    """The error of a study whose state cannot be restored."""
-    return StorageError(
-        f"The study {job.name!r} cannot be resumed from the state of its trials in {layout.session(last['number'])} "
-        f"({why}). Restore the file, or start another study with --name."
-    )
-
-
-def _stored_state(job: TuneJob, last: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state of the trials that the last session has left; empty if it has left none."""
-    state: Mapping[str, Any] = last["resume"] or {}
-    if state.get("trials") and (why := unsaved_state(job)) is not None:
-        raise NotResumable(
-            f"The study {job.name!r} cannot be resumed: {why}. Start another with --name, from its best configs "
-            f"with --start-from {job.name}; or use a scheduler and a searcher of tunepipe."
-        )
-    decided = state.get("decided", 0)
-    if type(decided) is not int:
-        raise unusable_state(last, job, f"it decided {decided!r:.100}")
-    return state
 
 
 def with_study_settings(job: TuneJob, store: Store, *, changed: Collection[str] = ()) -> TuneJob:
@@ -171,12 +138,7 @@ def with_study_settings(job: TuneJob, store: Store, *, changed: Collection[str] 
 
 
 def reconciled(
-    job: TuneJob,
-    saved: TuneJob,
-    *,
-    store: Store | None = None,
-    accept_changes: bool = False,
-    last: Mapping[str, Any] | None = None,
+    job: TuneJob, saved: TuneJob, *, store: Store | None = None, accept_changes: bool = False
 ) -> tuple[TuneJob, Sequence[str]]:
     """The job that the next session runs, and in words the accepted changes of code and domains.
 
@@ -199,44 +161,30 @@ def reconciled(
     job = job.replaced(unchanged).resolved(saved)
     old, new = _by_path(saved), _by_path(job)
     same_columns = config_columns(flat(saved.space)) == config_columns(flat(job.space))
-    accepted = {f"{file.path} has different content": _import_fault(file) for file in imported}
+    accepted = [
+        Fault(file.path, str(file.file), "is imported by the job, and must have the content that the study began with")
+        for file in imported
+    ]
     others: list[Fault] = []
     for path in dict.fromkeys([*new, *old]):
         before: Any = old.get(path)
         now: Any = new.get(path)
-        if path in _FREE or before == now or (path == "start_with" and only_appended(job.start_with, saved, last)):
+        if path in _FREE or before == now:
             continue
         if path in pairs:
-            fault = Fault(path, now["function"], "must be the code that the study began with")
-            accepted[f"{now['function']} has different code"] = fault
+            accepted.append(Fault(path, now["function"], "must be the code that the study began with"))
         elif path == "space":
-            domains = _space_faults(before, now)
-            if same_columns:
-                accepted |= {f"{name} is {now[name]} instead of {before[name]}": one for name, one in domains.items()}
-            else:
-                others += domains.values()
+            (accepted if same_columns else others).extend(
+                Fault(f"space.{name}", now.get(name), f"must stay {before.get(name, 'left out')!r}")
+                for name in dict.fromkeys([*before, *now])
+                if name not in before or name not in now or before[name] != now[name]
+            )
         else:
-            fault = Fault(path, now, f"must stay {before!r}")
-            if path in saved.functions or path in job.functions or path in FUNCTION_FIELDS:
-                accepted[f"{path} is {now} instead of {before}"] = fault
-            else:
-                others.append(fault)
+            function = path in saved.functions or path in job.functions or path in FUNCTION_FIELDS
+            (accepted if function else others).append(Fault(path, now, f"must stay {before!r}"))
     if others or (accepted and not accept_changes):
-        faults = [*accepted.values(), *others]
-        changed = _difference(pairs, imported)
-        raise StudyChanged(f"the study {job.name!r}, to be resumed,", faults, changed, typed=not job.resumable)
-    return job, list(accepted)
-
-
-def only_appended(starts: Sequence[Config], saved: TuneJob, last: Mapping[str, Any] | None) -> bool:
-    """Whether start configs are those of a study and further ones, which its next trials can begin with.
-
-    Later ones would change the number of each draw, so that a config could be drawn twice.
-    """
-    if saved.start_from is not None or list(starts[: len(saved.start_with)]) != list(saved.start_with):
-        return False
-    trials = ((last or {}).get("resume") or {}).get("trials", ())
-    return sum(not trial.get("enqueued") for trial in trials) <= len(start_configs(saved))
+        raise StudyChanged(f"the study {job.name!r}, to be resumed,", [*accepted, *others])
+    return job, [f"{fault.field} has changed to {fault.found}" for fault in accepted]
 
 
 def _by_path(job: TuneJob) -> dict[str, Any]:
@@ -268,31 +216,3 @@ def _same_starts(job: TuneJob, saved: TuneJob) -> bool:
     """Whether a job starts as its study did: configs of another study follow the job's own."""
     same = job.start_from in (None, saved.start_from)
     return saved.start_from is not None and same and saved.start_with[: len(job.start_with)] == job.start_with
-
-
-def _import_fault(file: ChangedFile) -> Fault:
-    allowed = "is imported by the job, and must have the content that the study began with"
-    return Fault(file.path, str(file.file), allowed)
-
-
-def _space_faults(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Fault]:
-    return {
-        name: Fault(f"space.{name}", new.get(name), f"must stay {old.get(name, 'left out')!r}")
-        for name in dict.fromkeys([*old, *new])
-        if old.get(name) != new.get(name) or (name in old) != (name in new)
-    }
-
-
-def _difference(pairs: Mapping[str, tuple[Any, Any]], imported: Sequence[ChangedFile]) -> str:
-    """The changes in the sources of the functions that differ, as a unified diff; each file once."""
-    files = {(file.before, file.now): (file.path, file.path) for file in imported}
-    for before, after in pairs.values():
-        source, changed = origin(before).source, origin(after).source
-        if source is not None and changed is not None and not _same(before, after):
-            files[source, changed] = f"{before.__module__}.py", f"{after.__module__}.py"
-    lines: list[str] = []
-    for (old, new), (before, after) in files.items():
-        a, b = (text.decode(errors="replace").splitlines() for text in (old, new))
-        lines += difflib.unified_diff(a, b, f"the study's {before}", after, lineterm="", n=1)
-    rest = [f"… and {len(lines) - _SHOWN_LINES} more lines"] if len(lines) > _SHOWN_LINES else []
-    return "\n".join(lines[:_SHOWN_LINES] + rest)

@@ -6,7 +6,7 @@ worker, `on_report` decides whether the trial continues, `beat` writes what is d
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal
+from dataclasses import dataclass, field
 
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import MAX_WORKER_FAILURES, Engine, Verdict
@@ -16,7 +16,7 @@ from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.commands import CommandInbox
 from pipeline.execution.driver.prune import Pruner
 from pipeline.execution.driver.record import Recorder
-from pipeline.execution.driver.timing import FlushTiming, HangDetection, TrainingRate
+from pipeline.execution.driver.timing import FlushTiming, HangDetection
 from pipeline.execution.interrupts import Interrupts
 from pipeline.notes import note
 from pipeline.schedulers import Scheduler, SchedulerContext
@@ -24,6 +24,19 @@ from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
+
+
+@dataclass(slots=True)
+class FinalEvaluation:
+    """The study's last assignment: a warm worker exports the winner and evaluates it on the test split."""
+
+    done: bool
+    """Whether nothing is left to do."""
+    assigned: Assignment | None = None
+    """The assignment while a worker has it."""
+    attempts_left: int = MAX_WORKER_FAILURES - 1
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    warning: str | None = None
 
 
 class Session:
@@ -50,8 +63,8 @@ class Session:
         )
         self.interrupts = interrupts
         self.hang_detection = HangDetection(job.resources)
-        self.final_evaluation = FinalEvaluation(wanted=job.model is not None)
-        self.rate = TrainingRate()
+        self.final_evaluation = FinalEvaluation(done=job.model is None)
+        self._first_report: tuple[float, int] | None = None
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
         self._pruner = Pruner(store, job, self.engine.scheduler, self.engine.trials, self.lease.check)
@@ -75,20 +88,31 @@ class Session:
         """Whether a signal or a user has asked the study to end before its budget is spent."""
         return self.engine.interrupted or (self.interrupts is not None and self.interrupts.requested)
 
+    @property
+    def epochs_per_second(self) -> float | None:
+        """Epochs that all workers train in a second since the first report; None before the second one."""
+        if self._first_report is None or self.engine.total_epochs == self._first_report[1]:
+            return None
+        began, before = self._first_report
+        return (self.engine.total_epochs - before) / (time.monotonic() - began)
+
     # The loop
 
     def next(self) -> Assignment | None:
         """The next assignment for a free worker."""
-        engine = self.engine
+        engine, final = self.engine, self.final_evaluation
         if (trial := engine.next()) is not None:
             return engine.assignment(trial)
         if engine.running or engine.interrupted or engine.paused or self.fatal is not None or engine.best is None:
             return None
+        if final.done or final.assigned is not None:
+            return None
         seed, best = engine.assignment(engine.best).seed, engine.best.best
         assert best is not None
-        return self.final_evaluation.take(
-            Assignment(engine.best.trial_id, best.config, seed, task="finish", epoch=best.epoch, value=best.value)
+        final.assigned = Assignment(
+            engine.best.trial_id, best.config, seed, task="finish", epoch=best.epoch, value=best.value
         )
+        return final.assigned
 
     def on_report(self, trial_id: str, report: Report) -> Verdict:
         """Take a worker's report: record it, and decide whether the trial continues."""
@@ -97,15 +121,18 @@ class Session:
             recorder.add_data(report.data)
         if report.node is not None:
             recorder.add_node(report.node)
-        self.hang_detection.on_report(FINISH if self.final_evaluation.assigned else trial_id, report.rows)
-        if self.final_evaluation.assigned:
-            return "stop" if self.final_evaluation.on_report(report) else "continue"
+        final = self.final_evaluation
+        self.hang_detection.on_report(FINISH if final.assigned else trial_id, report.rows)
+        if final.assigned:
+            if report.winner is None and report.failure is None:
+                return "continue"
+            final.metrics, final.warning, final.assigned, final.done = report.winner or {}, report.failure, None, True
+            return "stop"
         recorder.add_epochs(trial_id, engine.trials[trial_id].config, report.rows[report.repeated :])
         for how in {row["trained_with"] for row in report.rows if row["trained_with"] is not None}:
             note(f"Trials train with {how}.")
-        before = engine.total_epochs
         verdict = engine.on_report(trial_id, report)
-        self.rate.on_report(engine.total_epochs - before, time.monotonic())
+        self._first_report = self._first_report or (time.monotonic(), engine.total_epochs)
         self._pruner.on_report(report)
         if report.failure is not None and report.cause == "storage":
             # The trial itself is intact: a resume continues it, or the driver that has taken over.
@@ -118,15 +145,13 @@ class Session:
 
     def beat(self) -> None:
         """Write new rows and the heartbeat if that is due, and do what users ask for."""
-        if self._flush_timing.due or self._pruner.overdue:
+        if self._flush_timing.due:
             self.flush()
         else:
             self.recorder.beat()
-        if self.engine.paused is not None:
-            self.rate.pause()
         if not self.engine.interrupted and self.lease.stop_requested():
             note("`tunepipe stop` requested the end: the study ends when the epochs in training are complete.")
-            self.interrupt()
+            self.engine.interrupt(by_user="A user stopped the study.")
         self.execute_commands()
 
     def flush(self) -> None:
@@ -144,9 +169,14 @@ class Session:
 
     def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
         """Take note that a worker is lost; returns what another one does instead."""
-        if self.final_evaluation.assigned:
-            return self.final_evaluation.on_worker_lost(message)
-        return self.engine.on_worker_lost(trial_id, message)
+        final = self.final_evaluation
+        if final.assigned is None:
+            return self.engine.on_worker_lost(trial_id, message)
+        final.attempts_left -= 1
+        if final.attempts_left < 0:
+            final.assigned, final.done = None, True
+            final.warning = f"Its worker was lost repeatedly, last: {message}"
+        return final.assigned
 
     def failures_left(self, trial_id: str) -> int:
         """How many more workers a trial, or the final evaluation, may lose in a row before it fails."""
@@ -168,6 +198,7 @@ class Session:
 
     def restore(self, state: SavedState, *, epochs_before: int) -> None:
         """Resume from the state of an earlier session, whose trials had so many epochs at most."""
+        self.recorder.decision_count = state.decided
         self.engine.restore(state)
         files = self._pruner.list_storage()
         self.engine.on_listing(files)
@@ -190,10 +221,8 @@ class Session:
             self.flush()
 
     def interrupt(self) -> None:
-        """Interrupt the study because of a signal or a request, and record it if a user has requested it."""
-        # On the driver's own machine, `tunepipe stop` sends a signal, too.
-        asked = self.engine.end_reason is None and self.lease.stop_requested(immediately=True)
-        self.engine.interrupt(by_user="A user stopped the study." if asked else None)
+        """Interrupt the study because of a signal."""
+        self.engine.interrupt()
 
     def end_by(self, error: TunepipeError) -> None:
         """End the session because of an error, such as a full disk; the first one counts."""
@@ -207,46 +236,3 @@ class Session:
             # The state has them first: a driver that resumes from it finds all that it names.
             self.flush()
         self.engine.written((), deleted=self._pruner.prune(self.engine.trials, self.engine.best, unknown=True))
-
-
-class FinalEvaluation:
-    """The study's last assignment: a warm worker exports the winner and evaluates it on the test split."""
-
-    def __init__(self, *, wanted: bool) -> None:
-        self._state: Literal["due", "assigned", "done"] = "due" if wanted else "done"
-        self.attempts_left = MAX_WORKER_FAILURES - 1
-        self._assignment: Assignment | None = None
-        self.metrics: Mapping[str, float] = {}
-        self.warning: str | None = None
-
-    @property
-    def assigned(self) -> bool:
-        """Whether a worker is evaluating the winner."""
-        return self._state == "assigned"
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to do."""
-        return self._state == "done"
-
-    def take(self, assignment: Assignment) -> Assignment | None:
-        """The assignment, once; None after that."""
-        if self._state != "due":
-            return None
-        self._state, self._assignment = "assigned", assignment
-        return assignment
-
-    def on_report(self, report: Report) -> bool:
-        """Take a worker's report; returns whether it is over."""
-        if report.winner is None and report.failure is None:
-            return False
-        self.metrics, self.warning, self._state = report.winner or {}, report.failure, "done"
-        return True
-
-    def on_worker_lost(self, message: str) -> Assignment | None:
-        """Take note that its worker is lost."""
-        if self.attempts_left > 0:
-            self.attempts_left -= 1
-            return self._assignment
-        self._state, self.warning = "done", f"Its worker was lost repeatedly, last: {message}"
-        return None

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pipeline.code import user_frame
+from pipeline.engine.trial import Trial
 from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
-from pipeline.execution.driver.resume import unsaved_state
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
 from pipeline.notes import note
@@ -37,22 +36,23 @@ def recording_end(session: Session, store: Store, interrupts: Interrupts, *, new
         except Superseded:
             raise
         except BaseException as error:
-            # A signal may come from a node that is taken away; a user's request comes through the storage, too.
+            # A signal may come from a node that is taken away; a user's request comes through the storage.
             asked = isinstance(error, KeyboardInterrupt) and session.lease.stop_requested(immediately=True)
             deleted = False
             if session.lease.taken:
                 with interrupts.defer_signals():
                     _close(session, error)
                     deleted = new and _withdraw(session, store, error)
+            then = "It was removed, and its name can be used again."
             if isinstance(error, KeyboardInterrupt):
-                interrupted = Interrupted(_interrupted(session, store, deleted=deleted))
+                resume = f"Resume it with `tunepipe resume {as_argument(store.uri)}` (in Python: resume=True)."
+                tables = then if deleted else f"Its tables are complete. {resume}"
+                interrupted = Interrupted(f"The study {session.job.name!r} was interrupted. {tables}")
                 interrupted.final = asked
                 raise interrupted from None
             if isinstance(error, NoTrialSucceeded):
-                kept = "`tunepipe results` shows each error."
-                raise NoTrialSucceeded(
-                    f"{error} {'It was removed, and its name can be used again.' if deleted else kept}"
-                ) from None
+                shown = then if deleted else "`tunepipe results` shows each error."
+                raise NoTrialSucceeded(f"{error} {shown}") from None
             raise
         else:
             with interrupts.defer_signals():
@@ -120,33 +120,17 @@ def _withdraw(session: Session, store: Store, error: BaseException) -> bool:
 
 
 def failure_texts(session: Session, store: Store) -> Iterator[str]:
-    """Why trials failed: each error once, with the place in the user's code and what the trial has printed."""
-    causes: dict[str, str] = {}
+    """Why trials failed: each error once, with what the trial has printed."""
+    causes: dict[str, Trial] = {}
     for trial in session.engine.trials.values():
         if trial.state == "failed":
-            causes.setdefault(hide_numbers(str(trial.error)), trial.trial_id)
-    for trial_id in list(causes.values())[:_CAUSES]:
-        log = layout.log(trial_id)
-        text = store.read_text(log) if store.exists(log) else ""
-        error, frame = str(session.engine.trials[trial_id].error), user_frame(text)
-        lines = text.splitlines()[-_LINES:]
-        headline = f"Trial {trial_id} failed{f' at {frame.place}' if frame else ''}: {error.rstrip('.')}."
+            causes.setdefault(hide_numbers(str(trial.error)), trial)
+    for trial in list(causes.values())[:_CAUSES]:
+        log = layout.log(trial.trial_id)
         # With --workers 0 the trial has printed all of that already.
-        yield "\n".join([f"{headline} It printed:" if lines else headline, *(f"  {line}" for line in lines)])
-    if len(causes) > _CAUSES:
-        yield f"… and {len(causes) - _CAUSES} other errors."
-
-
-def _interrupted(session: Session, store: Store, *, deleted: bool) -> str:
-    event = f"The study {session.job.name!r} was interrupted"
-    if deleted:
-        return f"{event} before its first epoch and was removed; its name can be used again."
-    if (why := unsaved_state(session.job)) is not None:
-        return f"{event}; its tables are complete. It cannot be resumed: {why}."
-    how = f"`tunepipe resume {as_argument(store.uri)}`"
-    if not session.job.resumable:
-        how = "run(JOB, resume=True) where the same functions are defined"
-    return f"{event}; its tables are complete. Resume it with {how}."
+        printed = store.read_text(log) if store.exists(log) else ""
+        headline = f"Trial {trial.trial_id} failed: {str(trial.error).rstrip('.')}."
+        yield "\n".join([headline, *(f"  {line}" for line in printed.splitlines()[-_LINES:])])
 
 
 def _no_value(session: Session) -> str:

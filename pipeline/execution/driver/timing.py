@@ -51,46 +51,15 @@ class HangDetection:
         return self._clock() - self._reported_at.get(key, self._clock())
 
 
-class TrainingRate:
-    """Epochs a second between the reports of a session.
-
-    The epochs of the first report, and of the first one after a pause, do not count: when they began is not known.
-    """
-
-    def __init__(self) -> None:
-        self._epochs, self._seconds = 0, 0.0
-        self._last: float | None = None
-
-    @property
-    def per_second(self) -> float | None:
-        """Epochs that all workers train in a second, on average; None before the second report."""
-        return self._epochs / self._seconds if self._seconds > 0 else None
-
-    def on_report(self, epochs: int, now: float) -> None:
-        """Record a report."""
-        if not epochs:
-            return
-        if self._last is not None:
-            self._epochs += epochs
-            self._seconds += now - self._last
-        self._last = now
-
-    def pause(self) -> None:
-        """Leave out the time until the next report."""
-        self._last = None
-
-
 _MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS, _OVERDUE_SECONDS = 1.0, 30.0, 300.0
-_INTERVALS_IN_SESSION = 50
-_MIN_FACTOR, _MAX_FACTOR = 10.0, 150.0
+_INTERVALS_IN_SESSION, _COST_FACTOR = 50, 50.0
 
 
 class FlushTiming:
     """When rows are written: often at first, so that a study's first epochs can be read soon, later twice a minute.
 
-    A flush waits for a 50th of the session, from 1 to 30 seconds. Where the last one took long, as in a study of many
-    trials, it waits for a multiple of that: the seconds of the session, from 10 to 150, so that flushes take at most a
-    hundredth of a long study's time. It waits at most five minutes: rows that are not written are lost with the driver.
+    A flush waits for a 50th of the session, from 1 to 30 seconds, and for 50 times what the last one took, as in a
+    study of many trials. It waits at most five minutes: rows that are not written are lost with the driver.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -103,9 +72,7 @@ class FlushTiming:
         """Whether a flush is due."""
         now = self._clock()
         interval = min(max(_MIN_FLUSH_SECONDS, (now - self._started) / _INTERVALS_IN_SESSION), _MAX_FLUSH_SECONDS)
-        # The time of the last flush counts: with the current time, the next flush would be put off as time passes.
-        factor = min(max(_MIN_FACTOR, self._flushed - self._started), _MAX_FACTOR)
-        return now - self._flushed >= min(max(interval, factor * self._cost), _OVERDUE_SECONDS)
+        return now - self._flushed >= min(max(interval, _COST_FACTOR * self._cost), _OVERDUE_SECONDS)
 
     @contextmanager
     def flushing(self) -> Iterator[None]:

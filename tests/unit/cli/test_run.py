@@ -60,7 +60,7 @@ def test_a_taken_name_offers_a_resume_and_another_name() -> None:
     assert "--name" in taken.errors
     again = _run("--resume")
     assert again.code == 0
-    assert "already finished" in again.output
+    assert "already finished" in again.errors
     more = tunepipe("resume", "beale", "--trials", "4", "--workers", "0", "--json")
     assert len(json.loads(more.output)["trials"]) == 4
 

@@ -6,25 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.messages import values_in, violation_in
 from pipeline.engine.trial import BestEpoch, Incumbent, Trial, observation
 from pipeline.study import Objective
-from pipeline.study.specification import UNKNOWN
 from tests.unit.engine.play import row
 
 BOUNDED = [Objective("score", "max", at_least=0.5), Objective("parameters", "min", at_most=100)]
-
-
-def test_values_are_metrics_or_measured_costs():
-    assert values_in(row(1, 0.4, parameters=150), BOUNDED) == (0.4, 150.0)
-    assert values_in(row(1, math.nan), BOUNDED) == (None, None)
-    assert values_in(row(1, 0.4), [Objective("other", "min")]) == (None,)
-
-
-def test_violations_are_shares_of_the_bounds():
-    assert violation_in(row(1, 0.4, parameters=150), BOUNDED) == (0.5 - 0.4) / 0.5 + 0.5
-    assert violation_in(row(1, 0.4), BOUNDED) >= UNKNOWN
-    assert violation_in(row(1, 0.4), [Objective("score", "max")]) == 0.0
 
 
 def test_a_value_that_is_not_finite_is_never_best():
@@ -60,30 +46,22 @@ def _report(incumbent: Incumbent, trials: list[Trial], start: int, *values: floa
     trials[0].epoch = max(trials[0].epoch, rows[-1]["epoch"])
 
 
-def test_a_value_of_an_earlier_attempt_counts_until_its_epoch_is_reported_again():
-    incumbent, trials = Incumbent([Objective("score", "max")]), [Trial("0000", {}), Trial("0001", {})]
-    incumbent.record(trials[1], [row(1, 0.87)])
-    _report(incumbent, trials, 1, 0.1, 0.6, 0.7, 0.8, 0.9)
-    assert incumbent.best is trials[0]
-    _report(incumbent, trials, 1, 0.1, 0.6, 0.7, 0.82)
-    assert (trials[0].best.value, incumbent.best) == (0.9, trials[0])
-    _report(incumbent, trials, 5, 0.81)
-    assert (trials[0].best.value, trials[0].best.epoch, incumbent.best) == (0.82, 4, trials[1])
-    _report(incumbent, trials, 6, 0.95)
-    assert (trials[0].best.value, incumbent.best) == (0.95, trials[0])
-
-
 @pytest.mark.parametrize("later_driver", [False, True])
-def test_another_attempt_of_a_segment_replaces_nothing_of_the_segments_before(later_driver):
-    incumbent, trials = Incumbent([Objective("score", "max")]), [Trial("0000", {})]
+def test_another_attempt_replaces_its_segment_and_nothing_of_the_segments_before(later_driver):
+    incumbent, trials = Incumbent([Objective("score", "max")]), [Trial("0000", {}), Trial("0001", {})]
+    incumbent.record(trials[1], [row(1, 0.55)])
     _report(incumbent, trials, 1, 0.5, 0.4)
     trials[0].segment, trials[0].segment_start, trials[0].config = 2, 2, {"x": 1}
-    _report(incumbent, trials, 3, 0.6)
-    assert (trials[0].best.value, trials[0].best.config) == (0.6, {"x": 1})
+    _report(incumbent, trials, 3, 0.6, 0.2)
+    assert (trials[0].best.value, trials[0].best.config, incumbent.best) == (0.6, {"x": 1}, trials[0])
     if later_driver:
-        incumbent, trials = Incumbent([Objective("score", "max")]), copy.deepcopy(trials)
+        trials = copy.deepcopy(trials)
+        incumbent = Incumbent([Objective("score", "max")])
+        incumbent.reconsider(trials)
     _report(incumbent, trials, 3, 0.3)
-    assert (trials[0].best.value, trials[0].best.epoch, trials[0].best.config) == (0.5, 1, {})
+    assert (trials[0].best.value, trials[0].best.epoch, incumbent.best) == (0.5, 1, trials[1])
+    _report(incumbent, trials, 4, 0.7)
+    assert (trials[0].best.value, incumbent.best) == (0.7, trials[0])
 
 
 @pytest.mark.parametrize(
@@ -107,10 +85,3 @@ def test_a_searcher_learns_the_best_epoch_and_every_milestone(state: Any, has_be
     assert (found.loss, found.config) == ((-0.9, {"x": 0.5}) if known == "known" else (None, {"x": 0.6}))
     assert found.curve == ((1, -0.9), (4, -0.7))
     assert observation(trial, "min").curve == ((1, 0.9), (4, 0.7))
-
-
-def test_the_best_epoch_is_the_curve_of_a_trial_without_milestones_and_one_with_anothers_weights_has_none():
-    trial = Trial("0000", {"x": 0.5}, state="stopped", best=BestEpoch(0.9, 3, config={"x": 0.5}))
-    assert observation(trial, "max").curve == ((3, -0.9),)
-    trial.segment = 2
-    assert observation(trial, "max").curve == ()

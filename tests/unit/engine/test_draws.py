@@ -5,8 +5,8 @@ import pytest
 from pipeline.engine import draws
 from pipeline.engine.draws import own_draw
 from pipeline.engine.trial import BestEpoch, Trial, observation
-from pipeline.space import Choice, IntUniform, Uniform
-from pipeline.study import Budget, Objective
+from pipeline.space import Choice, Uniform
+from pipeline.study import Budget
 from pipeline.study.trial_configs import suggestion_of_trial
 from tests.unit.engine.play import Play, job
 
@@ -19,15 +19,6 @@ def _drawn(tuned, count: int, value=None) -> list[Trial]:
             trial.best = BestEpoch(value(trial.config), 1, config=trial.config)
         trials.append(trial)
     return trials
-
-
-@pytest.mark.parametrize("mode", ["max", "min"])
-def test_the_searcher_learns_from_the_values_in_the_objectives_mode(mode):
-    sign = -1 if mode == "max" else 1
-    tuned = job(searcher="tpe", space={"n": IntUniform(1, 1000)}, objectives=[Objective("score", mode)])
-    trials = _drawn(tuned, 40, value=lambda config: sign * abs(config["n"] - 800))
-    late = sorted(abs(trial.config["n"] - 800) for trial in trials[20:])
-    assert late[len(late) // 2] < 150
 
 
 def test_a_best_config_of_an_earlier_space_is_not_learned_from():

@@ -24,15 +24,6 @@ def test_trials_are_drawn_and_started_with_their_reason_up_to_the_limit():
     assert not play.engine.exhausted
 
 
-def test_only_a_trial_that_no_worker_had_is_new():
-    play = Play()
-    trial = play.next()
-    assert play.engine.assignment(trial).new
-    assert not play.engine.on_worker_lost(trial.trial_id, "gone.").new
-    later = Play(session=2)
-    assert not later.engine.assignment(later.next()).new
-
-
 def test_a_promotion_is_one_decision_with_its_rung():
     play = Play(scheduler=HALVING)
     for value in (0.1, 0.4):
@@ -82,14 +73,6 @@ def test_milestones_are_kept_once_with_all_objectives_and_not_after_an_exploit()
     assert trial.milestones == {1: (0.5, 3.0), 2: (0.6, None), 3: (0.7, None)}
 
 
-def test_epochs_that_are_trained_again_count_once():
-    play = Play()
-    trial = play.next()
-    play.report(trial, 0.1, 0.2)
-    play.report(trial, 0.1, 0.2, 0.3, start=1)
-    assert play.engine.total_epochs == 3
-
-
 def test_a_lost_worker_leads_to_another_attempt_until_it_is_lost_four_times_without_progress():
     play = Play()
     trial = play.next()
@@ -118,13 +101,6 @@ def test_a_job_that_cannot_be_used_ends_the_study_before_any_epoch_and_only_a_tr
         assert (play.engine.end_reason is None) == trained
 
 
-def test_an_unreachable_storage_leaves_the_trial_as_it_is():
-    play = Play()
-    trial = play.next()
-    play.engine.on_report(trial.trial_id, Report([row(1, 0.5)], failure="The disk is full.", cause="storage"))
-    assert (trial.state, trial.epoch, play.kinds()) == ("running", 1, ["start"])
-
-
 def test_equal_first_failures_wait_for_running_trials_and_then_end_the_study():
     for trains in (True, False):
         play = Play(budget=Budget(trials=9, epochs=4))
@@ -147,35 +123,6 @@ def test_the_budget_uses_the_callers_seconds_and_cuts_trials_off():
     assert play.engine.next() is None
     assert (play.kinds(), trial.cut_off) == (["start", "stop"], True)
     assert play.decisions[-1].reason == play.engine.end_reason
-
-
-def test_a_limit_ends_waiting_trials_in_the_order_of_their_draw():
-    play = Play(scheduler=HALVING, budget=Budget(trials=3, epochs=4, total_epochs=3))
-    trials = [play.next() for _ in range(3)]
-    for trial in reversed(trials):
-        play.report(trial, 0.1)
-    assert play.engine.next() is None
-    assert [one.trial_id for one in play.decisions if one.kind == "stop"][-2:] == ["0001", "0002"]
-    assert all(trial.cut_off for trial in trials)
-
-
-def test_a_trial_that_the_scheduler_or_a_bad_end_stops_is_not_cut_off():
-    play = Play(scheduler="asha", budget=Budget(trials=3, epochs=9, total_epochs=2))
-    play.report(play.next(), 0.9)
-    second = play.next()
-    play.report(second, 0.1)
-    assert play.engine.end_reason is not None
-    assert (second.state, second.cut_off, play.decisions[-1].rung) == ("stopped", False, 1)
-
-
-def test_a_trial_that_explores_at_the_last_epoch_of_the_budget_is_cut_off_in_its_new_segment():
-    play = Play(scheduler=PBT(interval=1, quantile=0.5), budget=Budget(trials=2, epochs=9, total_epochs=2))
-    play.report(play.next(), 0.9)
-    second = play.next()
-    play.report(second, 0.1)
-    assert play.kinds("0001") == ["start", "exploit", "explore", "stop"]
-    assert (second.cut_off, second.segment) == (True, 2)
-    assert play.engine.scheduler.state()["members"]["0001"]["config"] == second.config
 
 
 def test_an_interrupted_study_pauses_its_trials_and_a_late_report_ends_none():

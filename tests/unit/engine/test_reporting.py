@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.messages import Report
-from pipeline.engine.reporting import EpochOutcome, ReportInterval, is_over, report_seconds
+from pipeline.engine.reporting import EpochOutcome, ReportInterval
 from pipeline.execution.worker.worker import Worker
 from pipeline.schedulers import ASHA, PBT
 from pipeline.simulation.simulator import simulate
@@ -94,34 +94,8 @@ def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it
     assert asha.after(row(3, 0.1), seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=False)
 
 
-@pytest.mark.parametrize(
-    ("epoch", "value", "ended", "over"),
-    [
-        (8, 0.5, False, False),
-        (9, 0.5, False, True),
-        (1, 0.9, False, True),
-        (1, None, False, False),
-        (1, 0.1, True, True),
-    ],
-)
-def test_a_trial_is_over_at_its_maximum_its_target_or_its_own_end(
-    epoch: int, value: float | None, ended: bool, over: bool
-) -> None:
-    budget = Budget(trials=3, epochs=9, target=0.9)
-    reached = budget.target_reached(Objective("score", "max"), value, 0.0)
-    assert is_over(budget, epoch, reached=reached, ended=ended) is over
-
-
 def test_an_epoch_beyond_the_bounds_reaches_no_target() -> None:
     objectives = [Objective("score", "max"), Objective("cost", "min", at_most=2.0)]
     interval = ReportInterval(_job(objectives=objectives, budget=Budget(epochs=9, target=0.9)), 0, first=False)
     assert interval.after(row(1, 0.9, cost=2.0), seconds=0.0).last
     assert not interval.after(row(1, 0.9, cost=2.1), seconds=0.0).last
-
-
-def test_many_workers_report_less_often() -> None:
-    assert report_seconds(1) == report_seconds(200) == 2.0
-    assert report_seconds(1000) == 10.0
-    many = ReportInterval(_job(), 0, first=False, workers=1000)
-    assert not many.after(row(1, 0.1), seconds=9.9).due
-    assert many.after(row(2, 0.1), seconds=10.0).due

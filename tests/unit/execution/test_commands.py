@@ -1,8 +1,6 @@
-"""Requests to a driver: commands, executed once and answered, and a stop, by a file and a signal."""
+"""Requests to a driver: commands, executed once and answered, and a stop."""
 
 import json
-import os
-import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,26 +75,10 @@ def test_a_pause_is_for_one_session(begun: Study) -> None:
     assert (again.trial_id, s.session.engine.trials[again.trial_id].epoch) == (trial.trial_id, 3)
 
 
-def test_a_command_does_not_wait_for_a_dead_driver(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    now = datetime.now(UTC).isoformat()
-    content = {"number": 1, "state": "finished", "started": now, "heartbeat": now, **identity()}
-    store.write(layout.session(1), json.dumps(content))
-    assert running_session(store) is None
-    assert wait_for_outcome(store, send(store, StopTrial(trial_id="0000"))) is None
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A study's folder."""
     return Store(tmp_path / "s")
-
-
-@pytest.fixture
-def signals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    sent: list[tuple[int, int]] = []
-    monkeypatch.setattr(commands.os, "kill", lambda pid, number: sent.append((pid, number)))
-    return sent
 
 
 def _write(store: Store, number: int = 1, **fields: Any) -> None:
@@ -106,56 +88,27 @@ def _write(store: Store, number: int = 1, **fields: Any) -> None:
     store.write(layout.session(number), json.dumps({**content, **fields}))
 
 
-def test_a_driver_is_asked_by_a_file_and_a_signal(
-    store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(commands, "handles", lambda *_: True)
-    _write(store, 3, takes_signals=True)
-    for _ in range(2):
-        session = request_stop(store)
-        assert session is not None
-        assert session["number"] == 3
-    assert signals == [(os.getpid(), signal.SIGTERM)]
-    assert store.exists(layout.stop_request(3))
-
-
-@pytest.mark.parametrize("fields", [{"takes_signals": False}, {"takes_signals": True, "host": "elsewhere"}])
-def test_a_driver_that_no_signal_reaches_finds_the_file(
-    store: Store, signals: list[tuple[int, int]], fields: dict[str, Any]
-) -> None:
-    _write(store, **fields)
-    assert request_stop(store) is not None
-    assert signals == []
-    assert store.exists(layout.stop_request(1))
-
-
-def test_a_process_that_handles_no_signal_gets_none(
-    store: Store, signals: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(commands, "handles", lambda *_: False)
-    _write(store, takes_signals=True)
-    assert request_stop(store) is not None
-    assert signals == []
-
-
-@pytest.mark.parametrize("fields", [{"state": "finished"}, {"process_started_after_boot": 1.0}])
-def test_without_a_live_driver_no_stop_is_requested(store: Store, fields: dict[str, Any]) -> None:
-    _write(store, **fields)
-    assert request_stop(store) is None
-    assert not store.exists(layout.stop_request(1))
-    assert request_stop(Store(Path(store.uri) / "nothing")) is None
-
-
-def test_the_end_of_a_session_is_awaited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_is_requested_once_and_its_end_awaited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(store)
     session = request_stop(store)
     assert session is not None
+    assert request_stop(store) is not None
+    assert store.exists(layout.stop_request(1))
     rounds: list[Any] = [lambda: None, lambda: _write(store, state="interrupted")]
     monkeypatch.setattr(commands.time, "sleep", lambda _: rounds.pop(0)())
     assert wait_for_end(store, session) == "interrupted"
     assert rounds == []
     _write(store, 2)
     assert wait_for_end(store, session) == "running"
+
+
+@pytest.mark.parametrize("fields", [{"state": "finished"}, {"process_started_after_boot": 1.0}])
+def test_nothing_waits_for_a_driver_that_is_dead(store: Store, fields: dict[str, Any]) -> None:
+    _write(store, **fields)
+    assert request_stop(store) is running_session(store) is None
+    assert not store.exists(layout.stop_request(1))
+    assert request_stop(Store(Path(store.uri) / "nothing")) is None
+    assert wait_for_outcome(store, send(store, StopTrial(trial_id="0000"))) is None
 
 
 FIRST, SECOND = "20261126T095501584630-1ec8178b", "20261126T095501584631-00000000"

@@ -12,8 +12,7 @@ import pytest
 from pipeline import TuneJob, load_results, run
 from pipeline.datasets import Split, Stream
 from pipeline.errors import DataError
-from pipeline.execution import run as run_module
-from pipeline.execution.data import shared_caches, start_loading
+from pipeline.execution.data import loader, shared_caches
 from pipeline.execution.models import rerun
 from pipeline.storage import Store
 from pipeline.storage.scratch import close_shared_folders
@@ -91,12 +90,12 @@ def test_files_are_loaded_for_the_memory_of_a_clusters_nodes(tmp_path: Path) -> 
         joined.append(True)
         return 3000.0
 
-    load = start_loading(job, None, accept_changes=False, memory_on_cluster=memory)
+    load = loader(job, None, accept_changes=False, memory_on_cluster=memory)
     assert not joined
     data, _ = load()
     assert joined
     assert isinstance(data.train, Stream)
-    data, _ = start_loading(job, None, accept_changes=False)()
+    data, _ = loader(job, None, accept_changes=False)()
     assert isinstance(data.train, Split)
 
 
@@ -119,12 +118,3 @@ def test_the_workers_of_a_session_share_a_folder(tmp_path: Path) -> None:
         found.append(shared_caches(store, session).path)
     assert found[0] == found[1]
     assert len(set(found)) == 3
-
-
-def test_wrong_data_end_a_study_before_ray_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "run_on_ray", lambda *_, **__: pytest.fail("Ray was started"))
-    (tmp_path / "missing_job.py").write_text(JOB.format(file=str(tmp_path / "missing")))
-    job = find(str(tmp_path / "missing_job.py")).replaced({"resources.workers": 2})
-    with pytest.raises(DataError, match="missing"):
-        run(job, storage=tmp_path / "studies", note=lambda _: None)
-    assert not (tmp_path / "studies/s").exists()

@@ -1,7 +1,6 @@
 """Deleting a study: all of it, nothing else, and not while its driver runs."""
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def test_deletion_removes_all_of_the_study_and_nothing_else(study: Recording, tm
     study.store.write("files/0001/any/depth.bin", "what the trial's own code wrote")
     (tmp_path / "studies" / study.job.name / "logs").mkdir(exist_ok=True)
     found = check_deletable(study.store)
-    assert "files/0001/any/depth.bin" in found
+    assert "of which 1 in the working folders" in found
     delete(study.store)
     assert [path.name for path in (tmp_path / "studies").iterdir()] == ["beside.txt"]
 
@@ -55,24 +54,11 @@ def test_folders_that_are_no_study_are_not_deleted(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").exists()
 
 
-def test_only_the_recorded_copies_of_sources_are_deleted(study: Recording) -> None:
-    document = json.loads(study.store.read(layout.STUDY))
-    document["sources"] = {"roots": [], "files": {"job.py": "0" * 64}}
-    study.store.write(layout.STUDY, json.dumps(document))
-    study.store.write("source/job.py", "JOB = None")
-    study.store.write("source/analysis.py", "mine")
-    with pytest.raises(StorageError, match=r"entries that are not the study's: source/analysis\.py"):
-        delete(study.store)
-    study.store.delete("source/analysis.py")
-    delete(study.store)
-    assert not study.store.exists("source/job.py")
-
-
 def test_a_running_study_is_not_deleted(study: Recording) -> None:
     content = {"number": 2, "state": "running", "started": datetime.now(UTC).isoformat(), **identity()}
     content |= {"heartbeat": datetime.now(UTC).isoformat()}
     study.store.write(layout.session(2), json.dumps(content))
-    with pytest.raises(StudyExists, match=f"is running: process {os.getpid()}"):
+    with pytest.raises(StudyExists, match="is running"):
         delete(study.store)
     study.store.write(layout.session(2), json.dumps(content | {"process_started_after_boot": 1.0}))
     delete(study.store)

@@ -56,7 +56,7 @@ def test_the_first_trials_are_the_other_studys_best_also_after_a_resume(storage:
     assert results.trials["config_a"].to_list() == [0.5, *(config["a"] for config in _best(storage, 2))]
     reasons = results.decisions[results.decisions["kind"] == "start"]["reason"]
     assert all("'first'" in reason for reason in reasons)
-    assert reported[0].startswith("Starts with 2 configs of the study 'first': trials ")
+    assert reported[0].startswith("Starts with 2 configs of the study 'first': ")
     run(second.replaced({"budget.trials": 4}), storage=storage, resume=True, note=_nowhere)
     assert load_results(storage / "second").job["start_with"] == results.job["start_with"]
     with pytest.raises(StudyChanged, match="start_from"):

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -32,42 +31,35 @@ def test_a_signal_in_code_that_ignores_exceptions_ends_the_study() -> None:
             interrupts.begin_training()
 
 
-def test_a_lost_signal_prints_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-
-    class Failing:
-        def __del__(self) -> None:
-            raise ValueError("of another kind")
-
-    hook = sys.unraisablehook
-    sys.unraisablehook = sys.__unraisablehook__
-    try:
-        with interruptible():
-            _Finalized()
-            assert capsys.readouterr().err == ""
-            Failing()
-            assert "of another kind" in capsys.readouterr().err
-        assert sys.unraisablehook is sys.__unraisablehook__
-    finally:
-        sys.unraisablehook = hook
-
-
-@pytest.mark.parametrize(("number", "again"), [(signal.SIGINT, "Ctrl-C again"), (signal.SIGTERM, "Another signal")])
-def test_the_first_signal_says_what_it_does_and_what_another_one_does(
-    number: signal.Signals, again: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_waits_and_the_second_raises(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with interruptible() as interrupts:
-            interrupts.begin_training()
+    with interruptible() as interrupts:
+        interrupts.begin_training()
+        signal.raise_signal(number)
+        assert interrupts.requested
+        assert "A second signal ends it immediately" in capsys.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
-            assert capsys.readouterr().err == (
-                "The study ends when the epochs in training are complete. "
-                f"{again} ends it immediately, and these epochs are lost.\n"
-            )
+
+
+def test_what_is_written_is_cut_off_by_the_third_signal_only() -> None:
+    with interruptible() as interrupts:
+        interrupts.begin_training()
+        written = []
+
+        def write() -> None:
+            with interrupts.defer_signals():
+                signal.raise_signal(signal.SIGTERM)
+                written.append("after the first")
+                signal.raise_signal(signal.SIGTERM)
+                written.append("after the second")
+
+        for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(number)
-    finally:
-        signal.signal(signal.SIGINT, before)
+                write()
+        assert written == ["after the first", "after the second"]
 
 
 def test_a_forked_process_ends_at_sigterm_as_without_a_study() -> None:

@@ -8,10 +8,8 @@ import sys
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, load_results, run
-from pipeline.code import forget_copies
 from pipeline.execution.provenance import command_line, commit_of
 from pipeline.results.views.study import results_object
-from tune_jobs import find
 
 
 @pytest.mark.parametrize(
@@ -28,7 +26,6 @@ from tune_jobs import find
         (["--token", "abc", "--x"], ["--token", "***", "--x"]),
         (["--api-key=abc"], ["--api-key=***"]),
         (["--hf_token", "abc", "--aws-secret-access-key=x"], ["--hf_token", "***", "--aws-secret-access-key=***"]),
-        (["--token-dim", "6400", "--pad-token", "0"], ["--token-dim", "6400", "--pad-token", "0"]),
         (
             ["--set", "space.max_tokens=5", "--set", "space.sigma=1"],
             ["--set", "space.max_tokens=5", "--set", "space.sigma=1"],
@@ -54,7 +51,6 @@ def repository(tmp_path):
 
     git("init")
     (tmp_path / "job.py").write_text("JOB = 1\n")
-    (tmp_path / ".gitignore").write_text("ignored.py\n")
     git("add", ".")
     git("commit", "-m", "Begin")
     return tmp_path
@@ -74,8 +70,6 @@ def test_files_that_differ_from_the_commit_are_dirty(repository, name):
 
 
 def test_a_file_of_no_commit_has_none(repository, tmp_path_factory, monkeypatch):
-    (repository / "ignored.py").write_text("JOB = 2\n")
-    assert commit_of(repository / "ignored.py") is None
     outside = tmp_path_factory.mktemp("outside")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(outside.parent))
     assert commit_of(outside / "job.py") is None
@@ -111,23 +105,3 @@ def test_a_session_tells_where_its_numbers_come_from(tmp_path, monkeypatch):
     assert provenance["machine"]["cores"] >= 1
     assert [node["host"] for node in session["nodes"]] == [provenance["machine"]["host"]]
     assert "resume" not in session
-
-
-def test_a_session_s_commit_is_that_of_all_its_code(repository, monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    (repository / "job_in_git.py").write_text(
-        "from pipeline import Budget, Objective, TuneJob\n"
-        "def flat(config):\n"
-        "    import beside_git\n"
-        "    yield {'score': beside_git.SCORE}\n"
-        "JOB = TuneJob(name='s', function=flat, space={'x': 1.0}, objectives=[Objective('score', 'max')],\n"
-        "              budget=Budget(trials=1, epochs=1), resources={'workers': 0})\n"
-    )
-    (repository / "beside_git.py").write_text("SCORE = 1.0\n")
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
-    for words in (["add", "job_in_git.py"], ["commit", "-m", "Add the job"]):
-        subprocess.run([*git, *words], cwd=repository, check=True, capture_output=True)
-    run(find(str(repository / "job_in_git.py")), storage=repository / "studies")
-    (session,) = results_object(load_results(repository / "studies/s"))["sessions"]
-    assert session["provenance"]["git"]["dirty"]
-    forget_copies()

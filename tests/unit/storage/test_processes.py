@@ -1,15 +1,13 @@
 """Whether a recorded process is alive, dead or unknown."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from pipeline.storage.processes import handles, identity, lives
+from pipeline.storage.processes import identity, lives
 
 
 @pytest.fixture
@@ -38,15 +36,3 @@ def test_a_process_that_lives_and_one_that_does_not(child: subprocess.Popen[byte
 def test_a_process_id_of_another_machine_is_unknown(elsewhere: dict[str, str], pid: int) -> None:
     assert lives({**identity(), "pid": pid, **elsewhere}) is None
     assert lives({}) is None
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say")
-def test_whether_a_process_handles_a_signal() -> None:
-    before = signal.signal(signal.SIGUSR1, lambda *_: None)
-    try:
-        assert handles(os.getpid(), signal.SIGUSR1) is True
-        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        assert handles(os.getpid(), signal.SIGUSR1) is False
-        assert handles(2**31 - 1, signal.SIGUSR1) is None
-    finally:
-        signal.signal(signal.SIGUSR1, before)

@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 
 from pipeline.engine.engine import Engine
-from pipeline.engine.messages import Report
 from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.errors import Superseded
 from pipeline.execution.driver.prune import Pruner
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Checkpoints, Objective, TuneJob
-from tests.unit.execution.recorded_curves import row, steps
+from tests.unit.execution.recorded_curves import steps
 
 SIZE = 1000
 """Bytes of each checkpoint."""
@@ -146,19 +145,6 @@ def test_nothing_is_deleted_of_a_study_that_another_driver_has_taken_over(tmp_pa
     assert len(store.files("checkpoints")) == 5
 
 
-def test_checkpoints_that_are_no_longer_needed_are_deleted(tmp_path):
-    store, one, scheduler = Store(tmp_path), trial(0, "completed", 0.9, 5), Needing([("0000", 1)])
-    for epoch in (1, 5):
-        store.write(f"checkpoints/0000/{epoch:06d}.ckpt", b"x")
-    pruner = Pruner(store, _job(), scheduler, {"0000": one}, lambda: None)
-    one.checkpoints = {epoch for _, epoch in pruner.list_storage()}
-    pruned(pruner, {"0000": one}, ["0000"], one)
-    assert one.checkpoints == {1, 5}
-    scheduler.checkpoints = ()
-    pruned(pruner, {"0000": one}, [], one)
-    assert one.checkpoints == {5}
-
-
 def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
     store = Store(tmp_path)
     for epoch in (2, 3, 6, 40, 50):
@@ -174,17 +160,6 @@ def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
     pruner.list_storage()
     pruner.prune(["0000"], drawn_again, unknown=True)
     assert store.files("checkpoints") == ["checkpoints/0000/000003.ckpt", "checkpoints/0000/000006.ckpt"]
-
-
-def test_large_checkpoints_do_not_accumulate(tmp_path):
-    one = trial(0, "running", 0.9, 5)
-    pruner = Pruner(Store(tmp_path), _job(), Needing(), {"0000": one}, lambda: None)
-    pruner.on_report(Report((row(5, 0.9),), checkpoints=[("0000", 5, 600000000)]))
-    assert not pruner.overdue
-    pruner.on_report(Report((row(6, 0.9),), checkpoints=[("0000", 6, 600000000)]))
-    assert pruner.overdue
-    pruner.prune(["0000"], one)
-    assert not pruner.overdue
 
 
 def _job(**fields: Any) -> TuneJob:

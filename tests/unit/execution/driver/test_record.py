@@ -3,10 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import duckdb
-import pandas as pd
-import polars as pl
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline import load_results
@@ -16,12 +12,10 @@ from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver import record
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.space import Choice, Switch, Uniform
 from pipeline.storage import Store, lease
-from pipeline.storage.schema import metric_columns
 from pipeline.storage.sessions import read_sessions
-from pipeline.study import Budget, layout
-from tests.clocks import Clock, Leaping
+from pipeline.study import layout
+from tests.clocks import Leaping
 from tests.unit.execution.recorded_curves import Study, row
 
 Make = Callable[..., Study]
@@ -60,17 +54,6 @@ def cut_off(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(lease.Lease, "write", fail)
         with pytest.raises(StorageError):
             study.session.flush()
-
-
-def test_any_parquet_tool_reads_a_running_study(study: Make) -> None:
-    s = study()
-    train(s, 1, 2)
-    s.session.flush()
-    folder = s.store.local / "epochs"
-    part = next(folder.glob("*.parquet"))
-    assert len(pd.read_parquet(folder)) == pq.read_table(folder).num_rows == pl.read_parquet(part).height == 2
-    assert duckdb.sql(f"select max(score) from '{folder}/*.parquet'").fetchall() == [(0.2,)]
-    assert load_results(s.store.uri).trials["state"].tolist() == ["running"]
 
 
 @pytest.mark.parametrize("state", ["finished", "interrupted", "failed"])
@@ -191,7 +174,7 @@ def test_rows_of_a_session_without_a_file_are_refused(study: Make) -> None:
     train(s, 1)
     s.session.flush()
     s.store.delete(layout.session(1))
-    with pytest.raises(StorageError, match="session 1"):
+    with pytest.raises(StorageError, match="rows of session 1"):
         Recorder(s.store, s.session.job, session=1)
 
 
@@ -207,47 +190,3 @@ def test_no_heartbeat_comes_before_the_beginning_or_after_the_end(study: Make, m
         before = s.store.read(layout.session(1))
         s.recorder.beat()
         assert s.store.read(layout.session(1)) == before
-
-
-def test_the_table_of_trials_is_stored_again_when_it_is_due(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    monkeypatch.setattr(record, "time", clock)
-    s = study()
-    first = train(s, 1)
-    s.session.flush()
-    assert not s.store.exists(layout.TRIALS)
-    clock.now += 60.0
-    train(s, 2, trial=first)
-    s.session.flush()
-    assert s.store.read_table(layout.TRIALS)["epochs"].to_pylist() == [2]
-
-
-def test_metrics_of_any_name_have_columns_that_need_no_quotes(study: Make) -> None:
-    s = study()
-    scripts = ["точность", "精度", "دقة", "größe", "Größe", "🎯", "💥"]
-    names = [*scripts, "val-acc", "val_acc", "Val_Acc", "order", "1st", "", "epoch", "config_x"]
-    values = {name: float(place) for place, name in enumerate(names, 1)}
-    rows = (row(1, 0.1, **values),)
-    s.session.on_report(s.session.next().trial_id, Report(rows))
-    s.session.flush()
-    s.recorder.close("finished")
-    path = s.store.local / "epochs/all-0001.parquet"
-    frame, original = pd.read_parquet(path), load_results(s.store.uri).metric_names
-    columns = {original.get(column, column): column for column in metric_columns(frame.columns)}
-    assert columns.keys() == {*names, "score"}
-    assert frame["epoch"].tolist() == [1]
-    for name, value in values.items():
-        assert duckdb.sql(f"select {columns[name]} from '{path}'").fetchall() == [(value,)]
-        assert pl.read_parquet(path).sql(f"select {columns[name]} from self").item() == value
-
-
-def test_parameters_of_a_branch_that_a_trial_does_not_have_are_empty(study: Make) -> None:
-    space = {"x": Uniform(0, 1), "s": Switch({"a": {"n": Choice([1, 2])}, "b": {"t": Choice([1, "auto"])}})}
-    s = study(space=space, start_with=[{"s": "a"}, {"s": "b", "t": 1}], budget=Budget(trials=2, epochs=1))
-    s.play(lambda _trial, config, _epoch: config["x"])
-    s.session.flush()
-    s.recorder.close("finished")
-    for table in (layout.TRIALS, "epochs"):
-        first, second = sorted(s.store.read_table(table).to_pylist(), key=lambda r: r["trial_id"])
-        assert (first["config_s"], first["config_n"] in (1, 2), first["config_t"]) == ("a", True, None)
-        assert (second["config_s"], second["config_n"], second["config_t"]) == ("b", None, "1")
