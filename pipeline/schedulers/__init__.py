@@ -15,10 +15,8 @@ from pipeline.schedulers.base import (
 )
 from pipeline.schedulers.brackets import Hyperband as Hyperband, SuccessiveHalving as SuccessiveHalving
 from pipeline.schedulers.multi_objective import MOASHA as MOASHA, PromotingMOASHA as PromotingMOASHA
-from pipeline.schedulers.pasha import PASHA as PASHA
-from pipeline.schedulers.pb2 import PB2 as PB2
-from pipeline.schedulers.population import PBT as PBT
-from pipeline.schedulers.rungs import ASHA as ASHA, PromotingASHA as PromotingASHA
+from pipeline.schedulers.population import PB2 as PB2, PBT as PBT
+from pipeline.schedulers.rungs import ASHA as ASHA, PASHA as PASHA, PromotingASHA as PromotingASHA
 from pipeline.schedulers.stopping import FIFO as FIFO, MedianStopping as MedianStopping
 from pipeline.space import any_settings, kind_of
 

@@ -94,8 +94,8 @@ class SuccessiveHalving(RungSettings):
 class _Bracket:
     """Trials that are compared with each other, rung by rung."""
 
-    def __init__(self, name: str, size: int, rungs: Rungs, factor: float) -> None:
-        self.name, self.size, self.rungs, self._factor = name, size, rungs, factor
+    def __init__(self, name: str, first: int, size: int, rungs: Rungs, factor: float) -> None:
+        self.name, self.first, self.size, self.rungs, self._factor = name, first, size, rungs, factor
         self.trials: list[str] = []
         self.decided: set[int] = set()
 
@@ -144,18 +144,18 @@ class _Brackets(Scheduler):
     def add(self, trial_id: str, config: Config) -> None:
         """Add a trial to the bracket that is being filled, or start the next one."""
         if not self._brackets or self._brackets[-1].is_full:
-            self._live.append(self._new_bracket())
+            last = self._brackets[-1].first if self._brackets else -1
+            self._new_bracket(0 if self._size else (last + 1) % len(self._at))
         bracket = self._of[trial_id] = self._brackets[-1]
         bracket.trials.append(trial_id)
         if bracket not in self._live[-1:]:
             self._live.append(bracket)
 
-    def _new_bracket(self) -> _Bracket:
-        number, rungs = len(self._brackets), len(self._at)
-        first = 0 if self._size else number % rungs
+    def _new_bracket(self, first: int) -> _Bracket:
         own = Rungs(Rung(epoch, self._context.mode, self._factor) for epoch in self._at[first:])
-        size = self._size or math.ceil(rungs / len(own) * self._factor ** (len(own) - 1))
-        self._brackets.append(_Bracket(f"bracket {number if self._size else first}", size, own, self._factor))
+        size = self._size or math.ceil(len(self._at) / len(own) * self._factor ** (len(own) - 1))
+        name = f"bracket {len(self._brackets) if self._size else first}"
+        self._brackets.append(_Bracket(name, first, size, own, self._factor))
         return self._brackets[-1]
 
     def start(self, trial_id: str) -> None:
@@ -215,7 +215,8 @@ class _Brackets(Scheduler):
 
     def state(self) -> dict[str, Any]:
         brackets = [
-            {"size": one.size, "trials": one.trials, "decided": sorted(one.decided), "rungs": one.rungs.state()}
+            {"first": one.first, "size": one.size, "trials": one.trials, "decided": sorted(one.decided)}
+            | {"rungs": one.rungs.state()}
             for one in self._brackets
         ]
         return {"brackets": brackets, "ended": sorted(self._ended), "due": sorted(self._due)}
@@ -224,7 +225,7 @@ class _Brackets(Scheduler):
         """Restore the result of `state`; brackets keep their sizes."""
         self._brackets, self._of = [], {}
         for fields in state["brackets"]:
-            bracket = self._new_bracket()
+            bracket = self._new_bracket(min(fields["first"], len(self._at) - 1))
             bracket.size, bracket.trials = fields["size"], list(fields["trials"])
             bracket.decided = {epoch for epoch in fields["decided"] if epoch in bracket.rungs}
             bracket.rungs.restore(fields["rungs"])

@@ -20,25 +20,16 @@ _DEEPEST = 8
 
 
 class RandomStream(IntEnum):
-    """A number in the seeds of random generators, which keeps them apart from those of the searcher's draws.
+    """Numbers in the seeds of random generators, which keep them apart from those of the searcher's draws.
 
     Draw number `index` of a searcher has the generator of (seed, index). These numbers do not change: a study that
     continues draws its configs again.
     """
 
-    START_CONFIGS = 5
-    """With (seed, index), and the attempt after the first."""
-    FURTHER_CONFIGS = 6
-    """Replaces a draw that was tried, with (seed, draw) and the attempt; completes a user's config, with (seed,
-    checksum of the name)."""
-    POPULATION = 7
-    """With (seed, number of the exploit)."""
-    SYNTHETIC_CURVES = 11
-    """With (seed, index, segment); the landscape has (seed, 11), each additional objective (seed, 11, number)."""
-    FIRST_VALUES = 12
-    """The first values of a program's population, with (seed, index)."""
-    COMPARED_CONFIGS = 13
-    """Configs whose weights are compared before a study, with the seed."""
+    START_CONFIGS = 5  # (seed, index), and the attempt after the first
+    FURTHER_CONFIGS = 6  # (seed, draw) and the attempt; a user's config: (seed, checksum of the name)
+    POPULATION = 7  # (seed, number of the exploit)
+    SYNTHETIC_CURVES = 11  # (seed, index, segment); the landscape: (seed, 11); an objective: (seed, 11, number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,11 +92,6 @@ def test_rungs_come_from_the_maximum_down(settings: Hyperband, epochs: int, mile
     assert milestones_of(settings, epochs) == milestones
 
 
-def test_a_study_stores_what_its_rungs_are_derived_from() -> None:
-    assert Hyperband().resolved(32) == Hyperband(max_epochs=32)
-    assert Hyperband().resolved(100, Hyperband(max_epochs=32)) == Hyperband(max_epochs=32)
-
-
 @given(
     trials=st.integers(1, 60),
     seed=st.integers(0, 10_000),

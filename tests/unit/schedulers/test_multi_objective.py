@@ -1,13 +1,11 @@
 """Successive halving by several objectives."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
-import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import MOASHA, ObjectiveValues, PromotingMOASHA, SchedulerContext
+from pipeline.schedulers import ObjectiveValues, PromotingMOASHA, SchedulerContext
 from pipeline.schedulers.multi_objective import MultiObjectiveRung
 
 _TWO = (("score", "max"), ("parameters", "min"))
@@ -34,22 +32,6 @@ def test_the_front_is_promoted_and_spread() -> None:
     scheduler.start("0003")
     waiting.remove("0003")
     assert scheduler.choose(waiting).trial_id == "0000"
-
-
-@pytest.mark.parametrize("settings", [MOASHA(), PromotingMOASHA()])
-def test_objective_values_go_through_json(settings: MOASHA | PromotingMOASHA) -> None:
-    first, second = settings.build(_context()), settings.build(_context())
-    for number in range(4):
-        first.add(f"{number:04d}", {})
-        first.start(f"{number:04d}")
-        first.on_result(f"{number:04d}", 1, number / 4, _values(number / 4, 2.0**number, number % 2))
-    second.restore(json.loads(json.dumps(first.state(), allow_nan=False)))
-    assert second.state() == first.state()
-    last = ("0004", 1, 0.6, _values(0.6, 5))
-    for scheduler in (first, second):
-        scheduler.add("0004", {})
-        scheduler.start("0004")
-    assert first.on_result(*last) == second.on_result(*last)
 
 
 _POINTS = st.integers(1, 4).flatmap(

@@ -79,16 +79,13 @@ def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
         for number in range(2000)
     ]
     tried[5] = Observation({"x": 0.5, "y": 0.5}, "open", trial_id="0005")
+    assert History(tried[:1000]).chosen() == tried[:1000]
     chosen = History(tried).chosen(best=5, newest=50)
     numbers = [int(one.trial_id) for one in chosen]
     assert numbers == sorted(numbers)
     assert {5, 20, 30, 700, *range(1950, 2000)} <= set(numbers)
     assert MAX_OBSERVATIONS - 60 <= len(numbers) <= MAX_OBSERVATIONS
     assert 350 < sum(number < 1000 for number in numbers) < 650
-
-
-def _running(number: int) -> Observation:
-    return Observation({"x": number % 31 / 31, "y": number % 29 / 29}, "open", trial_id=f"{number:04d}")
 
 
 @pytest.mark.parametrize("searcher", ["tpe", "gp", "cma", "curves"])
@@ -111,15 +108,3 @@ def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
     Counted.read = 0
     SEARCHERS[searcher]().suggest(_SPACE, seed=0, index=3000, history=tried, epochs=1)
     assert 0 < Counted.read <= 2 * MAX_OBSERVATIONS
-
-
-def test_running_trials_are_all_chosen_even_if_they_are_more_than_that() -> None:
-    tried = [_known(number, 1.0) for number in range(100)]
-    tried += [_running(number) for number in range(100, 1300)]
-    assert History(tried).chosen() == tried
-    tried = [_known(number, 1.0 + number % 10) for number in range(4000)]
-    tried += [_running(number) for number in range(4000, 5200)]
-    chosen = History(tried).chosen()
-    assert chosen[-1200:] == tried[4000:]
-    assert len(chosen) == 1200 + MAX_OBSERVATIONS // 4
-    assert {one.loss for one in chosen[:-1200]} == {1.0 + loss for loss in range(10)}
