@@ -43,9 +43,8 @@ def idx(content: bytes) -> np.ndarray:
     """The array in an IDX file of unsigned bytes: zeros, type 8, dimensions, sizes (big-endian), data."""
     if content[:3] != b"\0\0\x08":
         sys.exit(f"Not an IDX file of unsigned bytes: it starts with {content[:4]!r}.")
-    dimensions = content[3]
-    shape = np.frombuffer(content, ">u4", dimensions, offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    shape = np.frombuffer(content, ">u4", content[3], offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
 def table(images: np.ndarray, labels: np.ndarray) -> pa.Table:
@@ -57,8 +56,7 @@ def table(images: np.ndarray, labels: np.ndarray) -> pa.Table:
     return pa.table({"image": image, "label": pa.array(labels, pa.uint8())})
 
 
-def main() -> None:
-    """Verify, convert, write."""
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Convert MNIST's IDX files into Parquet.")
     parser.add_argument("folder", type=Path, help="where the four .gz files lie")
     parser.add_argument("--to", type=Path, default=HOME, help="where the Parquet files go")
@@ -67,18 +65,6 @@ def main() -> None:
     for split, prefix in (("train", "train"), ("test", "t10k")):
         images = idx(unpacked(arguments.folder, f"{prefix}-images-idx3-ubyte"))
         labels = idx(unpacked(arguments.folder, f"{prefix}-labels-idx1-ubyte"))
-        path = arguments.to / f"{split}.parquet"
         # No dictionary: images never repeat, and looking for repetitions would cost a pass over the data.
-        pq.write_table(
-            table(images, labels),
-            path,
-            compression="zstd",
-            compression_level=19,
-            use_dictionary=False,
-            row_group_size=len(images),
-        )
-        print(f"{path}: {len(images)} images, {path.stat().st_size / 1e6:.1f} MB")
-
-
-if __name__ == "__main__":
-    main()
+        form = {"compression": "zstd", "compression_level": 19, "use_dictionary": False, "row_group_size": len(images)}
+        pq.write_table(table(images, labels), arguments.to / f"{split}.parquet", **form)

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -28,31 +28,30 @@ def documented(text: str) -> str:
 
     def table(name: str) -> str:
         if name in schema.TABLES:
-            return _columns(name)
+            rows = ((f"`{column.name}`", str(column.type), column.meaning) for column in schema.TABLES[name])
+            return _markdown("column type meaning", rows)
         return _family(FAMILIES[name]) if name in FAMILIES else _table(CLASSES[name])
 
     marked = re.compile(r"(<!-- (?:fields|columns) of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
     return marked.sub(lambda found: f"{found[1]}{table(found[2])}{found[3]}", text)
 
 
+def _markdown(head: str, rows: Iterable[Sequence[str]]) -> str:
+    """A table of Markdown, whose columns `head` names."""
+    names = head.split()
+    return "".join(f"| {' | '.join(row)} |\n" for row in (names, ["---"] * len(names), *rows))
+
+
 def _table(cls: type) -> str:
-    meanings = _meanings(cls)
-    if cls in _WITHOUT_TYPES:
-        own = [] if cls is TuneJob else [field for field in dataclasses.fields(cls) if field.init]
-        fields = cls.model_fields.values() if cls is TuneJob else own
-        rows = [
-            f"| `{name}` | {_default(field.default, field.default_factory)} | {meaning} |"
-            for (name, meaning), field in zip(meanings.items(), fields, strict=True)
-        ]
-        return "\n".join(["| field | default | meaning |", "| --- | --- | --- |", *rows, ""])
-    return "\n".join(
-        [
-            "| field | default | allowed | meaning |",
-            "| --- | --- | --- | --- |",
-            *(f"| {' | '.join(row)} |" for row in _rows(cls)),
-            "",
-        ]
-    )
+    if cls not in _WITHOUT_TYPES:
+        return _markdown("field default allowed meaning", _rows(cls))
+    own = [] if cls is TuneJob else [field for field in dataclasses.fields(cls) if field.init]
+    fields = cls.model_fields.values() if cls is TuneJob else own
+    rows = [
+        (f"`{name}`", _default(field.default, field.default_factory), meaning)
+        for (name, meaning), field in zip(_meanings(cls).items(), fields, strict=True)
+    ]
+    return _markdown("field default meaning", rows)
 
 
 def _rows(cls: type) -> Iterator[tuple[str, ...]]:
@@ -69,13 +68,8 @@ def _family(kinds: Mapping[str, type]) -> str:
     for kind, cls in kinds.items():
         for row in _rows(cls):
             users.setdefault(row, []).append(f"`{kind}`")
-    rows = (f"| {row[0]} | {', '.join(names)} | {' | '.join(row[1:])} |" for row, names in sorted(users.items()))
-    return "\n".join(["| field | of | default | allowed | meaning |", "| --- | --- | --- | --- | --- |", *rows, ""])
-
-
-def _columns(name: str) -> str:
-    rows = (f"| `{column.name}` | {column.type} | {column.meaning} |" for column in schema.TABLES[name])
-    return "\n".join(["| column | type | meaning |", "| --- | --- | --- |", *rows, ""])
+    rows = ((row[0], ", ".join(names), *row[1:]) for row, names in sorted(users.items()))
+    return _markdown("field of default allowed meaning", rows)
 
 
 def _meanings(cls: type) -> dict[str, str]:
@@ -100,8 +94,7 @@ def _default(value: object, factory: object = None) -> str:
 
 
 def _allowed(field: dict[str, object]) -> str:
-    kinds = field.get("anyOf", [field])
-    return " or ".join(_kind(kind) for kind in kinds)
+    return " or ".join(map(_kind, field.get("anyOf", [field])))
 
 
 def _kind(kind: dict[str, object]) -> str:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     import nbformat
@@ -35,7 +35,6 @@ _MISTAKE = 2
 """The exit code of a mistake, which a page may show."""
 
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMPOUND = {"for": "done", "if": "fi"}
 _PROMPT = "$ "
 _QUESTION, _ANSWER = "[y/N]: ", "y"
 _ROWS, _COLUMNS = 50, 136
@@ -64,9 +63,9 @@ def steps(page: str) -> Iterator[Step]:
     """What a reader does, in the order of a page."""
     for language, content in _FENCE.findall(page):
         if language == "console":
-            yield from _console(content)
+            yield from _commands(content, _PROMPT)
         elif language == "sh":
-            yield from (Command(text) for text in _shell(content))
+            yield from _commands(content, "")
         elif language == "python" and (found := re.match(r"# (\w+\.py)\n", content)):
             yield SourceFile(found[1], content)
 
@@ -90,39 +89,24 @@ def inline_commands(page: str) -> list[str]:
     return [" ".join(found.split()) for found in re.findall(r"`(tunepipe [^`]+)`", text)]
 
 
-def _console(content: str) -> Iterator[Command]:
-    """Commands with their outputs: a command continues while a quote is open or its line ends in a backslash."""
+def _commands(content: str, prompt: str) -> Iterator[Command]:
+    """Commands, each after the prompt and of a line or more, with what follows as their output."""
     text, output = "", ""
-    for line in content.splitlines(keepends=True):
+    for line in [*content.splitlines(keepends=True), prompt]:
         if text and _open(text):
             text += line
-        elif line.startswith(_PROMPT):
-            if text:
-                yield Command(text.rstrip("\n"), output)
-            text, output = line.removeprefix(_PROMPT), ""
+        elif line.startswith(prompt):
+            if text.strip() and not text.startswith("#"):
+                yield Command(text.strip(), output if prompt else None)
+            text, output = line.removeprefix(prompt), ""
         else:
             output += line
-    yield Command(text.rstrip("\n"), output)
-
-
-def _shell(content: str) -> Iterator[str]:
-    """Commands, each of a line or more."""
-    text = ""
-    for line in content.splitlines(keepends=True):
-        text += line
-        if not _open(text):
-            if text.strip() and not text.startswith("#"):
-                yield text.strip()
-            text = ""
 
 
 def _open(text: str) -> bool:
     """Whether a shell would wait for more lines."""
     if text.endswith("\\\n"):
         return True
-    word = text.split(maxsplit=1)[0] if text.split() else ""
-    if word in _COMPOUND:
-        return re.search(rf"(^|; ){_COMPOUND[word]}\b", text, re.MULTILINE) is None
     # What stands between `<<END` and a line `END` is a file's text, no shell's.
     if (end := re.search(r"<<(\w+)$", text.partition("\n")[0])) is not None:
         return f"\n{end[1]}\n" not in text
@@ -160,8 +144,7 @@ def place_of(command: Command) -> Place:
     return next((place for place, sign in _SIGNS.items() if re.search(sign, command.text)), Place.HERE)
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(NamedTuple):
     """A command that has ended."""
 
     code: int
@@ -170,30 +153,20 @@ class Done:
 
 
 class Folder:
-    """Runs steps one after another, in one folder."""
-
-    HOME = "/home/you"
-    """What outputs call the folder."""
+    """Runs steps one after another, in one folder, which outputs call /home/you."""
 
     def __init__(self, home: Path, environment: Mapping[str, str] | None = None, path: str = "") -> None:
         self.path = home
         binaries = home / ".bin"
         binaries.mkdir()
         for name, words in {"tunepipe": [sys.executable, "-m", "pipeline.cli.app"], "python": [sys.executable]}.items():
-            (binaries / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-            (binaries / name).chmod(0o755)
+            (program := binaries / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+            program.chmod(0o755)
+        search = ":".join(filter(None, (str(binaries), path, os.environ["PATH"])))
         self._environment = {
-            **os.environ,
-            "PATH": ":".join(filter(None, (str(binaries), path, os.environ["PATH"]))),
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(home),
-            "TERM": "dumb",
-            "COLUMNS": str(_COLUMNS),
-            "LINES": str(_ROWS),
-            "NO_COLOR": "1",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-            **(environment or {}),
-        }
+            **os.environ, "PATH": search, "PYTHONPATH": str(ROOT), "HOME": str(home), "TERM": "dumb", "NO_COLOR": "1",
+            "COLUMNS": str(_COLUMNS), "LINES": str(_ROWS), "TF_CPP_MIN_LOG_LEVEL": "2", **(environment or {}),
+        }  # fmt: skip
 
     def take(self, step: Step) -> Done:
         """Take a step: run a command, or write a file."""
@@ -203,20 +176,13 @@ class Folder:
         if step.text.startswith("export "):
             self._environment |= dict(word.split("=", 1) for word in shlex.split(step.text)[1:])
             return Done(0, "", "")
-        return self._run(step)
-
-    def _run(self, command: Command) -> Done:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
         with tempfile.TemporaryFile() as errors, os.fdopen(ours, "rb", buffering=0) as terminal:
             process = subprocess.Popen(
-                ["bash", "-c", command.text],
-                cwd=self.path,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=theirs,
-                stderr=errors,
-            )
+                ["bash", "-c", step.text], cwd=self.path, env=self._environment,
+                stdin=subprocess.PIPE, stdout=theirs, stderr=errors,
+            )  # fmt: skip
             os.close(theirs)
             assert process.stdin is not None
             with contextlib.suppress(BrokenPipeError):
@@ -233,7 +199,7 @@ class Folder:
         return Done(code, self._shown(output) or told, told)
 
     def _shown(self, output: bytes) -> str:
-        text = output.decode(errors="replace").replace("\r\n", "\n").replace(str(self.path), self.HOME)
+        text = output.decode(errors="replace").replace("\r\n", "\n").replace(str(self.path), "/home/you")
         text = text.replace(_QUESTION, f"{_QUESTION}{_ANSWER}\n")
         return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
@@ -245,10 +211,8 @@ def executed(folder: Path) -> "nbformat.NotebookNode":
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     # Its own metadata, without the versions that a kernel adds.
-    metadata = dict(notebook.metadata)
-    NotebookClient(
-        notebook, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
-    ).execute()
+    metadata, where = dict(notebook.metadata), {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, kernel_name="python3", record_timing=False, resources=where).execute()
     notebook.metadata = nbformat.from_dict(metadata)
     for cell in notebook.cells:
         # What goes to stderr is about this machine and this run.
@@ -258,45 +222,32 @@ def executed(folder: Path) -> "nbformat.NotebookNode":
     return notebook
 
 
-def outputs(name: str, text: str) -> str:
+def outputs(text: str, home: Path) -> str:
     """A page with the outputs of its commands written again."""
-    with _home() as path:
-        folder = Folder(path)
+    folder = Folder(home)
 
-        def take(step: Step) -> str:
-            if isinstance(step, Command):
-                if place_of(step) is not Place.HERE:
-                    return step.output or ""
-                print(f"{name}: {step.text.splitlines()[0]}", file=sys.stderr, flush=True)
-            done = folder.take(step)
-            if done.code not in (0, _MISTAKE):
-                raise SystemExit(f"{name}: exit code {done.code}\n{done.errors}")
-            return done.output
+    def take(step: Step) -> str:
+        if isinstance(step, Command):
+            if place_of(step) is not Place.HERE:
+                return step.output or ""
+            print(step.text.splitlines()[0], file=sys.stderr, flush=True)
+        done = folder.take(step)
+        if done.code not in (0, _MISTAKE):
+            raise SystemExit(f"exit code {done.code}\n{done.errors}")
+        return done.output
 
-        return with_outputs(text, take)
-
-
-@contextlib.contextmanager
-def _home() -> Iterator[Path]:
-    """A folder whose path is as long as `/home/you`, so that lines break in outputs where they do there."""
-    path = Path("/tmp") / secrets.token_hex(2)
-    path.mkdir()
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
-
-
-def main() -> None:
-    """Write each page, and the notebook."""
-    import nbformat
-
-    for name in PAGES:
-        file = ROOT / name
-        file.write_text(outputs(name, file.read_text(encoding="utf-8")), encoding="utf-8")
-    with tempfile.TemporaryDirectory() as home:
-        nbformat.write(executed(Path(home)), NOTEBOOK)
+    return with_outputs(text, take)
 
 
 if __name__ == "__main__":
-    main()
+    import nbformat
+
+    for file in (ROOT / name for name in PAGES):
+        # Its path is as long as `/home/you`, so that lines break in outputs where they do there.
+        (home := Path("/tmp") / secrets.token_hex(2)).mkdir()
+        try:
+            file.write_text(outputs(file.read_text(encoding="utf-8"), home), encoding="utf-8")
+        finally:
+            shutil.rmtree(home)
+    with tempfile.TemporaryDirectory() as folder:
+        nbformat.write(executed(Path(folder)), NOTEBOOK)

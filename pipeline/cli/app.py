@@ -2,7 +2,6 @@
 
 import gc
 import sys
-from typing import Any
 
 from pipeline.errors import Interrupted, OutputLost, TunepipeError, UsageError
 
@@ -55,22 +54,14 @@ def _run_app() -> int | None:
     try:
         with notes_to(note):
             code: int | None = app(prog_name="tunepipe", standalone_mode=False)
+            return code
     except TyperException as error:
-        raise _usage_error(error) from None
-    return code
-
-
-def _usage_error(error: Any) -> UsageError:
-    """Typer's own message, and where the help is."""
-    message = str(error.format_message()).strip()
-    context = getattr(error, "ctx", None)
-    if not message or message.startswith("Usage: "):
+        message, context = str(error.format_message()).strip(), getattr(error, "ctx", None)
         # Without a command, the message is the help.
-        return UsageError(message)
-    known = "See `tunepipe COMMAND --help`"
-    if context is not None:
-        known = f"{context.get_usage()}; see `{context.command_path} --help`"
-    return UsageError(f"{message}{'' if message.endswith(('.', '?')) else '.'} {known}.")
+        if message and not message.startswith("Usage: "):
+            known = f"{context.get_usage()}; see `{context.command_path} --help`" if context else "see `--help`"
+            message = f"{message}{'' if message.endswith(('.', '?')) else '.'} {known}."
+        raise UsageError(message) from None
 
 
 def start() -> None:

@@ -14,7 +14,7 @@ from pipeline.cli.console import command_console, print_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, JobName, Json, Storage
 from pipeline.errors import Interrupted
-from pipeline.text import by_count, counted, listed
+from pipeline.text import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "error": ("✗", "red"), "skipped": ("–", "dim")}
-_NAMES = 9
 
 
 @with_job_options()
@@ -71,12 +70,9 @@ def _show(console: "Console", finding: "Finding") -> None:
         console.print(str(finding), markup=False, soft_wrap=True)
         return
     mark, colour = _MARKS[finding.level]
+    found = Text(f"skipped: {finding.found}" if finding.level == "skipped" else finding.found)
     line = Table.grid(padding=(0, 1))
-    line.add_column()
-    line.add_column(width=_NAMES)
-    line.add_column(overflow="fold")
-    found = Text(f"skipped: {finding.found}", "dim") if finding.level == "skipped" else Text(finding.found)
-    line.add_row(Text(mark, colour), Text(finding.name, "bold"), found)
+    line.add_row(Text(mark, colour), Text(f"{finding.name:<9}", "bold"), found)
     if finding.advice:
         line.add_row("", "", Text(finding.advice, "dim"))
     console.print(line)
@@ -87,7 +83,5 @@ def _verdict(findings: "Sequence[Finding]", job: str) -> str:
     found = Counter(finding.level for finding in findings)
     counts = [counted(found[level], level) for level in ("error", "warning") if found[level]]
     counts += [f"{counted(found['skipped'], 'check')} skipped"] if found["skipped"] else []
-    said = listed(counts) or "No error found"
-    if found["error"]:
-        return f"{said}. Fix the {by_count(found['error'], 'error', 'errors')} before `tunepipe run {job}`."
-    return f"{said}: `tunepipe run {job}` can start."
+    then = f"`tunepipe run {job}` can start" if not found["error"] else f"Fix the errors before `tunepipe run {job}`"
+    return f"{listed(counts) or 'No error found'}{'. ' if found['error'] else ': '}{then}."

@@ -24,27 +24,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(list_jobs)
-app.command("check")(check)
-app.command("simulate")(simulate)
-app.command("run")(run)
-app.command("resume")(resume)
-app.command("submit")(submit)
-app.command("status")(status)
-app.command("stop")(stop)
-app.command("pause")(pause)
-app.command("enqueue")(enqueue)
-app.command("budget")(budget)
+for command in (check, simulate, run, resume, submit, status, stop, pause, enqueue, budget):
+    app.command(command.__name__)(command)
 app.command("studies")(list_studies)
-app.command("results")(results)
-app.command("sql")(sql)
-app.command("explain")(explain)
-app.command("compare")(compare)
-app.command("report")(report)
-app.command("serve")(serve)
-app.command("export")(export)
-app.command("logs")(logs)
-app.command("rerun")(rerun)
-app.command("delete")(delete)
+for command in (results, sql, explain, compare, report, serve, export, logs, rerun, delete):
+    app.command(command.__name__)(command)
 
 
 def _say_version(wanted: bool) -> None:

@@ -1,16 +1,15 @@
 """How commands print: text from studies, arguments and variables is sanitized before it reaches a terminal."""
 
-import codecs
 import json
 import os
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import typer
-from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from pipeline.text import sanitize, sanitize_output
@@ -24,66 +23,18 @@ class _Console(Console):
         # Rich calls this from its except clause; its own answer is exit code 1.
         raise
 
-
-class _Sanitized:
-    """A renderable whose text is sanitized."""
-
-    def __init__(self, inner: ConsoleRenderable) -> None:
-        self._inner = inner
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        for segment in console.render(self._inner, options):
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(sanitize(segment.text), segment.style)
-
-
-class _SanitizingHook(RenderHook):
-    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [_Sanitized(each) for each in renderables]
-
-
-class _Unpadded:
-    """A text file without the spaces at the ends of lines, with which rich fills its tables."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-
-    def write(self, text: str) -> int:
-        return self._file.write(re.sub(" +(?=\n)", "", text))
-
-    def flush(self) -> None:
-        self._file.flush()
 
 
 def command_console(*, err: bool = False) -> Console:
     """A console on standard output."""
     # The current stream: while Ray runs, stdout is redirected into a log.
-    stream = sys.stderr if err else sys.stdout
-    console = _Console(file=stream, highlight=False)
+    console = _Console(file=sys.stderr if err else sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
-        if stream is not None:
-            console.file = _Unpadded(stream)  # type: ignore[assignment]
-    console.push_render_hook(_SanitizingHook())
     return console
-
-
-class SanitizingFile:
-    """A binary file that sanitizes the UTF-8 text that is written into it."""
-
-    closed = False
-
-    def __init__(self, sink: BinaryIO) -> None:
-        self._sink = sink
-        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-
-    def write(self, content: bytes | memoryview) -> int:
-        """Write text."""
-        self._sink.write(sanitize(self._decoder.decode(bytes(content))).encode())
-        return len(content)
-
-    def flush(self) -> None:
-        """Flush the underlying file."""
-        self._sink.flush()
 
 
 def print_text(text: str, *, err: bool = False) -> None:
@@ -96,22 +47,34 @@ def note(message: str) -> None:
     print_text(message, err=True)
 
 
+def print_rows(rows: list[dict[str, Any]], names: str) -> None:
+    """Print a table of these columns: a narrow terminal shows those with a ! alone, --json has all."""
+    from pipeline.results.views.table import Column, Table
+
+    columns = [
+        Column(name.rstrip("!"), keep="whole" if "!" in name else "extra", right=isinstance(rows[0].get(name), int))
+        for name in names.split()
+    ]
+    command_console().print(Table("", columns, rows))
+
+
+def moment(when: datetime | None) -> str | None:
+    """A time of this machine's zone, to the minute."""
+    return f"{when.astimezone():%Y-%m-%d %H:%M}" if when else None
+
+
 def print_object(value: Any) -> None:
     """Print one JSON object on a line, for `--json`."""
     typer.echo(json.dumps(value, allow_nan=False))
 
 
-def print_path(path: str | Path, *, err: bool = False) -> None:
+def print_path(path: str | Path) -> None:
     """Print a path: unchanged for another program, sanitized on a terminal."""
-    stream = sys.stderr if err else sys.stdout
-    shown = stream is not None and stream.isatty()
-    typer.echo(sanitize(str(path)) if shown else os.fsencode(path), err=err)
+    shown = sys.stdout is not None and sys.stdout.isatty()
+    typer.echo(sanitize(str(path)) if shown else os.fsencode(path))
 
 
-def print_output(output: bytes | str, *, raw: bool = False, err: bool = False) -> None:
-    """Print the output of a program: sanitized except for colours and progress bars, or its bytes unchanged."""
-    if raw:
-        content: Any = output if isinstance(output, bytes) else output.encode(errors="surrogatepass")
-    else:
-        content = sanitize_output(output if isinstance(output, str) else output.decode(errors="replace"))
-    typer.echo(content, nl=False, err=err)
+def print_output(output: bytes | str) -> None:
+    """Print the output of a program: sanitized except for colours and progress bars."""
+    text = output if isinstance(output, str) else output.decode(errors="replace")
+    typer.echo(sanitize_output(text), nl=False)

@@ -4,20 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.cluster_options import (
-    NAMESPACE,
-    Context,
-    Dashboard,
-    Namespace,
-    RayJobs,
-    cluster_of,
-    given_on_command_line,
-    refuse_other_options,
-)
+from pipeline.cli.cluster_options import Cluster, refuse_without_kubernetes, with_cluster
 from pipeline.cli.console import note, print_text
 from pipeline.cli.job_options import JobOptions, assignments, with_job_options
 from pipeline.cli.options import STORAGE, Storage, Study, option, study_argument, study_store, trial_id
-from pipeline.errors import Interrupted, InvalidJob, JobNotFound, UsageError, UserError
+from pipeline.errors import Interrupted, InvalidJob, JobNotFound, UsageError
 from pipeline.study.studies import as_argument, called
 
 if TYPE_CHECKING:
@@ -82,12 +73,11 @@ def budget(study: Study, *, options: JobOptions, storage: Storage = STORAGE, rea
             f"The study in {store.uri} is not running. `tunepipe resume {as_argument(store.uri)}` with the same "
             "options resumes it with another budget."
         )
-    trials, epochs, seconds = (options.given.get(name) for name in ("trials", "total_epochs", "seconds"))
-    _carry_out(store, ChangeBudget(trials=trials, total_epochs=epochs, seconds=seconds, reason=reason))
+    _carry_out(store, ChangeBudget(**options.given, reason=reason))
 
 
+@with_cluster
 def stop(
-    asked: typer.Context,
     study: Annotated[
         str,
         study_argument(
@@ -96,42 +86,34 @@ def stop(
             "STUDY|SUBMISSION",
         ),
     ],
+    *,
     storage: Storage = STORAGE,
     trial: Annotated[str | None, option("Stop only this trial of the study (id or number).", "TRIAL")] = None,
     reason: Reason = "",
-    address: Dashboard = None,
-    kubernetes: RayJobs = False,
-    context: Context = None,
-    namespace: Namespace = NAMESPACE,
+    cluster: Cluster,
 ) -> None:
     """Stop a study, here or on a cluster, or a trial. `resume` or `submit` continues a study."""
-    refuse_other_options(asked, kubernetes=kubernetes)
-    on_address = address is not None and given_on_command_line(asked, "address")
+    refuse_without_kubernetes(cluster)
+    on_cluster = cluster.kubernetes or cluster.address is not None
+    if (trial is not None and on_cluster) or (trial is None and reason):
+        raise UsageError("--trial stops a trial of a study in a storage, not on a cluster; --reason needs --trial.")
     if trial is not None:
-        if kubernetes or on_address:
-            raise UsageError("--trial stops a trial of a study in a storage: name the storage with --storage.")
-        _stop_trial(study, storage, trial, reason)
-    elif reason:
-        raise UsageError("--reason needs --trial: it becomes the reason in the table decisions.")
-    elif kubernetes or on_address or (address is not None and not _is_running(study, storage)):
-        cluster = cluster_of(address, kubernetes, context, namespace)
-        found = cluster.find(study, storage if given_on_command_line(asked, "storage") else None)
-        if kubernetes or not found.has_ended:
-            cluster.stop(found.name)
-        state = f"had already ended ({found.state.lower()})" if found.has_ended else "was stopped"
-        deleted = " and was deleted" if kubernetes else ""
-        print_text(f"{found.name} {state}{deleted}. `tunepipe submit` continues its study.")
+        from pipeline.engine.commands import StopTrial
+        from pipeline.results.tables.load import load_results
+        from pipeline.results.tables.trials import trial_row
+
+        store, wanted = study_store(study, storage), trial_id(trial)
+        trial_row(load_results(store.uri), wanted)
+        _carry_out(store, StopTrial(trial_id=wanted, reason=reason))
+    elif on_cluster:
+        server = cluster.connect()
+        found = server.find(study)
+        if cluster.kubernetes or not found.has_ended:
+            server.stop(found.name)
+        state = f"has ended ({found.state.lower()})" if found.has_ended else "was stopped"
+        print_text(f"{found.name} {state}. `tunepipe submit` continues its study.")
     else:
         _stop_here(study, storage)
-
-
-def _is_running(study: str, storage: str) -> bool:
-    from pipeline.execution.commands import running_session
-
-    try:
-        return running_session(study_store(study, storage)) is not None
-    except UserError:
-        return False
 
 
 def _stop_here(study: str, storage: str) -> None:
@@ -142,12 +124,9 @@ def _stop_here(study: str, storage: str) -> None:
     try:
         store = study_store(study, storage)
     except JobNotFound as error:
-        raise JobNotFound(
-            f"{error} A study on a cluster is stopped with --address http://HOST:8265 or with --kubernetes."
-        ) from None
+        raise JobNotFound(f"{error} --address or --kubernetes stops a study on a cluster.") from None
     name, resume = called(store.uri), f"tunepipe resume {as_argument(store.uri)}"
-    session = request_stop(store)
-    if session is None:
+    if (session := request_stop(store)) is None:
         state = state_of(read_sessions(store, only_last=True))
         print_text(f"The study {name!r} is not running: it is {state}.")
         return
@@ -160,21 +139,8 @@ def _stop_here(study: str, storage: str) -> None:
     except KeyboardInterrupt:
         note("\nThe request remains, and the study will end.")
         raise typer.Exit(Interrupted.exit_code) from None
-    if state == "waiting":
-        print_text(f"The study {name!r} ended before its first epoch and was removed.")
-    else:
-        print_text(f"The study {name!r} is {state}.{f' `{resume}` continues it.' if state == 'interrupted' else ''}")
-
-
-def _stop_trial(study: str, storage: str, trial: str, reason: str) -> None:
-    """Have a study stop one of its trials."""
-    from pipeline.engine.commands import StopTrial
-    from pipeline.results.tables.load import load_results
-    from pipeline.results.tables.trials import trial_row
-
-    store, wanted = study_store(study, storage), trial_id(trial)
-    trial_row(load_results(store.uri), wanted)
-    _carry_out(store, StopTrial(trial_id=wanted, reason=reason))
+    how = "removed: it ended before its first epoch" if state == "waiting" else state
+    print_text(f"The study {name!r} is {how}.{f' `{resume}` continues it.' if state == 'interrupted' else ''}")
 
 
 def continue_if_paused(store: "Store") -> bool:

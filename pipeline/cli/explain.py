@@ -1,13 +1,11 @@
 """`tunepipe explain` and `tunepipe compare`: what results say about a study, and studies side by side."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from rich.text import Text
 
 from pipeline.cli.console import command_console, print_object
 from pipeline.cli.options import STORAGE, Json, Storage, Study, results_of, study_argument, study_store
-from pipeline.cli.table_output import file_option, form_of, save
 from pipeline.text import sanitize
 
 
@@ -32,29 +30,19 @@ def compare(
         list[str], study_argument("Two or more studies: names in --storage, or paths or URIs of their folders.")
     ],
     storage: Storage = STORAGE,
-    output: Annotated[Path | None, file_option("Also write a page (.html) or a picture (.png, .svg, .pdf).")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare studies with the same objective. Says which is better, with what confidence, and where they agree."""
     from pipeline.results.views.comparison import compared
 
-    form = form_of("--output", output, ("html", "png", "svg", "pdf"))
     comparison = compared(results_of(studies, storage))
     tables, warning = comparison.tables, comparison.warning
     if as_json:
         print_object({"comparable": not warning, "tables": [table.as_object() for table in tables]})
-    else:
-        if warning:
-            command_console().print(Text(sanitize(warning), style="bold red"))
-        _print(tables, first="\n" if warning else "")
-    if output is not None:
-        from pipeline.results.plots import comparison_picture
-        from pipeline.results.report.page import comparison_page
-
-        if form == "html":
-            save(output, comparison_page(comparison), err=as_json)
-        else:
-            save(output, comparison_picture(comparison.studies, form), err=as_json)  # type: ignore[arg-type]
+        return
+    if warning:
+        command_console().print(Text(sanitize(warning), style="bold red"))
+    _print(tables, first="\n" if warning else "")
 
 
 def _print(tables: Any, first: str = "\n") -> None:

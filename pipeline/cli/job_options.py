@@ -1,7 +1,5 @@
 """The options that change a job, each declared once: its flag, the field of the job, its help."""
 
-import functools
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,35 +8,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.console import note
-from pipeline.cli.options import located, scheduler_names, searcher_names
+from pipeline.cli.options import grouped, located
 from pipeline.errors import Fault, InvalidJob
 
 if TYPE_CHECKING:
     from pipeline.study import TuneJob
 
 
-def _option(kind: Any, field: str, text: str, *flags: str, metavar: str = "N", **settings: Any) -> tuple[Any, str, Any]:
-    """The type of an option, the field of the job that it sets, and its declaration."""
-    return kind, field, typer.Option(*flags, help=text, metavar=metavar, show_default=False, **settings)
+def _option(kind: Any, field: str, text: str, *flags: str, metavar: str = "N", **settings: Any) -> tuple[Any, str]:
+    """An option's annotation, and the field of the job that it sets."""
+    made = typer.Option(*flags, help=text, metavar=metavar, show_default=False, **settings)
+    return Annotated[kind | None, made], field
 
 
-JOB_OPTIONS: dict[str, tuple[Any, str, Any]] = {
+JOB_OPTIONS: dict[str, tuple[Any, str]] = {
     "trials": _option(int, "budget.trials", "Number of trials."),
     "epochs": _option(int, "budget.epochs", "Maximum epochs of a trial."),
+    "total_epochs": _option(int, "budget.total_epochs", "Maximum epochs of the study, over all trials."),
+    "seconds": _option(float, "budget.seconds", "Maximum seconds of the study."),
     "scheduler": _option(
         str,
         "scheduler",
         "Stops trials early: asha, promoting-asha, pasha, moasha, promoting-moasha, halving, hyperband, median, pbt, "
         "pb2, fifo (stops none), or the path of a Ray Tune class.",
         metavar="NAME",
-        autocompletion=scheduler_names,
     ),
     "search": _option(
         str,
         "searcher",
         "Draws configs: random, grid, sobol, tpe, cma, gp, curves, motpe, nsga2, or the path of a Ray Tune class.",
         metavar="NAME",
-        autocompletion=searcher_names,
     ),
     "workers": _option(int, "resources.workers", "Number of parallel trials; 0 trains in this process, for debugging."),
     "gpus": _option(
@@ -49,8 +48,6 @@ JOB_OPTIONS: dict[str, tuple[Any, str, Any]] = {
     "set_": _option(
         list[str], "", "Set any field of the job, for example space.lr=0.1.", "--set", metavar="FIELD=VALUE"
     ),
-    "total_epochs": _option(int, "budget.total_epochs", "Maximum epochs of the study, over all trials."),
-    "seconds": _option(float, "budget.seconds", "Maximum seconds of the study."),
     "start_from": _option(str, "start_from.study", "Try the best configs of another study first.", metavar="STUDY"),
     "from_": _option(
         str,
@@ -60,8 +57,6 @@ JOB_OPTIONS: dict[str, tuple[Any, str, Any]] = {
         metavar="LIBRARY",
     ),
 }
-_LATER = ("total_epochs", "seconds", "start_from", "from_")
-"""Options that the help shows last."""
 
 
 def assignments(pairs: list[str], option: str = "--set") -> dict[str, Any]:
@@ -87,7 +82,7 @@ class JobOptions:
     @property
     def changes(self) -> dict[str, Any]:
         """The options as changes of a job; `--set` has priority."""
-        changes = {JOB_OPTIONS[name][1]: value for name, value in self.given.items() if JOB_OPTIONS[name][1]}
+        changes = {field: value for name, value in self.given.items() if (field := JOB_OPTIONS[name][1])}
         if "start_from.study" in changes:
             changes["start_from"] = {"study": changes.pop("start_from.study")}
         return {**changes, **assignments(self.given.get("set_", []))}
@@ -108,36 +103,13 @@ class JobOptions:
 
 def with_job_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace a command's parameter `options`, a JobOptions, by the options of these names, or all."""
-    chosen = {name: each for name, each in JOB_OPTIONS.items() if not names or name in names}
 
-    def decorated(command: Callable[..., None]) -> Callable[..., None]:
-        made = {
-            name: inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
-            )
-            for name, (kind, _, option) in chosen.items()
-        }
-        signature = inspect.signature(command, eval_str=True)
-        parameters: list[inspect.Parameter] = []
-        for parameter in signature.parameters.values():
-            own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            first = [each for name, each in made.items() if name not in _LATER]
-            parameters += first if parameter.name == "options" else [own]
-        parameters += [each for name, each in made.items() if name in _LATER]
+    def made(given: dict[str, Any], others: dict[str, Any]) -> JobOptions:
+        if "start_from" in given:
+            given["start_from"] = _study(given["start_from"], others["storage"])
+        return JobOptions(given)
 
-        @functools.wraps(command)
-        def with_options(**values: Any) -> None:
-            given = {name: values.pop(name) for name in made}
-            given = {name: value for name, value in given.items() if value is not None}
-            if "start_from" in given:
-                given["start_from"] = _study(given["start_from"], values["storage"])
-            command(options=JobOptions(given), **values)
-
-        with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return with_options
-
-    return decorated
+    return grouped("options", {name: JOB_OPTIONS[name][0] for name in names or JOB_OPTIONS}, made)
 
 
 def _study(study: str, storage: str) -> str:

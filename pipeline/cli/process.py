@@ -37,34 +37,28 @@ def guard_streams() -> None:
     Python's own streams raise the errors of any file, and raise them again while the interpreter ends. A character that
     the encoding of a stream lacks is written as its escape: Python would end the command with a traceback.
     """
-    # A caller may have closed either stream: it is then None in Python.
     for name, kind in (("stdout", _Output), ("stderr", _Messages)):
-        stream = getattr(sys, name)
-        if stream is None:
-            continue
-        stream.flush()
-        raw = io.BufferedWriter(kind(stream.fileno(), "w", closefd=False))
-        # With PYTHONUNBUFFERED, the log of a driver has each line immediately.
-        by_line = stream.line_buffering or getattr(stream, "write_through", False)
-        # Tables and sentences have dashes and ellipses, and names and values any character.
-        errors = stream.errors if codecs.lookup(stream.encoding).name == "utf-8" else "backslashreplace"
-        guarded = io.TextIOWrapper(raw, stream.encoding, errors, line_buffering=by_line)
-        setattr(sys, name, guarded)
+        # A caller may have closed it: it is then None in Python.
+        if (stream := getattr(sys, name)) is not None:
+            stream.flush()
+            raw = io.BufferedWriter(kind(stream.fileno(), "w", closefd=False))
+            # With PYTHONUNBUFFERED, the log of a driver has each line immediately.
+            by_line = stream.line_buffering or getattr(stream, "write_through", False)
+            errors = stream.errors if codecs.lookup(stream.encoding).name == "utf-8" else "backslashreplace"
+            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, errors, line_buffering=by_line))
 
 
 def forget_output() -> None:
     """Redirect standard output to /dev/null, so that flushing its buffer raises no error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 class ProcessEnd:
     """Ends the process after the exit functions that were registered after this object was made.
 
     While the interpreter ends, a thread of PyArrow that releases a Python object aborts the process: one command in
-    a hundred on an object store ended with SIGABRT after its work was done. A process that ends before the interpreter
-    does has no such moment, and saves a last garbage collection.
+    a hundred on an object store ended with SIGABRT after its work was done.
     """
 
     def __init__(self) -> None:

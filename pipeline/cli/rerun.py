@@ -3,15 +3,12 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from pipeline.cli.console import command_console
+from pipeline.cli.console import print_text
 from pipeline.cli.options import STORAGE, Storage, Study, study_store, trial_id
-from pipeline.text import sanitize
 
 if TYPE_CHECKING:
-    from pipeline.execution.models import RerunEpoch, RerunResult
+    from pipeline.execution.models import RerunEpoch
 
 
 def rerun(
@@ -26,46 +23,32 @@ def rerun(
 
     store = study_store(study, storage)
     results = load_results(store.uri)
-    names, console = results.metric_names, command_console()
+    names = results.metric_names
     objective = column_of(results.objective.metric, names)
 
     def print_epoch(epoch: "RerunEpoch") -> None:
         if epoch.epoch == 1:
             # Not before: an error of the call is printed without the header.
-            header = f"epoch  {'recorded':>16}  {'now':>16}   {sanitize(names.get(objective, objective))}"
-            console.print(Text(header, style="bold"))
+            print_text(f"epoch  {'recorded':>16}  {'now':>16}   {names.get(objective, objective)}")
         then, now = (f"{of[objective]:.10g}" if objective in of else "–" for of in (epoch.recorded, epoch.metrics))
         differing = ", ".join(names.get(column, column) for column in epoch.differing)
         mark = "" if not epoch.recorded else "equal" if epoch.equal else f"differs in {differing}"
-        console.print(Text(sanitize(f"{epoch.epoch:>5}  {then:>16}  {now:>16}   {mark}")))
+        print_text(f"{epoch.epoch:>5}  {then:>16}  {now:>16}   {mark}".rstrip())
 
-    _print_verdict(console, train_again(store.uri, trial=trial_id(trial), on_epoch=print_epoch))
-
-
-def _print_verdict(console: Console, result: "RerunResult") -> None:
-    from pipeline.results.analysis.failure_causes import first_line
-
-    lines = []
-    if result.other_data:
-        lines.append(f"The data differ from those that the study began with: {'; '.join(result.other_data)}.")
+    result = train_again(store.uri, trial=trial_id(trial), on_epoch=print_epoch)
     compared = [epoch for epoch in result.epochs if epoch.recorded]
+    if result.other_data:
+        print_text(f"\nThe data differ from those that the study began with: {'; '.join(result.other_data)}.")
     if compared and result.equal:
-        lines.append(f"All {len(compared)} epochs are equal to the last digit." if len(compared) > 1 else "Equal.")
+        print_text("\nAll epochs are equal to the last digit.")
     elif compared:
         first = next(epoch.epoch for epoch in compared if not epoch.equal)
-        lines.append(
-            f"Not equal from epoch {first} on. Possible causes are another machine, other versions, more threads, or "
+        print_text(
+            f"\nNot equal from epoch {first} on. Possible causes are another machine, other versions, more threads, or "
             "code that draws random numbers without a seed."
         )
     if result.taken_over is not None:
-        lines.append(
-            f"From epoch {result.taken_over} on, the trial had continued with another trial's weights; these epochs "
-            "are not trained again."
-        )
-    if result.failure:
-        same = first_line(result.failure) == first_line(result.recorded_failure)
-        lines.append(f"It failed{' again, in the same way' if same else ''}:\n{result.failure.rstrip()}")
-    elif result.recorded_failure:
-        lines.append(f"It failed when it was recorded, but not now: {first_line(result.recorded_failure)}")
-    for line in lines:
-        console.print(Text(sanitize(f"\n{line}")), soft_wrap=True)
+        print_text(f"\nFrom epoch {result.taken_over} on, the trial had continued with another trial's weights.")
+    for what, failure in (("It failed", result.failure), ("When it was recorded, it failed", result.recorded_failure)):
+        if failure:
+            print_text(f"\n{what}:\n{failure.rstrip()}")

@@ -2,8 +2,8 @@
 
 import shlex
 import sys
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext, redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pipeline.cli.console import command_console, note, print_text
 from pipeline.cli.control import continue_if_paused
@@ -11,22 +11,31 @@ from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import (
     STORAGE,
     AcceptChanges,
-    Address,
     JobName,
     Json,
     Logs,
-    Resume,
     Storage,
     Study,
-    TakeOver,
     located,
+    option,
     study_store,
+    switch,
 )
 from pipeline.errors import DataError, NoTrialSucceeded
 
 if TYPE_CHECKING:
-    from pipeline.storage import Store
     from pipeline.study import TuneJob
+
+
+Address = Annotated[
+    str | None,
+    option(
+        "Ray cluster to join, or `auto` for a running one on this machine. Default: that of RAY_ADDRESS, or one "
+        "that tunepipe starts here.",
+        "HOST:6379",
+    ),
+]
+"""An address of Ray itself, not of its dashboard, which names a `Cluster`."""
 
 
 @with_job_options()
@@ -35,7 +44,9 @@ def run(
     *,
     options: JobOptions,
     storage: Storage = STORAGE,
-    resume: Resume = False,
+    resume: Annotated[
+        bool, switch("--resume", "Resume the study if it exists; its budget and resources are kept.")
+    ] = False,
     accept_changes: AcceptChanges = False,
     address: Address = None,
     log: Logs = None,
@@ -43,18 +54,14 @@ def run(
 ) -> None:
     """Run a study. Draw configs, train them, stop poor trials early, keep the best model."""
     from pipeline.execution.run import wait_for_storage
-    from pipeline.study.studies import default_storage
 
     # Before anything is read there, such as the job of the study to resume.
     wait_for_storage(storage)
     tuned = options.job(job, storage, resume=resume)
-    where = [] if storage == default_storage() else ["--storage", storage]
-    check = shlex.join(["tunepipe", "check", job, *options.arguments, *where])
     try:
-        _run_and_print(
-            tuned, storage, log, as_json, resume=resume, accept_changes=accept_changes, address=address
-        )  # fmt: skip
+        _run_and_print(tuned, storage, log, as_json, resume=resume, accept_changes=accept_changes, address=address)
     except NoTrialSucceeded as error:
+        check = shlex.join(["tunepipe", "check", job, *options.arguments])
         raise NoTrialSucceeded(f"{error} `{check}` trains a first epoch and says what is wrong with the job.") from None
 
 
@@ -66,7 +73,13 @@ def resume(
     storage: Storage = STORAGE,
     accept_changes: AcceptChanges = False,
     address: Address = None,
-    take_over: TakeOver = False,
+    take_over: Annotated[
+        bool,
+        switch(
+            "--take-over",
+            "Resume even if the driver of the last session may still run, which then stops writing and ends.",
+        ),
+    ] = False,
     log: Logs = None,
     as_json: Json = False,
 ) -> None:
@@ -86,8 +99,10 @@ def resume(
 def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_json: bool, **how: Any) -> None:
     """Run or resume a study with its progress on the terminal, and print its results."""
     from pipeline.cli.results import print_failures, show
+    from pipeline.code import error_text
     from pipeline.execution.progress import Progress
     from pipeline.execution.run import run as run_study
+    from pipeline.results.export import log_live
     from pipeline.results.report.page import write_report
     from pipeline.results.tables.load import load_results
     from pipeline.storage import Store
@@ -99,7 +114,7 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
         # With --workers 0, trials print in this process; with --json, stdout must hold one object and nothing else.
         with (
             redirect_stdout(sys.stderr) if as_json else nullcontext(),
-            _logged(store, logs) if logs else nullcontext(),
+            log_live(store, logs, note) if logs else nullcontext(),
         ):
             run_study(tuned, storage=storage, display=Progress(console), note=note, **how)
     except NoTrialSucceeded:
@@ -107,29 +122,11 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
             print_failures(load_results(store.uri), console)
         raise
     except DataError as error:
-        if lines := _lines_of_data_function(error):
-            note(lines)
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, DataError) and cause.__traceback__ is not None:
+            # The first frame is tunepipe's own, which calls the user's function.
+            note(error_text(cause.with_traceback(cause.__traceback__.tb_next)))
         raise
     show(store, top=None, as_json=as_json)
     if not as_json:
         print_text(f"\nstudy   {store.uri}\nreport  {write_report(store)}")
-
-
-def _logged(store: "Store", logs: list[str]) -> AbstractContextManager[None]:
-    from pipeline.results.export import log_live
-
-    return log_live(store, logs, note)
-
-
-def _lines_of_data_function(error: DataError) -> str:
-    """The lines of the user's code in which a data function failed; empty if none of it did."""
-    from pipeline.code import error_text, user_frames_text
-
-    cause = error.__cause__
-    if isinstance(cause, DataError):
-        frames = user_frames_text(cause)
-        return f"Traceback (most recent call last):\n{frames}" if frames else ""
-    if cause is None or cause.__traceback__ is None:
-        return ""
-    # The first frame is tunepipe's own, which calls the user's function.
-    return error_text(cause.with_traceback(cause.__traceback__.tb_next))

@@ -1,13 +1,19 @@
 """`tunepipe sql`: SQL over the tables of one or more studies."""
 
+import io
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import print_text
-from pipeline.cli.options import STORAGE, Storage, option, results_of, study_argument
-from pipeline.cli.table_output import MAX_ROWS, Format, Output, format_of, output_table
+from pipeline.cli.console import command_console
+from pipeline.cli.options import STORAGE, Storage, file_option, option, results_of, save, study_argument
 from pipeline.errors import UsageError
+from pipeline.text import sanitize
+
+_MAX_ROWS = 1000
+"""The maximum number of rows to print as a table."""
 
 
 def sql(
@@ -24,29 +30,57 @@ def sql(
         ),
     ],
     storage: Storage = STORAGE,
-    limit: Annotated[
-        int | None, option(f"Maximum number of rows. Default: {MAX_ROWS} as a table, all in other formats.", "N", min=1)
+    format: Annotated[
+        str | None,
+        option(
+            "table, csv, json, or parquet with --output. Default: from the suffix of --output.",
+            "NAME",
+            "--format",
+        ),
     ] = None,
-    seconds: Annotated[
-        float | None, option("End the query after this many. Default: no limit.", "SECONDS", min=0.0)
-    ] = None,
-    format: Format = None,
-    output: Output = None,
+    output: Annotated[Path | None, file_option("File to write instead of printing.")] = None,
 ) -> None:
     """Query the tables of studies in SQL. The column `study` has the study's name."""
-    from pipeline.results.tables import sql as tables
+    from pipeline.results.tables.sql import query as answer_of
+    from pipeline.results.views.table_formats import text_table, write_table
 
     if not studies:
         raise UsageError(
             f"Name studies and then one SELECT; found only {query!r:.100}. For example: `tunepipe sql STUDY "
             '"select trial_id, objective from trials order by objective"`.'
         )
-    shape = format_of(format, output)
+    shape, content = _format_of(format, output), io.BytesIO()
     # One more row than a terminal shows: whether there is more is known without it all.
-    most = limit or MAX_ROWS if shape == "table" else None
-    answer = tables.query(
-        results_of(studies, storage), query, limit=limit if most is None else most + 1, seconds=seconds
-    )
-    output_table(answer.slice(0, most), shape, output)
-    if most is not None and answer.num_rows > most:
-        print_text(f"… and more rows than these {most:,}; --limit shows more, --format csv shows all.")
+    limit = _MAX_ROWS + 1 if shape == "table" else None
+    table = answer_of(results_of(studies, storage), query, limit=limit)
+    if shape != "table":
+        write_table(table, shape, content)
+        if output is not None:
+            save(output, content.getvalue())
+        elif sys.stdout is not None:
+            sys.stdout.buffer.write(sanitize(content.getvalue().decode()).encode())
+        return
+    console = command_console()
+    console.print(text_table(table.slice(0, _MAX_ROWS)))
+    if not table.num_rows:
+        # A narrow terminal shows records instead of columns, and here there are none.
+        console.print("No rows.", style="dim")
+    elif table.num_rows > _MAX_ROWS:
+        console.print(f"… and more rows than these {_MAX_ROWS:,}; --format csv shows all.", style="dim")
+
+
+def _format_of(named: str | None, output: Path | None) -> str:
+    """The format of a table."""
+    from pipeline.results.views.table_formats import FORMATS
+
+    if output is None:
+        allowed = ["table", *(name for name in FORMATS if name != "parquet")]
+        shape = named or "table"
+    else:
+        allowed, shape = list(FORMATS), named or output.suffix.lower().removeprefix(".")
+    if shape not in allowed:
+        raise UsageError(
+            f"--format must be one of {', '.join(allowed)}; found {shape or 'no suffix'!r:.100}. parquet needs "
+            "--output, whose suffix names its format."
+        )
+    return shape

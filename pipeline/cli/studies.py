@@ -1,14 +1,14 @@
 """Commands about jobs and studies as a whole: list, studies, report, serve, delete."""
 
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import command_console, print_object, print_path, print_text
-from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store, switch
-from pipeline.cli.table_output import file_option, save
+from pipeline.cli.console import moment, print_object, print_path, print_rows, print_text
+from pipeline.cli.options import STORAGE, Json, Storage, Study, file_option, save, study_store, switch
 from pipeline.errors import UsageError
 from pipeline.study.studies import STORAGE_VARIABLE
 
@@ -22,29 +22,19 @@ def list_jobs(as_json: Json = False) -> None:
         {
             "name": name, "description": job.description, "trials": job.budget.trials, "epochs": job.budget.epochs,
             "scheduler": job.scheduler.kind, "searcher": job.searcher.kind,
-            "size": f"{job.budget.trials} × {job.budget.epochs}",
         }
         for name, job in jobs.items()
     ]  # fmt: skip
     if as_json:
-        print_object({"jobs": [{key: value for key, value in row.items() if key != "size"} for row in rows]})
+        print_object({"jobs": rows})
         return
-    from pipeline.results.views.table import Column, Table
-
-    columns = [
-        Column("name", "job", keep="whole"), Column("scheduler", keep="extra"),
-        Column("size", "trials × epochs", keep="extra"), Column("description", "what it tunes", keep="wrapped"),
-    ]  # fmt: skip
-    console = command_console()
-    console.print(Table("", columns, rows))
-    console.print("\nStart one with `tunepipe run JOB`; JOB may also be a Python file that exports JOB.", style="dim")
+    print_rows([{**row, "job": row["name"]} for row in rows], "job! scheduler trials epochs description")
 
 
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies in a storage, newest last."""
     from pipeline.results.tables.load import overview
     from pipeline.results.views.study import studies_object
-    from pipeline.results.views.table import Column, Table
     from pipeline.storage import Store
     from pipeline.text import format_number
 
@@ -53,30 +43,23 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     if as_json:
         print_object(studies_object(studies))
         return
-    console = command_console()
     if not studies:
-        console.print(
+        print_text(
             f"There is no study in {store.uri}. `tunepipe run JOB` creates one, `tunepipe list` lists the jobs; "
-            "--storage names another storage.",
-            markup=False,
+            "--storage names another storage."
         )
         return
-    columns = [
-        Column("study", keep="whole"), Column("state", keep="whole"), Column("trials", right=True, keep="extra"),
-        Column("epochs", right=True, keep="extra"), Column("best", keep="whole"), Column("started", keep="extra"),
-    ]  # fmt: skip
     rows = [
         {
-            "study": one.name, "state": one.state, "trials": one.trials, "epochs": one.epochs,
+            **asdict(one), "study": one.name, "started": moment(one.started),
             "best": None if one.best is None else f"{one.metric} {format_number(one.best)}",
-            "started": one.started and f"{one.started.astimezone():%Y-%m-%d %H:%M}",
         }
         for one in studies
     ]  # fmt: skip
-    console.print(Table("", columns, rows))
+    print_rows(rows, "study! state! trials epochs best! started")
     for one in studies:
         if one.fault:
-            console.print(f"\n{one.name}: {one.fault}", markup=False)
+            print_text(f"\n{one.name}: {one.fault}")
 
 
 def report(
@@ -92,7 +75,7 @@ def report(
     if output is None:
         print_path(write_report(store))
     else:
-        save(output, report_page(load_results(store.uri)))
+        save(output, report_page(load_results(store.uri)).encode())
 
 
 def serve(

@@ -1,33 +1,24 @@
 """`tunepipe submit` and `status`: studies on a cluster."""
 
-import json
-import math
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli.cluster_options import (
-    NAMESPACE,
-    Context,
-    Dashboard,
-    Namespace,
-    RayJobs,
+    Cluster,
     ResultsFolder,
-    api_of,
-    cluster_of,
     follow_to_end,
     for_kubernetes,
-    given_on_command_line,
     how_to_follow,
-    refuse_other_options,
+    refuse_without_kubernetes,
+    say_copied,
+    with_cluster,
 )
-from pipeline.cli.console import command_console, note, print_object, print_text
+from pipeline.cli.console import moment, note, print_object, print_rows, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import AcceptChanges, JobName, Json, Storage, switch
-from pipeline.errors import Fault, InvalidJob, UsageError, UserError
-from pipeline.text import rough_duration
+from pipeline.errors import ClusterError, UsageError, UserError
 
 if TYPE_CHECKING:
     from pipeline.cluster.rayjob import Manifests
@@ -35,115 +26,88 @@ if TYPE_CHECKING:
     from pipeline.study import TuneJob
 
 
-_NAME, _ALLOWED = "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", "must be at most 63 lower-case letters, digits, '-' and '.'"
-_TEXTS = {
-    "namespace": ("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "must be at most 63 lower-case letters, digits and '-'"),
-    "image": (r"\S+", "must be an image's name, as in tunepipe-cpu:0.1.0"),
-    "queue": (_NAME, _ALLOWED),
-    "priority": (_NAME, _ALLOWED),
-}
-"""Values that Kubernetes refuses, and what it allows."""
-
-
 @with_job_options()
+@with_cluster
 def submit(
-    asked: typer.Context,
     job: JobName,
     *,
     options: JobOptions,
     storage: Storage,
-    address: Dashboard = None,
+    cluster: Cluster,
     detach: Annotated[
         bool, switch("--detach", "Return after the submission instead of printing the study's output.")
     ] = False,
-    kubernetes: RayJobs = False,
-    context: Context = None,
-    namespace: Annotated[str | None, for_kubernetes("namespace", default="that of --values")] = None,
     image: Annotated[str | None, for_kubernetes("container image", default="those of --values")] = None,
     values: Annotated[
-        str, for_kubernetes("local-cpu, prod-gpu, or a file of chart values or manifests", default="prod-gpu")
-    ] = "prod-gpu",
+        str | None, for_kubernetes("local-cpu, prod-gpu, or a file of chart values or manifests", default="prod-gpu")
+    ] = None,
     queue: Annotated[str | None, for_kubernetes("a LocalQueue of Kueue", default="that of --values")] = None,
     priority: Annotated[str | None, for_kubernetes("a WorkloadPriorityClass of Kueue", default="tunepipe")] = None,
-    wait_pods: Annotated[
-        float, for_kubernetes("seconds to wait for a node, a quota or an image", "SECONDS", default="900")
-    ] = 900.0,
-    to: ResultsFolder = Path("studies"),
+    to: ResultsFolder = None,
     dry_run: Annotated[bool, switch("--dry-run", "With --kubernetes: print the YAML without applying it.")] = False,
     accept_changes: AcceptChanges = False,
-    as_json: Json = False,
 ) -> None:
     """Run or resume a study on a cluster. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
     from pipeline.execution.earlier_studies import warm_started
 
-    refuse_other_options(asked, kubernetes=kubernetes)
-    if ignored := [name for name in ("wait_pods", "to") if detach and given_on_command_line(asked, name)]:
-        raise UsageError(f"--detach does not wait for the study: leave out --{ignored[0].replace('_', '-')}.")
+    refuse_without_kubernetes(
+        cluster, image=image, values=values, queue=queue, priority=priority, to=to, dry_run=dry_run
+    )
     if options.given.get("workers") == 0:
         raise UsageError("--workers 0 trains in the driver, which has no resources for it on a cluster: use 1 or more.")
-    given = {"namespace": namespace, "image": image, "queue": queue, "priority": priority}
-    faults = [
-        Fault(f"--{name}", value, _TEXTS[name][1])
-        for name, value in given.items()
-        if value is not None and not re.fullmatch(_TEXTS[name][0], value)
-    ]
-    if not (math.isfinite(wait_pods) and wait_pods >= 0):
-        faults.append(Fault("--wait-pods", wait_pods, "must be a number of seconds, 0 or more"))
-    if faults:
-        raise InvalidJob("the command line", faults)
     storage = shared_storage(storage)
     # A mistake is reported here, not by the cluster.
     tuned = options.job(job, storage, resume=False)
     warm_started(tuned, storage)
     arguments = [*options.arguments, *(["--accept-changes"] if accept_changes else [])]
-    if kubernetes:
-        from pipeline.cluster.rayjob import study_manifests
-        from pipeline.cluster.rayjobs import RayJobs as Server, waiting_time
+    if not cluster.kubernetes:
+        server: Any = cluster.jobs_api()
+        found, attached = server.submit(job, tuned.name, storage, arguments, Path.cwd())
+        _finish(server, found, attached, detach=detach)
+        return
+    from pipeline.cluster.rayjob import study_manifests
 
-        tuned = _as_resumed(tuned, storage, options.changes)
+    tuned = _as_resumed(tuned, storage, options.changes)
 
-        def manifests_of(number: int) -> "Manifests":
-            return study_manifests(tuned, job, values, storage, arguments, number=number, **given)
+    def manifests_of(number: int) -> "Manifests":
+        return study_manifests(
+            tuned, job, values or "prod-gpu", storage, arguments,
+            number=number, namespace=cluster.namespace, queue=queue, priority=priority, image=image,
+        )  # fmt: skip
 
-        manifests = manifests_of(1)
-        _print_plan(manifests)
-        if dry_run:
-            items = [each for each in (manifests.file, manifests.job) if each]
-            together = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-            typer.echo(together if as_json else str(manifests), nl=as_json)
-            return
-        cluster: Any = Server(context, manifests.job["metadata"]["namespace"])
-        found, attached = cluster.submit(tuned.name, storage, manifests_of)
-        following: dict[str, Any] = {"to": to, "created": not attached, "wait_pods": wait_pods}
+    manifests = manifests_of(1)
+    _print_plan(manifests)
+    if dry_run:
+        typer.echo(str(manifests), nl=False)
+        return
+    server = cluster.rayjobs(manifests.job["metadata"]["namespace"])
+    found, attached = server.submit(tuned.name, storage, manifests_of)
+    _finish(server, found, attached, detach=detach, to=to or Path("studies"))
+
+
+def _finish(server: Any, found: "Submission", attached: bool, *, detach: bool, to: Path | None = None) -> None:
+    """Print the output of a submission to its end, or how to do so, and exit with the study's code."""
+    from pipeline.cluster.rayjobs import NeverStarts
+
+    if attached:
+        note(f"The study {found.study!r} is already running as {found.name}, with the options of that run.")
     else:
-        cluster, following = api_of(address), {}
-        found, attached = cluster.submit(job, tuned.name, storage, arguments, Path.cwd())
-    note(_submitted(found, attached=attached, where=cluster.where))
-    code = None
-    if not detach:
-        code = follow_to_end(cluster, found, err=as_json, **following)
-    elif kubernetes:
-        note(how_to_follow(cluster, found.name))
-        if not attached:
-            kept = rough_duration(manifests.job["spec"].get("ttlSecondsAfterFinished", 0))
-            note(
-                f"If it cannot start, it waits {waiting_time(manifests.job)}: `tunepipe status {found.name} "
-                f"{cluster.options}` prints what it waits for. Its Ray cluster is deleted {kept} after the study's "
-                "end; the RayJob stays until `tunepipe stop`, or a `tunepipe submit` a week later, deletes it."
-            )
-    if as_json:
-        print_object({**_as_object(found if detach else cluster.submissions(found.name)[-1]), "exit_code": code})
-    raise typer.Exit(code or 0)
+        note(f"The study {found.study!r} was submitted as {found.name} {server.where}.")
+    if detach:
+        note(how_to_follow(server, found.name))
+        return
+    try:
+        code = follow_to_end(server, found)
+    except NeverStarts as error:
+        server.stop(found.name)
+        raise ClusterError(f"{error} The RayJob {found.name} was deleted.") from None
+    # A mistake of the user left nothing new on the volume.
+    if to is not None and code != UserError.exit_code:
+        from pipeline.cluster.download import download_results
 
-
-def _submitted(found: "Submission", *, attached: bool, where: str) -> str:
-    """The sentence that a study was submitted, or that a submission has attached to it, and whose it is."""
-    if not attached:
-        return f"The study {found.study!r} was submitted as {found.name} {where}."
-    by = f", submitted by {found.submitter}" if found.submitter else ""
-    at = f" at {found.started.astimezone():%Y-%m-%d %H:%M}" if by and found.started else ""
-    return f"The study {found.study!r} is already running as {found.name}{by}{at}, with the options of that run."
+        say_copied(download_results(server, found.rayjob, found.study, found.storage, to))
+    raise typer.Exit(code)
 
 
 def _print_plan(manifests: "Manifests") -> None:
@@ -164,53 +128,36 @@ def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "Tun
     # `submit` sets the number of workers in any case.
     kept |= {"resources.workers": tuned.resources.workers}
     try:
-        resumed = with_study_settings(tuned, Store(storage).folder(tuned.name), changed=kept)
-        resumed = resumed.replaced(kept)
+        return with_study_settings(tuned, Store(storage).folder(tuned.name), changed=kept).replaced(kept)
     except UserError as error:
-        note(
-            f"The plan has the resources and budget of the job: if there is a study in {storage}, it cannot be read "
-            f"from here. {error}"
-        )
+        note(f"A study in {storage} cannot be read from here, so the plan has the job's own resources. {error}")
         return tuned
-    return resumed
 
 
+@with_cluster
 def status(
-    asked: typer.Context,
     submission: Annotated[
         str | None,
         typer.Argument(metavar="[SUBMISSION]", help="A submission or its study. Default: all.", show_default=False),
     ] = None,
-    address: Dashboard = None,
-    kubernetes: RayJobs = False,
-    context: Context = None,
-    namespace: Namespace = NAMESPACE,
+    *,
+    cluster: Cluster,
     as_json: Json = False,
 ) -> None:
     """List the submissions of a cluster. The newest is last; says why RayJobs wait."""
-    from pipeline.results.views.table import Column, Table
-
-    refuse_other_options(asked, kubernetes=kubernetes)
-    cluster = cluster_of(address, kubernetes, context, namespace)
-    submissions = cluster.submissions(submission)
+    refuse_without_kubernetes(cluster)
+    server = cluster.connect()
+    submissions = server.submissions(submission)
     if as_json:
         print_object({"submissions": [_as_object(each) for each in submissions]})
         return
     if not submissions:
-        print_text(f"There is no submission {cluster.where}. `tunepipe submit JOB` creates one.")
+        print_text(f"There is no submission {server.where}. `tunepipe submit JOB` creates one.")
         return
-    columns = [
-        Column("submission", keep="whole"), Column("state", keep="whole"), Column("exit_code", keep="extra"),
-        Column("study", keep="extra"), Column("storage", keep="extra"), Column("submitted", keep="extra"),
-        Column("submitter", "by", keep="extra"),
-    ]  # fmt: skip
-    rows = [
-        {**_as_object(each), "submitted": each.started and f"{each.started.astimezone():%Y-%m-%d %H:%M}"}
-        for each in submissions
-    ]
-    command_console().print(Table("", columns, rows))
+    rows = [{**_as_object(each), "submitted": moment(each.started)} for each in submissions]
+    print_rows(rows, "submission! state! exit_code study storage submitted")
     for each in submissions:
-        if kubernetes and each.exit_code is None and each.message:
+        if cluster.kubernetes and each.exit_code is None and each.message:
             print_text(f"{each.name}: {each.message}")
 
 
@@ -223,5 +170,4 @@ def _as_object(submission: "Submission") -> dict[str, Any]:
         "exit_code": submission.exit_code,
         "message": submission.message,
         "started": submission.started.isoformat() if submission.started else None,
-        "submitter": submission.submitter,
     }

@@ -11,7 +11,6 @@ import yaml
 
 from pipeline.errors import ClusterError
 
-_LIMITS = ("template", "spec", "containers", 0, "resources", "limits")
 _OF_A_POD = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "projected", "secret"}
 """Kinds of volumes that end with a pod, or that it cannot write."""
 
@@ -44,14 +43,36 @@ def rayjob_template(values: str, namespace: str | None = None) -> dict[str, Any]
     rayjobs = [each for each in rendered(values) if each["kind"] == "RayJob"]
     if len(rayjobs) != 1:
         raise ClusterError(f"The manifests in {values} must have one RayJob; they have {len(rayjobs)}.")
-    if namespace is not None:
-        rayjobs[0]["metadata"]["namespace"] = namespace
-    if missing := _missing_fields(rayjobs[0]):
+    (rayjob,) = rayjobs
+    try:
+        rayjob["metadata"]["namespace"] = namespace or rayjob["metadata"]["namespace"]
+        cluster = rayjob["spec"]["rayClusterSpec"]
+        limits(cluster["headGroupSpec"])["memory"]
+        for group in cluster["workerGroupSpecs"]:
+            group["groupName"], group["maxReplicas"], limits(group)["cpu"], limits(group)["memory"]
+    except (KeyError, IndexError, TypeError) as error:
         raise ClusterError(
-            f"The RayJob in {values} has no {' and no '.join(missing)}, from which a study's cluster is planned. Add "
-            "what is missing."
-        )
-    return rayjobs[0]
+            f"The RayJob in {values} lacks {error}. A study's cluster is planned from its namespace, and from the "
+            "groupName, maxReplicas and the limits of cpu and memory of each group."
+        ) from None
+    return rayjob
+
+
+def limits(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The limits of Ray's container in the pods of a group."""
+    found: Mapping[str, Any] = group["template"]["spec"]["containers"][0]["resources"]["limits"]
+    return found
+
+
+def volume_at(pod: Mapping[str, Any], folder: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """The volume that has a folder in a pod's first container, and its mount; None if there is none."""
+    # Linux reads //studies as /studies; normpath keeps two slashes.
+    place = PurePosixPath("/", posixpath.normpath(folder).lstrip("/"))
+    volumes = {each["name"]: each for each in pod.get("volumes") or ()}
+    mounts = pod["containers"][0].get("volumeMounts") or ()
+    above = [each for each in mounts if place.is_relative_to(each["mountPath"])]
+    nearest = max(above, key=lambda mount: len(PurePosixPath(mount["mountPath"]).parts), default=None)
+    return None if nearest is None else (volumes.get(nearest["name"], {}), nearest)
 
 
 def check_storage_is_kept(
@@ -60,15 +81,13 @@ def check_storage_is_kept(
     """Check that a study's records and checkpoints outlive its pods."""
     if "://" in storage:
         return
-    pods = {"the head": head, **{f"the group {each['groupName']!r}": each for each in groups}}
-    kept = {name: _folders(each["template"]["spec"]) for name, each in pods.items()}
-    if without := [name for name, folders in kept.items() if not _is_kept(storage, folders)]:
-        mounted = sorted({folder for folders in kept.values() for folder, lasts in folders.items() if lasts})
-        raise ClusterError(
-            f"The study would be lost with its pods: with --values {values}, there is no volume at --storage {storage} "
-            f"in {' and '.join(without)}. Mounted volumes: {', '.join(mounted) or 'none'}. Name an object store "
-            "(s3://…, gs://…, abfs://…) or a folder on a volume."
-        )
+    for name, group in [("the head", head), *((f"the group {each['groupName']!r}", each) for each in groups)]:
+        found = volume_at(group["template"]["spec"], storage)
+        if found is None or _OF_A_POD.intersection(found[0]):
+            raise ClusterError(
+                f"The study would be lost with its pods: with --values {values}, there is no volume at --storage "
+                f"{storage} in {name}. Name an object store (s3://…, gs://…, abfs://…) or a folder on a volume."
+            )
 
 
 def _by_helm(file: Path) -> list[dict[str, Any]]:
@@ -85,39 +104,6 @@ def _by_helm(file: Path) -> list[dict[str, Any]]:
     if done.returncode:
         raise ClusterError(f"Helm cannot render tunepipe's chart with the values in {file}. {done.stderr.strip()}")
     return [each for each in yaml.safe_load_all(done.stdout) if each]
-
-
-def _folders(pod: Mapping[str, Any]) -> dict[str, bool]:
-    """The folders at which a pod's first container mounts volumes, and whether these outlive the pod."""
-    lasting = {each["name"]: not _OF_A_POD.intersection(each) for each in pod.get("volumes") or ()}
-    mounts = pod["containers"][0].get("volumeMounts") or ()
-    return {each["mountPath"]: lasting.get(each["name"], True) for each in mounts}
-
-
-def _is_kept(storage: str, folders: Mapping[str, bool]) -> bool:
-    # Linux reads //studies as /studies; normpath keeps two slashes.
-    place = PurePosixPath("/", posixpath.normpath(storage).lstrip("/"))
-    above = [folder for folder in folders if place.is_relative_to(folder)]
-    nearest = max(above, key=lambda folder: len(PurePosixPath(folder).parts), default=None)
-    return nearest is not None and folders[nearest]
-
-
-def _missing_fields(rayjob: Mapping[str, Any]) -> list[str]:
-    """The fields that a RayJob must have and does not have, as dotted paths."""
-    cluster = ("spec", "rayClusterSpec")
-    groups = (*cluster, "workerGroupSpecs")
-    required = [("metadata", "namespace"), (*cluster, "headGroupSpec", *_LIMITS, "memory"), groups]
-    for place, _ in enumerate(_value(rayjob, groups) or ()):
-        for field in (("groupName",), ("maxReplicas",), (*_LIMITS, "cpu"), (*_LIMITS, "memory")):
-            required.append((*groups, place, *field))
-    return [".".join(map(str, path)) for path in required if _value(rayjob, path) in (None, "", [])]
-
-
-def _value(node: Any, path: Sequence[str | int]) -> Any:
-    for step in path:
-        known = node if isinstance(node, Mapping) else dict(enumerate(node)) if isinstance(node, list) else {}
-        node = known.get(step)
-    return node
 
 
 def _home() -> Path:

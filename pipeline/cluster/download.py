@@ -7,21 +7,21 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
-from pipeline.cluster.chart import rayjob_template
+from pipeline.cluster.chart import rayjob_template, volume_at
 from pipeline.cluster.kubernetes_api import translated_errors
 from pipeline.cluster.rayjobs import RayJobs
-from pipeline.cluster.why import diagnose
+from pipeline.cluster.why import fatal_reason, why_pods_wait
 from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES
 from pipeline.study import layout
-from pipeline.study.contents import check_output_folder, contents, refuse_links
+from pipeline.study.contents import check_output_folder, refuse_links
 
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 300.0
@@ -41,40 +41,37 @@ _REMOVED = "removed before we read it"
 """Tar's message about a file that a running study has merged into another one."""
 
 
-def readable_study(
-    server: RayJobs, name: str, to: Path, *, storage: str | None = None, values: str | None = None
-) -> tuple[str, str]:
-    """The storage and name of a study of a namespace, as this machine reads it; one on a volume is copied first."""
-    try:
-        found = server.find(name, storage)
-        job, study, place = found.rayjob, found.study, found.storage or storage
-    except JobNotFound as error:
-        if storage is None or values is None:
-            raise JobNotFound(
-                f"{error} A study without a RayJob is read with --storage and --values, whose pods mount that storage."
-            ) from None
+def readable_study(server: RayJobs, name: str, to: Path, *, storage: str, values: str | None = None) -> tuple[str, str]:
+    """The storage and name of a study of a namespace, as this machine reads it; one on a volume is copied first.
+
+    A study whose RayJob was deleted has its storage, and the values whose pods mount it, from the caller.
+    """
+    job: Mapping[str, Any]
+    if values is not None:
         job, study, place = rayjob_template(values, server.namespace), name, storage
-    if place is None:
-        raise JobNotFound(f"The RayJob {job['metadata']['name']!r} does not name its storage: give it with --storage.")
+    else:
+        found = server.find(name)
+        job, study, place = found.rayjob, found.study, found.storage
     copied = download_results(server, job, study, place, to)
     if copied is None and "://" not in place and not Path(place).is_dir():
-        raise ClusterError(
-            f"The pods of {job['metadata']['name']!r} mount no volume claim at {place}, and this machine has no such "
-            "folder. Name the storage of the study with --storage, or the cluster whose pods mount it with --values."
+        raise JobNotFound(
+            f"The pods of {job['metadata']['name']!r} mount no volume claim at {place or 'their storage'}. Name the "
+            "storage with --storage, and the cluster whose pods mount it with --values."
         )
     return (place, study) if copied is None else (str(to), study)
 
 
 def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
     """Copy a study without its checkpoints from a volume to a folder here; None if it is on none."""
-    if (volume := volume_of(rayjob, storage)) is None:
+    found = volume_at(rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"], storage)
+    if found is None or "persistentVolumeClaim" not in found[0]:
         return None
     check_output_folder(to)
     try:
         to.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to, prefix=".download-") as folder:
             archive, unpacked = Path(folder, "study.tar"), Path(folder, "study")
-            with reader_pod(server, rayjob, *volume) as pod:
+            with reader_pod(server, rayjob, *found) as pod:
                 read_study(server, pod, storage, study, archive)
             with tarfile.open(archive) as packed:
                 packed.extractall(unpacked, filter=_plain)
@@ -84,19 +81,6 @@ def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, sto
             f"The folder {to} for results cannot be written: {error.strerror or error}. Free some space there, or name "
             "another one with --to."
         ) from None
-
-
-def volume_of(rayjob: Mapping[str, Any], storage: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """The volume that holds a storage, and how the head mounts it."""
-    head = rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
-    volumes = {each["name"]: each for each in head.get("volumes", []) if "persistentVolumeClaim" in each}
-    mounts = [
-        mount
-        for mount in head["containers"][0].get("volumeMounts", [])
-        if mount["name"] in volumes and PurePosixPath(storage).is_relative_to(mount["mountPath"])
-    ]
-    nearest = max(mounts, key=lambda mount: len(PurePosixPath(mount["mountPath"]).parts), default=None)
-    return None if nearest is None else (volumes[nearest["name"]], nearest)
 
 
 @contextlib.contextmanager
@@ -109,12 +93,11 @@ def reader_pod(
     name, end = pod["metadata"]["name"], time.monotonic() + START_SECONDS
     try:
         while not _runs(pod):
-            found, phase = diagnose(pod, [pod], server.warnings()), pod["status"].get("phase")
-            if found.fatal or phase in ("Failed", "Succeeded") or time.monotonic() > end:
+            reasons, phase = why_pods_wait(pod, [pod], server.warnings()), pod["status"].get("phase")
+            if fatal_reason(reasons) or phase in ("Failed", "Succeeded") or time.monotonic() > end:
                 raise ClusterError(
                     f"The pod {name}, which copies the results from the volume, did not start: "
-                    f"{found.fatal or '; '.join(found.waits) or f'it is {phase}'}. On the volume the study is as it "
-                    "was: `tunepipe results STUDY --kubernetes` tries again."
+                    f"{'; '.join(reasons) or phase}. `tunepipe results STUDY --kubernetes` tries again."
                 )
             time.sleep(POLL_SECONDS)
             pod = server.ask("read a pod", server.core.read_namespaced_pod, name=name)
@@ -175,8 +158,6 @@ def read_study(server: RayJobs, pod: str, storage: str, study: str, archive: Pat
         # A log that grew is fine; without a file that has disappeared, rows could be missing.
         if code == 0 or (code == _CHANGED and _REMOVED not in why):
             return
-        if code != _CHANGED:
-            break
     raise ClusterError(
         f"The study {study!r} cannot be read in {storage}: {why}. `tunepipe results {study} --kubernetes` tries again."
     )
@@ -190,22 +171,21 @@ def _read_archive(server: RayJobs, pod: str, storage: str, study: str, archive: 
             command=["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study],
             stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
         )  # fmt: skip
-    errors, received_at, is_open, silent = b"", time.monotonic(), True, False
+    errors, received_at, is_open, code = b"", time.monotonic(), True, None
     with archive.open("wb") as file, contextlib.closing(connection):
-        while is_open and not silent:
+        while is_open:
             is_open = connection.is_open()
             try:
                 connection.update(timeout=_READ_SECONDS)
-                content, said = connection.read_channel(1), connection.read_channel(2)
             except (WebSocketException, OSError):
                 break
+            content, said = connection.read_channel(1), connection.read_channel(2)
+            received_at = time.monotonic() if content or said else received_at
             errors += said
-            if content or said:
-                received_at = time.monotonic()
-            silent = time.monotonic() - received_at > SILENT_SECONDS
             file.write(content)
+            if time.monotonic() - received_at > SILENT_SECONDS:
+                break
         # There is no exit status if the connection was lost, or the pod's time was up, before the command ended.
-        code = None
         with contextlib.suppress(TypeError, LookupError, ValueError, WebSocketException, OSError):
             code = connection.returncode
     return code, errors.decode(errors="replace").strip() or "the connection was lost"
@@ -229,19 +209,13 @@ def merge_study(downloaded: Path, place: Path) -> Path:
         return place
     first = _first_session(here)
     if first is None or first != _first_session(new):
-        raise ClusterError(
-            f"{place} holds another study of the same name: nothing was downloaded. Name another folder with --to and "
-            "submit again: for a study that has ended, only its results are downloaded."
-        )
+        raise ClusterError(f"{place} holds another study of the same name: nothing was downloaded. Name another --to.")
     refuse_links(here)
-    paths = {entry.path for entry in contents(new).own}
-    # A session that has ended has all of its rows.
-    for path in sorted(paths, key=lambda path: (path.startswith("sessions/"), path)):
-        (place / path).parent.mkdir(parents=True, exist_ok=True)
-        (downloaded / path).replace(place / path)
+    kept = set(new.files())
+    shutil.copytree(downloaded, place, dirs_exist_ok=True)
     # Last, so that a concurrent reader misses no row: the downloaded parts hold these rows.
     for path in (path for table in TABLES for path in here.files(table)):
-        if layout.names(path) and path not in paths:
+        if layout.names(path) and path not in kept:
             here.delete(path)
     return place
 

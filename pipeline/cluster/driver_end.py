@@ -46,9 +46,10 @@ def report_end(dashboard: str | None, code: int, *, final: bool) -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: signalled.set())
     try:
         JobsApi(dashboard).request_stop(json.loads(os.environ[_JOB_CONFIG])["metadata"]["job_submission_id"])
-        why = "" if signalled.wait(STOP_SECONDS) else f"no signal in {STOP_SECONDS} s"
+        if signalled.wait(STOP_SECONDS):
+            return
+        why: object = f"no signal in {STOP_SECONDS} s"
     except (KeyError, ValueError, ClusterError) as error:
-        why = str(error)
-    if why:
-        signal.signal(signal.SIGTERM, before)
-        print(f"[tunepipe] Ray has not stopped this command, which is started again: {why}", flush=True)
+        why = error
+    signal.signal(signal.SIGTERM, before)
+    print(f"[tunepipe] Ray has not stopped this command, which is started again: {why}", flush=True)

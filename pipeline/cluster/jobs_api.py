@@ -8,6 +8,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ from urllib.parse import urlsplit
 import requests
 
 from pipeline.cluster.submissions import (
+    DRIVER_COMMAND,
     DRIVER_ENVIRONMENT,
     Submission,
     find,
     find_one,
     submit_once,
-    submitter,
     without_slash,
 )
 from pipeline.errors import ClusterError, Interrupted, UsageError
@@ -29,9 +30,7 @@ from pipeline.errors import ClusterError, Interrupted, UsageError
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 30.0
 """How long a cluster may be unreachable before its study is no longer followed."""
-_CONNECT_SECONDS = 5.0
-_ANSWER_SECONDS = 60.0
-_UPLOAD_SECONDS = 600.0
+_CONNECT_SECONDS, _ANSWER_SECONDS, _UPLOAD_SECONDS = 5.0, 60.0, 600.0
 _MAX_CHARACTERS = 600
 _RESUMES = "All records are kept: `tunepipe submit` with the same storage resumes the study."
 
@@ -44,18 +43,16 @@ class JobsApi:
     """The Jobs API of one cluster."""
 
     def __init__(self, address: str) -> None:
-        self.address, host = _address(address)
+        self.address = _address(address)
         self.where, self.options = f"on {self.address}", f"--address {self.address}"
         self._token = _token()
         self._session = requests.Session()
         # As authentication rather than as a header, which ~/.netrc would replace.
         self._session.auth = self._authenticate
-        # A proxy does not reach this machine.
-        self._proxies = {"no_proxy": host} if host in ("localhost", "127.0.0.1", "::1") else None
 
-    def find(self, name: str, storage: str | None = None) -> Submission:
+    def find(self, name: str) -> Submission:
         """A submission by its own name; or else that of the study of that name: the one that runs, else the newest."""
-        return find_one(name, self.submissions(), self.where, storage)
+        return find_one(name, self.submissions(), self.where)
 
     def submissions(self, name: str | None = None) -> Sequence[Submission]:
         """All submissions of tunepipe that the cluster knows, or those that a name means, the oldest first."""
@@ -73,15 +70,13 @@ class JobsApi:
         def create(number: int) -> Submission | None:
             code, name = package(project, job), f"{study}-{number}"
             path = f"/api/packages/gcs/{code.name}"
-            if self._request("GET", path, allowed=404).status_code == 404:
+            if not self._request("GET", path, allowed=404).ok:
                 self._request("PUT", path, data=code.content, seconds=_UPLOAD_SECONDS)
-            words = ["python", "-m", "pipeline.cli.app", "run", code.job, "--resume", "--storage", storage, *options]
-            metadata = {"study": study, "storage": storage, "submitter": submitter()}
             body = {
                 "submission_id": name,
-                "entrypoint": shlex.join(words),
+                "entrypoint": shlex.join([*DRIVER_COMMAND, code.job, "--resume", "--storage", storage, *options]),
                 "runtime_env": {"working_dir": f"gcs://{code.name}", "env_vars": DRIVER_ENVIRONMENT},
-                "metadata": {f"tunepipe_{key}": value for key, value in metadata.items()},
+                "metadata": {"tunepipe_study": study, "tunepipe_storage": storage},
             }
             answer = self._request("POST", "/api/jobs/", json=body, allowed=500)
             if answer.ok:
@@ -151,49 +146,42 @@ class JobsApi:
         answer = self._request("GET", path, allowed=allowed)
         if not answer.ok:
             return None
-        try:
-            value = answer.json()
-        except requests.JSONDecodeError:
-            value = None
-        if not isinstance(value, kind):
-            raise self._other_server(answer)
-        return value
+        with suppress(requests.JSONDecodeError):
+            if isinstance(value := answer.json(), kind):
+                return value
+        raise self._refusal(answer)
 
     def _request(
         self, method: str, path: str, *, allowed: int = 0, seconds: float = _ANSWER_SECONDS, **body: Any
     ) -> requests.Response:
+        timeout = (_CONNECT_SECONDS, seconds)
         try:
-            answer = self._session.request(
-                method, self.address + path, timeout=(_CONNECT_SECONDS, seconds), allow_redirects=False,
-                proxies=self._proxies, **body,
-            )  # fmt: skip
+            answer = self._session.request(method, self.address + path, timeout=timeout, allow_redirects=False, **body)
         except requests.RequestException as error:
             raise Unreachable(
-                f"{self.address} cannot be reached: {_reason(error)}. Is the cluster up, and is this the address of "
-                "its dashboard? From outside Kubernetes, `kubectl port-forward service/NAME-head-svc 8265` is needed."
+                f"{self.address} cannot be reached: {error}. Is the cluster up, and is this the address of its "
+                "dashboard? From outside Kubernetes, `kubectl port-forward service/NAME-head-svc 8265` is needed."
             ) from None
         if not answer.ok and answer.status_code != allowed:
             raise self._refusal(answer)
         return answer
 
     def _refusal(self, answer: requests.Response) -> ClusterError:
-        message, status = " ".join(answer.text.split())[-_MAX_CHARACTERS:], answer.status_code
+        said, status = (
+            f"HTTP {answer.status_code}: {' '.join(answer.text.split())[-_MAX_CHARACTERS:]}",
+            answer.status_code,
+        )
         if status >= 500:
-            return Unreachable(f"{self.address} cannot answer now (HTTP {status}): {message}")
+            return Unreachable(f"{self.address} cannot answer now ({said}).")
         if status in (401, 403):
-            given = "the token" if self._token else "requests without a token"
             return ClusterError(
-                f"{self.address} refuses {given}: {message}. Put the token that the cluster was started with into "
-                "RAY_AUTH_TOKEN, into a file that RAY_AUTH_TOKEN_PATH names, or into ~/.ray/auth_token."
+                f"{self.address} refuses {'the token' if self._token else 'requests without a token'} ({said}). Put "
+                "the token that the cluster was started with into RAY_AUTH_TOKEN, into a file that RAY_AUTH_TOKEN_PATH "
+                "names, or into ~/.ray/auth_token."
             )
-        if status == 404 or status < 400:
-            return self._other_server(answer)
-        return ClusterError(f"{self.address} refused {answer.request.method} {answer.request.path_url}: {message}")
-
-    def _other_server(self, answer: requests.Response) -> ClusterError:
         return ClusterError(
-            f"{self.address} answers, but is not a Ray dashboard with the Jobs API (HTTP {answer.status_code}). "
-            "Check the address; the head needs ray[default]."
+            f"{self.address} does not answer as a Ray dashboard with the Jobs API ({said}). Check the address; the "
+            "head needs ray[default]."
         )
 
     def _authenticate(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -212,46 +200,32 @@ def _submission(job: Mapping[str, Any]) -> Submission:
         message=str(job.get("message") or ""),
         exit_code=job.get("driver_exit_code"),
         started=datetime.fromtimestamp(started / 1000, UTC) if started else None,
-        submitter=metadata.get("tunepipe_submitter"),
     )
 
 
 def _token() -> str | None:
     """The token of a Ray cluster, from the places where Ray reads it; None if there is none."""
-    token, named = os.environ.get("RAY_AUTH_TOKEN", "").strip(), os.environ.get("RAY_AUTH_TOKEN_PATH")
-    if not token:
-        try:
-            token = Path(named or "~/.ray/auth_token").expanduser().read_text(errors="replace").strip()
-        except (OSError, RuntimeError) as error:  # a container's user that is only a number has no home
-            if named:
-                raise ClusterError(f"RAY_AUTH_TOKEN_PATH names a file that cannot be read: {error}.") from None
+    token, file = os.environ.get("RAY_AUTH_TOKEN", ""), os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        token = token.strip() or Path(file or "~/.ray/auth_token").expanduser().read_text(errors="replace").strip()
+    except (OSError, RuntimeError) as error:  # a container's user that is only a number has no home
+        if file:
+            raise ClusterError(f"RAY_AUTH_TOKEN_PATH names a file that cannot be read: {error}.") from None
     if not (token.isascii() and token.isprintable()):
-        raise ClusterError(
-            "The token in RAY_AUTH_TOKEN, the file of RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token is not one line of "
-            "ASCII characters."
-        )
+        raise ClusterError("The token of the Ray cluster is not one line of ASCII characters.")
     return token or None
 
 
-def _address(address: str) -> tuple[str, str]:
-    """The address of a dashboard without a slash at its end, and its host."""
-    try:
+def _address(address: str) -> str:
+    """The address of a dashboard without a slash at its end."""
+    with suppress(ValueError):
         parts = urlsplit(address if "://" in address else f"http://{address}")
         # The port is read, and refused, only where it is asked for.
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and parts.username is None:
-            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", parts.hostname
-    except ValueError:
-        pass
-    # It would be printed.
+            return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    # A password would be printed.
     found = "one with a user or a password" if "@" in address else repr(address)
     raise UsageError(
         f"The address of a Ray dashboard must be like http://HOST:8265; found {found}. The token belongs in "
         "RAY_AUTH_TOKEN; an address of Ray itself (HOST:6379) is for `tunepipe run --address`."
     )
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause, which is the one that the user can act on."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return str(getattr(error, "strerror", None) or error).rstrip(".")

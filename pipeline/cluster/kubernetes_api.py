@@ -12,34 +12,21 @@ from typing import Any
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
-from yaml import YAMLError
 
 from pipeline.errors import ClusterError
 
 ANSWER_SECONDS = (10.0, 60.0)
 """To connect, and between two parts of an answer. A connection that is lost without a reset stays open forever."""
 
-NOT_FOUND, UNAUTHORIZED, CONFLICT = 404, 401, 409
-_IN_POD = "KUBERNETES_SERVICE_HOST"
-_WEB_PAGE = "the server answers with a web page. Is --context the right one, and is its login still valid?"
+NOT_FOUND, CONFLICT = 404, 409
 _SAID = re.compile(r'"message":\s*("(?:[^"\\]|\\.)*")')
 """The message of a Status, which a client may have cut or put into other text."""
 
 _ADVICE = (
-    (404, "namespaces", "There is no such namespace: `helm install` with tunepipe's chart creates it."),
-    (404, "rayjobs", "It was deleted. The study's records are kept, and a new submission resumes it."),
     (404, "page not found", "Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."),
-    (400, "unknown field", "The KubeRay definitions there are too old for these manifests: update them."),
     (401, "", "The credentials of the kubeconfig may have expired: renew them. Studies that were submitted continue."),
-    (403, "system:anonymous", "The kubeconfig has given no credentials: log in, or choose another --context."),
-    (
-        403,
-        "cannot [a-z]+ resource",
-        "Either there is no such namespace, or you do not have the role tunepipe-submitter of the "
-        "chart, which has the required permissions.",
-    ),
+    (403, "cannot [a-z]+ resource", "The role tunepipe-submitter of the chart has the required permissions."),
 )
 """For a status and a pattern of the server's message: what to do."""
 
@@ -63,16 +50,20 @@ class Kubernetes:
     def __init__(self, context: str | None, namespace: str) -> None:
         self._context, self.namespace = context, namespace
         self.where = f"in namespace {namespace!r}"
-        self.connect()
-
-    def connect(self) -> None:
-        """Read the credentials again: those of the last time may have expired, or have been renewed since."""
-        api = api_client(self._context)
+        api = api_client(context)
         self.objects, self.core = client.CustomObjectsApi(api), client.CoreV1Api(api)
 
     def ask(self, action: str, request: Callable[..., Any], **fields: Any) -> Any:
         """The object that the server answers to a request about the namespace."""
-        return json.loads(self.read(action, request, **fields))
+        answer = self.read(action, request, **fields)
+        try:
+            return json.loads(answer)
+        except ValueError:
+            # A gateway that wants a new login leads to its own page.
+            raise ClusterError(
+                f"Kubernetes did not {action}: the server answers with a page, not with JSON. Is --context the right "
+                "one, and is its login still valid?"
+            ) from None
 
     def read(self, action: str, request: Callable[..., Any], **fields: Any) -> bytes:
         """The bytes that the server answers to a request about the namespace."""
@@ -80,9 +71,6 @@ class Kubernetes:
             answer = request(
                 namespace=self.namespace, **fields, _preload_content=False, _request_timeout=ANSWER_SECONDS
             )
-            # A gateway that wants a new login leads to its own page.
-            if "html" in (answer.headers.get("Content-Type") or ""):
-                raise ApiException(status=answer.status, reason=_WEB_PAGE)
             return bytes(answer.data)
 
 
@@ -110,22 +98,20 @@ def api_client(context: str | None) -> client.ApiClient:
     settings = client.Configuration()
     # A kept connection may have been closed. Three repetitions, the default, make silence four times as long.
     settings.retries = 1
-    places = config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
-    has_kubeconfig = any(os.path.exists(os.path.expanduser(each)) for each in places if each)  # noqa: PTH110, PTH111
     try:
-        if context is None and _IN_POD in os.environ and not has_kubeconfig:
-            config.load_incluster_config(client_configuration=settings)
-        else:
+        try:
             config.load_kube_config(context=context, client_configuration=settings)
+        except config.ConfigException:
+            if context is not None or "KUBERNETES_SERVICE_HOST" not in os.environ:
+                raise
+            config.load_incluster_config(client_configuration=settings)
         # Files of tokens often end with a newline. The client would print a token that it cannot send.
         settings.api_key = {name: token.strip() for name, token in settings.api_key.items()}
         if not all(token.isascii() and token.isprintable() for token in settings.api_key.values()):
-            raise ConfigException("the token of the kubeconfig is not one line of ASCII characters")
+            raise ClusterError("the token of the kubeconfig is not one line of ASCII characters")
         return client.ApiClient(configuration=settings)
     # The client does not check what it reads, renews tokens at services, and imports a library for a SOCKS proxy.
-    except (
-        ConfigException, YAMLError, OSError, HTTPError, ImportError, ValueError, TypeError, AttributeError, LookupError,
-    ) as error:  # fmt: skip
+    except Exception as error:
         raise ClusterError(
             f"Kubernetes cannot be used: {str(error).rstrip('.') or type(error).__name__}. KUBECONFIG names the file, "
             "--context one of its contexts."

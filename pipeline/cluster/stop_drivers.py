@@ -6,21 +6,15 @@ wait for those in training then.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import PurePath
 
 import psutil
 
-_MODULE = ["-m", "pipeline.cli.app", "run"]
+from pipeline.cluster.submissions import DRIVER_COMMAND
 
-
-def is_driver(command: Sequence[str]) -> bool:
-    """Whether a process is the driver of a study, by its command line: not the shell that has started it."""
-    words = list(command)
-    module = any(words[index : index + len(_MODULE)] == _MODULE for index in range(1, 4))
-    names = [PurePath(word).name for word in words[:3]]
-    return module or ["tunepipe", "run"] in (names[:2], names[1:])
+_DRIVER = f"{' '.join(DRIVER_COMMAND[1:])} "
+"""Words of a driver's command line; the shell around it has the whole command as one word."""
 
 
 def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seconds: float) -> list[int]:
@@ -28,7 +22,7 @@ def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seco
     alive = []
     for process in processes:
         with suppress(psutil.Error):  # one of another user
-            if is_driver(process.cmdline()):
+            if _DRIVER in " ".join(word for word in process.cmdline() if " " not in word):
                 alive.append(process)
     for patience in (epoch_seconds, seconds - epoch_seconds):
         for process in alive:
@@ -38,14 +32,9 @@ def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seco
     return [process.pid for process in alive]
 
 
-def main() -> None:
-    """The command: `python -m pipeline.cluster.stop_drivers --epoch-seconds 8 --seconds 30`."""
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m pipeline.cluster.stop_drivers", description=__doc__)
     parser.add_argument("--epoch-seconds", type=float, default=8.0, help="the time for the epochs in training")
     parser.add_argument("--seconds", type=float, default=30.0, help="the longest time to wait")
     options = parser.parse_args()
     stop_drivers(psutil.process_iter(), options.epoch_seconds, options.seconds)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,5 @@
 """Studies that were submitted to a cluster: found by name, and started once."""
 
-import getpass
-import platform
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +12,12 @@ from pipeline.errors import ClusterError, Fault, InvalidJob, JobNotFound, UsageE
 STOP_SECONDS = 30
 """The time that a stopped driver has to finish an epoch and write a checkpoint."""
 DRIVER_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}
+DRIVER_COMMAND = ("python", "-m", "pipeline.cli.app", "run")
 
 STUDY_LABEL = "tunepipe/study"
 """A label of a RayJob: its study's name as a Kubernetes name."""
 STORAGE_ANNOTATION = "tunepipe/storage"
 STUDY_ANNOTATION = "tunepipe/study-name"
-SUBMITTER_ANNOTATION = "tunepipe/submitted-by"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 
@@ -40,7 +38,6 @@ class Submission:
     message: str = ""
     exit_code: int | None = None
     started: datetime | None = None
-    submitter: str | None = None
     rayjob: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -67,37 +64,24 @@ def shared_storage(storage: str) -> str:
     raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
 
 
-def submitter() -> str:
-    """The user and the machine of this process, as in `ana@laptop`; the machine alone if the user has no name."""
-    try:
-        return f"{getpass.getuser()}@{platform.node()}"
-    except (KeyError, OSError):  # in a container, a user may be only a number
-        return platform.node()
-
-
-def find(name: str, known: Sequence[Submission], where: str, storage: str | None = None) -> Sequence[Submission]:
+def find(name: str, known: Sequence[Submission], where: str) -> Sequence[Submission]:
     """The submission of a name; or those of the study of that name that run, else the newest one."""
-    named = [each for each in known if each.name == name] or [each for each in known if each.study == name]
-    found = [each for each in named if storage is None or each.storage == without_slash(storage)]
+    found = [each for each in known if each.name == name] or [each for each in known if each.study == name]
     if not found:
-        there = sorted(f"{each.name} in {each.storage or 'an unknown storage'}" for each in named or known)
         raise JobNotFound(
-            f"There is no submission and no study {name!r} {where}{f' in {storage}' if storage and named else ''}. "
-            f"{'Available: ' + ', '.join(there) if there else 'There are none'}. A restarted cluster loses its "
-            "submissions, and ended RayJobs are deleted: `tunepipe submit` with the same storage resumes the study."
+            f"There is no submission and no study {name!r} {where}. Available: "
+            f"{', '.join(each.name for each in known) or 'none'}. A restarted cluster loses its submissions, and ended "
+            "RayJobs are deleted: `tunepipe submit` with the same storage resumes the study."
         )
     return [each for each in found if not each.has_ended] or found[-1:]
 
 
-def find_one(name: str, known: Sequence[Submission], where: str, storage: str | None = None) -> Submission:
+def find_one(name: str, known: Sequence[Submission], where: str) -> Submission:
     """The newest of the submissions that a name means, which must be of one study."""
-    found = find(name, known, where, storage)
+    found = find(name, known, where)
     if len({each.storage for each in found}) > 1:
         running = " and ".join(f"{each.name} in {each.storage or 'an unknown storage'}" for each in found)
-        raise UsageError(
-            f"The study {name!r} runs as several submissions: {running}. Name one of them, or its storage with "
-            "--storage."
-        )
+        raise UsageError(f"The study {name!r} runs as several submissions: {running}. Name one of them.")
     return found[-1]
 
 

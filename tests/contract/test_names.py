@@ -17,7 +17,7 @@ COMMANDS, SEARCH, DATA = ((HOME / f"docs/{page}.md").read_text() for page in ("c
 
 
 def words(option: str) -> set[str]:
-    return set(re.findall(r"[a-z0-9-]+", JOB_OPTIONS[option][2].help))
+    return set(re.findall(r"[a-z0-9-]+", JOB_OPTIONS[option][0].__metadata__[0].help))
 
 
 @pytest.mark.parametrize("kind", SCHEDULERS)

@@ -28,7 +28,7 @@ COMMANDS = (
     ["results", "small"],
     ["logs", "small", "--trial", "0"],
     ["report", "small"],
-    ["export", "small", "--tensorboard", "board"],
+    ["export", "small", "--log", "tensorboard=board"],
     ["enqueue", "small", "rate=0.5"],
     ["stop", "small"],
     ["resume", "small", "--trials", "6", "--workers", "0", "--take-over"],
@@ -198,7 +198,7 @@ def test_a_study_of_its_own_files_is_deleted_completely(storage: Path, job_file:
     (storage / "beside.txt").write_text("mine")
     for words in COMMANDS:
         words = [str(job_file) if word == "JOB" else word for word in words]
-        words = [str(tmp_path / "board") if word == "board" else word for word in words]
+        words = [word.replace("=board", f"={tmp_path / 'board'}") for word in words]
         said = tunepipe(*words, "--storage", str(storage))
         assert said.code == 0, (words, said)
     assert [path.name for path in storage.iterdir()] == ["beside.txt"]
@@ -230,8 +230,8 @@ OUTPUTS = {
     "sql": ["sql", "small", "select 1 as one", "--output", "{}/epochs/all-0001.parquet"],
     "export": ["export", "small", "--trial", "0", "--to", "{}"],
     "export of another trial": ["export", "small", "--trial", "0", "--to", "{}/export"],
-    "tensorboard": ["export", "small", "--tensorboard", "{}/boards"],
-    "mlflow's database": ["export", "small", "--mlflow", "sqlite:///{}/mlflow.db"],
+    "tensorboard": ["export", "small", "--log", "tensorboard={}/boards"],
+    "mlflow's database": ["export", "small", "--log", "mlflow=sqlite:///{}/mlflow.db"],
     "run": ["run", "JOB", "--workers", "0", "--storage", "{}"],
 }
 

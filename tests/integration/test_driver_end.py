@@ -10,9 +10,9 @@ import requests
 
 from pipeline.cluster.driver_end import IN_RAYJOB
 from pipeline.cluster.rayjob import RAYJOB_ENVIRONMENT
-from pipeline.cluster.rayjobs import exit_code_of, new_lines
+from pipeline.cluster.rayjobs import driver_output, exit_code_of
 from tests.integration.nodes import nodes
-from tests.unit.cluster.kubernetes_server import rayjob, stamped
+from tests.unit.cluster.kubernetes_server import rayjob
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def test_a_mistake_has_a_state_that_no_success_has(tmp_path):
         reported = requests.get(f"{cluster.address}/api/jobs/s-1-x", headers=headers, timeout=60).json()
     assert reported["status"] == "STOPPED"
     assert exit_code_of(rayjob("Complete", jobStatus=reported["status"]), log) == 2
-    shown, _ = new_lines(stamped(log), "")
+    shown = driver_output(log)
     assert shown.count("There is no job 'no-such-job'") == 1
     assert "exit code" not in shown
     assert "was stopped" not in shown

@@ -4,18 +4,11 @@ import pytest
 import yaml
 
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.project.manifests import HOME, NAMES, charted, current
+from tests.project.manifests import charted
 
 pytestmark = pytest.mark.core
 
 STRICT = ("--server-side", "--dry-run=server", "--validate=strict")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_what_is_rendered_is_what_the_chart_makes(name):
-    """k8s/rendered has what Helm makes of the chart."""
-    for kind in ("", "-study"):
-        assert current(name, study=bool(kind)) == (HOME / f"rendered/{name}{kind}.yaml").read_text()
 
 
 def test_a_server_takes_the_chart(bed):

@@ -11,7 +11,7 @@ from pipeline import load_results
 from tests.kubernetes.groups import changed, cluster_with, labelled
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import SHARE
-from tests.kubernetes.user import HEAD, Following, epochs_on_volume, objects, readable_tokens, running, submit
+from tests.kubernetes.user import HEAD, Following, epochs_on_volume, objects, readable_tokens, running
 from tests.project.manifests import documented_values
 
 pytestmark = pytest.mark.usefixtures("gone")
@@ -64,40 +64,6 @@ def test_the_values_of_the_documentation(tmp_path):
     assert "nvidia" in {spec.get("runtimeClassName") for spec in specs}
     results = load_results(tmp_path / "studies/counted")
     assert all("gpu-l4" in str(node) for node in results.epochs["node"])
-
-
-def test_gpus_that_pods_take_turns_on(tmp_path):
-    """A time-slicing group starts from no pod, with the cluster's runtime class and trials on part of a GPU."""
-    group = {"gpu": "l4", "shared": True, "name": "gpu-l4"}
-    values = cluster_with(tmp_path / "values", group, runtimeClass="nvidia")
-    options = ("--gpus-per-trial", "0.5", "--workers", "2")
-    with nvidia_runtime(), labelled(product="NVIDIA-L4-SHARED", **{"sharing-strategy": "time-slicing"}):
-        study = Following(tmp_path, COUNTED, *options, "--values", str(values))
-        study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
-        classes = {each["spec"]["runtimeClassName"] for each in objects("pods", "ray.io/group=gpu-l4")}
-        assert study.ended() == 0, study.reported
-    assert classes == {"nvidia"}
-    results = load_results(tmp_path / "studies/counted")
-    assert all("gpu-l4" in str(node) for node in results.epochs["node"])
-
-
-def test_parts_of_a_gpu(tmp_path):
-    """A MIG group starts from no pod; each pod has a part of a GPU, and serves a trial that requests a GPU."""
-    part = "nvidia.com/mig-1g.10gb"
-    path = f"/status/capacity/{part.replace('/', '~1')}"
-    status = ("patch", "node", "gpu", "--subresource=status", "--type=json", "-p")
-    kubectl(*status, json.dumps([{"op": "add", "path": path, "value": "2"}]))
-    values = cluster_with(tmp_path / "values", {"gpu": "a100", "mig": "1g.10gb"})
-    try:
-        with labelled(product="NVIDIA-A100-SXM4-80GB"):
-            code, reported = submit(
-                tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "2", "--values", str(values)
-            )
-    finally:
-        kubectl(*status, json.dumps([{"op": "remove", "path": path}]))
-    assert code == 0, reported
-    results = load_results(tmp_path / "studies/counted")
-    assert all("gpu-a100-mig" in str(node) for node in results.epochs["node"])
 
 
 def test_a_spot_node_leaves(tmp_path):

@@ -20,14 +20,6 @@ GPUS = 2
 """The quota of both teams together, and what every workload here asks for."""
 
 
-WORKLOAD_CLASS = {
-    "apiVersion": "kueue.x-k8s.io/v1beta2",
-    "kind": "WorkloadPriorityClass",
-    "metadata": {"name": "missing"},
-    "value": 1,
-}
-
-
 @pytest.fixture(scope="module", autouse=True)
 def kueue(foundation) -> Iterator[None]:
     """Kueue with a queue for each team, for this module only."""
@@ -109,60 +101,6 @@ def test_a_study_waits_for_quota_and_runs(tmp_path):
     assert len(load_results(tmp_path / "studies/counted").trials) == 4
     until("free GPUs", lambda: gpus_in_use() == 0)
     until("the end of the cluster", lambda: not objects("pods", "ray.io/is-ray-node=yes"))
-
-
-def test_a_study_of_a_higher_class_goes_first(tmp_path):
-    """With --priority, a study takes the GPUs of a workload of a lower class, which gets them back after its end."""
-    submit_other()
-    until("the other team to run", other_runs)
-    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE), "--priority", "tunepipe-high")
-    study.until("the other team to be preempted", other_was_evicted)
-    assert study.ended() == 0, study.reported
-    assert "Evicted: " not in study.reported
-    until("the other team to run again", other_runs)
-
-
-def test_a_queue_of_another_name(tmp_path):
-    """With --queue, a study waits in that queue and is admitted from it; of a missing one, Kueue says so."""
-    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE), "--queue", "absent")
-    study.until("the reason to wait", lambda: "counted-1 waits in the queue 'absent': " in study.reported)
-    tunepipe("stop", "counted", "--kubernetes")
-    assert study.ended() == 2, study.reported
-    submit_other()
-    until("the other team to run", other_runs)
-    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE), "--queue", "second")
-    study.until("the reason to wait", lambda: "counted-1 waits in the queue 'second': " in study.reported)
-    kubectl("delete", "job", "other", "-n", "other-team")
-    study.until("its pods", lambda: bool(objects("pods", "ray.io/is-ray-node=yes")))
-    (workload,) = objects("workloads")
-    assert workload["spec"]["queueName"] == "second"
-    tunepipe("stop", "counted", "--kubernetes")
-
-
-def test_the_chart_makes_queues_and_classes():
-    """Kueue admits the objects that the chart makes for it."""
-    made = charted(kueue={"enabled": True, "queue": "by-helm", "clusterQueue": "pool"}, **FOUNDATION)
-    ours = [dict(each) for each in made.values() if each["apiVersion"].startswith("kueue")]
-    assert {each["kind"] for each in ours} == {"LocalQueue", "WorkloadPriorityClass"}
-    for queue in (each for each in ours if each["kind"] == "LocalQueue"):
-        # Where none is of that name yet: it cannot move to another ClusterQueue.
-        queue["metadata"] = {**queue["metadata"], "namespace": "other-team"}
-    dry = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
-    assert len(kubectl("apply", *dry, "-f", "-", said=yaml.safe_dump_all(ours)).splitlines()) == len(ours)
-
-
-def test_a_priority_class_that_does_not_exist(tmp_path):
-    """A study of a class that does not exist reports that Kueue takes no notice of it, until the class is there."""
-    study = Following(tmp_path, *COUNTED, "--values", str(QUEUE), "--priority", "missing")
-    reason = "Kueue has created no workload for it (is there the WorkloadPriorityClass 'missing'?)"
-    study.until("the reason", lambda: reason in study.reported)
-    assert reason in " ".join(tunepipe("status", "--kubernetes").split())
-    assert objects("workloads") == []
-    kubectl("create", "-f", "-", said=json.dumps(WORKLOAD_CLASS))
-    try:
-        study.until("a workload", lambda: bool(objects("workloads")))
-    finally:
-        kubectl("delete", "workloadpriorityclass", "missing")
 
 
 def test_a_preempted_study_comes_back(tmp_path, undisturbed):

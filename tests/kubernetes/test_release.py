@@ -13,9 +13,9 @@ import yaml
 from pipeline import load_results
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
-from tests.kubernetes.testbed.room import Failed, call
+from tests.kubernetes.testbed.room import call
 from tests.kubernetes.user import Following, become, submit, tunepipe, until
-from tests.project.manifests import HOME, charted
+from tests.project.manifests import HOME
 
 pytestmark = pytest.mark.usefixtures("foundation")
 
@@ -137,54 +137,3 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
             if "tunepipe" in helm("list", "--all", "--short"):
                 helm("uninstall", "tunepipe")
             kubectl("delete", "namespace", place, "--ignore-not-found")
-
-
-def test_an_upgrade_keeps_the_pods_that_an_autoscaler_has_requested(helm):
-    """An upgrade that changes a group of the shared cluster keeps the number of pods that its autoscaler has set."""
-    place = "upgraded"
-    only = "foundation.enabled=false,cluster.enabled=true,groups[0].gpu=l4"
-    chart = ("tunepipe", CHART, "--namespace", place, "--set", f"{only},namespace.name={place}")
-
-    def groups() -> list[dict[str, Any]]:
-        cluster = json.loads(kubectl("get", "raycluster", "tunepipe", "-n", place, "-o", "json"))
-        found: list[dict[str, Any]] = cluster["spec"]["workerGroupSpecs"]
-        return found
-
-    kubectl("create", "namespace", place)
-    try:
-        helm("install", *chart)
-        patch = [{"op": "replace", "path": "/spec/workerGroupSpecs/1/replicas", "value": 3}]
-        kubectl("patch", "raycluster", "tunepipe", "-n", place, "--type=json", "-p", json.dumps(patch))
-        helm("upgrade", *chart, "--set", "groups[0].max=5")
-        assert [(each["groupName"], each["replicas"]) for each in groups()] == [("cpu", 0), ("gpu-l4", 3)]
-        assert groups()[1]["maxReplicas"] == 5
-        helm("uninstall", "tunepipe", "--namespace", place, "--wait")
-    finally:
-        kubectl("delete", "namespace", place)
-
-
-def test_the_owner_of_one_namespace(helm, tmp_path):
-    """An account with the role admin in one namespace installs and uninstalls the chart with the documented values."""
-    team, owner = "team", tmp_path / "owner.kubeconfig"
-    values = f"namespace.name={team},namespace.create=false,priorityClasses.create=false,quota.create=false"
-    install = ("install", "tunepipe", CHART, "--namespace", team, "--set", values)
-    kubectl("create", "namespace", team)
-    try:
-        kubectl("create", "serviceaccount", "owner", "-n", team)
-        account = f"--serviceaccount={team}:owner"
-        kubectl("create", "rolebinding", "owner", "-n", team, "--clusterrole=admin", account)
-        become("owner", team, owner)
-        with pytest.raises(Failed, match="attempting to grant RBAC permissions not currently held"):
-            helm(*install, kubeconfig=owner)
-        helm("uninstall", "tunepipe", "--namespace", team, kubeconfig=owner)
-        # The rights that the owner is to pass on.
-        rights = charted()["Role", "tunepipe-submitter"]
-        apply({**rights, "metadata": {"name": "passed-on", "namespace": team}})
-        kubectl("create", "rolebinding", "passed-on", "-n", team, "--role=passed-on", account)
-        before = contents(team) - {"persistentvolumeclaim/studies"}
-        helm(*install, kubeconfig=owner)
-        assert f"serviceaccount/{SUBMITTER}" in contents(team)
-        helm("uninstall", "tunepipe", "--namespace", team, "--wait", kubeconfig=owner)
-        assert contents(team) - {"persistentvolumeclaim/studies"} == before
-    finally:
-        kubectl("delete", "namespace", team)

@@ -25,18 +25,6 @@ from tests.kubernetes.user import (
 )
 
 COUNTED = str(Path(__file__).with_name("counted.py"))
-FAILING = """
-from pipeline import Budget, Objective, TuneJob, Uniform
-
-
-def failing(config):
-    raise RuntimeError("as it should")
-
-
-JOB = TuneJob(name="failing", function=failing, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
-              budget=Budget(trials=1, epochs=1))
-"""
-
 pytestmark = pytest.mark.usefixtures("gone")
 
 

@@ -1,7 +1,6 @@
 """Studies in Kubernetes: from no worker to the results on this machine, with failures in between."""
 
 import json
-import signal
 from base64 import b64decode
 from itertools import groupby
 from pathlib import Path
@@ -10,8 +9,6 @@ import pytest
 import yaml
 
 from pipeline import load_results
-from pipeline.cluster.rayjobs import state
-from pipeline.cluster.submissions import submitter
 from tests.faults.study_comparison import differences
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
@@ -36,9 +33,7 @@ from tests.project.manifests import charted
 
 pytestmark = pytest.mark.usefixtures("gone")
 
-STEADY = str(Path(__file__).with_name("steady.py"))
 COUNTED = str(Path(__file__).with_name("counted.py"))
-SLOW_EPOCHS_JOB = str(Path(__file__).with_name("slow_epochs.py"))
 
 
 @pytest.mark.core
@@ -51,20 +46,6 @@ def test_a_study_from_zero_gpu_workers(tmp_path):
     assert (len(results.trials), len(results.epochs)) == (4, 12)
     assert all("gpu-l4" in str(node) for node in results.epochs["node"])
     assert not (tmp_path / "studies/counted/checkpoints").exists()
-
-
-def test_a_pod_smaller_than_its_node_keeps_its_worker(tmp_path):
-    """In a pod smaller than its node, ten trials train in one process without a warning about memory."""
-    code, reported = submit(tmp_path, STEADY, "--workers", "1")
-    assert code == 0, reported
-    results = load_results(tmp_path / "studies/steady")
-    assert len(results.trials) == 10
-    # Processes of two pods may have one id.
-    assert len(results.epochs[["node", "process"]].drop_duplicates()) == 1
-    assert set(results.epochs["attempt"]) == {1}
-    assert "gets a new process" not in reported
-    (node,) = {each["host"]: each for session in results.sessions for each in session["nodes"]}.values()
-    assert (node["cores"], node["memory"]) == (1, 3 * 2**30)
 
 
 @pytest.mark.core
@@ -97,17 +78,6 @@ def test_a_head_is_drained(tmp_path, undisturbed):
     assert differences(undisturbed, found) == []
 
 
-def test_a_head_is_drained_during_a_long_epoch(tmp_path):
-    """A head that is drained does not wait for an epoch of 20 s; the study continues from the last recorded one."""
-    study = Following(tmp_path, SLOW_EPOCHS_JOB, "--workers", "1")
-    study.until("an epoch", lambda: epochs_on_volume("slow-epochs").get("0000", 0) >= 1)
-    kubectl("delete", "pod", "-n", NAMESPACE, running(HEAD)[0], "--wait=true", "--timeout=20s")
-    assert study.ended() == 0, study.reported
-    found = load_results(tmp_path / "studies/slow-epochs")
-    assert {each["state"] for each in found.sessions[:-1]} == {"interrupted"}
-    assert list(found.epochs.sort_values("epoch")["epoch"]) == [1, 2, 3, 4]
-
-
 MISTAKEN = """
 from pathlib import Path
 
@@ -134,53 +104,6 @@ def test_a_mistake_that_only_the_cluster_finds_is_reported_once(tmp_path):
     (job,) = objects("rayjobs")
     assert job["status"]["jobDeploymentStatus"] == "Complete"
     assert not job["status"].get("failed")
-
-
-def test_a_mistake_whose_message_is_gone_is_no_success(tmp_path):
-    """If the pod with a driver's output is deleted before `submit` has read it, `submit` says that the study failed."""
-    (tmp_path / "mistaken.py").write_text(MISTAKEN)
-    study = Following(tmp_path, "mistaken.py", "--workers", "1")
-    study.until("a RayJob", lambda: bool(objects("rayjobs")))
-    # It reads nothing until the pod is gone.
-    study.process.send_signal(signal.SIGSTOP)
-    until("the end of the RayJob", lambda: state(objects("rayjobs")[0]) == "Complete")
-    kubectl("delete", "pod", "-n", NAMESPACE, "-l", "job-name=mistaken-1")
-    study.process.send_signal(signal.SIGCONT)
-    assert study.ended() == 2, study.reported
-    reported = " ".join(study.reported.split())
-    assert "The study of the RayJob 'mistaken-1' did not succeed" in reported
-    assert "only here, in a pod" not in reported
-    assert "complete" not in tunepipe("status", "--kubernetes")
-    assert [each["status"]["jobStatus"] for each in objects("rayjobs")] == ["STOPPED"]
-
-
-STARTING = """
-import subprocess
-import sys
-from pathlib import Path
-
-from pipeline import Budget, Objective, TuneJob, Uniform
-
-if Path("/job").is_dir():
-    subprocess.run([sys.executable, "-m", "pipeline.cli.app", "results", "absent"], check=False)
-
-
-def flat(config):
-    yield {"score": config["x"]}
-
-
-JOB = TuneJob(name="starting", function=flat, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
-              budget=Budget(trials=1, epochs=1))
-"""
-
-
-def test_a_command_that_a_job_starts_fails_alone(tmp_path):
-    """A study succeeds although its code starts another command of tunepipe, in driver and worker, that fails."""
-    (tmp_path / "starting.py").write_text(STARTING)
-    code, reported = submit(tmp_path, "starting.py", "--workers", "1")
-    assert code == 0, reported
-    assert "absent" in reported
-    assert len(load_results(tmp_path / "studies/starting").epochs) == 1
 
 
 SEVERAL = {
@@ -245,7 +168,7 @@ def test_a_study_submitted_twice(tmp_path, undisturbed):
     (tmp_path / "other").mkdir()
     code, reported = submit(tmp_path / "other", *SLOW_STUDY)
     assert (code, first.ended()) == (0, 0), reported
-    assert f"is already running as slow-study-1, submitted by {submitter()} at " in reported
+    assert "is already running as slow-study-1" in reported
     assert len(objects("rayjobs")) == 1
     for where in (tmp_path, tmp_path / "other"):
         found = load_results(where / "studies/slow-study")
@@ -253,19 +176,6 @@ def test_a_study_submitted_twice(tmp_path, undisturbed):
     on_each = [list(rows.sort_values("time")["trial_id"]) for _, rows in found.epochs.groupby("node")]
     assert len(on_each) == 2
     assert all(len(list(groupby(trials))) == len(set(trials)) for trials in on_each)
-
-
-def test_a_study_is_suspended_and_resumed(tmp_path, undisturbed):
-    """A study that is suspended as by Kueue loses its pods and later continues from its recorded epochs."""
-    study = Following(tmp_path, *SLOW_STUDY)
-    study.until("a trial to train", lambda: study.has_trained)
-    suspend("slow-study-1", True)
-    study.until("the end of all pods", lambda: not objects("pods"))
-    suspend("slow-study-1", False)
-    assert study.ended() == 0, study.reported
-    found = load_results(tmp_path / "studies/slow-study")
-    assert len(found.sessions) == 2
-    assert differences(undisturbed, found) == []
 
 
 def test_a_node_is_out_of_sight_for_a_while(tmp_path, undisturbed):
@@ -321,8 +231,3 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path, monkeypatch):
         reported = kubectl("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--", *asked)
         assert len(json.loads(reported)["trials"]) == 2
     until("the end of all pods", lambda: not objects("pods"))
-
-
-def suspend(name: str, whether: bool) -> None:
-    """Set a RayJob's suspend."""
-    kubectl("patch", "rayjob", name, "-n", NAMESPACE, "--type=merge", "-p", json.dumps({"spec": {"suspend": whether}}))

@@ -10,7 +10,6 @@ from pipeline.cluster.plan import plan
 from pipeline.execution.ray.gauges import GAUGES
 from tests.project.manifests import (
     PLATFORM,
-    RAY,
     TABLE,
     as_pod,
     charted,
@@ -107,24 +106,6 @@ def test_only_spot_groups_run_on_spot_nodes(cloud):
 
 
 @pytest.mark.parametrize(
-    ("cloud", "keys"),
-    [
-        ("gke", {"cloud.google.com/gke-spot"}),
-        ("aks", {"sku", "kubernetes.azure.com/scalesetpriority"}),
-        ("eks", set()),
-    ],
-)
-def test_taints_of_spot_nodes_are_tolerated_and_autoscalers_may_evict(cloud, keys):
-    group = one(cloud, gpu="t4", spot=True)
-    assert {each["key"] for each in pod(group)["tolerations"]} == {"nvidia.com/gpu", *keys}
-    annotations = group["template"]["metadata"].get("annotations", {})
-    # At the notice, Karpenter evicts no pod with its annotation; Autopilot starts no spot node for the other.
-    assert set(annotations) == (set() if cloud == "gke" else {"cluster-autoscaler.kubernetes.io/safe-to-evict"})
-    kept = one(cloud, gpu="t4")["template"]["metadata"]["annotations"]
-    assert set(kept) == {"cluster-autoscaler.kubernetes.io/safe-to-evict", "karpenter.sh/do-not-disrupt"}
-
-
-@pytest.mark.parametrize(
     ("cloud", "group", "resource", "label"),
     [
         ("none", {"gpu": "a100", "mig": "1g.10gb"}, "nvidia.com/mig-1g.10gb", "NVIDIA-A100-SXM4-80GB"),
@@ -155,53 +136,6 @@ def test_parts_of_cards(cloud, group, resource, label):
     assert [each.pods for each in plan(job, [found]).groups] == [min(9, part["max"])]
     hard = charted()["ResourceQuota", "tunepipe"]["spec"]["hard"]
     assert int(hard[f"requests.{resource}"]) >= part["max"]
-    check_schema(as_pod(pod(found)))
-
-
-@pytest.mark.parametrize(
-    ("cloud", "labels"),
-    [
-        ("none", {"nvidia.com/gpu.sharing-strategy": "time-slicing", "nvidia.com/gpu.product": "Tesla-T4-SHARED"}),
-        ("eks", {"nvidia.com/gpu.sharing-strategy": "time-slicing", "karpenter.k8s.aws/instance-gpu-name": "t4"}),
-        ("gke", {"cloud.google.com/gke-gpu-sharing-strategy": "time-sharing"}),
-    ],
-)
-def test_shared_cards_are_chosen_by_their_label(cloud, labels):
-    found = one(cloud, gpu="t4", shared=True)
-    assert found["groupName"] == "gpu-t4-shared"
-    assert labels.items() <= pod(found)["nodeSelector"].items()
-    assert not refused_labels(pod(found)) & set(labels)
-    assert (limits(found)["cpu"], limits(found)["nvidia.com/gpu"]) == ("2", "1")
-    number = {"cloud.google.com/gke-max-shared-clients-per-gpu": "2"}
-    if cloud == "gke":
-        assert number.items() <= pod(one(cloud, gpu="t4", shared=True, sharedClients=2))["nodeSelector"].items()
-
-
-@pytest.mark.parametrize(
-    ("cloud", "gpu", "label"),
-    [
-        ("gke", "a100", "nvidia-a100-80gb"),
-        ("gke", "a100-40gb", "nvidia-tesla-a100"),
-        ("gke", "h100-mega", "nvidia-h100-mega-80gb"),
-        ("eks", "a100", "81920"),
-        ("eks-auto", "a100-40gb", "40960"),
-        # Machines with a part of an L4 have its name, too, and less memory.
-        ("eks", "l4", "22888"),
-    ],
-)
-def test_cards_of_one_name_have_different_labels(cloud, gpu, label):
-    assert label in pod(one(cloud, gpu=gpu))["nodeSelector"].values()
-
-
-def test_a_group_for_a_card_that_the_table_has_not():
-    taint = {"key": "lab", "operator": "Exists"}
-    selected = {"nvidia.com/gpu.product": "Tesla-V100-SXM2-32GB"}
-    sizes = {"cpu": 4, "memory": "48Gi", "shm": "16Gi", "disk": "40Gi", "max": 3, "min": 1}
-    found = one("none", name="gpu-v100", nodeSelector=selected, tolerations=[taint], **sizes)
-    assert (found["groupName"], found["minReplicas"], found["replicas"], found["maxReplicas"]) == ("gpu-v100", 1, 1, 3)
-    assert pod(found)["nodeSelector"] == {**PLATFORM, **selected}
-    assert taint in pod(found)["tolerations"]
-    assert limits(found) == {"cpu": "4", "memory": "48Gi", "ephemeral-storage": "40Gi", "nvidia.com/gpu": "1"}
     check_schema(as_pod(pod(found)))
 
 
@@ -350,27 +284,6 @@ def test_studies_in_object_stores_need_no_volume():
         check_schema(as_pod(spec))
 
 
-@pytest.mark.parametrize(
-    ("values", "claim"),
-    [
-        ({}, {}),
-        ({"className": "standard-rwx", "size": "1Ti"}, {"storageClassName": "standard-rwx", "resources": "1Ti"}),
-        ({"className": ""}, {"storageClassName": ""}),
-        ({"volumeName": "nfs-1"}, {"volumeName": "nfs-1"}),
-        ({"accessModes": ["ReadWriteOnce"]}, {"accessModes": ["ReadWriteOnce"]}),
-        ({"create": False}, None),
-    ],
-)
-def test_values_of_the_volume(values, claim):
-    found = charted(storage=values).get(("PersistentVolumeClaim", "studies"))
-    if claim is None:
-        assert found is None
-        return
-    check_schema(found)
-    expected = {"accessModes": ["ReadWriteMany"], "resources": "100Gi", **claim}
-    assert found["spec"] == {**expected, "resources": {"requests": {"storage": expected["resources"]}}}
-
-
 def test_openshift_chooses_every_user():
     objects = charted(groups=[{"gpu": "l4"}], openshift=True)
     for spec in pods(list(objects.values())):
@@ -398,43 +311,6 @@ def test_kueue_queues_a_study():
     assert classes == {"tunepipe": 0, "tunepipe-low": -100, "tunepipe-high": 100}
     without = charted(kueue={"enabled": True, "priorityClasses": False})
     assert not {"LocalQueue", "WorkloadPriorityClass"} & {kind for kind, _ in without}
-
-
-def test_switches_of_a_cluster():
-    spec = study(charted(gcsRocksdb=True, token=False, study={"enabled": True, "startDeadlineSeconds": 3600}))
-    assert spec["preRunningDeadlineSeconds"] == 3600
-    assert spec["rayClusterSpec"]["gcsFaultToleranceOptions"] == {"backend": "rocksdb"}
-    assert "authOptions" not in spec["rayClusterSpec"]
-    assert "preRunningDeadlineSeconds" not in study(charted())
-
-
-def test_a_disruption_budget_is_for_the_shared_cluster():
-    budget = charted()["PodDisruptionBudget", "tunepipe-head"]["spec"]
-    assert (budget["minAvailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
-    assert budget["selector"]["matchLabels"] == {"ray.io/cluster": "tunepipe", "ray.io/node-type": "head"}
-    assert "PodDisruptionBudget" not in {kind for kind, _ in charted(cluster={"enabled": False})}
-
-
-def test_the_owner_of_one_namespace_needs_no_other_rights():
-    objects = charted(
-        namespace={"name": "team", "create": False}, priorityClasses={"create": False}, quota={"create": False}
-    )
-    kinds = {kind for kind, _ in objects}
-    assert not {"Namespace", "PriorityClass", "ResourceQuota", "LimitRange"} & kinds
-    assert kinds > RAY
-
-
-def test_amounts_of_a_quota():
-    hard = charted(
-        quota={"hard": {"pods": 60, "requests.nvidia.com/gpu": "12", "requests.nvidia.com/mig-2g.20gb": "3"}}
-    )
-    found = hard["ResourceQuota", "tunepipe"]["spec"]["hard"]
-    assert (found["pods"], found["requests.nvidia.com/gpu"], found["requests.nvidia.com/mig-2g.20gb"]) == (
-        "60",
-        "12",
-        "3",
-    )
-    assert found["limits.memory"] == "12Ti"
 
 
 def test_an_uninstallation_keeps_studies():

@@ -12,10 +12,6 @@ JOB = 1
 
 ```sh
 tunepipe run job.py   # a comment
-for part in a b; do cat > $part <<END
-name: $part
-END
-done
 for one in a b; do echo $one; done
 cat > part <<END
 name: it's
@@ -38,11 +34,10 @@ tunepipe is a word here
 
 
 def test_steps_are_files_and_commands_in_the_order_of_the_page():
-    """A command continues on the next line within a quote, a loop or a file, or after a backslash at a line's end."""
+    """A command continues on the next line within a quote or a file, or after a backslash at a line's end."""
     assert list(steps(_PAGE)) == [
         SourceFile("job.py", "# job.py\nJOB = 1\n"),
         Command("tunepipe run job.py   # a comment"),
-        Command("for part in a b; do cat > $part <<END\nname: $part\nEND\ndone"),
         Command("for one in a b; do echo $one; done"),
         Command("cat > part <<END\nname: it's\nEND"),
         Command('tunepipe sql a "select 1,\n      2"', "1  2\n"),

@@ -1,17 +1,13 @@
 """The Dockerfile: linted, unprivileged, and with equal versions in both kinds of image."""
 
-import importlib.util
 import os
 import re
-import runpy
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-
-from tests.kubernetes.testbed import images
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,22 +26,6 @@ def test_both_kinds_end_as_the_user_whom_the_manifests_name():
     stages = {part.split("\n")[0].rpartition(" AS ")[2]: part for part in re.split(r"^FROM ", text, flags=re.M)[1:]}
     for kind in ("cpu", "gpu"):
         assert stages[kind].rstrip().endswith("USER 1000:1000")
-
-
-def test_the_test_bed_removes_images_of_its_own_only(monkeypatch):
-    """The test bed removes old images with the product's label, which each stage has that a change builds again."""
-    called = []
-    monkeypatch.setattr(images, "call", lambda *command: called.append(command))
-    images.remove_old_images()
-    (command,) = called
-    assert f"label={images.TITLE}" in command
-    name, _, title = images.TITLE.partition("=")
-    text = (ROOT / "Dockerfile").read_text()
-    stages = {part.split("\n")[0].rpartition(" AS ")[2]: part for part in re.split(r"^FROM ", text, flags=re.M)[1:]}
-    labelled = {stage for stage, part in stages.items() if f'LABEL {name}="{title}"' in part}
-    assert {"dependencies", "dependencies-gpu", "wheel", "runtime"} <= labelled
-    bases = {stage: part.split()[0] for stage, part in stages.items()}
-    assert (bases["cpu"], bases["gpu"]) == ("runtime", "runtime")
 
 
 def pins(name: str) -> dict[str, str]:
@@ -76,12 +56,6 @@ def test_both_kinds_have_a_bill_of_materials():
         last = stages[kind].rpartition("RUN ")[2]
         assert last.rpartition("&& ")[2].startswith("/mnt/tools/bin/python -m cyclonedx_py environment ")
         assert "/opt/tunepipe/tunepipe.cdx.json /opt/tunepipe/bin/python" in last
-
-
-def test_bytecode_is_written_for_what_can_be_imported():
-    """Each module whose bytecode an image gets belongs to a library that is installed."""
-    modules = runpy.run_path(str(ROOT / "requirements/bytecode.py"))["MODULES"]
-    assert [name for name in modules if importlib.util.find_spec(name.partition(".")[0]) is None] == []
 
 
 DIGEST = f"sha256:{'5d' * 32}"
@@ -156,84 +130,6 @@ def test_packages_that_images_leave_out_are_not_imported():
     importing = re.compile(rf"\b(import|from) ({'|'.join(map(re.escape, sorted(packages)))})\b")
     sources = [path for folder in ("pipeline", "tune_jobs") for path in (ROOT / folder).rglob("*.py")]
     assert [path.name for path in sources if importing.search(path.read_text("utf-8"))] == []
-
-
-ENDS = ("", ".2600", ".2600.1.0")
-KEPT = (
-    "keras/src/layers/dense.py",
-    "kubernetes/client/api/core_v1_api.py",
-    "kubernetes/client/api/custom_objects_api.py",
-    "numpy.libs/libgfortran.so.5",
-    "numpy.libs/libquadmath.so.0",
-    "ray/core/src/ray/raylet/raylet",
-    "scipy.libs/libgfortran.so.5",
-    "scipy.libs/libopenblas.so",
-    "scipy.libs/libquadmath.so.0",
-    "scipy/stats/_bws_test.py",
-    "virtualenv/seed/wheels/embed/pip-26.10-py3-none-any.whl",
-    "virtualenv/seed/wheels/embed/setuptools-84.2.1-py3-none-any.whl",
-)
-REMOVED = (
-    "clang/libclang.so",
-    "keras/src/layers/dense_test.py",
-    "kubernetes/aio/client.py",
-    "kubernetes/client/api/apps_v1_api.py",
-    "kubernetes/watch/watch_test.py",
-    "pandas/tests/test_frame.py",
-    "pyarrow/libarrow_flight.so",
-    "pyarrow/table.pxi",
-    "ray/jars/ray.jar",
-    "ray/llm/server.py",
-    "ray/rllib/algorithm.py",
-    "tensorflow/compiler/mlir/stablehlo/stablehlo.so",
-    "tensorflow/compiler/tf2xla/ops/_xla_ops.so",
-    "tensorflow/include/tensor.h",
-    "tensorflow/python/framework/lib_native_proto_caster.so",
-    "tensorflow/python/profiler/internal/_pywrap_profiler_plugin.so",
-    "virtualenv/seed/wheels/embed/pip-26.3-py3-none-any.whl",
-)
-
-
-@pytest.fixture(scope="module")
-def slim(tmp_path_factory):
-    """The packages of an environment with a few files, after slim.sh."""
-    root = tmp_path_factory.mktemp("environment")
-    packages = root / "lib/python3.11/site-packages"
-    arrow = [f"pyarrow/libarrow_{name}.so{end}" for name in ("python", "python_parquet_encryption") for end in ENDS]
-    for name in [*KEPT, *REMOVED, *arrow]:
-        path = packages / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(path.name)
-    (packages / "scipy.libs/libquadmath.so.0").write_text("another build")
-    programs = tmp_path_factory.mktemp("programs")
-    (programs / "strip").write_text("#!/bin/sh\n")
-    (programs / "strip").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
-    subprocess.run(["sh", ROOT / "requirements/slim.sh", root], check=True, env=environment)
-    return packages
-
-
-def test_images_leave_out_what_no_study_runs(slim):
-    """slim.sh removes tests, sources and parts of libraries that studies do not run, and keeps files beside them."""
-    assert [name for name in KEPT if not (slim / name).exists()] == []
-    assert [name for name in REMOVED if (slim / name).exists()] == []
-
-
-def test_images_have_equal_libraries_once(slim):
-    """A library of SciPy that equals NumPy's becomes a link to it; one that differs, or that NumPy lacks, stays."""
-    links = [path.name for path in (slim / "scipy.libs").iterdir() if path.is_symlink()]
-    assert links == ["libgfortran.so.5"]
-    assert (slim / "scipy.libs/libgfortran.so.5").resolve() == slim / "numpy.libs/libgfortran.so.5"
-
-
-def test_images_say_that_the_client_of_remote_profilers_is_missing(slim):
-    """TensorFlow imports what takes the place of its profiling client, and whoever uses it reads what is missing."""
-    path = slim / "tensorflow/python/profiler/internal/_pywrap_profiler_plugin.py"
-    spec = importlib.util.spec_from_file_location("_pywrap_profiler_plugin", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    with pytest.raises(AttributeError, match="no client of TensorFlow's remote profilers, and so no trace"):
-        _ = module.trace
 
 
 def test_images_keep_the_interfaces_of_kubernetes_that_the_product_calls():

@@ -14,11 +14,8 @@ from tests.project.manifests import (
     as_pod,
     check_schema,
     current,
-    groups,
     plain,
-    pod,
     pods,
-    refused_labels,
     study,
 )
 
@@ -164,62 +161,3 @@ def test_only_a_head_reaches_the_ports_of_an_api_server(name, labels, ports):
         for port in rule["ports"]
     }
     assert opened == ports
-
-
-@both
-def test_every_pod_asks_for_disk_and_has_room_for_its_volumes(name):
-    """A limit is above the sum of the volumes' limits, because a container's log counts, too."""
-    spec = study(plain(name))
-    head = spec["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
-    found = [(container, each) for each in pods(spec) for container in each["containers"]]
-    for container, owner in [*found, (spec["rayClusterSpec"]["autoscalerOptions"], head)]:
-        mounted = {each["name"] for each in container["volumeMounts"]}
-        volumes = [each["emptyDir"] for each in owner["volumes"] if "emptyDir" in each and each["name"] in mounted]
-        held = sum(_amount(each["sizeLimit"]) for each in volumes if each.get("medium") != "Memory")
-        request, limit = (_amount(container["resources"][kind]["ephemeral-storage"]) for kind in ("requests", "limits"))
-        assert 0 < request < limit
-        assert limit > held > 0
-
-
-@both
-def test_four_studies_with_all_pods_are_within_the_quota(name):
-    """As far as their GPUs are in it; no service is reached from outside, and no pod puts out another."""
-    objects = plain(name)
-    spec, hard = study(objects), objects["ResourceQuota", "tunepipe"]["spec"]["hard"]
-    cluster = spec["rayClusterSpec"]
-    one = [each["resources"] for found in pods(spec["submitterPodTemplate"]) for each in found["containers"]]
-    one += [each["resources"] for found in pods(cluster["headGroupSpec"]) for each in found["containers"]]
-    workers = [(each["maxReplicas"], pod(each)["containers"][0]["resources"]) for each in groups(objects).values()]
-    gpus = sum(number * int(each["limits"].get("nvidia.com/gpu", 0)) for number, each in workers)
-    full = min(4, int(hard["requests.nvidia.com/gpu"]) // gpus) if gpus else 0
-    assert full or not gpus
-    counted = [(4, each) for each in [*one, cluster["autoscalerOptions"]["resources"]]]
-    counted += [(number * (full if "nvidia.com/gpu" in each["limits"] else 4), each) for number, each in workers]
-    assert sum(number for number, _ in counted) <= int(hard["pods"])
-    for kind in ("requests", "limits"):
-        for resource in ("cpu", "memory"):
-            used = sum(number * _amount(each[kind][resource]) for number, each in counted)
-            assert used <= _amount(hard[f"{kind}.{resource}"])
-    assert (hard["services.loadbalancers"], hard["services.nodeports"]) == ("0", "0")
-    classes = [each for (kind, _), each in objects.items() if kind == "PriorityClass"]
-    assert {each["preemptionPolicy"] for each in classes} == {"Never"}
-
-
-def test_groups_on_demand_and_on_spot_nodes():
-    found = groups(plain("prod-gpu"))
-    assert {name: each["maxReplicas"] for name, each in found.items()} == {
-        "cpu": 4, "gpu-l4": 8, "gpu-l4-spot": 32, "gpu-a100": 8
-    }  # fmt: skip
-    for name, group in found.items():
-        spot = name.endswith("-spot")
-        assert (group["minReplicas"], group["replicas"]) == (0, 0)
-        assert ("cloud.google.com/gke-spot" in refused_labels(pod(group))) is not spot
-        # Spot nodes leave pods 15 s; elsewhere Ray drains a node for 30 s.
-        assert pod(group)["terminationGracePeriodSeconds"] == (15 if spot else 90)
-
-
-def _amount(amount):
-    """An amount of CPUs, or of memory in GiB."""
-    units = {"m": 1 / 1000, "Mi": 1 / 1024, "Gi": 1.0, "Ti": 1024.0}
-    unit = next((unit for unit in units if amount.endswith(unit)), "")
-    return float(amount.removesuffix(unit)) * units.get(unit, 1.0)

@@ -95,7 +95,7 @@ start()
         (["rusults", "x"], ["'rusults'", "Did you mean 'results'?", "`tunepipe --help`"]),
         (["--nope"], ["--nope"]),
         (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "`tunepipe run --help`"]),
-        (["logs", "x"], ["tunepipe logs x --trial T", "--address http://HOST:8265"]),
+        (["logs", "x"], ["--address http://HOST:8265"]),
         (["submit", "beale"], ["'--storage'", "`tunepipe submit --help`"]),
         (["run", "beale", "--trials", "abc"], ["'--trials'", "integer"]),
         (["results", "x", "--top", "0"], ["'--top'", "1"]),

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,7 +45,7 @@ def check(*arguments: str) -> Result:
         (
             [FAULT, Finding("time", "skipped", "x")],
             2,
-            "1 error and 1 check skipped. Fix the error before `tunepipe run beale`.",
+            "1 error and 1 check skipped. Fix the errors before `tunepipe run beale`.",
         ),
         ([FAULT, FAULT, WARNING], 2, "2 errors and 1 warning. Fix the errors before `tunepipe run beale`."),
     ],
@@ -75,14 +74,10 @@ def test_json_is_one_object_on_stdout(found: list[Any]) -> None:
     assert reported.exit_code == 2
     assert (printed["job"], printed["estimate"]) == ("beale", None)
     assert [(each["name"], each["level"]) for each in printed["findings"]] == [("storage", "ok"), ("data", "error")]
-    assert "Fix the error" in reported.stderr
+    assert "Fix the errors" in reported.stderr
 
 
 def test_ctrl_c_is_an_interruption(found: list[Any]) -> None:
     found += [OK, KeyboardInterrupt()]
     with pytest.raises(Interrupted, match="left no files behind"):
         check()
-
-
-def test_the_options_of_run_change_the_job(found: list[Any], tmp_path: Path) -> None:
-    assert json.loads(check("--json", "--name", "other", "--trials", "3").stdout)["job"] == "other"

@@ -37,8 +37,10 @@ def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words
         (["stop", STUDY, "--trial", "99"], "has no trial '0099'"),
         (["enqueue", STUDY, "lr=5"], "lr"),
         (["enqueue", STUDY, "nothing=1"], "nothing"),
+        (["stop", "x"], "--address or --kubernetes"),
+        (["stop", STUDY, "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
+        (["stop", STUDY, "--reason", "it diverges"], "--reason needs --trial"),
     ],
-    ids=["budget of an ended study", "no budget", "no trial", "out of the domain", "no hyperparameter"],
 )
 def test_commands_that_cannot_be_executed_are_refused(
     store: Store, tmp_path: Path, words: list[str], reported: str
@@ -49,9 +51,10 @@ def test_commands_that_cannot_be_executed_are_refused(
     assert not outcomes(store)
 
 
-def test_a_study_that_does_not_run_is_not_paused(store: Store, tmp_path: Path) -> None:
-    printed = tunepipe("pause", STUDY, "--storage", str(tmp_path))
-    assert printed.code == 0
-    assert "nothing to pause" in printed.output
+def test_a_study_that_does_not_run_is_neither_paused_nor_stopped(store: Store, tmp_path: Path) -> None:
+    for command, reported in (("pause", "nothing to pause"), ("stop", "is not running: it is finished")):
+        printed = tunepipe(command, STUDY, "--storage", str(tmp_path))
+        assert printed.code == 0
+        assert reported in printed.output
     assert not outcomes(store)
     assert not continue_if_paused(store)

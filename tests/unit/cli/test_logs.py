@@ -3,51 +3,42 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from pipeline.cli.commands import app
-from pipeline.errors import JobNotFound, UsageError
 from pipeline.study import layout
+from tests.hostile.command import CommandResult, tunepipe
 from tests.unit.results.studies import Recording, every_domain_study
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """A study of two trials."""
-    return every_domain_study(tmp_path_factory.mktemp("storage"), trials=2)
-
-
-def test_logs_of_an_unknown_trial_are_refused(study: Recording) -> None:
-    command = ["logs", study.job.name, "--storage", str(study.root), "--trial"]
-    with pytest.raises(JobNotFound, match=r"no trial '9999'\. Available: 0000, 0001"):
-        CliRunner().invoke(app, [*command, "9999"], catch_exceptions=False)
-    silent = CliRunner().invoke(app, [*command, "1"], catch_exceptions=False)
-    assert (silent.exit_code, silent.stdout) == (0, "")
-    assert "Trial 0001 of the study in" in silent.stderr
-    assert "printed nothing" in silent.stderr
-
-
-def test_an_empty_log_is_that_of_a_silent_trial(tmp_path: Path) -> None:
+@pytest.fixture
+def study(tmp_path: Path) -> Recording:
+    """A study of two trials, of which the first has an empty log."""
     study = every_domain_study(tmp_path, trials=2)
     study.store.write(layout.log("0000"), "")
-    reported = CliRunner().invoke(app, ["logs", study.job.name, "--storage", str(study.root), "--trial", "0"])
-    assert (reported.exit_code, reported.stdout) == (0, "")
-    assert "printed nothing" in reported.stderr
+    return study
 
 
-def test_logs_escape_what_a_terminal_obeys(tmp_path: Path) -> None:
-    study = every_domain_study(tmp_path, trials=2)
+def logs(study: Recording, *words: str) -> CommandResult:
+    return tunepipe("logs", study.job.name, "--storage", str(study.root), *words)
+
+
+def test_a_trial_that_printed_nothing_and_one_that_does_not_exist(study: Recording) -> None:
+    for trial in ("0", "1"):
+        silent = logs(study, "--trial", trial)
+        assert (silent.code, silent.output) == (0, "")
+        assert "printed nothing" in silent.errors
+    assert "no trial '9999'" in logs(study, "--trial", "9999").errors
+
+
+def test_logs_escape_what_a_terminal_obeys(study: Recording) -> None:
     printed = "\x1b[32mgreen\x1b[0m\x1b]0;title\x07\x1b]8;;http://x\x1b\\\\link\x1b[2J\n"
     study.store.write(layout.log("0001"), printed)
-    command = ["logs", study.job.name, "--storage", str(study.root), "--trial", "1"]
-    reported = CliRunner().invoke(app, command, catch_exceptions=False).stdout
+    reported = logs(study, "--trial", "1").output
     assert reported.startswith("green\\x1b]0;title\\x07\\x1b]8;;")
     assert reported.endswith("link\\x1b[2J\n")
-    assert CliRunner().invoke(app, [*command, "--raw"], catch_exceptions=False).stdout_bytes.decode() == printed
 
 
-@pytest.mark.parametrize("words", [["--follow"], ["-f"], ["--address", "http://host:8265"]])
+@pytest.mark.parametrize("words", [["--follow"], ["-f"], ["--address", "http://host:8265"], ["--kubernetes"]])
 def test_the_log_of_a_trial_is_not_followed(study: Recording, words: list[str]) -> None:
-    command = ["logs", study.job.name, "--storage", str(study.root), "--trial", "1", *words]
-    with pytest.raises(UsageError, match="--trial prints a trial's log"):
-        CliRunner().invoke(app, command, catch_exceptions=False)
+    refused = logs(study, "--trial", "1", *words)
+    assert refused.code == 2
+    assert "--trial prints a trial's log" in refused.errors

@@ -80,13 +80,6 @@ def test_if_no_trial_succeeds_the_failures_are_printed(tmp_path: Path) -> None:
     assert "The first 3 trials failed with the same error: RuntimeError: no luck" in printed.errors
 
 
-def test_a_failed_study_points_to_the_check_of_the_same_job(tmp_path: Path) -> None:
-    (tmp_path / "bad.py").write_text(BAD)
-    printed = tunepipe("run", "bad.py", "--workers", "0", "--set", "space.x=0.5", traceback=True)
-    assert printed.code == 3
-    assert "`tunepipe check bad.py --workers 0 --set space.x=0.5` trains a first epoch" in printed.errors
-
-
 def test_a_data_function_that_raises_shows_its_line(tmp_path: Path) -> None:
     (tmp_path / "rows.py").write_text(DATA)
     printed = tunepipe("run", "rows.py", "--workers", "0", traceback=True)

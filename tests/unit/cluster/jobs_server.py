@@ -20,6 +20,7 @@ class JobsServer(ThreadingHTTPServer):
         self.uploads = 0
         self.stopped: list[str] = []
         self.gateway: list[int] = []
+        self.body: object = None
         self.stops: dict[str, Callable[[], None]] = {}
 
     @property
@@ -39,11 +40,14 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         return False
 
     def do_GET(self) -> None:
-        """Jobs, logs and packages; first the answers of a gateway in front."""
+        """Jobs, logs and packages; first the answers of a gateway in front; or what another server says to all."""
         if self.server.gateway:
             self.answer(self.server.gateway.pop(0), "<html>no server</html>")
             return
         if not self._allowed():
+            return
+        if self.server.body is not None:
+            self.answer(200, self.server.body)
             return
         name = self.path.rstrip("/").removesuffix("/logs").rpartition("/")[2]
         if self.path == "/api/jobs/":

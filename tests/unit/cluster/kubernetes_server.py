@@ -1,7 +1,6 @@
 """A server on loopback that answers as Kubernetes does, with one configured response after another."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,8 +19,6 @@ RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
 
 
 CORE = "/api/v1/namespaces/tunepipe"
-
-_TIME = re.compile(r"^2026-01-01T\S+ ", re.MULTILINE)
 
 
 class ApiServer(ThreadingHTTPServer):
@@ -67,13 +64,8 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
             kind, name = path.split("/")[-2:]
             self.answer(404, {"message": f'{kind} "{name}" not found'})
             return
-        # Events with which the operator deletes pods are not among those of `path`, which are warnings.
-        other = query.get("fieldSelector", "").startswith("reason=")
-        answers = self.server.answers.get(f"{path}?{query['fieldSelector']}" if other else path, [{"items": []}])
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(answer, str) and query.get("timestamps") != "true":
-            answer = _TIME.sub("", answer)
-        self.answer(200, answer)
+        answers = self.server.answers.get(path, [{"items": []}])
+        self.answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
 
     def do_DELETE(self) -> None:
         """Keep what is deleted, which is gone then."""
@@ -123,13 +115,6 @@ def pod(
         "spec": {"containers": [{"name": each} for each in containers]},
         "status": {"phase": phase, **status},
     }
-
-
-def stamped(log: str, first: int = 0) -> str:
-    """A log with the time of each line, a second after that of the line before."""
-    lines = log.splitlines(keepends=True)
-    return "".join(f"2026-01-01T00:{second // 60:02}:{second % 60:02}.000000000Z {line}"
-                   for second, line in enumerate(lines, first))  # fmt: skip
 
 
 @contextmanager

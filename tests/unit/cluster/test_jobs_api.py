@@ -5,8 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,10 @@ from pipeline.cluster import jobs_api
 from pipeline.cluster.driver_end import EXIT_LINE, IN_RAYJOB, report_end, take_dashboard
 from pipeline.cluster.jobs_api import JobsApi, Unreachable
 from pipeline.cluster.rayjob import RAYJOB_ENVIRONMENT
-from pipeline.cluster.submissions import shared_storage, submitter
+from pipeline.cluster.submissions import shared_storage
 from pipeline.errors import ClusterError, InvalidJob, JobNotFound, UsageError
 from tests.ray_sources import check_text
 from tests.unit.cluster.jobs_server import job
-from tests.unit.cluster.json_handler import JsonHandler, running
 
 
 @pytest.fixture
@@ -41,25 +38,10 @@ def test_a_study_is_uploaded_once_and_started_as_on_a_laptop(jobs_server, api, t
     assert jobs_server.uploads == 1
 
 
-def test_a_submission_attaches_to_the_active_study_in_its_storage(jobs_server, api, tmp_path):
-    jobs_server.jobs = {"s-1": job("s-1", status="FAILED"), "s-2": job("s-2", storage="s3://b/x/")}
-    jobs_server.jobs["s-2"]["metadata"]["tunepipe_submitter"] = "ana@laptop"
-    found, attached = submit(api, tmp_path)
-    assert (found.name, found.submitter, attached) == ("s-2", "ana@laptop", True)
-    assert submit(api, tmp_path, storage="s3://b/y")[0].name == "s-3"
-    assert jobs_server.jobs["s-3"]["metadata"]["tunepipe_submitter"] == submitter()
-
-
 def test_the_second_of_two_simultaneous_submissions_attaches_to_the_first(jobs_server, api, tmp_path):
     jobs_server.taken = {"s-1"}
     found, attached = submit(api, tmp_path)
     assert (found.name, attached) == ("s-1", True)
-
-
-def test_an_id_that_another_program_has_taken_is_refused(jobs_server, api, tmp_path):
-    jobs_server.foreign = {"s-1"}
-    with pytest.raises(ClusterError, match="another program"):
-        submit(api, tmp_path)
 
 
 def test_a_submission_is_found_by_its_name_or_its_study(jobs_server, api):
@@ -71,23 +53,16 @@ def test_a_submission_is_found_by_its_name_or_its_study(jobs_server, api):
     assert [each.name for each in api.submissions()] == ["s-1", "s-2"]
     assert api.find("s").name == "s-2"
     assert api.find("s-1").name == "s-1"
-    with pytest.raises(JobNotFound, match="Available: s-1 in s3://b/x, s-2"):
+    with pytest.raises(JobNotFound, match="Available: s-1, s-2"):
         api.find("x")
 
 
-def test_a_study_that_runs_in_two_storages_is_found_by_its_storage(jobs_server, api):
-    jobs_server.jobs = {
-        "s-1": job("s-1"),
-        "s-2": job("s-2", storage="/studies", start_time=2),
-        "s-3": job("s-3", storage="/old", status="FAILED", start_time=3),
-    }
+def test_a_study_that_runs_in_two_storages_is_named_by_its_submission(jobs_server, api):
+    jobs_server.jobs = {"s-1": job("s-1"), "s-2": job("s-2", storage="/studies", start_time=2)}
     assert [each.name for each in api.submissions("s")] == ["s-1", "s-2"]
-    with pytest.raises(UsageError, match="--storage"):
+    with pytest.raises(UsageError, match="s-1 in s3://b/x and s-2 in /studies"):
         api.find("s")
-    for storage, name in (("s3://b/x/", "s-1"), ("/studies/", "s-2"), ("/old", "s-3")):
-        assert api.find("s", storage).name == name
-    with pytest.raises(JobNotFound, match="s-2 in /studies, s-3 in /old"):
-        api.find("s", "/tmp")
+    assert api.find("s-1").storage == "s3://b/x"
 
 
 def test_a_log_is_followed_once_through_a_gateway_that_is_busy(jobs_server, api, monkeypatch):
@@ -107,15 +82,11 @@ def test_a_lost_cluster_and_a_lost_submission_are_reported(jobs_server, api, mon
         list(api.follow("s-1"))
 
 
-@pytest.mark.parametrize(
-    ("state", "code", "wanted"), [("SUCCEEDED", 0, 0), ("SUCCEEDED", None, 0), ("FAILED", 3, 3), ("STOPPED", None, 130)]
-)
-def test_the_exit_code_is_the_studys(jobs_server, api, state, code, wanted):
-    jobs_server.jobs = {"s-1": job("s-1", status=state, driver_exit_code=code)}
-    assert api.exit_code("s-1") == wanted
-
-
-def test_a_driver_that_was_lost_has_no_exit_code(jobs_server, api):
+def test_the_exit_code_is_the_studys(jobs_server, api):
+    ends = [("SUCCEEDED", 0, 0), ("SUCCEEDED", None, 0), ("FAILED", 3, 3), ("STOPPED", None, 130)]
+    for state, code, wanted in ends:
+        jobs_server.jobs = {"s-1": job("s-1", status=state, driver_exit_code=code)}
+        assert api.exit_code("s-1") == wanted
     jobs_server.jobs = {"s-1": job("s-1", status="FAILED", message="The node died.")}
     with pytest.raises(ClusterError, match=r"The node died\."):
         api.exit_code("s-1")
@@ -125,7 +96,7 @@ def test_an_unreachable_cluster_is_reported():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with pytest.raises(Unreachable, match=rf"127.0.0.1:{port} cannot be reached: Connection refused"):
+    with pytest.raises(Unreachable, match=rf"127.0.0.1:{port} cannot be reached: .*Connection refused"):
         JobsApi(f"127.0.0.1:{port}").submissions()
 
 
@@ -143,51 +114,18 @@ def test_an_address_with_a_password_is_refused_without_printing_it():
     assert "secret" not in str(caught.value)
 
 
-class Other(ThreadingHTTPServer):
-    """Another server: answers each path in the same way, and keeps the paths."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _OtherHandler)
-        self.body: object = "<html>welcome</html>"
-        self.status = 200
-        self.paths: list[str] = []
-
-
-class _OtherHandler(JsonHandler, BaseHTTPRequestHandler):
-    server: Other
-
-    def do_GET(self) -> None:
-        self.server.paths.append(self.path)
-        self.answer(self.server.status, self.server.body)
-
-
-@pytest.fixture
-def other() -> Iterator[Other]:
-    server = Other()
-    with running(server):
-        yield server
-
-
 @pytest.mark.parametrize("body", ["<html>welcome</html>", {"jobs": []}, "null"])
-def test_a_server_that_is_not_rays_is_reported(other, body):
-    other.body = body
-    with pytest.raises(ClusterError, match=r"not a Ray dashboard .*\(HTTP 200\)"):
-        JobsApi(f"http://127.0.0.1:{other.server_port}").submissions()
+def test_a_server_that_is_not_rays_is_reported(jobs_server, api, body):
+    jobs_server.body = body
+    with pytest.raises(ClusterError, match="does not answer as a Ray dashboard"):
+        api.submissions()
 
 
-def test_the_path_of_an_address_is_kept(other):
-    other.body = []
-    for path in ("/ray", "/ray/", "/ray/#/jobs"):
-        assert JobsApi(f"http://127.0.0.1:{other.server_port}{path}").submissions() == []
-    assert other.paths == ["/ray/api/jobs/"] * 3
-
-
-def test_a_proxy_is_not_asked_for_this_machine(jobs_server, monkeypatch):
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    assert JobsApi(jobs_server.address).submissions() == []
+def test_a_submission_attaches_to_the_active_study_in_its_storage(jobs_server, api, tmp_path):
+    jobs_server.jobs = {"s-1": job("s-1", status="FAILED"), "s-2": job("s-2", storage="s3://b/x/")}
+    found, attached = submit(api, tmp_path)
+    assert (found.name, attached) == ("s-2", True)
+    assert submit(api, tmp_path, storage="s3://b/y")[0].name == "s-3"
 
 
 def test_tokens_are_found_where_ray_finds_them(jobs_server, monkeypatch, tmp_path):
@@ -210,15 +148,8 @@ def test_tokens_are_found_where_ray_finds_them(jobs_server, monkeypatch, tmp_pat
 
 
 @pytest.mark.parametrize("token", ["sec\nret", "sécret"])
-@pytest.mark.parametrize("where", ["variable", "named file", "home"])
-def test_a_token_that_cannot_be_sent_is_refused_without_printing_it(jobs_server, monkeypatch, tmp_path, token, where):
-    (tmp_path / ".ray").mkdir()
-    if where == "variable":
-        monkeypatch.setenv("RAY_AUTH_TOKEN", token)
-    else:
-        file = tmp_path / ("token" if where == "named file" else ".ray/auth_token")
-        file.write_bytes(token.encode("latin-1"))
-        monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(file) if where == "named file" else "")
+def test_a_token_that_cannot_be_sent_is_refused_without_printing_it(jobs_server, monkeypatch, token):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
     with pytest.raises(ClusterError, match="one line of ASCII") as caught:
         JobsApi(jobs_server.address)
     assert "ret" not in str(caught.value)

@@ -1,6 +1,7 @@
 """A study as a RayJob: its name, command and size, up to 200 nodes."""
 
 import base64
+import re
 import shlex
 from copy import deepcopy
 
@@ -9,7 +10,7 @@ import yaml
 
 import tune_jobs
 from pipeline.cluster import chart
-from pipeline.cluster.rayjob import study_manifests
+from pipeline.cluster.rayjob import study_label, study_manifests
 from pipeline.errors import ClusterError, ResourcesUnmet
 
 
@@ -50,74 +51,12 @@ def test_a_trial_that_fits_no_pod_is_refused():
         study_manifests(job(resources__gpus=1), "beale", "local-cpu", "/studies", [])
 
 
-@pytest.mark.parametrize("name", ["a", "1", "3com", "under_score", "dotted.name", "x" * 63, "x-y" * 20])
-def test_names_are_what_kubernetes_takes(name):
-    made = study_manifests(job(name=name), "beale", "local-cpu", "/studies", [], number=99999).job["metadata"]
-    assert len(made["name"]) <= 47
-    assert made["name"].replace("-", "").isalnum()
-    assert made["name"][0].isalpha()
-
-
-def test_a_job_file_is_mounted_from_a_config_map(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text("JOB = 1\n")
-    made = study_manifests(job(), str(file), "local-cpu", "/studies", [])
-    assert made.file["data"] == {"0-mine.py": "JOB = 1\n"}
-    assert str(made).count("path: mine.py") == 2
-    assert " run /job/mine.py " in made.job["spec"]["entrypoint"]
-    assert len(list(yaml.safe_load_all(str(made)))) == 2
-    assert str(made).count("mountPath: /job") == 2
-    assert str(made).count(f"name: {made.file['metadata']['name']}\n") == 3
-
-
-def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
-    texts = {
-        "job.py": "from parts.curve import f",
-        "parts/curve.py": "",
-        "parts/__init__.py": "",
-        "parts/words.txt": "one",
-    }
-    (tmp_path / "parts").mkdir()
-    for name, text in {**texts, ".gitignore": "*.log", "a.log": ""}.items():
-        (tmp_path / name).write_text(text)
-    made = study_manifests(job(), f"{tmp_path}/job.py", "local-cpu", "/studies", [])
-    volumes = made.job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["volumes"]
-    (items,) = (each["configMap"]["items"] for each in volumes if "configMap" in each)
-    assert {each["path"]: made.file["data"][each["key"]] for each in items} == texts
-    assert " run /job/job.py " in made.job["spec"]["entrypoint"]
-    assert "&id" not in str(made)
-
-
-def test_a_rayjob_names_its_study_and_its_submitter(monkeypatch):
-    monkeypatch.setattr("pipeline.cluster.rayjob.submitter", lambda: "ana@laptop")
-    made = study_manifests(job(name="my.study"), "beale", "local-cpu", "/studies", [])
-    assert made.job["metadata"]["annotations"] == {
-        "tunepipe/storage": "/studies",
-        "tunepipe/study-name": "my.study",
-        "tunepipe/submitted-by": "ana@laptop",
-    }
-
-
 def test_an_image_and_a_namespace_take_the_place_of_the_templates():
     made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], namespace="lab", image="registry/x:7")
     text = str(made)
     assert made.job["metadata"]["namespace"] == "lab"
     assert "image: tunepipe" not in text
     assert text.count("image: registry/x:7") == 7
-
-
-def test_a_given_image_leaves_containers_of_others_as_they_are(monkeypatch):
-    (template,) = chart.rendered("local-cpu")
-    head = template["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
-    head["containers"].append({"name": "shipper", "image": "logs/shipper:3"})
-    head["initContainers"] = [{"name": "prepare", "image": head["containers"][0]["image"]}]
-    head["volumes"].append({"name": "models", "image": {"reference": "models:1"}})
-    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
-    made = study_manifests(job(), "beale", "prod-gpu", "/studies", [], image="registry/x:7").job
-    pod = made["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
-    assert [each["image"] for each in pod["containers"]] == ["registry/x:7", "logs/shipper:3"]
-    assert pod["initContainers"][0]["image"] == "registry/x:7"
-    assert pod["volumes"][-1]["image"] == {"reference": "models:1"}
 
 
 def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
@@ -150,47 +89,43 @@ def test_a_template_may_keep_pods_ready(monkeypatch, autoscales):
         cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6}
 
 
-def test_a_template_may_give_the_driver_variables(monkeypatch):
-    (template,) = chart.rendered("local-cpu")
-    template["spec"]["runtimeEnvYAML"] = (
-        "config: {setup_timeout_seconds: 60}\nenv_vars: {LAB: a, PYTHONUNBUFFERED: '0', TUNEPIPE_STORAGE_WAIT: '900'}"
-    )
-    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
-    made = yaml.safe_load(study_manifests(job(), "beale", "prod-gpu", "/studies", []).job["spec"]["runtimeEnvYAML"])
-    assert made["config"] == {"setup_timeout_seconds": 60}
-    assert made["env_vars"]["LAB"] == "a"
-    assert made["env_vars"]["PYTHONUNBUFFERED"] == "1"
-    assert made["env_vars"]["TUNEPIPE_STORAGE_WAIT"] == "900"
-    assert "TUNEPIPE_IN_RAYJOB" in made["env_vars"]
-
-
-@pytest.mark.parametrize("given", ["- a", "env_vars: [A]", "env_vars: {"])
-def test_a_runtime_environment_that_is_none_is_refused(monkeypatch, given):
-    (template,) = chart.rendered("local-cpu")
-    template["spec"]["runtimeEnvYAML"] = given
-    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
-    with pytest.raises(ClusterError, match=r"runtimeEnvYAML in prod-gpu .* env_vars: \{NAME: value\}"):
-        study_manifests(job(), "beale", "prod-gpu", "/studies", [])
-
-
-def config_map(tmp_path, **files: bytes) -> dict:
-    """The ConfigMap of a job file `mine.py` and of files next to it that it imports."""
-    imports = "".join(f"import {name}\n" for name in files)
-    (tmp_path / "mine.py").write_text(f"{imports}JOB = 1\n")
-    for name, content in files.items():
-        (tmp_path / f"{name}.py").write_bytes(content)
-    return study_manifests(job(), f"{tmp_path}/mine.py", "local-cpu", "/studies", []).file
-
-
-def test_a_config_map_has_text_as_text_and_never_the_name_of_another(tmp_path):
-    made, again = (config_map(tmp_path, other=b"# coding: latin-1\n# caf\xe9\n") for _ in range(2))
-    assert list(made["data"]) == ["0-mine.py"]
-    assert base64.b64decode(made["binaryData"]["1-other.py"]).endswith(b"caf\xe9\n")
-    assert made["metadata"]["name"] != again["metadata"]["name"]
+def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
+    texts = {"job.py": "from parts.curve import f", "parts/curve.py": "", "parts/__init__.py": "", "parts/é.txt": "one"}
+    (tmp_path / "parts").mkdir()
+    for name, text in {**texts, ".gitignore": "*.log", "a.log": ""}.items():
+        (tmp_path / name).write_text(text)
+    made, again = (study_manifests(job(), f"{tmp_path}/job.py", "local-cpu", "/studies", []) for _ in range(2))
+    assert made.file is not None
+    volumes = made.job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["volumes"]
+    (items,) = (each["configMap"]["items"] for each in volumes if "configMap" in each)
+    mounted = {each["path"]: base64.b64decode(made.file["binaryData"][each["key"]]).decode() for each in items}
+    assert mounted == texts
+    assert " run /job/job.py " in made.job["spec"]["entrypoint"]
+    assert str(made).count("mountPath: /job") == 2
+    assert str(made).count(f"name: {made.file['metadata']['name']}\n") == 3
+    assert made.file["metadata"]["name"] != again.file["metadata"]["name"]
+    assert "&id" not in str(made)
 
 
 def test_files_that_exceed_a_config_map_are_refused_or_left_out(tmp_path):
+    (tmp_path / "mine.py").write_text("import big")
+    (tmp_path / "big.py").write_text("#" * 2**20)
+    made = study_manifests(job(), f"{tmp_path}/mine.py", "local-cpu", "/studies", [])
+    assert list(made.file["binaryData"]) == ["0-mine.py"]
     (tmp_path / "mine.py").write_text("#" * 2**20 + "#")
     with pytest.raises(ClusterError, match=r"mine\.py \(1,048,577\)"):
         study_manifests(job(), f"{tmp_path}/mine.py", "local-cpu", "/studies", [])
-    assert list(config_map(tmp_path, big=b"#" * 2**20)["data"]) == ["0-mine.py"]
+
+
+def test_a_rayjob_names_its_study_and_its_storage():
+    made = study_manifests(job(name="my.study"), "beale", "local-cpu", "/studies", [])
+    assert made.job["metadata"]["annotations"] == {"tunepipe/storage": "/studies", "tunepipe/study-name": "my.study"}
+    variables = yaml.safe_load(made.job["spec"]["runtimeEnvYAML"])["env_vars"]
+    assert {"PYTHONUNBUFFERED", "TUNEPIPE_IN_RAYJOB", "TUNEPIPE_STORAGE_WAIT"} <= set(variables)
+
+
+@pytest.mark.parametrize("name", ["a", "1", "3com", "under_score", "dotted.name", "x" * 63, "x-y" * 20])
+def test_names_are_what_kubernetes_takes(name):
+    made = study_label(name)
+    assert len(made) <= 40
+    assert re.fullmatch("[a-z][a-z0-9-]*[a-z0-9]|[a-z]", made)
