@@ -7,11 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.adapters import (
-        from_keras_tuner as from_keras_tuner,
-        from_optuna as from_optuna,
-        from_ray_tune as from_ray_tune,
-    )
+    from pipeline.adapters import from_program as from_program
     from pipeline.datasets.base import Dataset as Dataset, Split as Split
     from pipeline.errors import TunepipeError as TunepipeError, UserError as UserError
     from pipeline.execution.check import check as check
@@ -68,7 +64,7 @@ if TYPE_CHECKING:
     from pipeline.training.shared_cache import shared_cache as shared_cache
 
 _MODULES = {
-    "pipeline.adapters": "from_keras_tuner from_optuna from_ray_tune",
+    "pipeline.adapters": "from_program",
     "pipeline.datasets.base": "Dataset Split",
     "pipeline.errors": "TunepipeError UserError",
     "pipeline.execution.check": "check",

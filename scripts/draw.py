@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 from pipeline import load_results
 from pipeline.results import Results, plots
-from pipeline.results.plots.style import ACCENT, BAD, INK, MUTED, SECOND, THIRD, by_decade
+from pipeline.results.palette import ACCENT, BAD, INK, MUTED, SECOND, THIRD
+from pipeline.results.plots.style import by_decade
 from tests.browser import browsing
 from tests.serving import serving
 
@@ -26,16 +27,8 @@ LARGEST = 60_000
 COLORS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
 TITLE = {"loc": "left", "pad": 26, "fontweight": "bold"}
 PANELS: dict[str, Callable[[Results, Axes], Axes]] = {
-    "beale": plots.trajectories,
-    "beale-minimise": plots.trajectories,
-    "beale-optimisers": plots.trajectories,
-    "beale-search": plots.landscape,
-    "cancer-binary": plots.deviations,
     "cnn-asha": plots.rungs,
-    "diabetes-regression": plots.deviations,
     "digits-quick": plots.learning_curves,
-    "mnist-batch-epochs": lambda results, ax: plots.against_cost(results, ax, "seconds"),
-    "mnist-initialisers": plots.deviations,
     "mnist-optimisers": lambda results, ax: plots.objective_against(results, ax, "optimiser"),
     "mnist-pbt": plots.lineage,
 }

@@ -1,20 +1,19 @@
-"""Jobs from programs of other libraries: by a file's name, or from the functions themselves."""
+"""Jobs from programs of other libraries."""
 
 import importlib.util
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pipeline.adapters.keras_tuner import HypermodelAdapter
 from pipeline.adapters.optuna import ObjectiveAdapter
-from pipeline.adapters.program import Adapter, end_program, load, register, running, user_errors, user_line
+from pipeline.adapters.program import Adapter, load, running, user_errors
 from pipeline.adapters.ray_tune import TrainableAdapter
-from pipeline.code import SourceText, content_of, expanded, split_job_name
+from pipeline.code import SourceText, expanded, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
-from pipeline.study import Objective, TuneJob
+from pipeline.study import TuneJob
 from pipeline.text import closest, did_you_mean
 
 LIBRARIES: dict[str, type[Adapter]] = {
@@ -29,10 +28,18 @@ def adapted(library: str, module: str, name: str) -> Adapter:
     return kind(running(module, kind.patches), name)
 
 
-def from_file(
-    place: str, library: str, given: Mapping[str, Any], note: Callable[[str], None] = lambda _: None
-) -> TuneJob:
-    """A job from a file, `file.py:name`, or `file.py` for what the file itself would tune."""
+def from_program(place: str, library: str, *, note: Callable[[str], None] = lambda _: None, **fields: Any) -> TuneJob:
+    """A job from a program of KerasTuner, Ray Tune or Optuna.
+
+    Args:
+        place: `file.py:name`, the function or class that is tuned, or `file.py` for what the file itself would tune.
+        library: `keras-tuner`, `ray-tune` or `optuna`.
+        note: Is called with each setting of the program that the job does not have, in a sentence.
+        fields: Fields of the TuneJob; they count more than what the program says.
+
+    Raises:
+        InvalidJob: Something cannot be translated; names the line.
+    """
     if library not in LIBRARIES:
         known = ", ".join(LIBRARIES)
         raise UsageError(
@@ -43,112 +50,27 @@ def from_file(
     if not path.is_file() or not path.stem.isidentifier():
         allowed = "must be a file with a name that Python can import (letters, digits and _)"
         raise InvalidJob(f"the file {path}", [Fault("file", str(path), allowed)])
-    kind.prepare(given)
+    kind.prepare(fields)
     program = load(path, kind.patches)
     subject = f"{path.name}:{name}" if name else path.name
     if name and not hasattr(program.module, name):
-        there = [each for each, value in vars(program.module).items() if callable(value) and not each.startswith("_")]
+        near = closest(name, [each for each, value in vars(program.module).items() if callable(value)])
         before = "" if program.call is None else f" before {program.call.line}, where its search starts"
-        near = closest(name, there)
         allowed = f"must be a name that the file defines{before}{'' if near is None else f', such as {near}'}"
         raise InvalidJob(subject, [Fault("name", name, allowed)])
     if not name and program.call is None:
         allowed = f"must be given, as in {path.name}:NAME, because the file does not call {kind.search}"
         raise InvalidJob(subject, [Fault("name", None, allowed)])
     adapter = kind(program, name)
-    job = _job(adapter, given, subject, path)
+    job = _job(adapter, fields, subject, path)
     if program.call is not None and adapter.call is None:
-        note(
-            f"{program.call.line}: this search does not tune {name}, and tunepipe runs the file only up to it: set the "
-            "arguments of a later search by options, such as --trials and --set objectives=…"
-        )
+        note(f"{program.call.line}: this search does not tune {name}, so none of its arguments is used.")
     for sentence in adapter.notes:
-        note(f"{adapter.call.line}: {sentence}" if adapter.call is not None else sentence)
+        note(sentence if adapter.call is None else f"{adapter.call.line}: {sentence}")
     return job
 
 
-def left_to_changes(job: TuneJob, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes that leave out what a program says about its own space, where a user changes the space."""
-    further: dict[str, Any] = {}
-    if any(path.partition(".")[0] == "space" for path in changes):
-        if "start_with" not in changes:
-            further["start_with"] = []
-        if getattr(job.scheduler, "explore", None) is not None and "scheduler" not in changes:
-            further["scheduler.explore"] = None
-    return further
-
-
-def from_keras_tuner(hypermodel: Any, **fields: Any) -> TuneJob:
-    """A job from KerasTuner's `build(hp)` or HyperModel.
-
-    Args:
-        hypermodel: The function, or a HyperModel or its class.
-        fields: Fields of the TuneJob: `data` is needed; `objectives` is val_loss unless given.
-
-    Raises:
-        InvalidJob: A hyperparameter cannot be translated; names the line.
-    """
-    return _from_object("keras-tuner", hypermodel, fields, {"data": fields.get("data")})
-
-
-def from_ray_tune(trainable: Any, param_space: Mapping[str, Any], **fields: Any) -> TuneJob:
-    """A job from a function of Ray Tune that reports by `tune.report`.
-
-    Args:
-        trainable: The function, also from tune.with_parameters; or a Trainable class.
-        param_space: Its search space.
-        fields: Fields of the TuneJob: `objectives` is needed.
-
-    Raises:
-        InvalidJob: A parameter cannot be translated; names the line.
-    """
-    return _from_object("ray-tune", trainable, fields, {"space": param_space})
-
-
-def from_optuna(objective: Any, **fields: Any) -> TuneJob:
-    """A job from an Optuna objective.
-
-    Args:
-        objective: The function `objective(trial)`.
-        fields: Fields of the TuneJob. Unless `objectives` are given, the objective's value is minimised, as the metric
-            `value`. Several objectives are the values that the function returns, in order.
-
-    Raises:
-        InvalidJob: A suggestion cannot be translated; names the line.
-    """
-    given = fields.get("objectives")
-    objectives = list(given) if isinstance(given, list | tuple) else [given or Objective("value", "min")]
-    directions = ["minimize" if one.mode == "min" else "maximize" for one in objectives]
-    call = {"directions": directions, "names": [one.metric for one in objectives]}
-    return _from_object("optuna", objective, fields, call)
-
-
-def _from_object(library: str, target: Any, fields: Mapping[str, Any], call: Mapping[str, Any]) -> TuneJob:
-    """A job from an object: by its name in a file where it has one, so that the study can be resumed."""
-    # A worker that imports the caller's file reaches this call.
-    end_program(target, call)
-    kind = LIBRARIES[library]
-    adapter = kind(None, "", target, call)
-    subject = getattr(target, "__qualname__", None) or type(target).__qualname__
-    found = _located(target)
-    if found is None or not adapter.is_complete(fields):
-        return _job(adapter, fields, subject, None)
-    module, name = found
-    return _job(kind(register(module, target, call), name), fields, subject, Path(module.__file__ or ""))
-
-
-def _located(target: Any) -> tuple[ModuleType, str] | None:
-    """The module that calls `from_…` and the name that the object has there; None if a worker cannot find it."""
-    file, _ = user_line()
-    for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == file and file.endswith(".py") and content_of(vars(module)) is not None:
-            names = [name for name, value in vars(module).items() if value is target and name.isidentifier()]
-            if names and Path(file).stem.isidentifier():
-                return module, names[0]
-    return None
-
-
-def _job(adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path | None) -> TuneJob:
+def _job(adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path) -> TuneJob:
     with user_errors(subject):
         fields = dict(adapter.fields(given, subject))
     for field in ("budget", "resources"):
@@ -161,7 +83,8 @@ def _job(adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path | 
     for field in ("model", "function", "callbacks", "data"):
         if fields.get(field) is not None:
             fields[field] = functions[fields[field]]
-    fields["name"] = _job_name(subject if path is None else f"{path.stem}-{adapter.name}")
+    text = f"{path.stem}-{adapter.name}".lower().replace("_", "-")
+    fields["name"] = re.sub(r"[^a-z0-9._-]+", "-", text).strip("-._")[:63] or "study"
     own = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
     fields |= {field: value for field, value in given.items() if field not in own}
     if given.get("space"):
@@ -171,20 +94,8 @@ def _job(adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path | 
     return TuneJob(**{field: value for field, value in fields.items() if value not in ({}, None) or field == "space"})
 
 
-def _functions(adapter: Adapter, subject: str, path: Path | None) -> dict[str, Any]:
-    """The job's functions: in a module that a study copies and that imports the user's file, or in this process."""
-    if path is None or adapter.program is None:
-        functions: dict[str, Any] = {}
-        for name, parameters in adapter.functions.items():
-            method = getattr(adapter, name)
-            kinds: dict[str, Any] = {
-                "": lambda method=method: method(),
-                "config": lambda config, method=method: method(config),
-                "config, state": lambda config, state, method=method: method(config, state),
-            }
-            functions[name] = kinds[parameters]
-            functions[name].__name__ = functions[name].__qualname__ = name
-        return functions
+def _functions(adapter: Adapter, subject: str, path: Path) -> dict[str, Any]:
+    """The job's functions, in a module that a study copies and that imports the user's file."""
     header = _MODULE.format(title=subject, library=adapter.library, module=adapter.program.name, name=adapter.name)
     text = header + "".join(_FUNCTION.format(name=n, parameters=p) for n, p in adapter.functions.items())
     name = f"{path.stem}_from_{adapter.library.replace('-', '_')}"
@@ -212,7 +123,3 @@ _FUNCTION = """
 def {name}({parameters}):
     return ADAPTER.{name}({parameters})
 """
-
-
-def _job_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9._-]+", "-", text.lower().replace("_", "-")).strip("-._")[:63] or "study"

@@ -31,15 +31,13 @@ from pipeline.adapters.program import Adapter, Call, end_program, replaced_attri
 from pipeline.adapters.steps import Steps
 from pipeline.datasets import Dataset, Split
 from pipeline.errors import Fault, InvalidJob, ResourcesUnmet, UsageError
-from pipeline.space import Choice, CountableDomain, Domain, Grid, Switch, combinations
+from pipeline.space import Choice, combinations
 from pipeline.study import Objective, Resources
 from pipeline.study.context import current
 
 _MAX_BUILDS = 48
 _SECONDS = 300.0
-_GRID_VALUES = 10
-_HOOKS = ("on_trial_begin", "on_trial_end")
-_EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end", "save_model")
+_HOOKS = ("on_trial_begin", "on_trial_end", "on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end")
 """Methods of KerasTuner's tuners that it calls in addition to the training."""
 
 
@@ -50,7 +48,7 @@ class HypermodelAdapter(Adapter):
     search = "tuner.search(…)"
     functions: ClassVar[Mapping[str, str]] = {
         "build_model": "config",
-        "fit": "config, state",
+        "fit": "config",
         "run_trial": "config",
         "callbacks": "",
         "data": "",
@@ -77,12 +75,8 @@ class HypermodelAdapter(Adapter):
 
         def init(tuner: Any, oracle: Any, hypermodel: Any = None, **arguments: Any) -> None:
             # Its own folder may have the results of the user's search, which it would delete or load.
-            make(
-                tuner,
-                oracle,
-                hypermodel,
-                **{**arguments, "directory": folder, "project_name": "search", "overwrite": False},
-            )
+            own = {**arguments, "directory": folder, "project_name": "search", "overwrite": False}
+            make(tuner, oracle, hypermodel, **own)
             tuner.directory, tuner.project_name, tuner.given = ".", ".", hypermodel
 
         def search(tuner: Any, *args: Any, **kwargs: Any) -> None:
@@ -118,7 +112,7 @@ class HypermodelAdapter(Adapter):
     @cached_property
     def trains(self) -> str:
         """What trains a model: the program's own `run_trial` or `fit`; empty where the job does."""
-        if self.tuner is not None and (_is_own(self.tuner, "run_trial") or hasattr(self.tuner, "scoring")):
+        if self.tuner is not None and _is_own(self.tuner, "run_trial"):
             return "run_trial"
         return "fit" if self.hypermodel is not None and _is_own(self.hypermodel, "fit") else ""
 
@@ -133,20 +127,18 @@ class HypermodelAdapter(Adapter):
     def objectives(self) -> list[Objective]:
         """The objectives of the search; val_loss where it names none."""
         objective = None if self.tuner is None else self.tuner.oracle.objective
-        listed = getattr(objective, "objectives", [objective])
         if objective is None or objective.name == "default_objective":
             return [Objective("val_loss", "min")]
-        return [Objective(one.name, one.direction) for one in listed]
-
-    def is_complete(self, fields: Mapping[str, Any]) -> bool:
-        """Whether a worker that imports the file has everything it needs: `fit` needs data, which only a call has."""
-        return not self.trains or "data" not in fields
+        return [Objective(one.name, one.direction) for one in getattr(objective, "objectives", [objective])]
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
         """The fields of a job, as far as the hypermodel and its search define them."""
         if self.tuner is None and not (callable(self.named) or hasattr(self.named, "build")):
             allowed = "must be a function build(hp), or a HyperModel or its class"
             raise InvalidJob(subject, [Fault("name", None, allowed)])
+        if self.tuner is None and self.trains:
+            allowed = "must be tuned by tuner.search(…) in its file, which has the arguments of fit"
+            raise InvalidJob(subject, [Fault("fit", "a HyperModel with its own fit", allowed)])
         self.prepare(given)
         fields: dict[str, Any] = {"objectives": self.objectives, "budget": {}}
         found, reports = ([], False) if given.get("space") else self._found()
@@ -160,8 +152,6 @@ class HypermodelAdapter(Adapter):
         if self.tuner is not None:
             self._budget(fields)
             self._note()
-        elif "epochs" in self.searched:
-            fields["budget"]["epochs"] = int(self.searched["epochs"])
         return fields
 
     def build_model(self, config: Mapping[str, Any]) -> Any:
@@ -184,49 +174,20 @@ class HypermodelAdapter(Adapter):
             validation_split=given.get("validation_split") or None,
         )
 
-    def fit(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-        """The epochs of HyperModel.fit, each with the state after it where `fit` passes on `initial_epoch`."""
+    def fit(self, config: Mapping[str, Any]) -> Iterator[Any]:
+        """The epochs of HyperModel.fit that have the objective."""
         import keras
 
-        from pipeline.training.state import save_variables
-
-        hp, metric = self._hyperparameters(config), self.objectives[0].metric
-        args, kwargs = self._fit_arguments()
-        parameters = inspect.signature(self.hypermodel.fit).parameters.values()
-        continues = any(each.kind is each.VAR_KEYWORD for each in parameters)
-
         def train(steps: Steps) -> Any:
-            model = self._build(hp)
-            called: list[bool] = []
-            fit, unbuilt = model.fit, not model.built
-
-            def recorded(*args: Any, **kwargs: Any) -> Any:
-                called.append(True)
-                return fit(*args, **kwargs)
-
-            model.fit = recorded
-            if state is not None:
-                kwargs["initial_epoch"] = state["epoch"]
-                if unbuilt:
-                    model.build_from_config(state["build"])
-                model.optimizer.build(model.trainable_variables)
-                for variable, value in zip(_variables(model), state["variables"], strict=True):
-                    variable.assign(value)
-
             class Reporting(keras.callbacks.Callback):  # type: ignore[misc]
                 def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-                    if metric not in (logs or {}):
-                        # What `fit` returns has it.
-                        return
-                    kept = None
-                    if called and continues:
-                        kept = {"epoch": epoch + 1, "variables": save_variables(_variables(model))}
-                        kept |= {"build": model.get_build_config()} if unbuilt else {}
-                    steps.report((_numbers(logs), kept))
+                    # Where it is missing, what `fit` returns has it.
+                    if metric in (logs or {}):
+                        steps.report(_numbers(logs))
 
-            kwargs["callbacks"] = [*self.callbacks(), Reporting()]
-            return self.hypermodel.fit(hp, model, *args, **kwargs)
+            return self._fit(hp, [*self.callbacks(), Reporting()])
 
+        hp, metric = self._hyperparameters(config), self.objectives[0].metric
         return Steps(train, self._returned)
 
     def run_trial(self, config: Mapping[str, Any]) -> Iterator[Any]:
@@ -278,15 +239,7 @@ class HypermodelAdapter(Adapter):
             return dict(hp.values), here
 
         explore(run, limit=_MAX_BUILDS, seconds=_SECONDS)
-        return self._entries(list(found.values())), reports
-
-    def _entries(self, found: list[Hyperparameter]) -> list[Hyperparameter]:
-        """The hyperparameters with the ranges of the tuner's own `hyperparameters`, and only these where it says so."""
-        oracle = None if self.tuner is None else self.tuner.oracle
-        own = {} if oracle is None else {one.name: _domain(one) for one in oracle.hyperparameters.space}
-        if oracle is not None and not oracle.tune_new_entries:
-            found = [one for one in found if one.name in own]
-        return [Hyperparameter(one.name, own.get(one.name, one.domain), one.line, one.conditions) for one in found]
+        return list(found.values()), reports
 
     def _probe(self, hp: Any) -> bool:
         """Build a model, and train up to the first call of `fit` or the end of the first epoch; whether that came."""
@@ -302,54 +255,30 @@ class HypermodelAdapter(Adapter):
             def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
                 raise FirstEpoch
 
-        sklearn = hasattr(self.tuner, "scoring")
-        if not self.trains or sklearn:
-            self.hypermodel.build(hp) if sklearn else self._build(hp)
+        if not self.trains:
+            self._build(hp)
             return False
         with replaced_attributes([(keras.Model, "fit", end)]), suppress(FirstEpoch):
-            if self.trains == "run_trial":
-                self._run_trial(hp, end)
-            else:
-                args, kwargs = self._fit_arguments()
-                self.hypermodel.fit(hp, self._build(hp), *args, **{**kwargs, "callbacks": [Ending()]})
+            self._run_trial(hp, end) if self.trains == "run_trial" else self._fit(hp, [Ending()])
             return False
         return True
+
+    def _fit(self, hp: Any, callbacks: list[Any]) -> Any:
+        """HyperModel.fit with the arguments of the search, for as many epochs as the trial may train."""
+        trial, kwargs = current(), {"verbose": 0, **self.arguments["kwargs"], "callbacks": callbacks}
+        if trial is not None and "epochs" in kwargs:
+            kwargs["epochs"] = trial.epochs
+        return self.hypermodel.fit(hp, self._build(hp), *self.arguments["args"], **kwargs)
 
     def _run_trial(self, hp: Any, report: Callable[[Any], None]) -> Any:
         from keras_tuner.src.engine.trial import Trial
 
         tuner, trial = self.tuner, current()
-        own_end = (
-            type(tuner).on_epoch_end.__get__(tuner) if hasattr(type(tuner), "on_epoch_end") else lambda *_, **__: None
-        )
-
-        def on_epoch_end(trial: Any, model: Any, epoch: int, logs: Any = None) -> None:
-            own_end(trial, model, epoch, logs=logs)
-            report(_numbers(logs))
-
-        tuner.on_epoch_end, tuner.executions_per_trial = on_epoch_end, 1
-        if not _is_own(tuner, "save_model"):
-            # KerasTuner's own fails in a tuner without models of Keras.
-            tuner.save_model = lambda *_, **__: None
+        tuner.on_epoch_end = lambda *given, logs=None: report(_numbers(logs if logs is not None else given[-1]))
+        tuner.save_model, tuner.executions_per_trial = lambda *_, **__: None, 1
         tuner.oracle.update_trial = lambda _, metrics, **__: report(_numbers(metrics))
-        args, kwargs = self.arguments["args"], dict(self.arguments["kwargs"])
-        return tuner.run_trial(Trial(hp, trial.id if trial is not None else "0000"), *args, **kwargs)
-
-    def _fit_arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments of the search, or the caller's data, for HyperModel.fit."""
-        trial = current()
-        epochs = {} if trial is None else {"epochs": trial.epochs}
-        if self.tuner is not None:
-            kwargs = dict(self.arguments["kwargs"])
-            return list(self.arguments["args"]), {"verbose": 0, **kwargs, **(epochs if "epochs" in kwargs else {})}
-        data = self.arguments.get("data")
-        found = data() if callable(data) else None
-        if found is None:
-            return [], epochs
-        given = {"verbose": 0, **epochs}
-        if found.validation is not None:
-            given["validation_data"] = _pair(found.validation)
-        return list(_pair(found.train)), given
+        own = Trial(hp, trial.id if trial is not None else "0000")
+        return tuner.run_trial(own, *self.arguments["args"], **self.arguments["kwargs"])
 
     def _fit_fields(self) -> dict[str, Any]:
         """The fields of a job that trains the models itself."""
@@ -359,11 +288,7 @@ class HypermodelAdapter(Adapter):
         if search.get("callbacks"):
             fields["callbacks"] = "callbacks"
         if search:
-            # As in Keras, steps without a size divide all rows.
-            steps, rows = search.get("steps_per_epoch"), _rows(search.get("x"))
-            kept = math.ceil((rows or 0) * (1.0 - (search.get("validation_split") or 0)))
-            size = search.get("batch_size") or (math.ceil(kept / steps) if steps and rows else 32)
-            fields["batch_size"] = int(size)
+            fields["batch_size"] = int(search.get("batch_size") or 32)
         names = ("class_weight", "steps_per_epoch", "validation_steps", "shuffle")
         if fit := {name: search[name] for name in names if search.get(name) is not None}:
             fields["fit"] = fit
@@ -382,14 +307,13 @@ class HypermodelAdapter(Adapter):
             ends = math.ceil(1 + math.log(budget["epochs"], factor))
             brackets = 1 + max(number for number in range(64) if factor**number <= budget["epochs"])
             configs = sum(math.ceil(ends / (number + 1) * factor**number) for number in range(brackets))
-            iterations = oracle.hyperband_iterations
-            budget["trials"] = configs * (int(iterations) if math.isfinite(iterations) else 1)
+            budget["trials"] = configs * (1 if math.isinf(oracle.hyperband_iterations) else oracle.hyperband_iterations)
             fields["scheduler"] = {"kind": "hyperband", "reduction_factor": factor}
-        if kind == "GridSearch":
+        if kind == "GridSearch" and (count := combinations(fields.get("space", {}))) is not None:
             fields["searcher"] = "grid"
-            if "space" in fields:
-                fields["space"] = _finite(fields["space"])
-                budget.setdefault("trials", combinations(fields["space"]))
+            budget.setdefault("trials", count)
+        elif kind in ("GridSearch", "BayesianOptimization"):
+            self.notes.append(f"{kind} is ignored; set --search instead.")
         budget.setdefault("epochs", 1)
         if oracle.seed is not None:
             fields["seed"] = int(oracle.seed)
@@ -399,19 +323,13 @@ class HypermodelAdapter(Adapter):
     def _note(self) -> None:
         """Say which settings of the tuner the job does not have."""
         tuner, kind = self.tuner, type(self.tuner)
-        for hook in (*_HOOKS, *(() if self.trains == "run_trial" else _EPOCH_HOOKS)):
+        for hook in _HOOKS:
             if hasattr(kind, hook) and _is_own(tuner, hook):
                 self.notes.append(f"{kind.__name__}.{hook} is not called.")
-        if "Bayesian" in type(tuner.oracle).__name__:
-            self.notes.append("BayesianOptimization is ignored; set --search instead.")
         if getattr(tuner, "distribution_strategy", None) is not None:
             self.notes.append("distribution_strategy is ignored; set resources.strategy instead.")
-        if getattr(tuner, "max_model_size", None) is not None:
-            self.notes.append("max_model_size is ignored; models of any size are trained.")
-        if self.trains and getattr(tuner, "executions_per_trial", 1) != 1:
-            self.notes.append("executions_per_trial is ignored; the program's own training runs once in a trial.")
-        if not self.trains and self.searched.get("validation_batch_size"):
-            self.notes.append("validation_batch_size is ignored; an evaluation has the batches of the training.")
+        if tuner.oracle.hyperparameters.space:
+            self.notes.append("The tuner's own hyperparameters are ignored; set the space by --set instead.")
 
     def _returned(self, value: Any, count: int) -> dict[str, float] | None:
         """The metrics of a training that has reported no epoch, from its return value."""
@@ -425,8 +343,7 @@ class HypermodelAdapter(Adapter):
             return _numbers(value)
         if hasattr(value, "history"):
             losses = [metric.loss(float(one)) for one in value.history.get(metric.metric, ())]
-            # Without the objective the last epoch counts.
-            best = min(range(len(losses)), key=lambda epoch: (math.isnan(losses[epoch]), losses[epoch]), default=-1)
+            best = int(np.nanargmin(losses)) if np.isfinite(losses).any() else -1
             # A metric that is not computed in each epoch has fewer values.
             return {name: float(each[min(best, len(each) - 1)]) for name, each in value.history.items() if each}
         return {metric.metric: float(value)}
@@ -457,40 +374,11 @@ def _domain(one: Any) -> Any:
     return floats(one.min_value, one.max_value, one.step, log=log)
 
 
-def _finite(space: Mapping[str, Any]) -> dict[str, Any]:
-    """A space in which each range of real numbers is ten evenly spaced values, as in a GridSearch of KerasTuner."""
-    found: dict[str, Any] = {}
-    for name, domain in space.items():
-        found[name] = domain
-        if isinstance(domain, Switch):
-            found[name] = Switch({branch: _finite(inner) for branch, inner in domain.branches.items()})
-        elif isinstance(domain, Domain) and not isinstance(domain, CountableDomain):
-            found[name] = Grid(tuple(domain.from_unit((number + 0.5) / _GRID_VALUES) for number in range(_GRID_VALUES)))
-    return found
-
-
 def _split(x: Any, y: Any = None, weight: Any = None) -> Any:
     if y is None and not isinstance(x, np.ndarray | list | dict | tuple) and not hasattr(x, "to_numpy"):
         return x
     arrays = [value.to_numpy() if hasattr(value, "to_numpy") else value for value in (x, y, weight)]
     return Split(*(np.asarray(value) if hasattr(value, "numpy") else value for value in arrays))
-
-
-def _pair(split: Any) -> Any:
-    """The arguments of `fit` for a split: inputs and targets, or a pipeline of both."""
-    return (split.x, split.y) if isinstance(split, Split) else (split,)
-
-
-def _rows(x: Any) -> int | None:
-    """The rows of arrays; None for a pipeline."""
-    while isinstance(x, Mapping | list | tuple) and x:
-        x = next(iter(x.values() if isinstance(x, Mapping) else x))
-    shape = getattr(x, "shape", None)
-    return int(shape[0]) if shape is not None and len(shape) else None
-
-
-def _variables(model: Any) -> list[Any]:
-    return [*model.variables, *(model.optimizer.variables if model.optimizer is not None else ())]
 
 
 def _numbers(logs: Any) -> dict[str, float]:

@@ -6,7 +6,6 @@ found by running the objective: up to its reports, or until it suggests nothing 
 
 import ctypes
 import inspect
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,32 +23,19 @@ from pipeline.adapters.parameters import (
     floats,
     identity,
     integers,
-    label,
-    labels,
-    original,
+    json_values,
     parameter_name,
     space_of,
     start_configs,
     tried,
     value_in,
 )
-from pipeline.adapters.program import (
-    Adapter,
-    Call,
-    end_program,
-    further_parameters,
-    refused,
-    replaced_attributes,
-    user_place,
-)
+from pipeline.adapters.program import Adapter, Call, end_program, replaced_attributes, user_place
 from pipeline.adapters.steps import Steps, numeric
 from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Choice, Domain, Grid, IntUniform, combinations
 from pipeline.study import Objective
 from pipeline.study.context import current
-
-EXCESS = "excess"
-"""The metric of a constrained objective: the sum of the constraints that are above 0."""
 
 _MAX_RUNS = 40
 _FIRST_SECONDS = 60.0
@@ -64,20 +50,18 @@ _SEARCHERS = {
     "GridSampler": "grid",
     "BruteForceSampler": "grid",
 }
-_PRUNERS = {
-    "MedianPruner": "median",
-    "PercentilePruner": "median",
-    "SuccessiveHalvingPruner": "asha",
-    "HyperbandPruner": "hyperband",
-    "NopPruner": "fifo",
+_MEDIAN = ("median", {"grace_period": "_n_warmup_steps", "min_samples_required": "_n_startup_trials"})
+PRUNERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "MedianPruner": _MEDIAN,
+    "PercentilePruner": _MEDIAN,
+    "SuccessiveHalvingPruner": (
+        "asha",
+        {"grace_period": "_min_resource", "reduction_factor": "_reduction_factor"},
+    ),
+    "HyperbandPruner": ("hyperband", {"reduction_factor": "_reduction_factor"}),
+    "NopPruner": ("fifo", {}),
 }
-_IGNORED = {"percentile": 50.0, "interval_steps": 1, "bootstrap_count": 0}
-"""Arguments of pruners that no scheduler has, with the values at which they do nothing."""
-
-
-def _kept(owner: Any, name: str) -> Any:
-    """An argument with which a sampler, a pruner or a callback of Optuna was made; None if it has no such argument."""
-    return getattr(owner, f"_{name}", None)
+"""The scheduler for each pruner, and the attributes of the pruner that keep the scheduler's settings."""
 
 
 class ObjectiveAdapter(Adapter):
@@ -93,19 +77,10 @@ class ObjectiveAdapter(Adapter):
         """A context in which studies are in memory, keep the arguments of `optimize`, and end the program there."""
         import optuna
 
-        create, load = optuna.create_study, optuna.load_study
-        studies: dict[str, Any] = {}
+        create = optuna.create_study
 
-        def create_study(**arguments: Any) -> Any:
-            kept = {name: value for name, value in arguments.items() if name not in ("storage", "load_if_exists")}
-            study = create(**kept)
-            return studies.setdefault(study.study_name, study)
-
-        def load_study(*, study_name: Any, storage: Any, **given: Any) -> Any:
-            if (known := studies.get(study_name)) is None:
-                return create_study(directions=load(study_name=study_name, storage=storage).directions, **given)
-            vars(known).update({name: value for name, value in given.items() if value is not None})
-            return known
+        def create_study(**given: Any) -> Any:
+            return create(**{name: value for name, value in given.items() if name not in ("storage", "load_if_exists")})
 
         replaced: list[tuple[Any, str, Any]] = [
             (optuna.study.Study, "optimize", _optimize),
@@ -113,30 +88,18 @@ class ObjectiveAdapter(Adapter):
         ]
         for module in (optuna, optuna.study):
             # A program that starts again would delete the user's own study.
-            replaced += [(module, "create_study", create_study), (module, "load_study", load_study)]
-            replaced += [(module, "delete_study", lambda **_: None)]
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
-            with replaced_attributes(replaced):
-                yield
-        finally:
-            optuna.logging.set_verbosity(verbosity)
+            replaced += [(module, "create_study", create_study), (module, "delete_study", lambda **_: None)]
+        with replaced_attributes(replaced):
+            yield
 
     def is_tuned_by(self, call: Call) -> bool:
         """Whether a call of `optimize` has the objective, or may pass it additional arguments."""
-        return call.target is None or call.target is self.named or bool(further_parameters(self.named))
+        return call.target is None or call.target is self.named or bool(_further_parameters(self.named))
 
     @cached_property
     def target(self) -> Any:
-        """The objective."""
-        called = None if self.call is None else self.call.target
-        if self.program is None or (
-            self.name and not inspect.isclass(self.named) and not further_parameters(self.named)
-        ):
-            return self.named
-        # Such as a lambda that calls the objective with the data, or an object of a class.
-        return called if called is not None or not inspect.isclass(self.named) else self.named()
+        """The objective; of a program, what `optimize` has, such as a lambda that calls the objective with the data."""
+        return self.named if self.call is None or (self.name and self.call.target is None) else self.call.target
 
     @cached_property
     def metrics(self) -> list[str]:
@@ -150,37 +113,43 @@ class ObjectiveAdapter(Adapter):
         if self.target is None and self.call is not None:
             allowed = "must be study.optimize(objective, …): move the body of the loop into a function objective(trial)"
             raise InvalidJob(subject, [Fault(self.call.line, "study.ask()", allowed)])
-        if not callable(self.target):
-            raise InvalidJob(subject, [Fault("name", None, "must be a function objective(trial)")])
-        if further := further_parameters(self.target):
-            allowed = "must be a function objective(trial): give the others defaults, or set them in a lambda"
-            raise InvalidJob(subject, [Fault("parameters", f"also {', '.join(further)}", allowed)])
+        further = _further_parameters(self.target)
+        if further or not callable(self.target):
+            found = f"also {', '.join(further)}" if further else None
+            allowed = "must be a function objective(trial): give other parameters defaults, or set them in a lambda"
+            raise InvalidJob(subject, [Fault("parameters", found, allowed)])
         sampler, pruner = self.arguments.get("sampler"), self.arguments.get("pruner")
+        directions = self.arguments.get("directions", ["minimize"])
         runs = _runs(self.target)
         space: dict[str, Any] = given.get("space") or space_of(_joined(runs, subject), subject)
-        if type(sampler).__name__ == "GridSampler" and not given.get("space"):
-            grid = {parameter_name(name): distinct(values) for name, values in _kept(sampler, "search_space").items()}
-            space |= {name: Grid(tuple(values)) for name, values in grid.items() if isinstance(space[name], Domain)}
-        reports, constrained = any(run.reports for run in runs), self._is_constrained(runs)
+        if not given.get("space"):
+            grid = getattr(sampler, "_search_space", None) if type(sampler).__name__ == "GridSampler" else None
+            space |= {parameter_name(name): Grid(tuple(distinct(values))) for name, values in (grid or {}).items()}
         objectives = [
             Objective(name, "max" if direction == "maximize" else "min")
-            for name, direction in zip(self.metrics, self.arguments.get("directions", ["minimize"]), strict=True)
+            for name, direction in zip(self.metrics, directions, strict=True)
         ]
-        if constrained and not reports:
-            objectives.append(Objective(EXCESS, "min", at_most=0))
         budget = self._budget(runs)
         fields: dict[str, Any] = {"space": space, "function": "objective", "objectives": objectives, "budget": budget}
-        searcher = _SEARCHERS.get(type(sampler).__name__)
+        if searcher := _SEARCHERS.get(type(sampler).__name__):
+            fields["searcher"] = "motpe" if searcher == "tpe" and len(objectives) > 1 else searcher
         if searcher == "grid" and (count := combinations(space)) is not None:
             budget["trials"] = min(count, budget.get("trials", count))
-        if searcher:
-            fields["searcher"] = "motpe" if searcher == "tpe" and len(objectives) > 1 else searcher
-        if reports and (scheduler := self._scheduler(runs, budget["epochs"])):
-            fields["scheduler"] = scheduler
+        if any(run.reports for run in runs):
+            fields["scheduler"] = self._scheduler(runs, budget["epochs"])
         outside: list[str] = []
         if enqueued := self.arguments.get("enqueued"):
             fields["start_with"], outside = start_configs(enqueued, space)
-        self._note(pruner, sampler, outside, ignores_constraints=constrained and reports)
+        if pruner is not None and type(pruner).__name__ not in PRUNERS:
+            self.notes.append(f"{type(pruner).__name__} is ignored; set --scheduler instead.")
+        if sampler is not None and not searcher:
+            self.notes.append(f"{type(sampler).__name__} is ignored; set --search instead.")
+        if getattr(sampler, "_constraints_func", None) is not None or any(run.constrained for run in runs):
+            self.notes.append("Constraints are ignored; set each as a user attribute, and bound it as an objective.")
+        if self.arguments.get("callbacks"):
+            self.notes.append("The callbacks of optimize are ignored.")
+        if outside:
+            self.notes.append(f"The enqueued {', '.join(outside)} are outside of the space, and drawn instead.")
         return fields
 
     def objective(self, config: Mapping[str, Any]) -> Iterator[Any]:
@@ -203,36 +172,18 @@ class ObjectiveAdapter(Adapter):
                 # The program gives the config up by itself: the trial fails with its reason, and is never the best.
                 raise
             values = list(value) if isinstance(value, Sequence) else [value]
-            if steps.count:
-                if not steps.stopped and not _is_number(values[0] if len(values) == 1 else None):
-                    # The reports alone would make it one of the best.
-                    raise ValueError(
-                        f"the objective returned {value!r} after its reports: such a trial fails, as in Optuna"
-                    )
-                return None
-            if len(values) != len(self.metrics):
+            if not steps.count and len(values) != len(self.metrics):
                 raise ValueError(f"the objective returned {len(values)} values; the study has {len(self.metrics)}")
-            metrics = {**dict(zip(self.metrics, values, strict=True)), **numeric(shown.user_attrs)}
-            constraints = [*shown.constraints.values(), *self._sampler_constraints(shown)]
-            return metrics | ({EXCESS: sum(max(0.0, float(one)) for one in constraints)} if constraints else {})
+            return {**dict(zip(self.metrics, values, strict=False)), **numeric(shown.user_attrs)}
 
         return Steps(train, lambda value, count: None if count else value)
 
-    def _sampler_constraints(self, shown: Any) -> Sequence[float]:
-        function = _kept(self.arguments.get("sampler"), "constraints_func")
-        return () if function is None else function(shown) or ()
-
-    def _is_constrained(self, runs: "Sequence[_Run]") -> bool:
-        of_sampler = _kept(self.arguments.get("sampler"), "constraints_func") is not None
-        return of_sampler or any(run.constraints for run in runs)
-
     def _budget(self, runs: "Sequence[_Run]") -> dict[str, Any]:
-        longest = _kept(_innermost(self.arguments.get("pruner")), "max_resource")
+        longest = getattr(self.arguments.get("pruner"), "_max_resource", None)
         epochs = longest if isinstance(longest, int) else UNKNOWN_EPOCHS
         budget: dict[str, Any] = {"epochs": epochs if any(run.reports for run in runs) else 1}
-        limits = [_kept(one, "n_trials") for one in self.arguments.get("callbacks") or () if _ends_study(one)]
-        if counts := [int(count) for count in (self.arguments.get("trials"), *limits) if count]:
-            budget["trials"] = min(counts)
+        if self.arguments.get("trials"):
+            budget["trials"] = int(self.arguments["trials"])
         if self.arguments.get("seconds"):
             budget["seconds"] = float(self.arguments["seconds"])
         if self.arguments.get("caught") or any(run.failed for run in runs):
@@ -242,48 +193,16 @@ class ObjectiveAdapter(Adapter):
 
     def _scheduler(self, runs: "Sequence[_Run]", epochs: int) -> dict[str, Any] | None:
         """The scheduler that ends trials as the pruner does; None if there is no such scheduler."""
+        pruner = self.arguments.get("pruner")
+        kind, names = PRUNERS.get(type(pruner).__name__, (None, {}))
         if not any(run.asks for run in runs):
             # Nothing ends a trial that does not ask.
-            return {"kind": "fifo"}
-        pruner = _innermost(self.arguments.get("pruner"))
-        kind = _PRUNERS.get(type(pruner).__name__)
-        grace = next(
-            (n for n in (_kept(pruner, "n_warmup_steps"), _kept(pruner, "min_resource")) if isinstance(n, int)), 0
-        )
-        factor = _kept(pruner, "reduction_factor")
-        # Successive halving begins at a later rung by this number.
-        if skipped := _kept(pruner, "min_early_stopping_rate"):
-            grace = (grace or 1) * (factor or 1) ** skipped
-        if kind is None or grace > epochs:
-            return None if kind is None else {"kind": "fifo"}
-        settings: dict[str, Any] = {"kind": kind}
-        if grace and kind not in ("fifo", "hyperband"):
-            settings["grace_period"] = grace
-        if isinstance(factor, int):
-            settings["reduction_factor"] = factor
-        if isinstance(startup := _kept(pruner, "n_startup_trials"), int):
-            settings["min_samples_required"] = max(1, startup)
-        return settings
-
-    def _note(self, pruner: Any, sampler: Any, outside: list[str], *, ignores_constraints: bool) -> None:
-        """Say which settings of the study the job does not have."""
-        inner = _innermost(pruner)
-        kind = type(inner).__name__
-        if inner is not pruner or (pruner is not None and kind not in _PRUNERS):
-            instead = f"{kind} decides alone" if kind in _PRUNERS else "set --scheduler instead"
-            self.notes.append(f"{type(pruner).__name__} is ignored; {instead}.")
-        if ignored := [name for name, same in _IGNORED.items() if _kept(inner, name) not in (None, same)]:
-            self.notes.append(f"{', '.join(ignored)} of {kind}: ignored.")
-        if added := self.arguments.get("added"):
-            self.notes.append(f"Trials that the study already has are ignored: {added}.")
-        if sampler is not None and type(sampler).__name__ not in _SEARCHERS:
-            self.notes.append(f"{type(sampler).__name__} is ignored; set --search instead.")
-        if any(not _ends_study(callback) for callback in self.arguments.get("callbacks") or ()):
-            self.notes.append("The callbacks of optimize are ignored.")
-        if ignores_constraints:
-            self.notes.append("The constraints are ignored, because the objective reports values before it has them.")
-        if outside:
-            self.notes.append(f"The enqueued {', '.join(outside)} are outside of the space, and drawn instead.")
+            kind, names = "fifo", {}
+        kept = {ours: getattr(pruner, theirs) for ours, theirs in names.items()}
+        settings = {name: value for name, value in kept.items() if isinstance(value, int) and value > 0}
+        if "grace_period" in settings:
+            settings["grace_period"] = min(settings["grace_period"], epochs)
+        return None if kind is None else {"kind": kind, **settings}
 
 
 def _optimize(
@@ -304,35 +223,24 @@ def _optimize(
         "caught": bool(catch),
         "names": study.metric_names,
         "enqueued": [trial.system_attrs.get("fixed_params", {}) for trial in waiting],
-        "added": len(study.get_trials(deepcopy=False)) - len(waiting),
     }
     end_program(func, arguments)
 
 
-def _innermost(pruner: Any) -> Any:
-    """The pruner that another one asks."""
-    while (inner := _kept(pruner, "wrapped_pruner")) is not None:
-        pruner = inner
-    return pruner
-
-
-def _ends_study(callback: Any) -> bool:
-    return type(callback).__name__ == "MaxTrialsCallback"
-
-
-def _is_number(value: Any) -> bool:
-    """Whether Optuna takes what an objective with one value returns."""
+def _further_parameters(function: Any) -> list[str]:
+    """The parameters without defaults that a function has in addition to its first one."""
     try:
-        return not math.isnan(float(value))
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
-        return False
+        return []
+    return [p.name for p in parameters[1:] if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 def _trial(
     config: Mapping[str, Any],
     *,
     report: Callable[[float], None],
-    pruned: Callable[[], bool] = lambda: False,
+    pruned: Callable[[], bool],
     number: int = 0,
     suggested: Callable[[Hyperparameter], None] | None = None,
 ) -> Any:
@@ -346,19 +254,19 @@ def _trial(
 
         def _suggest(self, name: str, distribution: Any) -> Any:
             try:
-                domain, values = _domain(distribution)
+                domain = _domain(distribution)
             except ValueError as error:
-                raise refused("the objective", name, str(error)) from None
+                raise InvalidJob("the objective", [Fault(user_place(), name, str(error))]) from None
             if name not in self._params:
                 try:
-                    self._params[name] = original(values, value_in(config, name, domain))
+                    self._params[name] = value_in(config, name, domain)
                 except KeyError:
                     if suggested is None:
                         raise ValueError(
                             f"{user_place()}: the suggestion {name!r} was not found when the objective was translated, "
                             "because it depends on other suggestions in a way that no run showed"
                         ) from None
-                    self._params[name] = original(values, _default(domain))
+                    self._params[name] = _default(domain)
             if suggested is not None:
                 suggested(Hyperparameter(name, domain, user_place()))
             return super()._suggest(name, distribution)
@@ -378,13 +286,13 @@ def _trial(
     return Trial()
 
 
-def _domain(distribution: Any) -> tuple[Any, Sequence[Any]]:
-    """A distribution of Optuna as a domain, and the program's values of a choice."""
+def _domain(distribution: Any) -> Any:
+    """A distribution of Optuna as a domain."""
     kind = type(distribution).__name__
     if kind == "CategoricalDistribution":
-        return choice(distinct(labels(distribution.choices))), distribution.choices
+        return choice(distinct(json_values(distribution.choices)))
     convert = integers if kind == "IntDistribution" else floats
-    return convert(distribution.low, distribution.high, distribution.step, log=distribution.log), ()
+    return convert(distribution.low, distribution.high, distribution.step, log=distribution.log)
 
 
 def _default(domain: Any) -> Any:
@@ -403,10 +311,10 @@ class _Run:
     found: Mapping[str, Hyperparameter]
     reports: bool
     asks: bool
-    constraints: bool
+    constrained: bool
     failed: bool
     longest: float
-    """Seconds between two suggestions, or before the end of the last one, at most."""
+    """Seconds between two suggestions at most."""
 
 
 class _Enough(BaseException):
@@ -479,16 +387,12 @@ def _joined(runs: Sequence[_Run], subject: str) -> list[Hyperparameter]:
     """The suggestions of all runs, with the conditions under which they are made."""
     suggestions: dict[str, Hyperparameter] = {}
     faults: dict[str, Fault] = {}
-    for run in runs:
-        for one in run.found.values():
-            known = suggestions.setdefault(one.name, one)
-            if repr(known.domain) != repr(one.domain):
-                faults[one.name] = Fault(
-                    one.line,
-                    f"{one.name} in {known.domain!r} and in {one.domain!r}",
-                    "must have a range that does not depend on other suggestions: suggest a share, such as "
-                    "suggest_float(name, 0, 1), and multiply",
-                )
+    for one in (one for run in runs for one in run.found.values()):
+        known = suggestions.setdefault(one.name, one)
+        if repr(known.domain) != repr(one.domain):
+            found = f"{one.name} in {known.domain!r} and in {one.domain!r}"
+            allowed = "must have a range that does not depend on other suggestions: suggest a share, and multiply"
+            faults[one.name] = Fault(one.line, found, allowed)
     joined = []
     for one in suggestions.values():
         if all(one.name in run.found for run in runs):
@@ -496,9 +400,7 @@ def _joined(runs: Sequence[_Run], subject: str) -> list[Hyperparameter]:
         elif (condition := _condition(one, runs, suggestions)) is not None:
             joined.append(replace(one, conditions=(condition,)))
         else:
-            allowed = (
-                "must be suggested in each trial, or depend only on the value of one categorical or integer suggestion"
-            )
+            allowed = "must be made in each trial, or depend only on the value of one categorical or integer suggestion"
             faults.setdefault(one.name, Fault(one.line, one.name, allowed))
     if faults:
         raise InvalidJob(subject, list(faults.values()))
@@ -516,7 +418,7 @@ def _condition(
         for run in runs:
             there = one.name in run.found
             if parent in run.found:
-                made.setdefault(identity(label(run.values[parent])), set()).add(there)
+                made.setdefault(identity(run.values[parent]), set()).add(there)
             elif there:
                 made.setdefault(None, set()).update((True, False))
         values = {identity(value): value for value in tried(known.domain)}

@@ -55,10 +55,7 @@ def floats(low: float, high: float, step: float | None = None, *, log: bool = Fa
 
 def identity(value: Any) -> str:
     """A key by which values are compared: 1 and True have two, a tuple and a list of the same values one."""
-    try:
-        return json.dumps(value, sort_keys=True, default=lambda one: repr(one) if plain(one) is one else plain(one))
-    except (TypeError, ValueError):
-        return repr(value)
+    return json.dumps(plain(value), sort_keys=True, default=repr)
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:
@@ -78,28 +75,12 @@ def is_json(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def label(value: Any) -> Any:
-    """A value as a config has it: an object that is not a JSON value is its name."""
-    value = plain(value)
-    return value if is_json(value) else str(getattr(value, "__name__", None) or repr(value))
-
-
-def labels(values: Sequence[Any]) -> list[Any]:
+def json_values(values: Iterable[Any]) -> list[Any]:
     """Values as a config has them."""
-    named = [label(value) for value in values]
-    unnamed = [text for value, text in zip(values, named, strict=True) if not is_json(plain(value))]
-    # An address differs between processes.
-    if len(set(unnamed)) < len(unnamed) or any(" at 0x" in text for text in unnamed):
-        raise ValueError(
-            "must be text, numbers, or functions and classes with names: choose between names, and look the objects up "
-            "in the training function"
-        )
-    return named
-
-
-def original(values: Iterable[Any], value: Any) -> Any:
-    """The value of a program that a config's value stands for."""
-    return next((one for one in values if identity(label(one)) == identity(value)), value)
+    found = [plain(value) for value in values]
+    if not all(map(is_json, found)):
+        raise ValueError("must be text or numbers: choose between names, and look objects up in the training function")
+    return found
 
 
 def listed(domain: Any) -> list[Any] | None:
@@ -126,10 +107,7 @@ def explore(
 ) -> None:
     """Run a program with its defaults, then with the other values of the hyperparameters that a run has found.
 
-    Args:
-        run: Runs the program with given values; returns those that it has used, and its hyperparameters.
-        limit: The largest number of runs.
-        seconds: After this time no other run begins.
+    `run` returns the values that it has used, and its hyperparameters. After `seconds` no other run begins.
     """
     due: list[Mapping[str, Any]] = [{}]
     known: set[str] = set()
@@ -138,7 +116,7 @@ def explore(
         if not due or time.monotonic() - started > seconds:
             return
         used, found = run(due.pop(0))
-        values = {name: label(value) for name, value in used.items()}
+        values = {name: plain(value) for name, value in used.items()}
         new = {one.name: one for one in found if one.name in values and one.name not in known}
         known |= set(new)
         others = {n: [value for value in tried(one.domain) if value != values[n]] for n, one in new.items()}
@@ -201,10 +179,6 @@ def _add(space: dict[str, Any], parent: str, conditions: Mapping[str, tuple[Any,
                 f"must depend on a hyperparameter with few values (a choice, a boolean, or at most {_MAX_LISTED} whole "
                 f"numbers); {parent} is {space[parent]!r}"
             )
-        if len(values) == 1:
-            if values[0] in conditions[parent]:
-                space.setdefault(name, domain)
-            return True
         if not isinstance(space[parent], Switch):
             branches: dict[str, dict[str, Any]] = {branch_text(value): {} for value in values}
             if len(branches) < len(values):
@@ -230,7 +204,7 @@ def start_configs(
     outside: dict[str, None] = {}
     parameters = {place.name: place for place in walk(space)}
     for point in points:
-        given = {parameter_name(name): label(value) for name, value in point.items()}
+        given = {parameter_name(name): plain(value) for name, value in point.items()}
         config: dict[str, Any] = {}
         for name, place in parameters.items():
             if name not in given or any(config.get(switch, branch) != branch for switch, branch in place.when):

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
 
-from pipeline.code import is_tunepipe_file, is_user_file, script_arguments
+from pipeline.code import is_user_file, script_arguments
 from pipeline.errors import Fault, InvalidJob, UserError
 
 Patches: TypeAlias = Callable[[], AbstractContextManager[None]]
@@ -29,7 +29,7 @@ class ProgramEnd(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The call that would have started the tuning."""
+    """The call that would have started the tuning: what is tuned, with which arguments, in which line."""
 
     target: Any
     arguments: Mapping[str, Any]
@@ -51,13 +51,7 @@ _RECORDING: list[list[Call]] = []
 
 
 def end_program(target: Any, arguments: Mapping[str, Any], *, now: bool = True) -> None:
-    """Keep the arguments of a call that starts the tuning, and end the program; no effect outside of a program.
-
-    Args:
-        target: What is tuned.
-        arguments: The arguments of the call; those of a later call replace them.
-        now: Whether the program ends here; otherwise it continues, as what follows may say more.
-    """
+    """Keep the call that starts the tuning, and end the program unless a later call says more; else no effect."""
     if _RECORDING:
         _RECORDING[-1].append(Call(target, arguments, user_place()))
         if now:
@@ -82,52 +76,27 @@ def running(name: str, patches: Patches, path: Path | None = None) -> Program:
     main = None if spec is None else importlib.util.spec_from_file_location("__main__", spec.origin)
     if main is None or main.loader is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    module = importlib.util.module_from_spec(main)
+    module, file = importlib.util.module_from_spec(main), Path(str(main.origin))
     sys.modules[name] = module
-    with recording(patches, Path(str(main.origin))) as calls, contextlib.suppress(ProgramEnd):
-        try:
-            main.loader.exec_module(module)
-        finally:
-            module.__name__, module.__spec__ = name, spec
-            for value in vars(module).values():
-                if getattr(value, "__module__", None) == "__main__" and (
-                    inspect.isfunction(value) or inspect.isclass(value)
-                ):
-                    value.__module__ = name
-    _LOADED[name] = Program(name, module, calls[-1] if calls else None)
-    return _LOADED[name]
-
-
-def register(module: ModuleType, target: Any, arguments: Mapping[str, Any]) -> Program:
-    """Make an imported module a program, with the object that a call in it tunes."""
-    name = Path(module.__file__ or "").stem if module.__name__ == "__main__" else module.__name__
-    sys.modules.setdefault(name, module)
-    _LOADED[name] = Program(name, module, Call(target, arguments, user_place()))
-    return _LOADED[name]
-
-
-@contextmanager
-def recording(patches: Patches, file: Path) -> Iterator[list[Call]]:
-    """A context in which a program runs up to the call that ends it, and which keeps that call.
-
-    The program sees no command line but its own, and prints to standard error.
-    """
-    import pipeline
-
     calls: list[Call] = []
     _RECORDING.append(calls)
     try:
         with (
             patches(),
-            # A program that itself makes a job and calls run ends there.
-            replaced_attributes([(pipeline, "run", lambda *_, **__: end_program(None, {}))]),
             script_arguments(file),
             contextlib.redirect_stdout(sys.stderr),
             user_errors(f"the file {file.name}"),
+            contextlib.suppress(ProgramEnd),
         ):
-            yield calls
+            main.loader.exec_module(module)
     finally:
         _RECORDING.remove(calls)
+        module.__name__, module.__spec__ = name, spec
+        for value in vars(module).values():
+            if (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == "__main__":
+                value.__module__ = name
+    _LOADED[name] = Program(name, module, calls[-1] if calls else None)
+    return _LOADED[name]
 
 
 @contextmanager
@@ -140,61 +109,38 @@ def replaced_attributes(values: Iterable[tuple[Any, str, Any]]) -> Iterator[None
         yield
 
 
-def user_line() -> tuple[str, int]:
-    """The file and the line of the user's code that is running: the innermost frame outside of libraries."""
-    frame: Any = inspect.currentframe()
-    innermost = (frame.f_code.co_filename, frame.f_lineno)
-    while frame is not None:
-        if is_user_file(frame.f_code.co_filename):
-            return frame.f_code.co_filename, frame.f_lineno
-        frame = frame.f_back
-    return innermost
-
-
 def user_place() -> str:
-    """The line of the user's code that is running, as `file.py, line 3`."""
-    file, line = user_line()
-    return f"{Path(file).name}, line {line}"
-
-
-def refused(subject: str, found: Any, allowed: str) -> InvalidJob:
-    """The error for an unsupported call in the running line of the user's code."""
-    return InvalidJob(subject, [Fault(user_place(), found, allowed)])
+    """The line of the user's code that is running, as `file.py, line 3`: the innermost frame outside of libraries."""
+    frame: Any = inspect.currentframe()
+    while frame.f_back is not None and not is_user_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}"
 
 
 @contextmanager
 def user_errors(subject: str) -> Iterator[None]:
-    """Within the context, an error of the user's code is one of the job, with its line; a bug of tunepipe stays one."""
+    """Within the context, an error of the user's code is one of the job, with its line."""
     try:
         yield
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        place = None
-        for frame in traceback.extract_tb(error.__traceback__):
-            if is_user_file(frame.filename):
-                place = f"{Path(frame.filename).name}, line {frame.lineno}"
-            elif is_tunepipe_file(frame.filename):
-                place = None
-        if place is None and isinstance(error, SyntaxError):
-            place = f"{Path(error.filename or subject).name}, line {error.lineno}"
-        if place is None:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
+        file, line = (frames[-1].filename, frames[-1].lineno) if frames else ("", 0)
+        if isinstance(error, SyntaxError):
+            file, line = error.filename or subject, error.lineno
+        if not file:
             raise
-        try:
-            found = f"{type(error).__name__}: {error}"
-        except Exception:  # it is the user's own class
-            found = f"{type(error).__name__}, an error that cannot be shown"
-        raise InvalidJob(subject, [Fault(place, found, "must run without an error")]) from error
+        fault = Fault(
+            f"{Path(file).name}, line {line}", f"{type(error).__name__}: {error}", "must run without an error"
+        )
+        raise InvalidJob(subject, [fault]) from error
 
 
 class Adapter:
     """The object that a program tunes, as the functions of a job; a subclass for each library.
 
-    Args:
-        program: Its program; None for an object without one.
-        name: Its name there; empty for what the program itself tunes.
-        given: The object itself, without a program.
-        call: The arguments of the call that would tune the object, without a program.
+    `name` is its name in the program, empty for what the program itself tunes.
     """
 
     library: ClassVar[str]
@@ -204,25 +150,22 @@ class Adapter:
     functions: ClassVar[Mapping[str, str]]
     """The job's functions by their names, each with its parameters; a method of the same name has their work."""
 
-    def __init__(
-        self, program: Program | None, name: str, given: Any = None, call: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, program: Program, name: str) -> None:
         self.program, self.name = program, name
-        self.named = getattr(program.module, name, None) if program is not None and name else given
-        self._given_call = call or {}
+        self.named = getattr(program.module, name) if name else None
         self.notes: list[str] = []
         """The settings of the program that the job does not have, a sentence each; known after `fields`."""
 
     @cached_property
     def call(self) -> Call | None:
         """The call that starts the tuning; None if there is none, or if it tunes another object."""
-        call = None if self.program is None else self.program.call
+        call = self.program.call
         return call if call is None or not self.name or self.is_tuned_by(call) else None
 
     @property
     def arguments(self) -> Mapping[str, Any]:
         """The arguments of the call."""
-        return self._given_call if self.call is None else self.call.arguments
+        return {} if self.call is None else self.call.arguments
 
     @staticmethod
     def patches() -> AbstractContextManager[None]:
@@ -238,23 +181,7 @@ class Adapter:
         raise NotImplementedError
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """The fields of a job, as far as the object and the call define them; functions by their names.
-
-        Args:
-            given: Fields that the caller gives; they take precedence.
-            subject: The object in words, for a message.
+        """The fields of a job, as far as object and call define them; functions by their names. `given` ones count
+        more.
         """
         raise NotImplementedError
-
-    def is_complete(self, fields: Mapping[str, Any]) -> bool:
-        """Whether a worker that imports the file has everything it needs; not what only the caller's fields have."""
-        return True
-
-
-def further_parameters(function: Any) -> list[str]:
-    """The parameters without defaults that a function has in addition to its first one."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    return [p.name for p in parameters[1:] if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

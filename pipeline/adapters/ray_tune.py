@@ -6,91 +6,59 @@ Each report is an epoch. A checkpoint that is reported is the function's state, 
 import copy
 import functools
 import inspect
-import json
 import math
-import re
 import sys
 import tempfile
 import time
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from pipeline.adapters.parameters import UNKNOWN_EPOCHS, start_configs
+from pipeline.adapters.parameters import UNKNOWN_EPOCHS, json_values, start_configs
 from pipeline.adapters.program import Adapter, Call, end_program, replaced_attributes
-from pipeline.adapters.ray_space import (
-    config_of,
-    domain_of,
-    domain_of_draws,
-    is_drawn,
-    is_function,
-    leaves,
-    name_of,
-    with_draws,
-    with_functions,
-)
+from pipeline.adapters.ray_space import config_of, domain_of, domain_of_draws, is_drawn, leaves, name_of
 from pipeline.adapters.steps import Steps, flat, numeric
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, set_iteration
-from pipeline.space import Domain, Grid
+from pipeline.space import Choice, Domain, Grid, Uniform
 from pipeline.study import Objective
 from pipeline.study.context import continued_from, current
-
-FACTS = {
-    "metric": ("_metric",),
-    "mode": ("_mode",),
-    "longest": ("_max_t", "_max_t_attr"),
-    "time": ("_time_attr",),
-    "grace": ("_grace_period",),
-    "factor": ("_reduction_factor", "_eta"),
-    "interval": ("_perturbation_interval",),
-    "mutations": ("_hyperparam_mutations",),
-    "quantile": ("_quantile_fraction",),
-    "resample": ("_resample_probability",),
-    "samples": ("_min_samples_required",),
-    "brackets": ("_brackets",),
-    "burn_in": ("_burn_in_period",),
-    "factors": ("_perturbation_factors",),
-    "explore": ("_custom_explore_fn",),
-    "synch": ("_synch",),
-    "space": ("_space",),
-    "points": ("_points_to_evaluate",),
-    "reports": ("_max_iter",),
-    "seconds": ("_timeout_seconds",),
-    "stoppers": ("_stoppers",),
-    "rungs": ("_rungs",),
-}
-"""The arguments of Ray Tune's schedulers, search algorithms and stoppers, and the attributes that keep them."""
 
 _TUNE_CONFIG = ("metric", "mode", "num_samples", "scheduler", "search_alg", "time_budget_s")
 _RUN_CONFIG = ("stop", "callbacks")
 """The settings of tune.TuneConfig and tune.RunConfig that are kept; tune.run has them as arguments."""
 
-_SCHEDULERS = {
-    "ASHAScheduler": "asha",
-    "AsyncHyperBandScheduler": "asha",
-    "HyperBandScheduler": "hyperband",
-    "MedianStoppingRule": "median",
-    "PopulationBasedTraining": "pbt",
-    "PB2": "pb2",
-    "FIFOScheduler": "fifo",
+_HALVING = ("asha", {"reduction_factor": "_reduction_factor"})
+_POPULATION = {"interval": "_perturbation_interval", "quantile": "_quantile_fraction"}
+SCHEDULERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "ASHAScheduler": _HALVING,
+    "AsyncHyperBandScheduler": _HALVING,
+    "HyperBandScheduler": ("hyperband", {"reduction_factor": "_eta"}),
+    "MedianStoppingRule": (
+        "median",
+        {"grace_period": "_grace_period", "min_samples_required": "_min_samples_required"},
+    ),
+    "PopulationBasedTraining": (
+        "pbt",
+        {
+            **_POPULATION,
+            "grace_period": "_burn_in_period",
+            "resample_probability": "_resample_probability",
+            "factors": "_perturbation_factors",
+        },
+    ),
+    "PB2": ("pb2", _POPULATION),
+    "FIFOScheduler": ("fifo", {}),
 }
+"""The job's scheduler for each of Ray Tune, and the attributes that keep the scheduler's settings."""
+
+_LOWEST = {"grace_period": 1, "interval": 1, "min_samples_required": 1, "reduction_factor": 2}
+"""The lowest value of each setting that is a whole number."""
 
 _REPORTS = "training_iteration"
-_SPACES = ("param_space", "search_space", "space", "config")
-"""Names of variables that hold a program's space, unless it calls Tuner.fit or tune.run."""
-
-_ANONYMOUS = "_metric"
-"""The metric of a number without a name, as Ray Tune calls it."""
-
-
-def _fact(owner: Any, fact: str) -> Any:
-    """An argument with which an object of Ray Tune was made; None without it."""
-    return next((getattr(owner, name) for name in FACTS[fact] if hasattr(owner, name)), None)
 
 
 def _innermost(searcher: Any) -> Any:
@@ -117,7 +85,7 @@ class TrainableAdapter(Adapter):
             target, asked = _split_resources(trainable)
             call = {"space": space or {}, "resources": asked or resources or {}, **settings}
             sources = (settings.get("scheduler"), _innermost(settings.get("search_alg")))
-            known = settings.get("metric") or any(_fact(source, "metric") for source in sources)
+            known = settings.get("metric") or any(getattr(source, "_metric", None) for source in sources)
             end_program(target, call, now=bool(known))
             return _Results(lambda metric, mode: end_program(target, {**call, "metric": metric, "mode": mode}))
 
@@ -125,17 +93,11 @@ class TrainableAdapter(Adapter):
             def __init__(self, trainable: Any = None, **arguments: Any) -> None:
                 self.trainable, self.arguments = trainable, arguments
 
-            @staticmethod
-            def can_restore(*_: Any, **__: Any) -> bool:
-                # tunepipe has no experiments of Ray Tune: the program makes a new Tuner.
-                return False
-
             def fit(self) -> Any:
-                configs = (
-                    (self.arguments.get("tune_config"), _TUNE_CONFIG),
-                    (self.arguments.get("run_config"), _RUN_CONFIG),
-                )
-                settings = {name: getattr(config, name, None) for config, names in configs for name in names}
+                configs = ("tune_config", _TUNE_CONFIG), ("run_config", _RUN_CONFIG)
+                settings = {
+                    name: getattr(self.arguments.get(config), name, None) for config, names in configs for name in names
+                }
                 return end(self.trainable, self.arguments.get("param_space"), None, settings)
 
         def run(run_or_experiment: Any, *, config: Any = None, resources_per_trial: Any = None, **given: Any) -> Any:
@@ -149,7 +111,7 @@ class TrainableAdapter(Adapter):
             (tune, "with_resources", _WithResources),
             *((ray, name, lambda *_, **__: None) for name in ("init", "shutdown")),
         ]
-        with _train_as_tune(), replaced_attributes(replaced):
+        with replaced_attributes(replaced):
             yield
 
     def is_tuned_by(self, call: Call) -> bool:
@@ -162,40 +124,21 @@ class TrainableAdapter(Adapter):
         return self.call.target if self.call is not None else _split_resources(self.named)[0]
 
     @cached_property
-    def given_space(self) -> dict[str, Any]:
-        """The param_space of the program, or of a variable with a usual name."""
-        if "space" in self.arguments:
-            return dict(self.arguments["space"])
-        home = {} if self.program is None else vars(self.program.module)
-        return next((dict(home[name]) for name in _SPACES if isinstance(home.get(name), Mapping)), {})
+    def mutations(self) -> dict[tuple[Any, ...], Any]:
+        """What a population changes, by its places in the param_space."""
+        given = getattr(self.arguments.get("scheduler"), "_hyperparam_mutations", None)
+        return dict(leaves(given or {}))
 
     @cached_property
     def param_space(self) -> dict[str, Any]:
-        """The param_space with what a population changes, and with the ranges of functions that only draw."""
-        space = with_draws(self.given_space)
-        for place, value in leaves(_fact(self.arguments.get("scheduler"), "mutations") or {}):
+        """The param_space with what a population changes."""
+        space = dict(self.arguments.get("space") or {})
+        for place, value in self.mutations.items():
             inner = space
             for name in place[:-1]:
                 inner[name] = inner = dict(inner.get(name) or {})
-            inner[place[-1]] = self._mutation(value, inner.get(place[-1]))
+            inner[place[-1]] = value
         return space
-
-    def _mutation(self, value: Any, own: Any) -> Any:
-        """The values to which a population changes a hyperparameter, as a domain of Ray Tune."""
-        from ray import tune
-
-        if isinstance(value, list | tuple | set | range):
-            bounds = type(self.arguments["scheduler"]).__name__ == "PB2" and len(set(value)) > 1
-            drawn = tune.uniform(*value) if bounds else tune.choice(list(value))
-        else:
-            drawn = value if is_drawn(value) or not callable(value) else domain_of_draws(value)
-        # Where the first values are whole numbers, Ray Tune rounds the others.
-        whole = (isinstance(own, int) and not isinstance(own, bool)) or type(own).__name__ == "Integer"
-        if whole and type(drawn).__name__ == "Float":
-            domain = domain_of(drawn)
-            low, high = (round(end) for end in domain.span)
-            drawn = (tune.lograndint if domain.logarithmic and low > 0 else tune.randint)(low, high + 1)
-        return drawn
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
         """The fields of a job, as far as the function and its program define them."""
@@ -203,17 +146,15 @@ class TrainableAdapter(Adapter):
             raise InvalidJob(subject, [Fault("name", None, "must be a function of Ray Tune, or a Trainable class")])
         line = "" if self.call is None else self.call.line
         scheduler, search = self.arguments.get("scheduler"), _innermost(self.arguments.get("search_alg"))
-        if _fact(scheduler, "explore") is not None and not _fact(scheduler, "mutations"):
-            allowed = "must come with hyperparam_mutations, which say what may change: its function is not called"
-            raise InvalidJob("the scheduler", [Fault(line, "custom_explore_fn", allowed)])
-        if self.call is not None and _fact(search, "space") and not self.param_space and not given.get("space"):
+        if getattr(search, "_space", None) and not self.param_space and not given.get("space"):
             allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
             raise InvalidJob(subject, [Fault(line, f"a space in {type(search).__name__}", allowed)])
         space = self._space(subject)
         budget = self._budget(space)
         fields: dict[str, Any] = {"space": space, "function": "train", "budget": budget}
         metric, mode = (
-            self.arguments.get(name) or _fact(scheduler, name) or _fact(search, name) for name in ("metric", "mode")
+            self.arguments.get(name) or getattr(scheduler, f"_{name}", None) or getattr(search, f"_{name}", None)
+            for name in ("metric", "mode")
         )
         if metric and mode:
             metrics = metric if isinstance(metric, list | tuple) else [metric]
@@ -222,51 +163,47 @@ class TrainableAdapter(Adapter):
         elif "objectives" not in given:
             allowed = "must be given, in tune.TuneConfig(metric=…, mode=…) or by --set 'objectives=[{\"metric\": …}]'"
             raise InvalidJob(subject, [Fault(line or subject, "no metric with a mode, min or max", allowed)])
-        explored = [name_of(place) for place, _ in leaves(_fact(scheduler, "mutations") or {})]
         if (settings := _scheduler(scheduler, budget["epochs"])) is not None:
             fields["scheduler"] = settings
-            if explored:
-                settings["explore"] = [name for name in explored if isinstance(space.get(name), Domain)]
+            if self.mutations:
+                settings["explore"] = [
+                    name for name in map(name_of, self.mutations) if isinstance(space.get(name), Domain)
+                ]
         resources = dict(self.arguments.get("resources") or {})
         fields["resources"] = {
-            ours: float(resources[theirs])
-            for ours, names in (("cpus", ("cpu", "CPU")), ("gpus", ("gpu", "GPU")))
-            for theirs in names
-            if isinstance(resources.get(theirs), int | float)
+            f"{name}s": float(resources[key])
+            for name in ("cpu", "gpu")
+            for key in (name, name.upper())
+            if key in resources
         }
-        self._start(fields, [self.given_space if explored else {}, *(_fact(search, "points") or ())], explored)
-        self._note(scheduler, search)
+        fields["start_with"], outside = start_configs(
+            getattr(search, "_points_to_evaluate", None) or (),
+            {name: domain for name, domain in space.items() if isinstance(domain, Domain)},
+        )
+        self._note(scheduler, search, outside)
         return fields
 
     def train(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
         """The function's reports, each with its checkpoint."""
         from ray import tune
 
-        trial = current()
-        text = f"{0 if trial is None else trial.seed} {json.dumps(config, sort_keys=True)}"
-        whole = with_functions(config_of(self.param_space, config), zlib.crc32(text.encode()))
-        rules = _Rules(self.arguments.get("stop"), "trial" if trial is None else trial.id, continued_from())
+        whole, rules = config_of(self.param_space, config), _Rules(self.arguments.get("stop"))
         if inspect.isclass(self.trainable):
             return _class_steps(self.trainable, whole, state, rules)
 
         def train(steps: Steps) -> Any:
             checkpoint = None if state is None else tune.Checkpoint.from_directory(str(state))
             session = _Session(steps, checkpoint, rules)
-            with reporting_to(session), _train_as_tune():
-                value = self.trainable(whole)
+            with reporting_to(session):
+                value: Any = self.trainable(whole)
                 if not inspect.isgenerator(value):
                     return value
-                for report in filter(None, value):
-                    session.report(report if isinstance(report, Mapping) else {_ANONYMOUS: report})
+                for report in value:
+                    session.report(report)
                 return None
 
-        def returned(value: Any, count: int) -> Any:
-            # What a function returns counts where it has reported nothing.
-            if count or value is None:
-                return None
-            return numeric(flat(value)) if isinstance(value, Mapping) else {_ANONYMOUS: float(value)}
-
-        return Steps(train, returned)
+        # What a function returns counts where it has reported nothing.
+        return Steps(train, lambda value, count: None if count or value is None else numeric(flat(value)))
 
     def _space(self, subject: str) -> dict[str, Any]:
         """The space of the param_space; nested parameters are `outer_inner`."""
@@ -276,12 +213,10 @@ class TrainableAdapter(Adapter):
             name = name_of(place)
             try:
                 if name in space:
-                    raise ValueError(
-                        f"must have another name: another hyperparameter has the same name in the tables, {name}"
-                    )
-                domain = domain_of(value)
+                    raise ValueError(f"must have another name: two hyperparameters are {name} in the tables")
+                domain = self._mutated(value) if place in self.mutations else domain_of(value)
             except ValueError as error:
-                faults.append(Fault(self._line_of(str(place[-1])), ".".join(map(str, place)), str(error)))
+                faults.append(Fault(f"param_space.{'.'.join(map(str, place))}", value, str(error)))
                 continue
             if domain is not None:
                 space[name] = domain
@@ -289,89 +224,63 @@ class TrainableAdapter(Adapter):
             raise InvalidJob(subject, faults)
         return space
 
-    def _line_of(self, key: str) -> str:
-        """The first line of the program that has a text."""
-        if self.program is None:
-            return key
-        file = Path(self.program.module.__file__ or "")
-        lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
-        quoted = re.compile(rf"""["']{re.escape(key)}["']""")
-        return f"{file.name}, line {next((n for n, line in enumerate(lines, 1) if quoted.search(line)), 1)}"
+    def _mutated(self, value: Any) -> Any:
+        """The values to which a population changes a hyperparameter, as a domain."""
+        if isinstance(value, list | tuple | set | range):
+            bounds = type(self.arguments["scheduler"]).__name__ == "PB2" and len(set(value)) > 1
+            return Uniform(*value) if bounds else Choice(tuple(json_values(value)))
+        return domain_of(value) if is_drawn(value) or not callable(value) else domain_of_draws(value)
 
     def _budget(self, space: Mapping[str, Any]) -> dict[str, Any]:
-        scheduler, stop = self.arguments.get("scheduler"), _parts(self.arguments.get("stop"))
+        scheduler, seconds = self.arguments.get("scheduler"), self.arguments.get("time_budget_s")
         budget: dict[str, Any] = {}
         if "num_samples" in self.arguments and (samples := self.arguments["num_samples"] or 1) != -1:
             grids = [len(domain.values) for domain in space.values() if isinstance(domain, Grid)]
             budget["trials"] = int(samples) * math.prod(grids)
-        limits = [self.arguments.get("time_budget_s"), *(_fact(rule, "seconds") for rule in stop)]
-        if seconds := [getattr(each, "total_seconds", lambda each=each: each)() for each in limits if each]:
-            budget["seconds"] = float(min(seconds))
-        counts = [rule.get(_REPORTS) if isinstance(rule, Mapping) else _fact(rule, "reports") for rule in stop]
-        if _fact(scheduler, "time") in (None, _REPORTS):
-            counts.append(_fact(scheduler, "longest"))
+        if seconds:
+            budget["seconds"] = float(getattr(seconds, "total_seconds", lambda: seconds)())
+        counts = [rule.get(_REPORTS) for rule in _parts(self.arguments.get("stop")) if isinstance(rule, Mapping)]
+        if getattr(scheduler, "_time_attr", None) == _REPORTS:
+            counts += [getattr(scheduler, name, None) for name in ("_max_t", "_max_t_attr")]
         budget["epochs"] = max(1, min((int(count) for count in counts if count), default=UNKNOWN_EPOCHS))
         return budget
 
-    def _start(self, fields: dict[str, Any], points: Iterable[Mapping[str, Any]], explored: list[str]) -> None:
-        """The first configs, without the values that the space does not have."""
-        first, outside = start_configs(
-            [{name_of(place): value for place, value in leaves(point) if not is_drawn(value)} for point in points],
-            {name: domain for name, domain in fields["space"].items() if isinstance(domain, Domain)},
-        )
-        if first:
-            fields["start_with"] = first
-            if fixed := [f"{name}={first[0][name]}" for name in explored if name in first[0]]:
-                self.notes.append(f"Only the first trial begins with {', '.join(fixed)}.")
-        if outside:
-            self.notes.append(f"{', '.join(outside)} in the first configs is outside of the space, and drawn instead.")
-
-    def _note(self, scheduler: Any, search: Any) -> None:
+    def _note(self, scheduler: Any, search: Any, outside: list[str]) -> None:
         """Say which settings of the call the job does not have."""
-        kind, brackets = type(scheduler).__name__, _fact(scheduler, "brackets")
-        for rule in filter(_compares, _parts(self.arguments.get("stop"))):
-            self.notes.append(f"{type(rule).__name__} is ignored: a trial does not know the results of others.")
+        kind = type(scheduler).__name__
         if self.arguments.get("callbacks"):
             self.notes.append("The callbacks of the run are ignored.")
-        if scheduler is not None and kind not in _SCHEDULERS:
+        if scheduler is not None and kind not in SCHEDULERS:
             self.notes.append(f"{kind} is ignored; set --scheduler instead.")
-        elif scheduler is not None:
-            if (counted := _fact(scheduler, "time")) not in (None, _REPORTS):
-                self.notes.append(f"{kind} counts {counted}; the scheduler of the job counts reports instead.")
-            ignored = {"custom_explore_fn": _fact(scheduler, "explore"), "synch": _fact(scheduler, "synch")}
-            ignored["brackets"] = _SCHEDULERS[kind] == "asha" and len(brackets) > 1
-            if names := ", ".join(name for name, value in ignored.items() if value):
-                self.notes.append(f"{names} of {kind}: ignored.")
+        elif (counted := getattr(scheduler, "_time_attr", None)) not in (None, _REPORTS):
+            self.notes.append(f"{kind} counts {counted}; the scheduler of the job counts reports instead.")
+        if getattr(scheduler, "_custom_explore_fn", None) is not None:
+            self.notes.append(f"custom_explore_fn of {kind} is ignored; hyperparam_mutations say what changes.")
+        given = leaves(self.arguments.get("space") or {})
+        if fixed := [name_of(place) for place, value in given if place in self.mutations and not is_drawn(value)]:
+            self.notes.append(f"Trials begin with drawn values of {', '.join(fixed)}.")
         if search is not None:
             name = search if isinstance(search, str) else type(search).__name__
             self.notes.append(f"{name} is ignored; set --search instead.")
-        if names := ", ".join(name_of(place) for place, value in leaves(self.param_space) if is_function(value)):
-            self.notes.append(f"tune.sample_from is called in each trial for {names}, which the tables do not have.")
+        if outside:
+            self.notes.append(f"{', '.join(outside)} in the first configs is outside of the space, and drawn instead.")
 
 
 def _scheduler(scheduler: Any, epochs: int) -> dict[str, Any] | None:
     """The settings of the job's scheduler for one of Ray Tune; None without one."""
-    kind = _SCHEDULERS.get(type(scheduler).__name__)
-    grace, factor = _fact(scheduler, "grace"), _fact(scheduler, "factor")
-    if kind == "asha" and grace is None:
-        grace = min(milestone for milestone, _ in _fact(_fact(scheduler, "brackets")[0], "rungs"))
-    settings: dict[str, Any] = {}
-    if kind in ("asha", "median"):
-        settings["grace_period"] = min(max(1, int(grace or 1)), epochs)
-    if kind in ("asha", "hyperband"):
-        settings["reduction_factor"] = max(2, int(factor or 3))
-    if kind == "median":
-        settings["min_samples_required"] = max(1, int(_fact(scheduler, "samples") or 1))
-    if kind in ("pbt", "pb2"):
-        settings["interval"] = min(max(1, int(_fact(scheduler, "interval") or 1)), epochs)
-        if (quantile := _fact(scheduler, "quantile")) is not None:
-            settings["quantile"] = float(quantile)
-        if burn_in := int(_fact(scheduler, "burn_in") or 0):
-            settings["grace_period"] = min(burn_in, epochs)
-    if kind == "pbt":
-        settings["resample_probability"] = float(_fact(scheduler, "resample"))
-        settings["factors"] = [float(each) for each in _fact(scheduler, "factors")]
-    return None if kind is None else {"kind": kind, **settings}
+    kind, names = SCHEDULERS.get(type(scheduler).__name__, (None, {}))
+    if kind is None:
+        return None
+    settings = {ours: getattr(scheduler, theirs) for ours, theirs in names.items()}
+    if kind == "asha":
+        settings["grace_period"] = min(milestone for milestone, _ in scheduler._brackets[0]._rungs)
+    for name, lowest in _LOWEST.items():
+        if name in settings:
+            settings[name] = max(lowest, int(settings[name]))
+    for name in ("grace_period", "interval"):
+        if name in settings:
+            settings[name] = min(settings[name], epochs)
+    return {"kind": kind, **settings}
 
 
 class _Results:
@@ -381,23 +290,7 @@ class _Results:
         self._end = end
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        def ask(metric: Any = None, mode: Any = None, *_: Any, **__: Any) -> None:
-            self._end(metric, mode)
-
-        return ask
-
-
-@contextmanager
-def _train_as_tune() -> Iterator[None]:
-    """A context in which ray.train's report, get_checkpoint and get_context are ray.tune's, as in earlier versions."""
-    from ray import train, tune
-
-    def report(metrics: Mapping[str, Any], checkpoint: Any = None, **_: Any) -> None:
-        tune.report(dict(metrics), checkpoint=checkpoint)
-
-    replaced = {"report": report, "get_checkpoint": tune.get_checkpoint, "get_context": tune.get_context}
-    with replaced_attributes((train, name, value) for name, value in replaced.items()):
-        yield
+        return lambda metric=None, mode=None, *_, **__: self._end(metric, mode)
 
 
 def _with_parameters(trainable: Any, **parameters: Any) -> Any:
@@ -414,9 +307,9 @@ def _with_parameters(trainable: Any, **parameters: Any) -> Any:
 
 
 def _without_parameters(function: Any) -> Any:
-    while isinstance(function, functools.partial) or (inspect.isclass(function) and "__wrapped__" in vars(function)):
-        function = function.func if isinstance(function, functools.partial) else vars(function)["__wrapped__"]
-    return function
+    if isinstance(function, functools.partial):
+        return function.func
+    return vars(function).get("__wrapped__", function) if inspect.isclass(function) else function
 
 
 class _WithResources:
@@ -426,24 +319,20 @@ class _WithResources:
 
 def _split_resources(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
     """The trainable itself, and the resources that it requests."""
-    resources: Mapping[str, Any] = {}
-    while isinstance(trainable, _WithResources):
-        resources = trainable.resources if isinstance(trainable.resources, Mapping) else {}
-        trainable = trainable.trainable
-    return trainable, resources
+    if not isinstance(trainable, _WithResources):
+        return trainable, {}
+    return trainable.trainable, trainable.resources if isinstance(trainable.resources, Mapping) else {}
 
 
 class _Rules:
     """The rules that end one trial: `stop` of RunConfig and of tune.run, asked after each report of the trial."""
 
-    def __init__(self, stop: Any, trial: str, count: int) -> None:
-        self._trial, self.count, self._started = trial, count, time.monotonic()
-        rules = [rule for rule in _parts(stop) if not _compares(rule)]
-        try:
-            # A rule that remembers a trial's results begins again where the trial is replayed.
-            self._rules: list[Any] = copy.deepcopy(rules)
-        except Exception:  # the rules are the user's own
-            self._rules = rules
+    def __init__(self, stop: Any) -> None:
+        trial = current()
+        self.count, self._started = continued_from(), time.monotonic()
+        self._trial = "trial" if trial is None else trial.id
+        # A rule that remembers a trial's results begins again where the trial is replayed.
+        self._rules = copy.deepcopy(_parts(stop))
 
     def end_after(self, metrics: Mapping[str, Any]) -> bool:
         """Whether the trial ends after a report: by a rule, or because the report says `done`."""
@@ -462,17 +351,8 @@ class _Rules:
 
 
 def _parts(stop: Any) -> list[Any]:
-    """The rules of a `stop`: a dict, a function, a stopper, or a list of stoppers."""
-    if isinstance(stop, list | tuple):
-        return [part for each in stop for part in _parts(each)]
-    if (inner := _fact(stop, "stoppers")) is not None:
-        return _parts(list(inner))
-    return [stop] if callable(stop) or isinstance(stop, Mapping) else []
-
-
-def _compares(rule: Any) -> bool:
-    """Whether a stopper compares all trials."""
-    return type(rule).__name__ == "ExperimentPlateauStopper"
+    """The rules of a `stop`: a dict of bounds, a function, a stopper, or a list of them."""
+    return [rule for rule in (stop if isinstance(stop, list | tuple) else [stop]) if rule is not None]
 
 
 class _Session:
@@ -498,15 +378,10 @@ class _Session:
 def _class_steps(trainable: type, config: dict[str, Any], state: Any, rules: _Rules) -> Iterator[Any]:
     """The results of a Trainable's steps."""
     from ray import tune
-    from ray.tune.result import TRIAL_INFO
 
-    trial, arguments = current(), {}
-    if trial is not None and "storage" in inspect.signature(trainable).parameters:
-        # The id and the folder of the trial.
-        info = SimpleNamespace(trial_id=trial.id, trial_name=trial.id, trial_resources=None, experiment_name="tunepipe")
-        config, folder = {**config, TRIAL_INFO: info}, str(trial.folder)
-        arguments["storage"] = SimpleNamespace(trial_fs_path=folder, trial_working_directory=folder)
-    made = trainable(config=config, **arguments)
+    trial = current()
+    folder = str(Path.cwd() if trial is None else trial.folder)
+    made = trainable(config, storage=SimpleNamespace(trial_fs_path=folder, trial_working_directory=folder))
     set_iteration(made, rules.count)
     saves = trainable.save_checkpoint is not tune.Trainable.save_checkpoint  # type: ignore[attr-defined]
     try:

@@ -19,9 +19,8 @@ class Stopped(BaseException):
 class Steps(Iterator[Any]):
     """Iterates over what code reports. One side runs at a time: the code, or the caller that takes the reports.
 
-    Args:
-        target: The code, which calls `report` of these steps.
-        returned: The last step of the code's return value and the number of its reports; None for none.
+    `target` is the code, which calls `report` of these steps. `returned` makes the last step of the code's return value
+    and the number of its reports; None for none.
     """
 
     def __init__(self, target: Callable[["Steps"], Any], returned: Callable[[Any, int], Any] = lambda *_: None) -> None:

@@ -127,7 +127,7 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
 
         job = tune_jobs.find(name)
     else:
-        from pipeline.adapters import from_file, left_to_changes
+        from pipeline.adapters import from_program
 
         given = {field: value for field, value in changes.items() if "." not in field}
         prefix = "resources."
@@ -136,8 +136,7 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
         # A program may say how each of its trials begins, so it must know how many there are.
         if "budget" not in given and "budget.trials" in changes:
             given["budget"] = {"trials": changes["budget.trials"]}
-        job = from_file(name, library, given, note)
-        changes = left_to_changes(job, changes) | changes
+        job = from_program(name, library, note=note, **given)
     if resume:
         from pipeline.execution.driver.resume import with_study_settings
         from pipeline.storage import Store

@@ -1,8 +1,5 @@
 """What the page changes where it was started with --control: commands to the drivers of studies."""
 
-import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.engine.commands import Continue, Pause, StopTrial
@@ -14,83 +11,47 @@ from pipeline.results.views.table import Column, Table
 from pipeline.storage import Store
 from pipeline.study import layout
 
-Form = Mapping[str, str]
-
 _SHOWN = 20
-_MAX_REASON_LENGTH = 2000
+_REASON = "A user of the page."
+
+ACTIONS = ("pause", "continue", "stop", "stop-trial")
+"""What forms ask for."""
 
 
 def control_state(store: Store) -> dict[str, Any]:
-    """Which commands a study accepts now."""
+    """Which commands a study accepts now, and the newest ones, whoever gave them, with their outcomes."""
     session = running_session(store)
-    return {"driven": session is not None, "paused": session is not None and is_paused(session)}
+    waits = "waits for `tunepipe resume`" if session is None else "waits for the next report"
+    rows = [
+        {"command": _command(store, name), "outcome": outcome or waits}
+        for name, outcome in reversed(list(outcomes(store).items())[-_SHOWN:])
+    ]
+    commands = Table("Commands", [Column("command"), Column("outcome")], rows)
+    paused = session is not None and is_paused(session)
+    return {"driven": session is not None, "paused": paused, "commands": commands}
 
 
-def commands_table(store: Store, trial: str | None = None) -> Table:
-    """The newest commands of a study, whoever gave them, each with its time and its outcome."""
-    known, driven = outcomes(store), running_session(store) is not None
-    waits = "waits for the next report" if driven else "waits for `tunepipe resume`"
-    rows = []
-    for name in list(known)[::-1][:_SHOWN]:
-        given = datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
-        values = _values(store, name)
-        if trial is None or values.get("trial_id") == trial:
-            command = " ".join(
-                str(value) if field == "kind" else f"{field}={value if isinstance(value, str) else json.dumps(value)}"
-                for field, value in values.items()
-                if field != "session" and value not in (None, "")
-            )
-            given_at = f"{given.astimezone():%Y-%m-%d %H:%M:%S}"
-            rows.append({"command": command or "?", "outcome": known[name] or waits, "given": given_at})
-    return Table("Commands", [Column("command"), Column("outcome"), Column("given")], rows)
-
-
-def _values(store: Store, name: str) -> Mapping[str, Any]:
+def _command(store: Store, name: str) -> str:
+    """A command in words; its file may be anyone's."""
     try:
         values = store.read_json(layout.command(name), most=1_000_000)
-    except (FileNotFoundError, StorageError):
-        return {}
-    return values if isinstance(values, dict) else {}
+        return f"{values['kind']} {values.get('trial_id') or ''}".strip()
+    except (FileNotFoundError, StorageError, TypeError, KeyError, AttributeError):
+        return "?"
 
 
-def _pause(studies: StudyCache, name: str, form: Form) -> None:
+def act(studies: StudyCache, name: str, action: str, trial: str) -> None:
+    """Do what a form of the page asks for."""
     store = studies.folder(name)
-    send(store, Pause(session=_session(store), reason=_reason(form)))
-
-
-def _continue(studies: StudyCache, name: str, form: Form) -> None:
-    store = studies.folder(name)
-    send(store, Continue(session=_session(store), reason=_reason(form)))
-
-
-def _stop(studies: StudyCache, name: str, _form: Form) -> None:
-    if request_stop(studies.folder(name)) is None:
-        raise UsageError(f"The study {name!r} is not running.")
-
-
-def _stop_trial(studies: StudyCache, name: str, form: Form) -> None:
-    row = trial_row(studies.results(name), form.get("trial", ""))
-    send(studies.folder(name), StopTrial(trial_id=str(row["trial_id"]), reason=_reason(form)))
-
-
-ACTIONS: Mapping[str, Callable[[StudyCache, str, Form], None]] = {
-    "pause": _pause,
-    "continue": _continue,
-    "stop": _stop,
-    "stop-trial": _stop_trial,
-}
-"""The commands of forms, by name."""
-
-
-def _session(store: Store) -> int:
+    if action == "stop-trial":
+        row = trial_row(studies.snapshot(name).results, trial)
+        send(store, StopTrial(trial_id=str(row["trial_id"]), reason=_REASON))
+        return
     session = running_session(store)
     if session is None:
-        raise UsageError(f"The study in {store.uri} is not running.")
-    return int(session["number"])
-
-
-def _reason(form: Form) -> str:
-    reason = form.get("reason", "").strip()
-    if len(reason) > _MAX_REASON_LENGTH:
-        raise UsageError(f"A reason must have at most {_MAX_REASON_LENGTH:,} characters; found {len(reason):,}.")
-    return reason
+        raise UsageError(f"The study {name!r} is not running.")
+    if action == "stop":
+        request_stop(store)
+    else:
+        command = {"pause": Pause, "continue": Continue}[action]
+        send(store, command(session=int(session["number"]), reason=_REASON))

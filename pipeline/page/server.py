@@ -1,7 +1,5 @@
 """The server behind `tunepipe serve`: one process, one port, no stored state."""
 
-import errno
-import ipaddress
 import os
 import socket
 from collections.abc import Callable
@@ -26,12 +24,16 @@ _MIN_TOKEN_LENGTH = 16
 
 def serve(store: Store, *, host: str, port: int, control: bool, on_address: Callable[[str], None]) -> None:
     """Serve the page of a storage until the process is interrupted."""
-    _check_folder(store)
+    if store.local is not None and not store.local.is_dir():
+        # A mistyped folder would be a page without studies forever.
+        raise JobNotFound(f"There is no folder {store.uri}: name the storage of studies, a folder or a URI.")
     if store.exists(layout.STUDY):
         raise UsageError(f"{store.uri} is a study: name the storage that contains it.")
     token = _token(host)
     listening = _listen(host, port)
-    address = f"http://{_reachable(host)}:{listening.getsockname()[1]}/"
+    # Of all addresses a browser can open that of this machine's name.
+    name = socket.gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{listening.getsockname()[1]}/"
     ends: list[uvicorn.Server] = []
     app = application(StudyCache(store), control=control, closing=lambda: any(each.should_exit for each in ends))
     config = uvicorn.Config(
@@ -53,18 +55,6 @@ def serve(store: Store, *, host: str, port: int, control: bool, on_address: Call
         listening.close()
 
 
-def _check_folder(store: Store) -> None:
-    """Refuse a mistyped folder, which would be a page without studies forever."""
-    if store.local is None or store.local.is_dir():
-        return
-    if store.local.exists():
-        raise UsageError(f"{store.uri} is not a folder: name the storage of the studies, a folder or a URI.")
-    raise JobNotFound(
-        f"There is no folder {store.uri}. `tunepipe run JOB` creates the storage with its first study; `tunepipe serve "
-        "STORAGE` shows another storage, a folder or a URI."
-    )
-
-
 def _token(host: str) -> str | None:
     given = os.environ.get(TOKEN_VARIABLE)
     if given is not None and len(given) < _MIN_TOKEN_LENGTH:
@@ -72,29 +62,17 @@ def _token(host: str) -> str | None:
     return given or (None if is_loopback(host) else new_token())
 
 
-def _reachable(host: str) -> str:
-    """The host of an address that a browser can open: of all addresses, the name of this machine."""
-    try:
-        every = ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        every = not host
-    if every:
-        return socket.gethostname()
-    return f"[{host}]" if ":" in host else host
-
-
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = addresses[0]
-        listening = socket.socket(family, kind, protocol)
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         # A client that opens the address as soon as it is printed waits for the server instead of being refused.
         listening.listen()
     except (OSError, UnicodeError, OverflowError) as error:
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        hint = " Another program listens there; --port names another port, 0 any that is free." if taken else ""
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"The page cannot be served on {host!r:.100}, port {port}: {reason}.{hint}") from None
+        raise UsageError(
+            f"The page cannot be served on {host!r:.100}, port {port}: {getattr(error, 'strerror', None) or error}. "
+            "--host names another address, --port another port, 0 any that is free."
+        ) from None
     return listening

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from markupsafe import escape
 
 from pipeline.errors import UsageError
-from pipeline.page.study_cache import StudyCache, StudySnapshot, time_left
+from pipeline.page.study_cache import StudyCache, StudySnapshot
 from pipeline.results.analysis.parameters import of_shown, tuned
 from pipeline.results.report import page as report
 from pipeline.results.report.picture import Section
@@ -22,9 +22,7 @@ from pipeline.results.views.study import MAX_PARAMETERS, leaderboard
 from pipeline.results.views.table import Column
 from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.storage.tables import Tables
-from pipeline.study import TuneJob
-from pipeline.study.trial_configs import trials_in_all
-from pipeline.text import rough_duration, sanitize_line
+from pipeline.text import sanitize_line
 
 CONDITION_SECONDS = 20.0
 """A condition that takes longer is cancelled, so that none occupies a core forever."""
@@ -75,29 +73,19 @@ def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]
     pages = max(1, math.ceil(len(trials) / _ROWS))
     page, parameters = min(query.page, pages), len(tuned(results))
     board = leaderboard(results, trials=trials[(page - 1) * _ROWS : page * _ROWS], most=MAX_PARAMETERS)
-    common = snapshot.derived(("content", query.where), lambda _: report.content(shown))
-    tiles = report.tiles(shown, limit=trials_in_all(TuneJob.from_json(results.job, load=False)))
-    if results.state == "running":
-        left = time_left(TuneJob.from_json(results.job, load=False), results.table("trials"), results.seconds)
-        if left is not None:
-            tiles[-1] = (*tiles[-1][:2], f"about {rough_duration(left)} left")
     return {
-        **common,
+        **snapshot.derived(("content", query.where), lambda _: report.content(shown)),
         "name": name,
-        "state": results.state,
         "mark": snapshot.mark,
-        "tiles": tiles,
         "table_query": query,
         "fault": fault,
         "total": results.table("trials").num_rows,
-        "matching": len(trials),
         "page": page,
         "pages": pages,
         "at": lambda number: replace(query, page=number).address(),
         "trials": len(trials),
         "parameters_note": of_shown(min(parameters, MAX_PARAMETERS), parameters),
         "leaderboard": report.trials_table(
-            results,
             board,
             lambda column: _head(results, column, query),
             lambda trial: link("studies", name, "trials", trial),
@@ -116,7 +104,7 @@ def selected(snapshot: StudySnapshot, where: str) -> Results:
     def only(results: Results) -> Results:
         ids = pa.array(_matching(snapshot, where, ""), pa.string())
         tables = [results.table(name) for name in ("trials", "epochs", "decisions")]
-        kept = [table.filter(pc.is_in(table["trial_id"].cast(pa.string()), value_set=ids)) for table in tables]
+        kept = [table.filter(pc.is_in(table["trial_id"], value_set=ids)) for table in tables]
         return replace(results, tables=Tables(*kept), test=None)
 
     return snapshot.derived(("selected", where), only)
@@ -141,10 +129,9 @@ def pictures_of(snapshot: StudySnapshot, query: TableQuery) -> list[Section]:
 def shown_metrics(results: Results) -> list[tuple[str, str]]:
     """The columns of `epochs` that a curve can show, with their labels; the objective comes first."""
     first, epochs = metric_column(results.objective.metric), results.table("epochs")
-    names = [*metric_columns(epochs.column_names), "learning_rate"]
-    known = [name for name in names if name in epochs.column_names and epochs[name].null_count < epochs.num_rows]
+    names = sorted([*metric_columns(epochs.column_names), "learning_rate"], key=first.__ne__)
     labels = {"learning_rate": "learning rate", **results.metric_names}
-    return [(name, sanitize_line(labels.get(name, name))) for name in sorted(known, key=first.__ne__)]
+    return [(name, sanitize_line(labels.get(name, name))) for name in names if epochs[name].null_count < len(epochs)]
 
 
 def _matching(snapshot: StudySnapshot, where: str, sort: str) -> Sequence[str]:
@@ -164,4 +151,4 @@ def _head(results: Results, column: Column, query: TableQuery) -> str:
         rising, falling = results.objective.mode == "min", results.objective.mode == "max"
     order = f' aria-sort="{"ascending" if rising else "descending"}"' if rising or falling else ""
     address = replace(query, sort=f"-{column.key}" if query.sort == column.key else column.key, page=1).address()
-    return f'{order}><a href="{escape(address)}" data-table>{escape(report.heading(column))}</a>'
+    return f'{order}><a href="{escape(address)}" data-table>{escape(column.heading)}</a>'

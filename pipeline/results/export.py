@@ -1,10 +1,9 @@
 """A study in MLflow or TensorBoard, written at once or while it runs: each epoch soon after it was recorded.
 
-Both read the study's own files, and write what their tool does not have yet. A log that fails harms no study.
+A log that fails harms no study.
 """
 
 import hashlib
-import json
 import math
 import os
 import re
@@ -13,8 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,11 +22,9 @@ from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import JobNotFound, StorageError, UsageError
 from pipeline.results.analysis.parameters import domain_in_words
 from pipeline.results.tables.load import Results, configs_of, load_results, stamp
-from pipeline.results.views.study import provenance_in_words
 from pipeline.space import Config, scalar
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column, metric_columns
-from pipeline.study import layout
 from pipeline.study.contents import check_output_folder
 from pipeline.text import sanitize, sanitize_line
 
@@ -36,8 +32,8 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
     from tensorboardX import SummaryWriter
 
-_POLL_SECONDS, _END_SECONDS, _FAILED_SECONDS = 2.0, 120.0, 10.0
-"""Between two looks at a study; how long a command waits for the last values; and for a log that has failed before."""
+_POLL_SECONDS, _END_SECONDS = 2.0, 30.0
+"""Between two looks at a study, and how long a command waits for the last values."""
 _SHARE = 0.05
 """At most this share of the study's time is spent on logging."""
 
@@ -56,8 +52,8 @@ _MLFLOW_SETTINGS = {
 }
 """Environment variables of MLflow; those that the user has set keep their values."""
 
-_CLAIM = "tunepipe.json"
-"""The file that names the study of a folder of TensorBoard's."""
+_BEST = "best objective"
+"""The name under which TensorBoard's HParams tab shows a trial's best value; no metric has it."""
 
 _Point = tuple[str, int, float, datetime]
 """A number of an epoch: name, epoch, value, time."""
@@ -83,58 +79,41 @@ def log_live(store: Store, texts: Sequence[str], note: Callable[[str], None]) ->
     """Log a study while the context is open, and the rest of it when the context ends, however it ends."""
     ended = threading.Event()
     # A thread for each, so that a server which hangs keeps no other log waiting.
-    threads = [_LogThread(store, text, log, note, ended) for text, log in logs_of(texts).items()]
+    threads = [
+        threading.Thread(target=_follow, args=(store, text, log, note, ended), name=text, daemon=True)
+        for text, log in logs_of(texts).items()
+    ]
     for thread in threads:
         thread.start()
     try:
         yield
     finally:
         ended.set()
-        began = time.monotonic()
+        last = time.monotonic() + _END_SECONDS
         for thread in threads:
-            while thread.is_alive() and (left := began + thread.patience - time.monotonic()) > 0:
-                thread.join(min(left, 0.2))
+            thread.join(max(0.0, last - time.monotonic()))
             if thread.is_alive():
                 note(f"--log {thread.name}: not everything is logged yet; a resume with --log adds the rest.")
 
 
-class _LogThread(threading.Thread):
-    """Logs what is new, again and again, and once more at the end."""
-
-    def __init__(self, store: Store, text: str, log: Any, note: Callable[[str], None], ended: threading.Event) -> None:
-        super().__init__(name=text, daemon=True)
-        self._store, self._log, self._note, self._ended = store, log, note, ended
-        self._noted, self._mark, self.patience = False, "", _END_SECONDS
-
-    def run(self) -> None:
-        """Log until the study has ended, and then what is left."""
-        pause = _POLL_SECONDS
-        while not self._ended.wait(pause):
-            began = time.monotonic()
-            self._guarded(self._update)
-            pause = max(_POLL_SECONDS, (time.monotonic() - began) / _SHARE)
-        self._guarded(self._update)
-        self._guarded(self._log.close)
-
-    def _update(self) -> None:
-        mark = stamp(self._store)
-        if mark != self._mark:
-            self._log.update(load_results(self._store.uri))
-            # Not before: what could not be logged is tried again.
-            self._mark = mark
-
-    def _guarded(self, call: Callable[[], Any]) -> None:
+def _follow(store: Store, text: str, log: Any, note: Callable[[str], None], ended: threading.Event) -> None:
+    """Log what is new, again and again, and once more at the end."""
+    pause, mark, noted, last = _POLL_SECONDS, "", False, False
+    while not last:
+        last, began = ended.wait(pause), time.monotonic()
         try:
-            call()
-            self.patience = _END_SECONDS
+            if (now := stamp(store)) != mark:
+                log.update(load_results(store.uri))
+                # Not before: what could not be logged is tried again.
+                mark = now
         except JobNotFound:
             pass  # the study has not begun yet, or was deleted
         except Exception as error:
-            self.patience = _FAILED_SECONDS
-            if not self._noted:
-                self._noted = True
-                reason = sanitize_line(str(error) or type(error).__name__)
-                self._note(f"--log {self.name}: {reason} The study continues, and missing epochs are logged later.")
+            if not noted:
+                noted, reason = True, sanitize_line(str(error) or type(error).__name__)
+                note(f"--log {text}: {reason} The study continues, and missing epochs are logged later.")
+        pause = max(_POLL_SECONDS, (time.monotonic() - began) / _SHARE)
+    log.close()
 
 
 def _points(results: Results, trials: pa.Table) -> Iterator[tuple[dict[str, Any], Config, list[_Point]]]:
@@ -213,6 +192,7 @@ class MLflowLog:
 
 
 def _write_study(client: "MlflowClient", experiment: str, results: Results) -> tuple[int, int]:
+    job, objective, trials, written = results.job, results.objective, results.table("trials"), 0
     began = str(results.sessions[0]["started"]) if results.sessions else ""
     identity = hashlib.sha256(f"{results.location}\n{began}".encode()).hexdigest()
     start = _milliseconds(datetime.fromisoformat(began)) if began else None
@@ -220,47 +200,43 @@ def _write_study(client: "MlflowClient", experiment: str, results: Results) -> t
     tags = {"tunepipe.study": identity, "tunepipe.location": results.location}
     parent = found[0] if found else client.create_run(experiment, start, tags, results.name)
     runs = {run.data.tags.get("tunepipe.trial"): run for run in _children(client, experiment, parent.info.run_id)}
-    trials = results.table("trials")
-    new = [
-        runs.get(row["trial_id"]) is None
-        or any(runs[row["trial_id"]].data.tags.get(name) != text for name, text in _progress(row).items())
-        for row in trials.select(["trial_id", "state", "epochs"]).to_pylist()
-    ]
-    moments = results.query("""
-        select trial_id, epoch_us(min(time)) // 1000 as first, epoch_us(max(time)) // 1000 as last
-        from (select trial_id, time from epochs union all select trial_id, time from decisions) group by trial_id
-    """)
-    times = {row["trial_id"]: (row["first"], row["last"]) for row in moments.to_pylist()}
-    best = f"best.{metric_column(results.objective.metric)}"
-    for trial, config, points in _points(results, trials.filter(pa.array(new, pa.bool_()))):
-        run, (first, last) = runs.get(trial["trial_id"]), times.get(trial["trial_id"], (None, None))
-        params = _texts({name: scalar(value) for name, value in config.items()})
-        if run is not None and any(params.get(name, text) != text for name, text in run.data.params.items()):
-            # MLflow changes no param, but population based training changes hyperparameters.
-            client.delete_run(run.info.run_id)
-            run = None
+    best = f"best.{metric_column(objective.metric)}"
+    for trial, config, points in _points(results, trials):
+        progress = {"tunepipe.state": trial["state"], "tunepipe.epochs": str(trial["epochs"])}
+        run = runs.get(trial["trial_id"])
+        if run is not None and progress.items() <= run.data.tags.items():
+            continue
+        written += 1
+        first, last = (_milliseconds(points[at][3]) if points else None for at in (0, -1))
         if run is None:
             own = {"mlflow.parentRunId": parent.info.run_id, "tunepipe.trial": trial["trial_id"]}
             run = client.create_run(experiment, first, own, f"{results.name} {trial['trial_id']}")
-        points += [
-            (best, epoch, trial["objective"], moment)
-            for _, epoch, _, moment in points[-1:]
-            if trial["objective"] is not None
-        ]
-        details = {
-            "tunepipe.seconds": f"{trial['seconds']:.3f}", "tunepipe.parent_trial": trial["parent"],
-            "tunepipe.error": trial["error"],
-        }  # fmt: skip
+        known = int(run.data.tags.get("tunepipe.epochs", 0))
+        new = [point for point in points if point[1] > known]
+        if points and trial["objective"] is not None:
+            new.append((best, points[-1][1], trial["objective"], points[-1][3]))
+        params = {name: scalar(value) for name, value in config.items()}
+        details = {"tunepipe.parent_trial": trial["parent"], "tunepipe.error": trial["error"]}
         # The progress last: a run whose export was interrupted does not count as up to date.
-        _write_run(client, run, params, points, _texts(details), _STATUS.get(trial["state"], "FINISHED"), last)
-        _log_tags(client, run.info.run_id, _progress(trial))
-    _write_parent(client, parent, results, [last for _, last in times.values()])
-    return sum(new), len(new) - sum(new)
-
-
-def _progress(trial: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that say how far a trial's run was written."""
-    return {"tunepipe.state": trial["state"], "tunepipe.epochs": str(trial["epochs"])}
+        _write_run(client, run, params, new, details, _STATUS.get(trial["state"], "FINISHED"), last)
+        _write_run(client, run, {}, [], progress)
+    params = {
+        "objective": f"{objective.metric} ({objective.mode})", "scheduler": job["scheduler"]["kind"],
+        "searcher": job["searcher"]["kind"], "seed": job["seed"],
+        # The first branch that has a parameter describes it: several branches may have one of the same name.
+        **{f"space.{one.name}": domain_in_words(one.domain) for one in reversed(results.parameters)},
+    }  # fmt: skip
+    values = {name if name.isidentifier() else metric_column(name): one for name, one in (results.test or {}).items()}
+    values |= {best: results.best.value} if results.best else {}
+    count, now = results.table("epochs").num_rows, datetime.now()
+    points = [(name, count, float(value), now) for name, value in values.items() if math.isfinite(value)]
+    tags = {
+        "mlflow.note.content": job["description"], "tunepipe.state": results.state, "tunepipe.epochs": str(count),
+        "tunepipe.best_trial": results.best.trial_id if results.best else "",
+    }  # fmt: skip
+    if any(parent.data.tags.get(name) != text for name, text in _texts(tags).items()):
+        _write_run(client, parent, params, points, tags, _STATUS.get(results.state, "FINISHED"))
+    return written, trials.num_rows - written
 
 
 def _children(client: "MlflowClient", experiment: str, parent: str) -> Iterator[Any]:
@@ -271,79 +247,25 @@ def _children(client: "MlflowClient", experiment: str, parent: str) -> Iterator[
         token = page.token or None
 
 
-def _write_parent(client: "MlflowClient", run: Any, results: Results, ends: Sequence[int]) -> None:
-    """The study's run: its job as params, the winner's metrics, its state and environment as tags, and the winner."""
-    job, objective, best, epochs = results.job, results.objective, results.best, results.table("epochs")
-    params = {
-        "objective": f"{objective.metric} ({objective.mode})", "scheduler": job["scheduler"]["kind"],
-        "searcher": job["searcher"]["kind"], "seed": job["seed"],
-        # The first branch that has a parameter describes it: several branches may have one of the same name.
-        **{f"space.{one.name}": domain_in_words(one.domain) for one in reversed(results.parameters)},
-    }  # fmt: skip
-    values = {name if name.isidentifier() else metric_column(name): each for name, each in (results.test or {}).items()}
-    values |= {f"best.{metric_column(objective.metric)}": best.value} if best else {}
-    tags = {
-        "mlflow.note.content": job["description"], "tunepipe.state": results.state, "tunepipe.epochs": epochs.num_rows,
-        "tunepipe.trials": results.table("trials").num_rows, "tunepipe.best_trial": best.trial_id if best else "",
-    }  # fmt: skip
-    recorded = [session for session in results.sessions if session.get("provenance")][-1:]
-    for _, lines in provenance_in_words(recorded):
-        tags |= {f"tunepipe.{label.replace(' ', '_')}": text for label, text in lines}
-    if recorded and (git := recorded[0]["provenance"]["git"]):
-        tags["mlflow.source.git.commit"] = git["commit"]
-    end = max(ends, default=0)
-    moment = datetime.fromtimestamp(end / 1000)
-    points = [(name, epochs.num_rows, float(value), moment) for name, value in values.items() if math.isfinite(value)]
-    status = _STATUS.get(results.state, "FINISHED")
-    _write_run(client, run, _texts(params), points, _texts(tags), status, max(end, run.info.start_time or 0))
-    if best is not None and results.test is not None:
-        _log_model(client, run, Store(results.location), f"trial {best.trial_id}, epoch {best.epoch}")
-
-
-def _log_model(client: "MlflowClient", run: Any, store: Store, winner: str) -> None:
-    """Log the exported winner as an artifact of the study's run, once for each winner."""
-    if run.data.tags.get("tunepipe.model") == winner:
-        return
-    with TemporaryDirectory() as folder:
-        for path in store.files(layout.EXPORT):
-            # These are in model.keras, too.
-            if (name := PurePosixPath(path).name) != "model.weights.h5":
-                with (Path(folder) / name).open("wb") as file:
-                    file.writelines(store.pieces(path))
-        client.log_artifacts(run.info.run_id, folder, "model")
-    client.set_tag(run.info.run_id, "tunepipe.model", winner)
-
-
 def _write_run(
-    client: "MlflowClient", run: Any, params: Mapping[str, str], points: Sequence[_Point], tags: Mapping[str, str],
-    status: str, end: int | None,
+    client: "MlflowClient", run: Any, params: Mapping[str, Any], points: Sequence[_Point], tags: Mapping[str, Any],
+    status: str | None = None, end: int | None = None,
 ) -> None:  # fmt: skip
-    """Write the params, points and tags that a run does not have, and its status."""
-    from mlflow.entities import Metric, Param
+    """Write the params that a run does not have, points, tags, and its status; MLflow changes no param."""
+    from mlflow.entities import Metric, Param, RunTag
 
     run_id = run.info.run_id
-    logged = {(name, one.step) for name in run.data.metrics for one in client.get_metric_history(run_id, name)}
-    entries = [Param(name, value) for name, value in params.items() if name not in run.data.params]
-    metrics = [
-        Metric(name, value, _milliseconds(moment), step)
-        for name, step, value, moment in points
-        if (name, step) not in logged
-    ]
+    entries = [Param(name, text) for name, text in _texts(params).items() if name not in run.data.params]
+    metrics = [Metric(name, value, _milliseconds(moment), step) for name, step, value, moment in points]
     for at in range(0, len(entries), _PARAMS):
         client.log_batch(run_id, params=entries[at : at + _PARAMS])
     for at in range(0, len(metrics), _METRICS):
         client.log_batch(run_id, metrics=metrics[at : at + _METRICS])
-    _log_tags(client, run_id, tags)
+    client.log_batch(run_id, tags=[RunTag(name, text) for name, text in _texts(tags).items()])
     if status in ("FINISHED", "FAILED"):
         client.set_terminated(run_id, status, end)
-    else:
+    elif status is not None:
         client.update_run(run_id, status=status)
-
-
-def _log_tags(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> None:
-    from mlflow.entities import RunTag
-
-    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -359,7 +281,9 @@ def write_tensorboard(results: Results, folder: Path) -> int:
     """Write an event file for each trial that has an epoch, into an empty folder; returns how many there are."""
     check_output_folder(folder)
     if folder.exists() and any(folder.iterdir()):
-        raise StorageError(_not_empty(folder))
+        raise StorageError(
+            f"{folder} is not empty, and TensorBoard would show its content, too. Choose another folder."
+        )
     log = TensorBoardLog(folder)
     try:
         return log.write(results, folder)
@@ -367,115 +291,64 @@ def write_tensorboard(results: Results, folder: Path) -> int:
         log.close()
 
 
-def _not_empty(folder: Path) -> str:
-    return f"{folder} is not empty, and TensorBoard would show its content, too. Choose another folder."
-
-
 class TensorBoardLog:
-    """Writes each epoch of a study into event files once, even over several sessions: one folder for each trial."""
+    """Writes each epoch of a study into event files: one folder for each trial.
+
+    Each session writes every epoch: in TensorBoard, its files replace those of earlier sessions.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers: dict[str, SummaryWriter] = {}
-        self._known: dict[str, set[tuple[str, int]]] = {}
+        self._last: dict[str, int] = {}
         self._ended: set[str] = set()
 
     def update(self, results: Results) -> None:
         """Write what is new into the study's folder."""
-        folder = self._folder / results.name
-        self._claim(folder, results)
-        self.write(results, folder)
+        self.write(results, self._folder / results.name)
 
     def close(self) -> None:
-        """Close the files."""
+        """Write what is still in buffers."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
 
     def write(self, results: Results, folder: Path) -> int:
         """Write what is new of each trial that has an epoch; returns how many these are."""
-        columns = results.table("epochs").column_names
-        shown, trials, written = "objective", results.table("trials"), 0
-        while shown in columns:
-            shown = f"best_{shown}"  # the HParams tab shows the best value under this name
+        trials, written = results.table("trials"), 0
         live = trials.filter(pc.invert(pc.is_in(trials["trial_id"], value_set=pa.array(self._ended, pa.string()))))
         try:
             for trial, config, points in _points(results, live):
                 if points:
-                    self._write_trial(folder, trial, config, points, shown)
+                    self._write_trial(folder, trial, config, points)
                     written += 1
         except OSError as error:
             raise StorageError(f"Cannot write {folder}: {error.strerror or error}.") from None
         return written
 
-    def _claim(self, folder: Path, results: Results) -> None:
-        """Make sure that the folder has the events of this study only."""
-        path, began = folder / _CLAIM, str(results.sessions[0]["started"]) if results.sessions else ""
-        mine = {"location": results.location.partition("?")[0], "started": began}
-        try:
-            claim = json.loads(path.read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
-            claim = None  # there is none, or it was killed while it wrote the file
-        if claim == mine:
-            return
-        check_output_folder(folder)
-        if claim is not None or (folder.exists() and any(other != path for other in folder.iterdir())):
-            raise StorageError(_not_empty(folder))
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(mine), "utf-8")
+    def _write_trial(self, folder: Path, trial: Mapping[str, Any], config: Config, points: Sequence[_Point]) -> None:
+        from tensorboardX import SummaryWriter
+        from tensorboardX.summary import hparams
 
-    def _write_trial(
-        self, folder: Path, trial: Mapping[str, Any], config: Config, points: Sequence[_Point], shown: str
-    ) -> None:
         trial_id, best = trial["trial_id"], math.nan if trial["objective"] is None else trial["objective"]
         if not (trial_id.isascii() and trial_id.isalnum()):
             raise StorageError(f"{trial_id!r:.100} is not a trial's id.")  # the study's files are not trusted
         place = folder / trial_id
-        known = self._known.setdefault(trial_id, _written(place))
-        if new := [point for point in points if point[:2] not in known]:
-            writer = self._writer(trial_id, place)
-            if not known:
-                _write_config(writer, config, {shown: best})
+        if new := [point for point in points if point[1] > self._last.get(trial_id, 0)]:
+            if trial_id not in self._writers:
+                # File names contain the second: a file of the same second would replace an earlier one. TensorBoard
+                # forgets what earlier sessions wrote.
+                suffix = f".{len(list(place.glob('events.out.*')))}"
+                self._writers[trial_id] = SummaryWriter(str(place), filename_suffix=suffix, purge_step=0)
+                # The tab shows a metric only where a scalar of that name is written too.
+                for summary in hparams({name: scalar(value) for name, value in config.items()}, {_BEST: best}):
+                    self._writers[trial_id].file_writer.add_summary(summary)
             # HParams shows the newest value, which is that of the whole trial.
-            for name, epoch, value, moment in [*new, (shown, *new[-1][1:2], best, new[-1][3])]:
-                writer.add_scalar(name, value, epoch, walltime=moment.timestamp())
-                known.add((name, epoch))
-            writer.flush()
+            for name, epoch, value, moment in [*new, (_BEST, new[-1][1], best, new[-1][3])]:
+                self._writers[trial_id].add_scalar(name, value, epoch, walltime=moment.timestamp())
+            self._writers[trial_id].flush()
+            self._last[trial_id] = new[-1][1]
         if trial["state"] not in LIVE_STATES:
             self._ended.add(trial_id)
-            self._known.pop(trial_id)
             if trial_id in self._writers:
                 self._writers.pop(trial_id).close()
-
-    def _writer(self, trial_id: str, place: Path) -> "SummaryWriter":
-        from tensorboardX import SummaryWriter
-
-        if trial_id not in self._writers:
-            # File names contain the second: a file of the same second would replace an earlier session's.
-            earlier = len(list(place.glob("events.out.*")))
-            suffix = f".{earlier}" if earlier else ""
-            self._writers[trial_id] = SummaryWriter(str(place), write_to_disk=True, filename_suffix=suffix)
-        return self._writers[trial_id]
-
-
-def _write_config(writer: "SummaryWriter", config: Config, best: Mapping[str, float]) -> None:
-    from tensorboardX.summary import hparams
-
-    # The tab shows a metric only where a scalar of that name is written too.
-    for summary in hparams({name: scalar(value) for name, value in config.items()}, dict(best)):
-        writer.file_writer.add_summary(summary)
-
-
-def _written(place: Path) -> set[tuple[str, int]]:
-    """The names and epochs of the scalars in a trial's folder; an event that was cut off is ignored."""
-    from tensorboardX.proto.event_pb2 import Event
-
-    written: set[tuple[str, int]] = set()
-    for file in sorted(place.glob("events.out.*")):
-        content, at = file.read_bytes(), 0
-        # Each event: its length in 8 bytes, a checksum of 4, itself, and a checksum of 4.
-        while at + 16 + (length := int.from_bytes(content[at : at + 8], "little")) <= len(content):
-            event = Event.FromString(content[at + 12 : at + 12 + length])
-            written |= {(value.tag, event.step) for value in event.summary.value if value.HasField("simple_value")}
-            at += 16 + length
-    return written

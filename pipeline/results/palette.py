@@ -1,44 +1,14 @@
 """The colours of pictures and pages, in light and dark mode, and how much a picture shows."""
 
 # Okabe and Ito's palette (2008), darkened where text is set in it. A page replaces each by a variable.
-INK = "#1d2730"
-"""Text and axes."""
-
-MUTED = "#8d99a6"
-"""Trials in the background."""
-
+INK = "#1d2730"  # text and axes
+MUTED = "#8d99a6"  # trials in the background
 GRID = "#dfe4ea"
-"""Grid lines."""
-
-PAPER = "#fdfdfe"
-"""The background."""
-
-ACCENT = "#0067a8"
-"""The best trial and its values."""
-
-SECOND = "#c95a00"
-"""Contrast: the training metric, exploits, evaluation."""
-
+PAPER = "#fdfdfe"  # the background
+ACCENT = "#0067a8"  # the best trial and its values
+SECOND = "#c95a00"  # contrast: the training metric, exploits, evaluation
 THIRD = "#00825f"
-"""A third category."""
-
-BAD = "#a8316f"
-"""Failures."""
-
-VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--grid",
-    PAPER: "--paper",
-    ACCENT: "--accent",
-    SECOND: "--second",
-    THIRD: "--third",
-    BAD: "--bad",
-}
-"""The colours of pictures, and the variables of the page that stand for them."""
-
-DAY = {variable: colour for colour, variable in VARIABLES.items()}
-"""The variables' values on a light page."""
+BAD = "#a8316f"  # failures
 
 NIGHT = {
     "--ink": "#e4e9ee",
@@ -50,7 +20,13 @@ NIGHT = {
     "--third": "#45cf9f",
     "--bad": "#ff8cc4",
 }
-"""The variables' values on a dark page."""
+"""The colours of a dark page, by the variables of the page."""
+
+DAY = dict(zip(NIGHT, (INK, MUTED, GRID, PAPER, ACCENT, SECOND, THIRD, BAD), strict=True))
+"""The colours of a light page."""
+
+VARIABLES = {colour: variable for variable, colour in DAY.items()}
+"""The variables of the page that stand for the colours of pictures."""
 
 MAX_LINES = 500
 """The maximum number of lines in a picture: more lines make the same grey, and take seconds to draw."""

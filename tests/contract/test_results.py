@@ -72,7 +72,6 @@ def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:
 def test_any_study_can_be_drawn(results: Results) -> None:
     for plot in (
         plots.learning_curves,
-        plots.learning_rates,
         plots.best_so_far,
         plots.parallel_coordinates,
         plots.rungs,
@@ -81,7 +80,6 @@ def test_any_study_can_be_drawn(results: Results) -> None:
         drawn(plot, results)
     for parameter in tuned(results)[:2]:
         drawn(plots.objective_against, results, parameter)
-        drawn(plots.schedule, results, parameter)
 
 
 @pytest.mark.parametrize("results", cases(EDGES, _OFTEN), indirect=True)

@@ -82,9 +82,8 @@ def seen(browser: Browser, name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "pictures", "width", "dark"),
     [
-        ("/studies/mnist-asha", 10, 1280, False),
+        ("/studies/mnist-asha", 9, 1280, False),
         ("/studies/mnist-asha/trials/0000", 5, 390, True),
-        ("/compare?study=mnist-asha&study=mnist-pbt", 3, 390, True),
     ],
 )
 def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
@@ -164,24 +163,6 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         assert browser.faults() == []
 
 
-@pytest.mark.long
-def test_an_update_that_fails_is_tried_again(browser: Browser, tmp_path: Path) -> None:
-    """A page shows the last state of a study, even if the update to it fails at first."""
-    study = asha_study(tmp_path, trials=5, name="last")
-    with serving(tmp_path) as address:
-        browser.open(f"{address}/studies/last")
-        browser.until(READY)
-        browser.js("""(fetched => { window.fetch = (...asked) => {
-            window.fetch = fetched;
-            window.failed = true;
-            return Promise.reject(new TypeError('no answer'));
-        }; })(window.fetch)""")
-        study.decide("0005", 0, "start", 90, "drawn", config_after={"lr": 0.1, "momentum": 0.9, "optimizer": "adam"})
-        study.flush()
-        browser.until("window.failed")
-        browser.until(f"{NOTE}.startsWith('6 in total')")
-
-
 def test_a_page_that_was_opened_before_the_first_epoch_gets_its_pictures(browser: Browser, tmp_path: Path) -> None:
     """Pictures appear on a page that was opened before there was a trial."""
     study = Recording(tmp_path, tune_job("early", space={"lr": Uniform(0, 1), "decay": Uniform(0, 1)}))
@@ -216,18 +197,37 @@ def test_a_hidden_tab_keeps_no_connection(browser: Browser, address: str) -> Non
         browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
-def test_the_report_is_drawn_and_sorts_its_leaderboard(browser: Browser, address: str) -> None:
-    """The link on a study's page leads to its report, whose script runs under the page's policy."""
+def test_the_report_sorts_its_leaderboard_and_names_trials(browser: Browser, address: str) -> None:
+    """The link on a study's page leads to its report, whose script runs under its policy, on a telephone, too."""
     # Drawn once, which takes seconds, and kept.
-    requests.get(f"{address}/studies/mnist-pbt/report", timeout=300)
-    browser.open(f"{address}/studies/mnist-pbt")
+    requests.get(f"{address}/studies/mnist-asha/report", timeout=300)
+    browser.open(f"{address}/studies/mnist-asha")
     browser.js("document.querySelector('nav a[href$=report]').click()")
     browser.until("location.pathname.endsWith('/report') && document.readyState === 'complete'")
-    heads = "document.querySelectorAll('#trials thead th')"
-    browser.js(f"{heads}[0].firstElementChild.click()")
-    assert browser.js(f"{heads}[0].getAttribute('aria-sort')") == "ascending"
-    assert browser.js("getComputedStyle(document.querySelector('.tiles')).display") == "grid"
-    assert browser.faults() == []
+    head, keys = "document.querySelectorAll('#trials thead th')[1]", []
+    for order in ("ascending", "descending"):
+        browser.js(f"{head}.firstElementChild.click()")
+        assert browser.js(f"{head}.getAttribute('aria-sort')") == order
+        rows = "[...document.querySelectorAll('#trials tbody tr')].map(row => row.cells[1].dataset.key)"
+        keys.append(browser.js(rows))
+    # Trials without a value are last in both orders.
+    known = [[float(key) for key in each if key] for each in keys]
+    assert known[0] == sorted(known[0]) == known[1][::-1]
+    assert keys[0][-1] == keys[1][-1] == ""
+    for width in (1280, 390):
+        browser.open(f"{address}/studies/mnist-asha/report", width=width)
+        assert browser.js("document.documentElement.scrollWidth") <= width
+        svg = "[...document.querySelectorAll('svg[data-marks]')].find(one => one.getBoundingClientRect().width > 100)"
+        trial, text = browser.js(f"""(svg => {{
+            const [trial, x, y] = JSON.parse(svg.dataset.marks).trials[0], box = svg.getBoundingClientRect();
+            const scale = box.width / svg.viewBox.baseVal.width;
+            const at = {{ clientX: box.left + x * scale, clientY: box.top + y * scale, bubbles: true }};
+            svg.dispatchEvent(new PointerEvent("pointermove", at));
+            return [trial, document.querySelector(".tip").textContent];
+        }})({svg})""")
+        assert text.startswith(f"trial {trial}\nval_accuracy 0.")
+        assert browser.faults() == []
+        assert [url for url in browser.requested() if not url.startswith((address, "data:"))] == []
 
 
 def test_a_missing_server_is_reported(browser: Browser, storage: Path) -> None:
@@ -238,37 +238,6 @@ def test_a_missing_server_is_reported(browser: Browser, storage: Path) -> None:
         assert browser.js("document.getElementById('missing')?.hidden ?? true") is True
     browser.until("document.getElementById('missing')?.hidden === false")
     assert "The server has not answered since" in browser.js("document.getElementById('missing').textContent")
-
-
-def test_a_silent_server_is_reported(browser: Browser, address: str) -> None:
-    """If no event comes for a minute, the page says so and opens another stream, whose first sign ends the note."""
-    source = """
-        window.streams = [];
-        window.EventSource = class extends EventTarget {
-            static CLOSED = 2;
-            readyState = 1;
-            constructor() { super(); window.streams.push(this); }
-            close() { this.readyState = 2; }
-        };
-        window.setTimeout = (timed => (call, delay) => timed(call, delay < 60000 ? delay : 500))(window.setTimeout);
-    """
-    note = "document.getElementById('missing')"
-    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
-    try:
-        browser.open(f"{address}/studies/mnist-asha")
-        browser.until("window.streams.length > 1")
-        assert browser.js("window.streams[0].readyState") == 2
-        assert browser.js(f"{note}.hidden") is False
-        assert "The server has not answered since" in browser.js(f"{note}.textContent")
-        for sign in ("open", "here"):
-            assert browser.js(f"""(() => {{
-                window.streams.at(-1).dispatchEvent(new Event('error'));
-                const before = {note}.hidden;
-                window.streams.at(-1).dispatchEvent(new Event('{sign}'));
-                return [before, {note}.hidden];
-            }})()""") == [False, True]
-    finally:
-        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
 def test_a_deleted_study_is_reported(browser: Browser, tmp_path: Path) -> None:
@@ -285,40 +254,6 @@ def test_a_deleted_study_is_reported(browser: Browser, tmp_path: Path) -> None:
         browser.until("document.getElementById('old').hidden")
 
 
-def test_one_update_is_retried_however_often_the_server_refuses(browser: Browser, tmp_path: Path) -> None:
-    """A page that stays open after its study was deleted asks no more often with each stream that is refused."""
-    source = """
-        window.EventSource = class extends EventTarget {
-            static CLOSED = 2;
-            readyState = 2;
-            constructor() { super(); window.stream = this; }
-            close() {}
-        };
-        [window.retries, window.waiting] = [0, new Set()];
-        window.clearTimeout = (clear => id => { window.waiting.delete(id); clear(id); })(window.clearTimeout);
-        window.setTimeout = (timed => (call, delay) => {
-            if (delay !== 3000) return timed(call, delay);
-            const id = timed(() => {}, delay);
-            window.retries += 1;
-            window.waiting.add(id);
-            return id;
-        })(window.setTimeout);
-    """
-    asha_study(tmp_path, trials=5, name="gone")
-    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
-    try:
-        with serving(tmp_path) as address:
-            browser.open(f"{address}/studies/gone")
-            browser.until(READY)
-            (tmp_path / "gone").rename(tmp_path / ".gone")
-            for retries in (1, 2, 3):
-                browser.js("window.stream.dispatchEvent(new Event('error'))")
-                browser.until(f"window.retries === {retries}")
-                assert browser.js("window.waiting.size") == 1
-    finally:
-        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
-
-
 def test_a_link_with_the_token_may_be_in_another_site(browser: Browser, address: str, storage: Path) -> None:
     """A link with the token in a page of another site, such as a mail, opens the page."""
     with serving(storage, token="secret") as guarded:
@@ -331,22 +266,6 @@ def test_a_link_with_the_token_may_be_in_another_site(browser: Browser, address:
         }})(document.createElement("a"))""")
         browser.until(f"location.href === '{guarded}/' && document.readyState === 'complete'")
         assert "mnist-asha" in browser.js("document.body.textContent")
-
-
-def test_a_comparison_follows_its_studies(browser: Browser, tmp_path: Path) -> None:
-    """A comparison shows new values of its studies without reloading the page."""
-    study = asha_study(tmp_path, trials=5, name="first")
-    asha_study(tmp_path, trials=5, seed=4, name="second")
-    with serving(tmp_path) as address:
-        browser.open(f"{address}/compare?study=first&study=second")
-        browser.until(READY)
-        browser.js("window.kept = true")
-        study.decide("0005", 0, "start", 90, "drawn", config_after={"lr": 0.1, "momentum": 0.9, "optimizer": "adam"})
-        study.train("0005", 1, {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}, 0.99123, 91)
-        study.flush()
-        browser.until("document.getElementById('tables').textContent.includes('0.9912')")
-        assert browser.js("window.kept") is True
-        assert browser.faults() == []
 
 
 def _running(study: Recording) -> None:

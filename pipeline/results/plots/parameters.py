@@ -1,15 +1,12 @@
 """How the objective depends on the hyperparameters."""
 
-import itertools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgba
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from matplotlib.tri import Triangulation
 
 from pipeline.results.analysis.importance import MIN_SHARE, Effect, Importance
 from pipeline.results.analysis.parameters import (
@@ -22,10 +19,11 @@ from pipeline.results.analysis.parameters import (
     scored,
     scored_with,
     shown_parameters,
-    tuned,
 )
 from pipeline.results.palette import ACCENT, BAD, INK, MAX_PARAMETERS, MAX_POINTS, MUTED, PAPER, SECOND
 from pipeline.results.plots.style import (
+    BITMAP,
+    BOX,
     axis_limits,
     mark_axis,
     mark_trials,
@@ -33,15 +31,13 @@ from pipeline.results.plots.style import (
     plain_numbers,
     remove_frame,
     short_text,
-    show_range,
-    size_in_points,
+    show_values,
     some_of,
+    width_of,
 )
 from pipeline.results.tables.load import Results, configs_of
 from pipeline.space import ListedDomain
 from pipeline.text import percent
-
-_BANDS = 10
 
 
 def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
@@ -51,16 +47,16 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     parameter_axis(ax, domain, places)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
-    show_range(ax, values, results.objective.mode)
+    show_values(ax, values, results.objective.mode, log=False)
     early = (rows[STATE] == "stopped").to_numpy()
     best = (rows[TRIAL] == (results.best.trial_id if results.best else None)).to_numpy()
     others = np.isin(np.arange(len(rows)), some_of(len(rows), MAX_POINTS)) & ~best
-    look: dict[str, Any] = {"rasterized": len(rows) > 1000, "alpha": 0.9 if len(rows) < 60 else 0.6}
-    # The best trial is hollow, too, if it was stopped early.
-    ax.plot(places[early & others], values[early & others], "o", mec=MUTED, mfc=PAPER, ms=5, mew=1.1, **look)
-    ax.plot(places[~early & others], values[~early & others], "o", mec=PAPER, mfc=MUTED, ms=5, mew=0.4, **look)
-    ax.plot(places[~early & best], values[~early & best], "o", mec=PAPER, mfc=ACCENT, ms=8, mew=1, zorder=5)
-    ax.plot(places[early & best], values[early & best], "o", mec=ACCENT, mfc=PAPER, ms=8, mew=2, zorder=5)
+    look: dict[str, Any] = {"rasterized": len(rows) > BITMAP, "alpha": 0.9 if len(rows) < 60 else 0.6, "ms": 5}
+    large: dict[str, Any] = {"ms": 8, "zorder": 5}
+    # Trials that were stopped early are hollow.
+    for which, colour, how in ((others, MUTED, look), (best, ACCENT, large)):
+        ax.plot(places[early & which], values[early & which], "o", mec=colour, mfc=PAPER, mew=1.3, **how)
+        ax.plot(places[~early & which], values[~early & which], "o", mec=PAPER, mfc=colour, mew=0.5, **how)
     failed = configs_of(results.query("select * from trials where state = 'failed'"), {parameter: domain})
     lost = axis_positions(domain, [config[parameter] for config in failed if config])
     ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
@@ -68,7 +64,6 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     mark_axis(ax, "x", f"config_{parameter}", domain)
     mark_axis(ax, "y", "objective")
     ax.yaxis.set_major_locator(MaxNLocator(5))
-    plain_numbers(ax.yaxis)
     return ax
 
 
@@ -90,18 +85,17 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         (np.setdiff1d(np.intersect1d(shown, front), best), ACCENT, 1.3, 0.5, 3),
         (best, ACCENT, 2.8, 1.0, 4),
     ):
-        look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer}
-        drawn = heights[which]
-        lines = np.stack([np.broadcast_to(np.arange(drawn.shape[1]), drawn.shape), drawn], axis=-1)
-        ax.add_collection(LineCollection(list(lines), linewidths=width, **look), autolim=False)
-        gapped = lines[~np.isfinite(drawn).all(axis=1)]
-        bridges = [bridge for line in gapped for bridge in _bridges(line)]
-        ax.add_collection(LineCollection(bridges, linewidths=0.7 * width, linestyles="dotted", **look), autolim=False)
+        # A line passes the hyperparameters that its trial does not have.
+        there = [(np.flatnonzero(known), row[known]) for row in heights[which] if (known := np.isfinite(row)).any()]
+        lines = [np.column_stack(each) for each in there]
+        look: dict[str, Any] = {"colors": colour, "alpha": alpha, "zorder": layer, "linewidths": width}
+        ax.add_collection(LineCollection(lines, **look), autolim=False)
     for place, name in enumerate(names):
         mark_axis(ax, "y", f"config_{name}", domains[name], at=place)
     titles = [*names, results.objective.metric]
-    marks = [*(_marks(domains[name]) for name in names), _objective_marks(worst, top)]
-    slanted = max(min(len(title), 16) for title in titles) * 6.5 > size_in_points(ax)[0] / len(titles)
+    ends = [(0.0, short_text(worst)), (1.0, short_text(top))] if worst != top else [(0.5, short_text(top))]
+    marks = [*(_marks(domains[name]) for name in names), ends]
+    slanted = max(min(len(title), 16) for title in titles) * 6.5 > width_of(ax) / len(titles)
     for place, title in enumerate(titles):
         _upright(ax, place, title, marks[place], slanted=slanted)
     ax.set_xlim(-0.35, len(names) + (0.9 if slanted else 0.35))
@@ -109,12 +103,6 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     ax.set_xticks([])
     ax.set_yticks([])
     return ax
-
-
-def _bridges(line: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
-    """Parts of a line over axes on which it has no value."""
-    there = np.flatnonzero(np.isfinite(line[:, 1]))
-    return [line[[start, end]] for start, end in itertools.pairwise(there) if end > start + 1]
 
 
 def _ends(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
@@ -128,36 +116,25 @@ def _ends(values: npt.NDArray[np.float64], mode: str) -> tuple[float, float]:
     return float(worst), float(best)
 
 
-def _objective_marks(worst: float, best: float) -> list[tuple[float, str]]:
-    return [(0.0, short_text(worst)), (1.0, short_text(best))] if worst != best else [(0.5, short_text(best))]
-
-
 def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]], *, slanted: bool) -> None:
+    """One axis of parallel coordinates, with its name above and texts at some of its heights."""
     ax.plot([place, place], [0, 1], color=INK, lw=1.0, zorder=5)
-    shown = name if len(name) <= 16 else name[:15] + "…"
     turned: dict[str, Any] = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"} if slanted else {"ha": "center"}
     ax.annotate(
-        shown, (place, 1), (-6 if slanted else 0, 18), textcoords="offset points", va="bottom", weight="bold",
-        zorder=6, **turned,
+        short_text(name, 16), (place, 1), (-6 if slanted else 0, 18), textcoords="offset points", va="bottom",
+        weight="bold", zorder=6, **turned,
     )  # fmt: skip
+    ends = {0.0: ("center", "top", 0, -4), 1.0: ("center", "bottom", 0, 4)}
     for height, text in marks:
-        ends = {0.0: ("center", "top", 0, -4), 1.0: ("center", "bottom", 0, 4)}
         ha, va, dx, dy = ends.get(height, ("left", "center", 4, 0))
-        ax.annotate(
-            text, (place, height), (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=8.5, zorder=6,
-            bbox={"fc": PAPER, "ec": "none", "alpha": 0.75, "pad": 0.6},
-        )  # fmt: skip
+        look: dict[str, Any] = {"ha": ha, "va": va, "fontsize": 8.5, "zorder": 6, "bbox": BOX}
+        ax.annotate(text, (place, height), (dx, dy), textcoords="offset points", **look)
 
 
 def _marks(domain: Any) -> list[tuple[float, str]]:
-    if isinstance(domain, ListedDomain):
-        count = len(domain.values)
-        heights = [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
-        return [
-            (height, short_text(value)) for height, value in zip(heights, domain.values, strict=True) if count <= 8
-        ] or [(0.0, short_text(domain.values[0])), (1.0, short_text(domain.values[-1]))]
-    low, high = domain.span
-    return [(0.0, short_text(low)), (1.0, short_text(high))]
+    values = domain.values if isinstance(domain, ListedDomain) else domain.span
+    shown = values if len(values) <= 8 else (values[0], values[-1])
+    return [(place / (len(shown) - 1) if len(shown) > 1 else 0.5, short_text(one)) for place, one in enumerate(shown)]
 
 
 def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -173,8 +150,8 @@ def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
 
 def importance_bars(importance: Importance, ax: Axes) -> Axes:
     """Draw what each hyperparameter, and each pair beyond that, accounts for, with 90% intervals."""
-    remove_frame(ax, keep=("left",))
-    shown = bars(importance)
+    remove_frame(ax, keep="left")
+    shown = _bars(importance)
     rows = np.arange(len(shown), 0, -1)
     shares, low, high = (np.array([bar[place] for bar in shown]) for place in (1, 2, 3))
     ax.barh(rows, shares, height=0.62, color=[bar[4] for bar in shown], lw=0)
@@ -183,8 +160,7 @@ def importance_bars(importance: Importance, ax: Axes) -> Axes:
     for row, share, end in zip(rows, shares, np.maximum(shares, high), strict=True):
         text = "<1%" if 0 < share < MIN_SHARE else percent(share)
         ax.annotate(text, (end, row), (6, 0), textcoords="offset points", va="center", fontsize=9)
-    names = [name if len(name) <= 24 else name[:23] + "…" for name, *_ in shown]
-    ax.set_yticks(rows, names)
+    ax.set_yticks(rows, [short_text(name, 24) for name, *_ in shown])
     ax.tick_params(axis="y", length=0)
     # Room for the number behind the longest line.
     ax.set_xlim(0, max(float(high.max()), float(shares.max()), MIN_SHARE) * 1.15)
@@ -195,11 +171,8 @@ def importance_bars(importance: Importance, ax: Axes) -> Axes:
     return ax
 
 
-def bars(importance: Importance) -> list[tuple[str, float, float, float, str]]:
-    """The bars of `importance_bars`, the largest first: names, shares, the ends of their intervals, and colours.
-
-    Every hyperparameter has one, and a pair whose share can be seen.
-    """
+def _bars(importance: Importance) -> list[tuple[str, float, float, float, str]]:
+    """Names, shares, ends of their intervals and colours, the largest first, with the pairs whose share can be seen."""
     found = [(effect.parameter.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
     pairs = [pair for pair in importance.pairs if pair.share >= MIN_SHARE]
     found += [(" × ".join(pair.names), pair.share, pair.low, pair.high, SECOND) for pair in pairs]
@@ -225,45 +198,3 @@ def partial_dependence(effect: Effect, ax: Axes, metric: str) -> Axes:
     ax.set_ylabel(metric)
     plain_numbers(ax.yaxis)
     return ax
-
-
-def landscape(results: Results, ax: Axes) -> Axes:
-    """Draw the objective over two hyperparameters: bands between the trials, each with as many of them, and the
-    trials.
-    """
-    names, rows = tuned(results), scored(results)
-    places = [rows[name].to_numpy(np.float64) for name in names]
-    values = rows[OBJECTIVE].to_numpy()
-    for axis, name, place in zip(("x", "y"), names, places, strict=True):
-        parameter_axis(ax, results.space[name], place, axis=axis)  # type: ignore[arg-type]
-        mark_axis(ax, axis, f"config_{name}")  # type: ignore[arg-type]
-    mark_trials(ax, rows[TRIAL].tolist(), *places)
-    ax.set_xlabel(names[0])
-    ax.set_ylabel(names[1])
-    ax.grid(False)
-    levels = np.unique(np.quantile(values, np.linspace(0, 1, _BANDS + 1)))
-    if (triangles := _triangles(results, names, places)) is not None and len(levels) > 2:
-        strength = np.linspace(0.05, 0.75, len(levels) - 1)
-        if results.objective.mode == "min":
-            strength = strength[::-1]
-        ax.tricontourf(triangles, values, levels=levels, colors=[to_rgba(ACCENT, float(one)) for one in strength])
-    best = (rows[TRIAL] == (results.best.trial_id if results.best else None)).to_numpy()
-    many: dict[str, Any] = {"mec": PAPER, "mew": 0.5, "rasterized": len(rows) > 1000}
-    ax.plot(places[0][~best], places[1][~best], "o", color=INK, ms=3.5, **many)
-    ax.plot(places[0][best], places[1][best], "o", color=PAPER, ms=9, mec=ACCENT, mew=2.5, zorder=5)
-    return ax
-
-
-def _triangles(results: Results, names: list[str], places: list[npt.NDArray[np.float64]]) -> Triangulation | None:
-    """Triangles between places, formed as the axes show them; None if all lie on one line."""
-    scaled = [
-        np.log(place) if is_log(results.space[name]) else place for name, place in zip(names, places, strict=True)
-    ]
-    spans = [np.ptp(one) for one in scaled]
-    if not all(spans):
-        return None
-    try:
-        formed = Triangulation(*(one / span for one, span in zip(scaled, spans, strict=True)))
-    except (RuntimeError, ValueError):
-        return None
-    return Triangulation(*places, formed.triangles)

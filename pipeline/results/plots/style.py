@@ -15,23 +15,24 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from pipeline.results.analysis.parameters import format_value, is_log
-from pipeline.results.palette import ACCENT, BAD, GRID, INK, MAX_LINES, MAX_POINTS, MUTED, PAPER, SECOND, THIRD
+from pipeline.results.palette import GRID, INK, MAX_LINES, MAX_POINTS, MUTED, PAPER
 from pipeline.space import ListedDomain, column_text
 from pipeline.text import is_or_are
 
-_COLOURS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
-_DASHES: Sequence[object] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
-
 _LETTER = 5.2
 """Points that a letter of a tick's label takes."""
+
+BITMAP = 1000
+"""More points or rows than these become a bitmap within the picture."""
+
+BOX = {"fc": PAPER, "ec": "none", "alpha": 0.8, "pad": 1}
+"""The background of a text that may lie over lines."""
 
 _RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
-    # Where matplotlib would put it, after it has measured the other axis twice.
-    "axes.titley": 1.0,
     "axes.labelsize": 9.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": MUTED,
@@ -59,7 +60,6 @@ _RC: dict[str, Any] = {
     "ytick.color": MUTED,
     "ytick.labelcolor": INK,
     "ytick.labelsize": 9,
-    "xtick.minor.visible": False,
 }
 
 
@@ -97,10 +97,9 @@ def mark_axis(ax: Axes, along: Literal["x", "y"], column: str, domain: Any = Non
 
 def _literals(values: Sequence[Any]) -> list[str]:
     """Values as SQL has them: in a column of numbers or booleans, else as text."""
-    if all(isinstance(value, bool) for value in values):
-        return [str(value).lower() for value in values]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        return [repr(value) for value in values]
+    kinds = {type(value) for value in values}
+    if kinds <= {bool} or kinds <= {int, float}:
+        return [repr(value).lower() for value in values]
     return ["'" + column_text(value).replace("'", "''") + "'" for value in values]
 
 
@@ -113,51 +112,25 @@ def style() -> Iterator[None]:
         yield
 
 
-def look_of(place: int) -> dict[str, Any]:
-    """How the line of one of several is drawn, as matplotlib takes it."""
-    return {"color": _COLOURS[place % len(_COLOURS)], "ls": _DASHES[place // len(_COLOURS) % len(_DASHES)]}
-
-
-def remove_frame(ax: Axes, *, keep: Sequence[str] = ()) -> None:
-    """Remove frame and grid, except for the spines to keep."""
+def remove_frame(ax: Axes, *, keep: str = "") -> None:
+    """Remove grid and frame, except for one of its sides."""
     ax.grid(False)
     for side, spine in ax.spines.items():
-        spine.set_visible(side in keep)
+        spine.set_visible(side == keep)
 
 
 def by_decade(axis: Axis, low: float, high: float) -> None:
-    """Plain numbers on a logarithmic axis: decades, and 2 and 5 between them where there are few."""
+    """Plain numbers on a logarithmic axis: decades, and numbers between them where there are few."""
     decades = np.log10(high / low)
     subs = (1.0,) if decades > 2.5 else (1.0, 3.0) if decades > 1.6 else (1.0, 2.0, 5.0)
     axis.set_major_locator(LogLocator(subs=subs if decades > 0.5 else tuple(range(1, 10))))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
-    # Texts without letters are measured like any other.
-    name: Literal["x", "y"] = "x" if axis is axis.axes.xaxis else "y"
-    axis.axes.tick_params(name, which="minor", labelbottom=False, labelleft=False)
 
 
 def plain_numbers(axis: Axis) -> None:
     """Write an axis's numbers out, without a common factor next to it."""
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}".replace("-", "−")))
-
-
-def by_magnitude(ax: Axes, values: npt.ArrayLike, mode: str) -> bool:
-    """Set the vertical axis to a logarithm where values are to become small and do so by more than three decades."""
-    known = np.asarray(values, np.float64)
-    known = known[np.isfinite(known)]
-    if mode == "max" or (known < 0).any():
-        return False
-    # What is 0 lies below any such axis.
-    known = known[known > 0]
-    if not known.size or known.max() < 1000 * known.min():
-        return False
-    low, high = float(known.min()), float(known.max())
-    ax.set_yscale("log")
-    # Room for what is written at the best point, which is often the lowest.
-    ax.set_ylim(low / (high / low) ** 0.1, high * 2)
-    by_decade(ax.yaxis, low, high)
-    return True
 
 
 def some_of(count: int, most: int = MAX_LINES) -> npt.NDArray[np.int64]:
@@ -177,24 +150,34 @@ def axis_limits(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
         low = worst
     if mode == "min" and (worst - low) * 2.5 < high - low:
         high = worst
-    margin = 0.06 * (high - low) or abs(high) * 0.01
+    margin = 0.06 * (high - low)
     return low - margin, high + margin
 
 
-def show_range(ax: Axes, values: npt.ArrayLike, mode: str) -> None:
-    """Limit the vertical axis to the good values, though a few bad ones are far away; a note counts those beyond."""
+def show_values(ax: Axes, values: npt.ArrayLike, mode: str, *, log: bool = True) -> None:
+    """Scale the vertical axis: to a logarithm where values become small by more than three decades, else to the good
+    values, though a few bad ones are far away; a note counts those beyond.
+    """
+    plain_numbers(ax.yaxis)
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
-    if (limits := axis_limits(known, mode)) is None:
-        return
-    ax.set_ylim(limits)
-    for beyond, height, where in ((known < limits[0], 0, "below"), (known > limits[1], 1, "above")):
-        if count := int(beyond.sum()):
-            ax.annotate(
-                f"{count:,} of {len(known):,} {is_or_are(count)} {where}", (1, height), (-4, 4 - 8 * height),
-                xycoords="axes fraction", textcoords="offset points", ha="right", va="top" if height else "bottom",
-                fontsize=8, color=INK, zorder=7, bbox={"fc": PAPER, "ec": "none", "alpha": 0.8, "pad": 1},
-            )  # fmt: skip
+    # What is 0 lies below any logarithmic axis.
+    positive = known[known > 0]
+    if log and mode == "min" and not (known < 0).any() and positive.size and positive.max() >= 1000 * positive.min():
+        low, high = float(positive.min()), float(positive.max())
+        ax.set_yscale("log")
+        # Room for what is written at the best point, which is often the lowest.
+        ax.set_ylim(low / (high / low) ** 0.1, high * 2)
+        by_decade(ax.yaxis, low, high)
+    elif (limits := axis_limits(known, mode)) is not None:
+        ax.set_ylim(limits)
+        for beyond, height, where in ((known < limits[0], 0, "below"), (known > limits[1], 1, "above")):
+            if count := int(beyond.sum()):
+                ax.annotate(
+                    f"{count:,} of {len(known):,} {is_or_are(count)} {where}", (1, height), (-4, 4 - 8 * height),
+                    xycoords="axes fraction", textcoords="offset points", ha="right", va="top" if height else "bottom",
+                    fontsize=8, color=INK, zorder=7, bbox=BOX,
+                )  # fmt: skip
 
 
 def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
@@ -206,7 +189,7 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
         limits(-0.5, count - 0.5)
         names = [short_text(domain.values[place]) for place in shown]
         turned: dict[str, Any] = {}
-        if axis == "x" and max(map(len, names)) * _LETTER > size_in_points(ax)[0] / len(names):
+        if axis == "x" and max(map(len, names)) * _LETTER > width_of(ax) / len(names):
             turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
         line.set_ticks(list(shown), labels=names, **turned)
         ax.grid(False, axis=axis)
@@ -224,14 +207,13 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, ax
     line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
 
 
-def size_in_points(ax: Axes) -> tuple[float, float]:
-    """The width and the height of axes in points."""
+def width_of(ax: Axes) -> float:
+    """The width of axes in points."""
     figure = ax.get_figure(root=True)
-    scale = 72 / (figure.dpi if figure else 72)
-    return float(ax.bbox.width * scale), float(ax.bbox.height * scale)
+    return float(ax.bbox.width * 72 / (figure.dpi if figure else 72))
 
 
-def short_text(value: Any) -> str:
-    """A value as a label of at most 14 characters."""
-    text = format_value(value)
-    return text if len(text) <= 14 else text[:13] + "…"
+def short_text(value: Any, most: int = 14) -> str:
+    """A value as a short label."""
+    text = value if isinstance(value, str) else format_value(value)
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -12,7 +12,6 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from pipeline.results.palette import VARIABLES
 from pipeline.results.plots.style import MARKS, Marks, style
@@ -23,12 +22,6 @@ _ENLARGED = 1.3
 
 _BITMAP_DPI = 144
 """The resolution of bitmaps within a picture, which replace very many lines."""
-
-_PAD = 3
-"""Points between what is drawn and the edge."""
-
-_USUAL_MARGINS = 42, 28, 4, 12
-"""Points to the left of axes, below, to the right and above that labels usually take."""
 
 _COLOUR = re.compile(rf"(fill|stroke): ({'|'.join(VARIABLES)})")
 _DROPPED = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
@@ -42,53 +35,14 @@ def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, in
     with _DRAWING, style(), rc_context({"svg.hashsalt": name}):
         width, height = (pixels / _ENLARGED for pixels in size)
         figure = Figure(figsize=(width / 72, height / 72), dpi=_BITMAP_DPI)
-        figure.set_layout_engine("none")
-        canvas = FigureCanvasSVG(figure)
-        left, below, right, above = _USUAL_MARGINS
-        ax = figure.add_axes((left / width, below / height, 1 - (left + right) / width, 1 - (below + above) / height))
+        canvas, ax = FigureCanvasSVG(figure), figure.add_subplot()
         draw(ax)
-        _make_room(figure, ax)
         file = io.StringIO()
         # Not savefig, which draws every picture twice.
         canvas.print_svg(file, metadata={"Date": None})
         # Once it is drawn, and so laid out.
         marks = _marks(figure, ax)
     return _embedded(sanitize(file.getvalue()), name, size[0], marks)
-
-
-def _make_room(figure: Figure, ax: Axes) -> None:
-    """Set the margins around a figure's only axes so that its ticks, labels and texts fit.
-
-    Constrained layout, which is for any number of axes, always measures them twice, which takes a fifth of a picture's
-    time. Here the first margins are close to the last, and ticks rarely change with them.
-    """
-    for axis in (ax.xaxis, ax.yaxis):
-        if not axis.get_label_text():
-            # A label's place is measured, even that of an empty one.
-            axis.set_label_coords(0, 0)
-    for _ in range(2):
-        ticks = _ticks(ax)
-        _set_margins(figure, ax)
-        if _ticks(ax) == ticks:
-            break
-    # To measure text, the canvas has set the resolution of SVG, which bitmaps would then have, too.
-    figure.set_dpi(_BITMAP_DPI)
-
-
-def _ticks(ax: Axes) -> list[list[float]]:
-    """Where numbers stand on both axes: how much room they take depends on it."""
-    return [axis.get_majorticklocs().tolist() for axis in (ax.xaxis, ax.yaxis)]
-
-
-def _set_margins(figure: Figure, ax: Axes) -> None:
-    around, axes, whole = ax.get_tightbbox(for_layout_only=True) or ax.bbox, ax.bbox, figure.bbox
-    pad = _PAD * figure.dpi / 72
-    left, below = axes.x0 - around.x0 + pad, axes.y0 - around.y0 + pad
-    right, above = around.x1 - axes.x1 + pad, around.y1 - axes.y1 + pad
-    # Too small a picture keeps its margins.
-    if left + right < whole.width and below + above < whole.height:
-        ends = left, below, whole.width - right, whole.height - above
-        ax.set_position(figure.transFigure.inverted().transform_bbox(Bbox.from_extents(*ends)))
 
 
 def _marks(figure: Figure, ax: Axes) -> str:
@@ -98,15 +52,10 @@ def _marks(figure: Figure, ax: Axes) -> str:
     def place(x: float, y: float) -> list[float]:
         return [round(float(x) * unit, 1), round(float(height - y) * unit, 1)]
 
-    inside, trials = ax.bbox.padded(4).contains, list[list[Any]]()
-    if found.trials:
-        pixels = ax.transData.transform([[x, y] for _, x, y in found.trials])
-        trials = [
-            [sanitize(trial), *place(*pixel)]
-            for (trial, _, _), pixel in zip(found.trials, pixels, strict=True)
-            if inside(*pixel)
-        ]
-    axes = []
+    inside, trials, axes = ax.bbox.padded(4).contains, list[Any](), list[Any]()
+    for trial, x, y in found.trials:
+        if inside(*(pixel := ax.transData.transform((x, y)))):
+            trials.append([sanitize(trial), *place(*pixel)])
     for axis in found.axes:
         if "span" in axis:
             (x0, y0), (x1, y1) = ax.transData.transform([[axis["at"] - 0.5, 0], [axis["at"] + 0.5, 1]])

@@ -1,4 +1,4 @@
-"""Trials beside each other: how far each came, whose weights it took, its models, its objectives, its path."""
+"""Trials beside each other: how far each came, whose weights it took, its objectives."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,22 +12,18 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.results.analysis import queries
-from pipeline.results.analysis.parameters import config_positions, format_value, spans_decades, tuned
-from pipeline.results.palette import ACCENT, BAD, GRID, INK, MUTED, PAPER, SECOND
-from pipeline.results.plots.curves import tracks
+from pipeline.results.analysis.parameters import spans_decades
+from pipeline.results.palette import ACCENT, BAD, GRID, MUTED, PAPER, SECOND
 from pipeline.results.plots.style import (
-    axis_limits,
+    BITMAP,
     by_decade,
     mark_axis,
     mark_trials,
-    parameter_axis,
     plain_numbers,
     remove_frame,
-    size_in_points,
 )
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import (
-    configs_at_best,
     objective_columns,
     objective_values,
     on_front,
@@ -39,20 +35,14 @@ from pipeline.text import format_number
 _MAX_NAMED = 40
 """The maximum number of trials whose rows have names."""
 
-_BITMAP = 1000
-"""More trials than these become a bitmap within the picture."""
-
-_DIGIT = 6.0
-"""Points that a digit of a tick's label takes."""
-
 
 def rungs(results: Results, ax: Axes) -> Axes:
     """Draw how far each trial came, and the rungs at which trials were compared."""
-    remove_frame(ax, keep=("bottom",))
+    remove_frame(ax, keep="bottom")
     at, epochs = queries.rungs(results).to_pylist(), _epochs(results)
     rows = _rows(ax, [trial for trial in ranked(results) if epochs[trial] > 0 or len(epochs) <= _MAX_NAMED])
     states = dict(zip(results.trials["trial_id"].tolist(), results.trials["state"].tolist(), strict=True))
-    width, many = float(np.clip(110 / max(len(rows), 1), 0.7, 5)), len(rows) > _BITMAP
+    width, many = float(np.clip(110 / max(len(rows), 1), 0.7, 5)), len(rows) > BITMAP
     looks = {"stopped": (MUTED, "|", 0.6), "failed": (BAD, "x", 0.8), "": (ACCENT, "o", 1.0)}
     for kind, (colour, marker, alpha) in looks.items():
         mine = [trial for trial in rows if (states[trial] if states[trial] in looks else "") == kind]
@@ -69,28 +59,24 @@ def rungs(results: Results, ax: Axes) -> Axes:
         # Rungs grow by a factor: on a logarithmic axis they lie side by side, and bars still begin at 0.
         ax.set_xscale("function", functions=(np.log1p, np.expm1))
         ax.set_xlim(0, last * 1.08)
-        ticks = _apart(ax, ticks)
-        ax.set_xticks(sorted({*ticks, 0, last}))
+        ax.set_xticks(sorted({0, *ticks} | ({last} if last > 1.4 * max(ticks) else set())))
     else:
         ax.set_xlim(0, last * 1.04)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    look: dict[str, Any] = {"textcoords": "offset points", "va": "bottom", "color": SECOND}
     for row in at:
         ax.axvline(row["rung"], color=GRID, lw=1.2, zorder=0)
-        if row["rung"] in ticks:
-            ax.annotate(
-                str(row["stopped"]), (row["rung"], 1), (0, 3), xycoords=("data", "axes fraction"),
-                textcoords="offset points", ha="center", va="bottom", color=SECOND, weight="bold",
-            )  # fmt: skip
+        place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "ha": "center", "weight": "bold"}
+        ax.annotate(str(row["stopped"]), (row["rung"], 1), (0, 3), **place, **look)
     if at:
-        look: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "color": SECOND}
-        ax.annotate("stopped", (0, 1), (-4, 3), ha="right", va="bottom", **look)
+        ax.annotate("stopped", (0, 1), (-4, 3), xycoords="axes fraction", ha="right", **look)
     ax.set_xlabel("epochs")
     return ax
 
 
 def lineage(results: Results, ax: Axes) -> Axes:
     """Draw the population over its epochs: which trial copied whose weights, and where the best model came from."""
-    remove_frame(ax, keep=("bottom",))
+    remove_frame(ax, keep="bottom")
     rows, epochs, segments = _rows(ax, ranked(results)), _epochs(results), queries.ancestry(results)
     bars = [[(0, row), (epochs[trial], row)] for trial, row in rows.items()]
     ax.add_collection(LineCollection(bars, colors=MUTED, linewidths=1.6, alpha=0.55), autolim=False)
@@ -125,68 +111,6 @@ def lineage(results: Results, ax: Axes) -> Axes:
     return ax
 
 
-def schedule(results: Results, ax: Axes, parameter: str) -> Axes:
-    """Draw a hyperparameter over the best model's life, as its ancestors and it had it."""
-    columns = ["trial_id", "segment", "epoch"]
-    rows = results.epochs[columns].assign(value=config_positions(results, results.table("epochs"), parameter))
-    steps = [
-        np.repeat(part, 2, axis=0) - [[1, 0], [0, 0]] * len(part)
-        for part in tracks(rows, ["epoch", "value"], parts=True)
-    ]
-    ax.add_collection(LineCollection(steps, colors=MUTED, linewidths=0.9, alpha=0.5), autolim=False)
-    parameter_axis(ax, results.space[parameter], rows["value"].dropna().to_numpy(), axis="y")
-    life: list[tuple[float, float]] = []
-    for segment in queries.ancestry(results):
-        inside = rows["epoch"].between(segment["after"] + 1, segment["until"])
-        mine = rows[rows["trial_id"].eq(segment["trial_id"]) & inside]
-        for epoch, value in zip(mine["epoch"], mine["value"], strict=True):
-            age = segment["age"] + epoch - segment["after"]
-            life += [(age - 1, value), (age, value)]
-    ax.plot(*np.array(life).reshape(-1, 2).T, color=ACCENT, lw=2.4, zorder=4)
-    ax.set_title(parameter, weight="bold", fontsize=9.5, color=INK)
-    ax.set_xlim(0, max([1, *results.epochs["epoch"]]) * 1.02)
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-    ax.set_xlabel("age of the model in epochs")
-    return ax
-
-
-def deviations(results: Results, ax: Axes) -> Axes:
-    """Draw each trial's mean, a standard deviation to both sides, and a point for every fold or repeat."""
-    remove_frame(ax, keep=("bottom",))
-    ax.grid(True, axis="x")
-    shown, names = queries.spreads(results).to_pylist(), tuned(results)
-    configs = configs_at_best(results, [spread["trial_id"] for spread in shown]) if len(names) == 1 else {}
-    labels = [configs.get(spread["trial_id"], {}).get(names[0] if names else "") for spread in shown]
-    for row, spread in zip(range(len(shown), 0, -1), shown, strict=True):
-        mean, std, best = spread["mean"], spread["std"], row == len(shown)
-        colour = ACCENT if best else MUTED
-        ax.plot([mean - std, mean + std], [row, row], color=colour, lw=6, alpha=0.35)
-        ax.plot(spread["each"], np.full(len(spread["each"]), row), "o", color=colour, ms=3.5, mew=0, alpha=0.8)
-        ax.plot(mean, row, "|", color=colour, ms=13, mew=2.2)
-        ax.annotate(
-            f"{format_number(mean)} ± {std:.2g}", (1, row), (6, 0), xycoords=("axes fraction", "data"),
-            textcoords="offset points", va="center", color=ACCENT if best else INK, fontsize=8.5,
-        )  # fmt: skip
-    # The axis is that of the better three quarters where the others are far away: their numbers are beside it.
-    whole, front = (
-        axis_limits([value for spread in part for value in spread["each"]], results.objective.mode)
-        for part in (shown, shown[: -(-3 * len(shown) // 4)])
-    )
-    if whole is not None and front is not None:
-        ax.set_xlim(whole if whole[1] - whole[0] < 4 * (front[1] - front[0]) else front)
-    # A study's only hyperparameter names its trials.
-    shown_names = [
-        spread["trial_id"] if label is None else format_value(label)
-        for spread, label in zip(shown, labels, strict=True)
-    ]
-    ax.set_yticks(range(len(shown), 0, -1), shown_names)
-    ax.tick_params(axis="y", length=0)
-    ax.set_ylim(0.3, len(shown) + 0.7)
-    ax.set_xlabel(results.objective.metric)
-    plain_numbers(ax.xaxis)
-    return ax
-
-
 def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
     """Draw the first objective of every trial against another one, with the front."""
     values, first = objective_values(results), results.objective.metric
@@ -195,7 +119,7 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
     failed, early = states == "failed", states == "stopped"
     front = np.isin(values.index, [point.trial_id for point in pareto_front(results)])
     winner = values.index == (results.best.trial_id if results.best else None)
-    look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "rasterized": len(values) > _BITMAP}
+    look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "rasterized": len(values) > BITMAP}
     for which, colour, layer in ((~front, MUTED, 2), (front, ACCENT, 4)):
         hollow, filled = known & which & early & ~failed, known & which & ~early & ~failed
         ax.plot(x[hollow], y[hollow], mec=colour, mfc=PAPER, mew=1.1, zorder=layer, **look)
@@ -224,31 +148,6 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
     return ax
 
 
-def trajectories(results: Results, ax: Axes) -> Axes:
-    """Draw where each trial went by its metrics x and y; the best one's way is thick, with a ring where it ends."""
-    best = results.best.trial_id if results.best else None
-    ways = {
-        str(trial): rows[["x", "y"]].to_numpy(np.float64)
-        for trial, rows in results.epochs.sort_values("epoch").groupby("trial_id")
-    }
-    others = [way for trial, way in ways.items() if trial != best]
-    ax.add_collection(LineCollection(others, colors=MUTED, linewidths=1.0, alpha=0.6))
-    ends = np.array([way[-1] for way in others]).reshape(-1, 2)
-    ax.plot(ends[:, 0], ends[:, 1], "o", color=MUTED, ms=3.5, mew=0)
-    if best in ways:
-        ax.plot(*ways[best].T, "-o", color=ACCENT, lw=2.2, ms=3, mew=0, zorder=4)
-        ax.plot(*ways[best][-1], "o", color=PAPER, ms=9, mec=ACCENT, mew=2.5, zorder=5)
-        ax.annotate(
-            f"trial {best}", ways[best][-1], (8, 8), textcoords="offset points", color=ACCENT, weight="bold",
-            zorder=6, bbox={"fc": PAPER, "ec": "none", "alpha": 0.8, "pad": 1},
-        )  # fmt: skip
-    mark_trials(ax, list(ways), *np.array([way[-1] for way in ways.values()]).reshape(-1, 2).T)
-    ax.autoscale_view()
-    ax.set_xlabel("x")
-    ax.set_ylabel("y")
-    return ax
-
-
 def _rows(ax: Axes, trials: Sequence[str]) -> dict[str, int]:
     """The height of each trial's row, the first above; few rows have names."""
     rows = {trial: len(trials) - 1 - place for place, trial in enumerate(trials)}
@@ -266,17 +165,3 @@ def _epochs(results: Results) -> Mapping[str, int]:
     """The epochs that each trial trained."""
     # Lists: pandas reads a column of text value by value.
     return dict(zip(results.trials["trial_id"].tolist(), results.trials["epochs"].tolist(), strict=True))
-
-
-def _apart(ax: Axes, places: Sequence[float]) -> list[float]:
-    """The places on the horizontal axis whose numbers do not touch each other or the axis' end, lower ones first."""
-    width, (low, high) = size_in_points(ax)[0], ax.get_xlim()
-
-    def at(place: float) -> float:
-        return width * float((np.log1p(place) - np.log1p(low)) / (np.log1p(high) - np.log1p(low)))
-
-    kept: list[float] = [0.0, high / 1.08]
-    for place in places:
-        if all(abs(at(place) - at(other)) > (len(f"{max(place, other):g}") + 1) * _DIGIT for other in kept):
-            kept.append(place)
-    return kept[2:]

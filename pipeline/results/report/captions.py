@@ -6,17 +6,16 @@ from pipeline.results.analysis.importance import Effect
 from pipeline.results.analysis.parameters import (
     OBJECTIVE,
     best_quarter,
-    config_positions,
     format_value,
     scored,
     scored_with,
 )
-from pipeline.results.analysis.queries import ancestry, rises, rungs, spreads
+from pipeline.results.analysis.queries import rises, rungs
 from pipeline.results.palette import MAX_LINES
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import pareto_front
 from pipeline.space import ListedDomain
-from pipeline.text import counted, duration, format_number, is_or_are, listed, percent, percent_interval
+from pipeline.text import counted, duration, format_number, listed, percent, percent_interval
 
 _MIN_TRIALS = 8
 """The minimum number of trials for a rank correlation."""
@@ -28,28 +27,19 @@ def of_learning_curves(results: Results) -> str:
     if best is None:
         return f"No trial has a usable {metric}."
     failed = int((results.trials["state"] == "failed").sum())
-    parts = [f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}"]
-    if len(rows) > 1:
-        parts.append(f"the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}")
-    if failed:
-        parts.append(f"{counted(failed, 'trial')} failed, marked by a cross if there is a value")
+    text = f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}"
+    text += f"; the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}."
+    text += f" {counted(failed, 'trial')} failed, marked by a cross if there is a value." if failed else ""
     some = f" {MAX_LINES:,} evenly spaced trials of {len(results.trials):,} are shown."
-    return f"{'; '.join(parts)}.{some if len(results.trials) > MAX_LINES else ''}"
+    return text + (some if len(results.trials) > MAX_LINES else "")
 
 
 def of_best_so_far(results: Results) -> str:
     """When the best was reached."""
-    found = rises(results).to_pylist()
-    if not found:
+    if not (found := rises(results).to_pylist()):
         return "No trial has a value within the bounds."
-    last, near = found[-1], found[0]["best"] + 0.95 * (found[-1]["best"] - found[0]["best"])
-    sign = 1 if results.objective.mode == "max" else -1
-    soon = next(row for row in found if sign * row["best"] >= sign * near)
-    most = f"; 95% of the improvement after {duration(soon['seconds'])}" if len(found) > 1 else ""
-    return (
-        f"{results.objective.metric} {format_number(last['best'])} was reached after {duration(last['seconds'])} of "
-        f"{duration(results.seconds)}{most}."
-    )
+    best, after = format_number(found[-1]["best"]), duration(found[-1]["seconds"])
+    return f"{results.objective.metric} {best} was reached after {after} of {duration(results.seconds)}."
 
 
 def of_rungs(results: Results) -> str:
@@ -63,20 +53,11 @@ def of_trade_off(results: Results, metric: str) -> str:
     first, points = results.objective.metric, pareto_front(results)
     if not points:
         return "No trial has a value of every objective within the bounds."
-    ends = dict.fromkeys(
+    ends = [
         f"{first} {format_number(end.values[first])} with {metric} {format_number(end.values[metric])}"
         for end in (points[0], points[-1])
-    )
-    many = f"{len(points)} of {counted(len(results.trials), 'trial')} {is_or_are(len(points))}"
-    return f"{many} on the front: {' to '.join(ends)}."
-
-
-def of_deviations(results: Results) -> str:
-    """The best mean, and how many others do not differ clearly from it."""
-    first, *rest = spreads(results).to_pylist()
-    near = sum(abs(one["mean"] - first["mean"]) <= first["std"] + one["std"] for one in rest)
-    best = f"Trial {first['trial_id']} is best with {format_number(first['mean'])} ± {first['std']:.2g}"
-    return f"{best}; {counted(near, 'other')} within a deviation of both."
+    ]
+    return f"{len(points)} of {counted(len(results.trials), 'trial')} on the front: {' to '.join(dict.fromkeys(ends))}."
 
 
 def of_objective_against(results: Results, parameter: str) -> str:
@@ -94,23 +75,6 @@ def of_objective_against(results: Results, parameter: str) -> str:
         return f"{span[0].upper()}{span[1:]}."
     rho = float(np.corrcoef(values.rank(), rows[OBJECTIVE].rank())[0, 1])
     return f"Rank correlation {rho:+.2f}; {span}.".replace("-", "−", 1)
-
-
-def of_schedule(results: Results, parameter: str) -> str:
-    """The changes of the best model's hyperparameters."""
-    places, epochs = config_positions(results, results.table("epochs"), parameter), results.epochs
-    domain = results.space[parameter]
-    life: list[float] = []
-    for segment in ancestry(results):
-        inside = epochs["epoch"].between(segment["after"] + 1, segment["until"])
-        mine = places[inside & (epochs["trial_id"] == segment["trial_id"])]
-        life += mine[np.isfinite(mine)].tolist()
-    listed_values = domain.values if isinstance(domain, ListedDomain) else None
-    values = [format_value(listed_values[int(at)]) if listed_values else format_number(at) for at in life]
-    changes = [value for place, value in enumerate(values) if not place or value != values[place - 1]]
-    if len(changes) < 2:
-        return f"{changes[0]} throughout." if changes else "The best model does not have it."
-    return f"{' → '.join(changes if len(changes) <= 6 else [*changes[:3], '…', *changes[-2:]])}."
 
 
 def of_effect(effect: Effect) -> str:

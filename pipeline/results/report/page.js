@@ -9,12 +9,12 @@ const field = $("where"); // the condition of a study's live page
 document.addEventListener("click", event => {
   const head = event.target.closest("#trials thead button")?.parentElement;
   if (!head) return;
-  const place = head.cellIndex, number = head.classList.contains("number"), body = $("trials").tBodies[0];
+  const place = head.cellIndex, body = $("trials").tBodies[0];
   const down = head.getAttribute("aria-sort") === "ascending", key = row => row.cells[place].dataset.key;
   for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", down ? "descending" : "ascending");
   const compare = (a, b) => key(a) === "" || key(b) === "" ? (key(a) === "") - (key(b) === "")
-    : (down ? -1 : 1) * (number ? key(a) - key(b) : key(a).localeCompare(key(b)));
+    : (down ? -1 : 1) * (key(a) - key(b) || key(a).localeCompare(key(b)));
   body.append(...[...body.rows].sort(compare));
 });
 
@@ -206,7 +206,6 @@ const SCROLLED = ".scroll, pre", ended = one => one.scrollTop > 0 && one.scrollT
 function replace(old, fresh) {
   const all = part => [...part.querySelectorAll("a, button, input, [tabindex]")], focus = all(old).indexOf(document.activeElement);
   const scrolled = [...old.querySelectorAll(SCROLLED)].map(one => [one.scrollLeft, one.scrollTop, ended(one)]);
-  const ticked = new Set([...old.querySelectorAll("input:checked")].map(one => one.value));
   const details = [...old.querySelectorAll("details")].map(one => one.open);
   for (const part of fresh.querySelectorAll("[data-part]")) {
     const before = old.querySelector(`[id="${CSS.escape(part.id)}"]`);
@@ -219,7 +218,6 @@ function replace(old, fresh) {
     // Who has scrolled a log to its end reads what is added.
     [one.scrollLeft, one.scrollTop] = [left, end ? one.scrollHeight : top];
   });
-  fresh.querySelectorAll("input[type=checkbox]").forEach(one => { one.checked = ticked.has(one.value); });
   fresh.querySelectorAll("details").forEach((one, place) => { if (details[place] !== undefined) one.open = details[place]; });
   if (focus >= 0) all(fresh)[focus]?.focus({ preventScroll: true });
 }

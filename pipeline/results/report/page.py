@@ -1,6 +1,5 @@
-"""The page of a study and of a comparison: one HTML file that needs nothing else, to be read, sent and printed."""
+"""The page of a study: one HTML file that needs nothing else, to be read, sent and printed."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -20,22 +19,17 @@ from pipeline.results.analysis.parameters import (
 )
 from pipeline.results.analysis.queries import trial_counts
 from pipeline.results.palette import DAY, NIGHT
-from pipeline.results.report.sections import comparison_sections, sections
+from pipeline.results.report.sections import sections
 from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
-from pipeline.results.views.comparison import Comparison
-from pipeline.results.views.study import MAX_PARAMETERS, is_numeric, leaderboard, provenance_in_words, summary
+from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import STATES, Column, Table
-from pipeline.space import scalar
 from pipeline.storage import Store
 from pipeline.study import layout
 from pipeline.text import counted, duration, format_number, sanitize
 
 MAX_ROWS = 10_000
 """The maximum number of rows of a report, which take 6 MB: a browser needs long to show more."""
-
-PRINTED_ROWS = 40
-"""The number of the leaderboard's rows that are printed on paper, as in page.css.jinja."""
 
 DETAILED_TRIALS = 40
 """The number of trials, the best ones, whose decisions are listed."""
@@ -82,35 +76,18 @@ def report_page(results: Results) -> str:
 
     def head(column: Column) -> str:
         sorted_by = f' aria-sort="{order}"' if column.key == "objective" else ""
-        return f'{sorted_by}><button type="button">{escape(heading(column))}</button>'
+        return f'{sorted_by}><button type="button">{escape(column.heading)}</button>'
 
     board = leaderboard(results, top=MAX_ROWS, most=MAX_PARAMETERS)
-    link = lambda trial: f"#trial-{trial}" if trial in detailed else ""  # noqa: E731
     return template("study.html.jinja").render(
         **content(results),
         trials=len(results.trials),
-        leaderboard=trials_table(results, board, head, link),
+        leaderboard=trials_table(board, head, lambda trial: f"#trial-{trial}" if trial in detailed else ""),
         parameters_note=of_shown(min(parameters, MAX_PARAMETERS), parameters),
         sections=sections(results),
         details=details,
-        printed=PRINTED_ROWS,
         most_rows=MAX_ROWS,
     )
-
-
-def comparison_page(comparison: Comparison) -> str:
-    """The comparison as one HTML page that loads nothing."""
-    return template("comparison.html.jinja").render(**comparison_content(comparison))
-
-
-def comparison_content(comparison: Comparison) -> dict[str, Any]:
-    """What the page of a comparison shows."""
-    return {
-        "names": list(comparison.studies),
-        "warning": comparison.warning,
-        "sections": list(comparison_sections(comparison)),
-        "tables": comparison.tables,
-    }
 
 
 def write_report(store: Store) -> str:
@@ -119,8 +96,8 @@ def write_report(store: Store) -> str:
     return store.uri_of(layout.REPORT)
 
 
-def tiles(results: Results, *, limit: int | None = None) -> list[tuple[str, str, str]]:
-    """The most important numbers: label, value, and a note. `limit` is how many trials there may be."""
+def tiles(results: Results) -> list[tuple[str, str, str]]:
+    """The most important numbers: label, value, and a note."""
     found, best, counts = [], results.best, trial_counts(results)
     if best is not None:
         note = f"trial {best.trial_id}, epoch {best.epoch}"
@@ -128,61 +105,41 @@ def tiles(results: Results, *, limit: int | None = None) -> list[tuple[str, str,
     goal = results.objective.metric.removeprefix("val_")
     test = {name: value for name, value in (results.test or {}).items() if name.removeprefix("test_") == goal}
     found += [(name, format_number(value), "the best model on the test split") for name, value in test.items()]
-    kinds = {
-        "running": counts.states.get("running", 0),
-        "stopped early": counts.stopped["comparison"],
-        "stopped by a user": counts.stopped["user"],
-        "cut off by the end": counts.stopped["end"],
-        "failed": counts.states.get("failed", 0),
-    }
-    notes = [f"{number:,} {what}" for what, number in kinds.items() if number] or ["none stopped early, none failed"]
-    most = "" if limit is None else f"of {limit:,}: "
-    found.append(("trials", f"{results.table('trials').num_rows:,}", f"{most}{', '.join(notes)}"))
+    stopped, failed = counts.stopped["comparison"], counts.states.get("failed", 0)
+    found.append(("trials", f"{results.table('trials').num_rows:,}", f"{stopped:,} stopped early, {failed:,} failed"))
     saved = f"{counts.saved:,} saved by early stopping" if counts.saved else "none saved by early stopping"
     found.append(("epochs", f"{results.table('epochs').num_rows:,}", saved))
     found.append(("time", duration(results.seconds), counted(len(results.sessions), "session")))
     return found
 
 
-def heading(column: Column) -> str:
-    """The heading of a column of the leaderboard."""
-    return "time" if column.key == "seconds" else column.heading
-
-
-def trials_table(results: Results, board: Table, head: Callable[[Column], str], link: Callable[[str], str]) -> Markup:
+def trials_table(board: Table, head: Callable[[Column], str], link: Callable[[str], str]) -> Markup:
     """A leaderboard as HTML, each cell with its text and its sort key. A template would take seconds for 10,000 rows.
 
     `head` ends the tag of a column's head and gives its content, `link` the address of a trial, if it has one.
     """
-    looks = [' class="number"' if is_numeric(results, column) else "" for column in board.columns]
     looks = [
-        ' class="state-cell"' if column.key == "state" else look
-        for column, look in zip(board.columns, looks, strict=True)
+        ' class="state-cell"' if column.key == "state" else ' class="number"' if column.right else ""
+        for column in board.columns
     ]
     heads = "".join(
         f'<th scope="col"{look}{head(column)}</th>' for column, look in zip(board.columns, looks, strict=True)
     )
-    columns = [
-        [_cell(row.get(column.key), column, look, link) for row in board.rows]
-        for column, look in zip(board.columns, looks, strict=True)
-    ]
     rows = "".join(
         f'<tr class="{"best" if row["is_best"] else escape(row["state"])}" data-trial="{_text(row["trial_id"])}">'
-        f"{''.join(cells)}</tr>\n"
-        for row, cells in zip(board.rows, zip(*columns, strict=True), strict=True)
+        + "".join(
+            _cell(row.get(column.key), column, look, link) for column, look in zip(board.columns, looks, strict=True)
+        )
+        + "</tr>\n"
+        for row in board.rows
     )
     return Markup(f'<table id="trials"><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table>')
 
 
 def _cell(value: Any, column: Column, look: str, link: Callable[[str], str]) -> str:
-    if isinstance(value, float):
-        # A number and its text have nothing to escape. The page's script reads infinity by another name.
-        key = str(value) if math.isfinite(value) else str(value).replace("inf", "Infinity")
-        return f'<td data-key="{key}"{look}>{duration(value) if column.key == "seconds" else column.text(value)}</td>'
-    text = _text(column.cell({column.key: value}))
+    text, key = _text(column.cell({column.key: value})), "" if value is None else str(value)
     if column.key == "trial_id" and (address := link(value)):
         text = f'<a href="{_text(address)}">{text}</a>'
-    key = "" if value is None else str(scalar(value) if column.key.startswith("config_") else value)
     return f'<td data-key="{_text(key)}"{look}>{text}</td>'
 
 
@@ -198,11 +155,11 @@ def _details(results: Results) -> list[tuple[str, str, list[tuple[str, str]], Ta
     chosen = results.decisions[results.decisions["trial_id"].isin(best)].to_dict("records")
     details = []
     for trial, row in trials.iterrows():
-        value = f", {metric} {format_number(row['objective'])} at epoch {row['best_epoch']}"
-        decisions = decisions_table([each for each in chosen if each["trial_id"] == trial])
-        config = [(name, format_value(value)) for name, value in configs[str(trial)].items()]
         known = row["objective"] == row["objective"]
-        details.append((str(trial), f"{row['state']}{value if known else ''}", config, decisions))
+        value = f", {metric} {format_number(row['objective'])} at epoch {row['best_epoch']}" if known else ""
+        config = [(name, format_value(value)) for name, value in configs[str(trial)].items()]
+        decisions = decisions_table([each for each in chosen if each["trial_id"] == trial])
+        details.append((str(trial), f"{row['state']}{value}", config, decisions))
     return details
 
 

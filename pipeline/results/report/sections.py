@@ -7,19 +7,13 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.results.analysis.importance import MIN_SHARE, importances
-from pipeline.results.analysis.parameters import (
-    of_shown,
-    scored,
-    shown_parameters,
-    tuned,
-)
-from pipeline.results.analysis.queries import COSTS, agreements, exploits, has_costs, rungs, spreads
+from pipeline.results.analysis.parameters import of_shown, scored, shown_parameters, tuned
+from pipeline.results.analysis.queries import agreements, exploits, rungs
 from pipeline.results.palette import MAX_PARAMETERS, MAX_POINTS
 from pipeline.results.report import captions
 from pipeline.results.report.picture import Picture, Section, panels
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import given
-from pipeline.results.views.comparison import Comparison
 from pipeline.results.views.explanation import (
     early_table,
     importance_table,
@@ -28,23 +22,20 @@ from pipeline.results.views.explanation import (
     time_table,
     where_clause,
 )
-from pipeline.space import ListedDomain
 from pipeline.storage.schema import metric_column
 from pipeline.text import counted, listed
 
 _MAX_BRANCHES = 8
 """The maximum number of branches with their own pictures: those with the most trials."""
 
-_MIN_PLANE = 12
-"""The minimum number of trials for contours."""
-
 
 def sections(results: Results, *, analysed: bool = True) -> list[Section]:
     """What a study has to show, in reading order; without what takes seconds to analyse if `analysed` is false."""
-    found = [*_of_values(results)]
+    found = [*_curves(results), *_of_objectives(results)]
     if analysed:
-        found += [*_of_importance(results)]
-    found += [*_against_each(results), *_parallel(results), *_of_trials(results), *_best_so_far(results)]
+        found += _of_importance(results)
+    found += [*_against_each(results), *_parallel(results)]
+    found += [*_of_rungs(results), *_lineage(results), *_best_so_far(results)]
     if analysed:
         tables = early_table(results) if agreements(results) else None, time_table(results)
         found += [Section(table.title, table.note, table=table) for table in tables if table and table.rows]
@@ -57,15 +48,6 @@ def live_sections(results: Results) -> Iterator[Section]:
         yield from draw(results)
 
 
-def comparison_sections(comparison: Comparison) -> Iterator[Section]:
-    """The pictures of a comparison of studies."""
-    studies, metric = comparison.studies, next(iter(comparison.studies.values())).objective.metric
-    for by in ("seconds", "trials", "epochs"):
-        alt = f"Step chart of the best value of {len(studies)} studies against {by}."
-        picture = Picture(f"best-{by}", "best_against", studies, (by,), alt, 340, 280)
-        yield Section(f"Best {metric} against {by}", pictures=[picture])
-
-
 def _curves(results: Results) -> Iterator[Section]:
     metric, column = results.objective.metric, metric_column(results.objective.metric)
     epochs = results.table("epochs")
@@ -74,70 +56,34 @@ def _curves(results: Results) -> Iterator[Section]:
         trials = counted(results.table("trials").num_rows, "trial")
         alt = f"Line chart of {metric} by epoch for {trials}, the best one in front."
         caption = partial(captions.of_learning_curves, results)
-        yield Section(
-            "Learning curves", pictures=[Picture("curves", "learning_curves", results, (), alt, 420, 300, caption)]
-        )
+        picture = Picture("curves", "learning_curves", results, (), alt, 420, 300, caption)
+        yield Section("Learning curves", pictures=[picture])
 
 
-def _of_values(results: Results) -> Iterator[Section]:
-    yield from _curves(results)
-    if not results.table("epochs").num_rows:
-        return
+def _of_objectives(results: Results) -> Iterator[Section]:
     first, *others = results.objectives
-    if others:
-        bounds = ". Those beyond a bound are not" if any(one.bounded for one in results.objectives) else ""
-        pictures = [
-            Picture(
-                f"objectives-{place}", "trade_off", results, (one.metric,),
-                f"Scatter chart of {first.metric} against {one.metric}, with the Pareto front.", 380, 300,
-                partial(captions.of_trade_off, results, one.metric),
-            )
-            for place, one in enumerate(others)
-        ]  # fmt: skip
-        note = (
-            "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no "
-            f"other trial is as good in every objective and better in one{bounds}. The large one is the best trial."
+    if not others or not results.table("epochs").num_rows:
+        return
+    pictures = [
+        Picture(
+            f"objectives-{place}", "trade_off", results, (one.metric,),
+            f"Scatter chart of {first.metric} against {one.metric}, with the Pareto front.", 380, 300,
+            partial(captions.of_trade_off, results, one.metric),
         )
-        yield Section("One objective against another", note, pictures)
-    if count := spreads(results).num_rows:
-        height, caption = int(np.clip(90 + 26 * count, 180, 900)), partial(captions.of_deviations, results)
-        alt = f"Means and standard deviations of {first.metric} for {counted(count, 'trial')}."
-        yield Section(
-            "Mean and deviation of a trial's models",
-            "Each row is a trial at its best epoch, the best above: its mean, a standard deviation to both sides, and "
-            "a point for each fold or repeat.",
-            [Picture("deviations", "deviations", results, (), alt, height, height, caption)],
-        )
-    if has_costs(results):
-        pictures = [
-            Picture(f"cost-{cost}", "against_cost", results, (cost,), f"{first.metric} against {what}.", 260, 260)
-            for cost, what in COSTS.items()
-        ]
-        note = "Each line is a trial; small batches update more often in an epoch, and take longer."
-        yield panels("What it costs", note, pictures)
-    yield from _of_planes(results)
-
-
-def _of_planes(results: Results) -> Iterator[Section]:
-    names, columns = tuned(results), results.table("epochs").column_names
-    numbers = len(names) == 2 and not any(isinstance(results.space[name], ListedDomain) for name in names)
-    if numbers and len(scored(results)) >= _MIN_PLANE:
-        alt = f"Contours of {results.objective.metric} over {' and '.join(names)}."
-        note = "Points are trials; darker areas have better trials. The ring is the best trial."
-        plane = Picture("landscape", "landscape", results, (), alt, 480, 320)
-        yield Section("The objective over both hyperparameters", note, [plane])
-    if {"x", "y"} <= set(columns) and (results.epochs.groupby("trial_id")["x"].nunique() > 1).any():
-        alt = f"Paths of {counted(results.table('trials').num_rows, 'trial')} in a plane."
-        note = "Each line is a trial's path from epoch to epoch; that of the best trial is thick and ends in a ring."
-        yield Section("Paths through the plane", note, [Picture("paths", "trajectories", results, (), alt, 480, 320)])
+        for place, one in enumerate(others)
+    ]  # fmt: skip
+    note = (
+        "Each point is a trial at its best epoch in the first objective. Those in colour are on the front: no other "
+        "trial within the bounds is as good in every objective and better in one. The large one is the best trial."
+    )
+    yield Section("One objective against another", note, pictures)
 
 
 def _of_importance(results: Results) -> Iterator[Section]:
     """What mattered among all trials, then in the branches with the most trials; else why nothing can be said."""
     metric, found = results.objective.metric, importances(results)
     branches = sorted((one for one in found if one.when), key=lambda one: -one.trials)
-    shown = [one for one in found if one not in branches[_MAX_BRANCHES:]]
-    for number, importance in enumerate(shown):
+    for number, importance in enumerate(one for one in found if one not in branches[_MAX_BRANCHES:]):
         table, effects = importance_table(importance), importance.effects
         if not effects:
             yield Section(table.title, table.note)
@@ -170,8 +116,6 @@ def _of_importance(results: Results) -> Iterator[Section]:
 
 def _against_each(results: Results) -> Iterator[Section]:
     rows, names, metric = scored(results), tuned(results), results.objective.metric
-    if not len(rows):
-        return
     note = "Filled points are completed trials, hollow ones were stopped early, after fewer epochs; crosses failed. "
     note += "The large one is the best trial."
     if len(rows) > MAX_POINTS:
@@ -179,7 +123,7 @@ def _against_each(results: Results) -> Iterator[Section]:
     present = [name for name in names if given(rows[name]).any()]
     if absent := [name for name in names if name not in present]:
         note += f" No trial has {listed(absent)}."
-    shown = present[:MAX_PARAMETERS]
+    shown = [name for name in shown_parameters(results, MAX_PARAMETERS) if name in present]
     note = f"{note} {of_shown(len(shown), len(present))}".strip()
     pictures = [
         Picture(
@@ -197,50 +141,35 @@ def _parallel(results: Results) -> Iterator[Section]:
     if count < 2 or len(names) < 2:
         return
     note = "Each line is a trial; the best quarter is in colour, the best trial thick. Better values are at the top."
-    if any(parameter.when for parameter in results.parameters):
-        note += " It is dotted where it passes hyperparameters that the trial does not have."
     shown = shown_parameters(results, MAX_PARAMETERS)
+    note = f"{note} {of_shown(len(shown), len(names))}".strip()
     alt = f"Parallel coordinates of {len(shown)} hyperparameters and {results.objective.metric} for {count} trials."
     picture = Picture("parallel", "parallel_coordinates", results, (), alt, 400, 300)
-    yield Section("All hyperparameters together", f"{note} {of_shown(len(shown), len(names))}".strip(), [picture])
+    yield Section("All hyperparameters together", note, [picture])
 
 
-def _of_trials(results: Results) -> Iterator[Section]:
-    count, best, epochs = results.table("trials").num_rows, results.best, results.table("epochs")
+def _of_rungs(results: Results) -> Iterator[Section]:
     if rungs(results).num_rows:
+        count = results.table("trials").num_rows
         height = int(np.clip(140 + 15 * count, 260, 640))
         alt = f"Bars of the epochs of {counted(count, 'trial')}, with the rungs of successive halving."
-        picture = Picture(
-            "rungs", "rungs", results, (), alt, height, height,
-            lambda: f"{captions.of_rungs(results)} {stopping_table(results).note}",
-        )  # fmt: skip
         note = "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared."
+        caption = lambda: f"{captions.of_rungs(results)} {stopping_table(results).note}"  # noqa: E731
+        picture = Picture("rungs", "rungs", results, (), alt, height, height, caption)
         yield Section("Epoch at which each trial was stopped", note, [picture])
-    if copies := exploits(results).num_rows:
-        height, caption = int(np.clip(100 + 34 * count, 260, 700)), lambda: lineage_table(results).note
-        alt = f"Diagram of {counted(count, 'trial')} over their epochs with {copies} arrows of exploits."
-        note = (
-            "Each row is a trial, the best at the top; an arrow leads from the donor trial to the trial that copied "
-            "its weights. The lineage of the best model is thick."
-        )
-        yield Section("Lineage", note, [Picture("lineage", "lineage", results, (), alt, height, height, caption)])
-    if copies and best is not None:
-        names = shown_parameters(results, MAX_PARAMETERS)
-        pictures = [
-            Picture(
-                f"schedule-{place}", "schedule", results, (name,), f"Step chart of {name} by epoch.", 220, 220,
-                partial(captions.of_schedule, results, name),
-            )
-            for place, name in enumerate(names)
-        ]  # fmt: skip
-        note = (
-            "The best model's hyperparameters over its epochs, including those of the trials whose weights it copied. "
-            + of_shown(len(names), len(tuned(results)))
-        )
-        yield panels("The schedule that was found", note.strip(), pictures)
-    if best is not None and pc.count(epochs["learning_rate"]).as_py():
-        alt = f"Line chart of the learning rate by epoch for {counted(count, 'trial')}."
-        yield Section("Learning rate", pictures=[Picture("rates", "learning_rates", results, (), alt, 340, 280)])
+
+
+def _lineage(results: Results) -> Iterator[Section]:
+    count, copies = results.table("trials").num_rows, exploits(results).num_rows
+    if not copies:
+        return
+    height, caption = int(np.clip(100 + 34 * count, 260, 700)), lambda: lineage_table(results).note
+    alt = f"Diagram of {counted(count, 'trial')} over their epochs with {copies} arrows of exploits."
+    note = (
+        "Each row is a trial, the best at the top; an arrow leads from the donor trial to the trial that copied its "
+        "weights. The lineage of the best model is thick."
+    )
+    yield Section("Lineage", note, [Picture("lineage", "lineage", results, (), alt, height, height, caption)])
 
 
 def _best_so_far(results: Results) -> Iterator[Section]:

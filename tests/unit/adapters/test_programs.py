@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline import load_results, run
-from pipeline.adapters import from_file
+from pipeline.adapters import from_program
 from pipeline.errors import InvalidJob
 from pipeline.space import walk
 
@@ -15,23 +15,21 @@ KT, RT, OP = "keras-tuner", "ray-tune", "optuna"
 
 # place, library, hyperparameters, objectives, trials, epochs, scheduler, searcher, number of notes
 PROGRAMS: list[tuple[str, str, str, str, int, int, str, str, int]] = [
-    ("kt_fit.py", KT, "units normalize shuffle batch", "val_loss:min", 3, 3, "promoting-asha", "curves", 0),
+    ("kt_fit.py", KT, "units normalize shuffle batch", "val_loss:min", 3, 3, "asha", "random", 0),
     (
         "kt_hyper.py", KT, "model_type mlp_units filters pooling dropout_rate optimizer momentum", "val_accuracy:max",
         10, 4, "hyperband", "random", 0,
     ),
-    ("kt_loop.py", KT, "units batch_size learning_rate", "my_metric:min", 2, 100, "promoting-asha", "curves", 0),
+    ("kt_loop.py", KT, "units batch_size learning_rate", "my_metric:min", 2, 100, "asha", "random", 0),
     (
         "kt_mnist.py", KT, "num_layers units_0 activation dropout lr units_1 units_2", "val_accuracy:max", 3, 2,
         "promoting-asha", "curves", 0,
     ),
     ("kt_oracle.py", KT, "rows units rate", "loss:min", 2, 100, "asha", "random", 0),
     ("kt_plain.py:build_recurrent", KT, "rnn_units rnn_cell learning_rate", "val_loss:min", 16, 8, "", "", 0),
-    ("kt_sklearn.py", KT, "kind depth", "score:max", 3, 1, "asha", "random", 1),
     ("kt_trial.py", KT, "batch_size epochs units", "val_loss:min", 3, 100, "asha", "random", 1),
     ("kt_value.py", KT, "x", "val_loss:min", 5, 1, "asha", "random", 0),
     ("op_callback.py", OP, "lr rate batch", "value:min", 3, 100, "asha", "random", 2),
-    ("op_constraints.py", OP, "x", "value:min excess:min", 12, 1, "moasha", "motpe", 0),
     ("op_data.py", OP, "kind scale curved power", "value:min", 4, 1, "asha", "tpe", 0),
     ("op_data.py:objective", OP, "kind scale curved power", "value:min", 4, 1, "asha", "tpe", 0),
     ("op_keras.py", OP, "units activation dropout learning_rate", "value:max", 4, 100, "median", "tpe", 0),
@@ -51,7 +49,7 @@ PROGRAMS: list[tuple[str, str, str, str, int, int, str, str, int]] = [
     ("rt_params.py", RT, "lr unused n", "loss:min", 4, 5, "promoting-asha", "curves", 0),
     ("rt_pb2.py", RT, "lr", "acc:max", 3, 100, "pb2", "random", 1),
     ("rt_pbt.py", RT, "lr", "value:max", 4, 8, "pbt", "random", 0),
-    ("rt_sample.py", RT, "a size rate", "loss:min", 3, 100, "promoting-asha", "curves", 1),
+    ("rt_sample.py", RT, "a inner_size rate", "loss:min", 3, 100, "promoting-asha", "curves", 0),
     ("rt_search.py", RT, "x kind", "loss:min size:max", 3, 100, "promoting-moasha", "motpe", 2),
     ("rt_simple.py", RT, "a b", "score:min", 4, 100, "promoting-asha", "random", 0),
 ]  # fmt: skip
@@ -63,7 +61,7 @@ REFUSED = [
     ("op_ask.py", OP, ["op_ask.py, line 10"]),
     ("op_branches.py", OP, ["op_branches.py, line 8"]),
     ("op_dep.py", OP, ["op_dep.py, line 6"]),
-    ("rt_bad.py:train", RT, ["rt_bad.py, line 10", "rt_bad.py, line 11"]),
+    ("rt_bad.py", RT, ["param_space.y", "param_space.z", "param_space.f"]),
 ]
 
 
@@ -79,7 +77,7 @@ def test_a_program_becomes_a_job_that_trains(
     file, colon, name = place.partition(":")
     told: list[str] = []
     given = {"data": "digits"} if file == "kt_plain.py" else {}
-    job = from_file(f"{program(file)}{colon}{name}", library, given, told.append)
+    job = from_program(f"{program(file)}{colon}{name}", library, note=told.append, **given)
     drawn = {parameter.name for parameter in walk(job.space) if hasattr(parameter.domain, "contains")}
     assert drawn == set(space.split())
     assert [f"{one.metric}:{one.mode}" for one in job.objectives] == objectives.split()
@@ -99,7 +97,7 @@ def test_a_program_becomes_a_job_that_trains(
 @pytest.mark.long
 @pytest.mark.parametrize("place", ["kt_loop.py", "kt_trial.py", "kt_hyper.py", "op_keras.py", "rt_keras.py"])
 def test_a_program_that_trains_for_seconds_trains(place: str, program: Program, tmp_path: Any) -> None:
-    job = from_file(program(place), {"kt": KT, "op": OP, "rt": RT}[place[:2]], {"resources": {"workers": 0}})
+    job = from_program(program(place), {"kt": KT, "op": OP, "rt": RT}[place[:2]], resources={"workers": 0})
     run(job.replaced({"budget.trials": 2, "name": "s"}), storage=tmp_path / "studies", note=lambda _: None)
     assert load_results(tmp_path / "studies/s").trials["objective"].notna().all()
 
@@ -110,5 +108,5 @@ def test_what_cannot_be_translated_is_refused_with_its_line(
 ) -> None:
     file, colon, name = place.partition(":")
     with pytest.raises(InvalidJob) as refused:
-        from_file(f"{program(file)}{colon}{name}", library, {})
+        from_program(f"{program(file)}{colon}{name}", library)
     assert [fault.field for fault in refused.value.faults] == where

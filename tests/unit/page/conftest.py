@@ -11,20 +11,19 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.results import Results, load_results
 from pipeline.storage import Store
 from tests.serving import serving
-from tests.unit.results.studies import asha_study, every_domain_study, pbt_study
+from tests.unit.results.studies import asha_study, pbt_study
 
 Get = Callable[..., requests.Response]
 
 
 @pytest.fixture(scope="package")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Studies with failures, files and logs, a population, and one of every domain."""
+    """Studies with failures, files and logs, and a population."""
     root = tmp_path_factory.mktemp("served")
     study = asha_study(root)
     study.store.write("logs/0000.log", b"\x1b[31mred\x1b[0m\nstep 1\rstep 2\r\n<b>bold</b>\n")
     study.store.write("files/0000/deep/er.txt", b"written")
     pbt_study(root)
-    every_domain_study(root)
     (root / "secret.txt").write_text("no study's")
     return root
 
@@ -58,9 +57,3 @@ def studies(storage: Path) -> StudyCache:
 def asha_results(storage: Path) -> Results:
     """The results of the study with failures."""
     return load_results(storage / "mnist-asha")
-
-
-@pytest.fixture(scope="package")
-def domains_results(storage: Path) -> Results:
-    """The results of the study with every domain."""
-    return load_results(storage / "domains")

@@ -1,14 +1,62 @@
-"""The checks of `serve` before it listens, and the addresses that it prints."""
+"""Who may ask the server over HTTP, what `serve` checks before it listens, and the address that it prints."""
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import uvicorn
 
-from pipeline.errors import UsageError
+from pipeline.errors import TunepipeError, UsageError
+from pipeline.page.guard import COOKIE, is_loopback
 from pipeline.page.server import TOKEN_VARIABLE, serve
 from pipeline.storage import Store
+from tests.serving import serving
+
+TOKEN = "a token that is hard to guess"
+
+
+@pytest.fixture(scope="module")
+def guarded(storage: Path) -> Iterator[str]:
+    """The page of a storage, with a token."""
+    with serving(storage, token=TOKEN) as address:
+        yield address
+
+
+def test_only_addresses_that_other_machines_cannot_reach_need_no_token() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "LOCALHOST")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "", "localhost.example.org")))
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1", ""])
+def test_a_page_of_another_name_is_refused(address: str, host: str) -> None:
+    """As in DNS rebinding."""
+    answer = requests.get(address, headers={"Host": host}, timeout=60)
+    assert answer.status_code in (400, 421)
+    assert "mnist-asha" not in answer.text
+
+
+def test_programs_send_the_token_in_a_header(guarded: str) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=wrong"}, {"Authorization": TOKEN}):
+        answer = requests.get(f"{guarded}/studies/mnist-asha", headers=headers, timeout=60)
+        assert answer.status_code == 401
+        assert "mnist" not in answer.text
+    assert requests.get(guarded, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60).status_code == 200
+
+
+def test_the_link_leaves_a_cookie_and_hides_the_token(guarded: str) -> None:
+    """The cookie is lax: where the link is in a page of another site, a browser would not send a strict one."""
+    with requests.Session() as session:
+        answer = session.get(f"{guarded}/studies/mnist-asha?where=epochs=9&token={TOKEN}", timeout=60)
+        assert answer.status_code == 200
+        assert "token" not in answer.url
+        assert "where=epochs%3D9" in answer.url
+        (cookie,) = session.cookies
+        assert (cookie.has_nonstandard_attr("HttpOnly"), cookie.get_nonstandard_attr("SameSite")) == (True, "lax")
+    # Two slashes would lead to another server.
+    answer = requests.get(f"{guarded}//evil.example/?token={TOKEN}", allow_redirects=False, timeout=60)
+    assert answer.headers["Location"] == "/evil.example/"
 
 
 @pytest.fixture
@@ -18,56 +66,35 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_address_of_this_machine_needs_no_token(storage: Path, printed: list[str], host: str) -> None:
-    """An address of this machine needs no token, and the port that the system chose is printed."""
-    serve(Store(storage), host=host, port=0, control=False, on_address=printed.append)
-    (address,) = printed
-    assert address.startswith(f"http://{host}:")
-    assert address.endswith("/")
-    assert not address.endswith(":0/")
-
-
-def test_another_address_has_a_new_token_each_time(storage: Path, printed: list[str]) -> None:
-    """A link to all addresses has this machine's name, and a new token at each start."""
-    for _ in range(2):
-        serve(Store(storage), host="0.0.0.0", port=0, control=False, on_address=printed.append)
-    assert printed[0].startswith(f"http://{socket.gethostname()}:")
-    first, second = (address.partition("?token=")[2] for address in printed)
-    assert len(first) >= 16
-    assert first != second
-
-
-def test_a_token_can_be_given(storage: Path, printed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token from the environment stays the same after a restart, and is not printed into a log."""
-    monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcdef")
-    serve(Store(storage), host="127.0.0.1", port=0, control=False, on_address=printed.append)
-    assert printed[0].endswith("/")
+def test_another_address_has_a_new_token_each_time(
+    storage: Path, printed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of this machine needs none, and one from the environment stays, and is not printed into a log."""
+    for host in ("127.0.0.1", "0.0.0.0", "0.0.0.0"):
+        serve(Store(storage), host=host, port=0, control=False, on_address=printed.append)
+    assert printed[0].startswith("http://127.0.0.1:")
     assert "token" not in printed[0]
-
-
-def test_a_short_token_is_refused(storage: Path, printed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token that is too short is refused, and no address is printed."""
+    assert printed[1].startswith(f"http://{socket.gethostname()}:")
+    first, second = (address.partition("?token=")[2] for address in printed[1:])
+    assert len(first) >= 40
+    assert first != second
+    monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcdef")
+    serve(Store(storage), host="0.0.0.0", port=0, control=False, on_address=printed.append)
+    assert printed[3].endswith("/")
     monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcde")
     with pytest.raises(UsageError, match="at least 16 characters; found 15"):
         serve(Store(storage), host="127.0.0.1", port=0, control=False, on_address=printed.append)
+
+
+@pytest.mark.parametrize(
+    ("folder", "host"), [("mnist-pbt", "127.0.0.1"), ("none", "127.0.0.1"), (".", "no.such.host.invalid"), (".", "\0")]
+)
+def test_what_cannot_be_served_is_reported(storage: Path, printed: list[str], folder: str, host: str) -> None:
+    with pytest.raises(TunepipeError):
+        serve(Store(storage / folder), host=host, port=0, control=False, on_address=printed.append)
     assert printed == []
 
 
-def test_a_study_is_no_storage(storage: Path, printed: list[str]) -> None:
-    """The path of a study is refused with the storage around it as the alternative."""
-    with pytest.raises(UsageError, match="is a study: name the storage"):
-        serve(Store(storage / "domains"), host="127.0.0.1", port=0, control=False, on_address=printed.append)
-
-
 def test_a_port_that_is_taken_is_reported(storage: Path, printed: list[str]) -> None:
-    """A port in use is reported with the option that selects another."""
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="--port names another port"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="--port"):
         serve(Store(storage), host="127.0.0.1", port=taken.getsockname()[1], control=False, on_address=printed.append)
-
-
-@pytest.mark.parametrize("host", ["no.such.host.invalid", "\0", "256.0.0.1", "x" * 300, "\udcff"])
-def test_an_invalid_address_is_reported(storage: Path, printed: list[str], host: str) -> None:
-    """`serve` reports an invalid address as such."""
-    with pytest.raises(UsageError, match="cannot be served"):
-        serve(Store(storage), host=host, port=0, control=False, on_address=printed.append)

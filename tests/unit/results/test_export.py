@@ -1,6 +1,5 @@
 """A study in MLflow and TensorBoard, at once and while it runs, read back by these tools."""
 
-import json
 import shutil
 import sys
 from dataclasses import replace
@@ -9,13 +8,12 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
-from tensorboardX.proto.event_pb2 import Event
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results, load_results
 from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of, write_tensorboard
 from pipeline.storage import Store
-from pipeline.study import Objective, layout
+from pipeline.study import layout
 from tests.tensorboard import shown_in_tensorboard
 from tests.unit.results.studies import Recording, tune_job, with_tables
 
@@ -100,17 +98,14 @@ def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> No
     assert steps == asha_results.epochs.loc[asha_results.epochs["trial_id"] == first, "epoch"].to_list()
 
 
-@pytest.mark.parametrize("after", [1, 7])
-def test_an_export_that_was_cut_off_is_completed(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
+def test_an_export_that_was_cut_off_is_completed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = load_results(recorded(tmp_path / "studies").store.uri)
     log_batch, calls = MlflowClient.log_batch, 0
 
     def breaks(*arguments: object, **named: object) -> None:
         nonlocal calls
         calls += 1
-        if calls == after:
+        if calls == 7:
             raise OSError("the line is cut")
         log_batch(*arguments, **named)
 
@@ -118,44 +113,20 @@ def test_an_export_that_was_cut_off_is_completed(
     with pytest.raises(StorageError, match="the line is cut"):
         MLflowLog(str(folder)).update(results)
     monkeypatch.undo()
-    written, kept = MLflowLog(str(folder)).update(results)
+    assert MLflowLog(str(folder)).update(results) == (1, 1)
     client, study, trials = runs(folder, "live")
-    assert len(trials) == kept + written == 2
-    assert kept == (after > 1)
     assert study.data.params["seed"] == str(results.job["seed"])
     for run in trials.values():
         assert [one.step for one in client.get_metric_history(run.info.run_id, "loss")] == [1, 2]
 
 
 def test_hyperparameters_that_change_are_metrics(folder: Path, pbt_results: Results) -> None:
-    log, trials = MLflowLog(str(folder)), pbt_results.trials
     changed = pbt_results.epochs.groupby("trial_id")["segment"].nunique().idxmax()
-    before = trials.assign(state="running", config_lr=trials["config_lr"] + 1)
-    log.update(with_tables(pbt_results, trials=before))
-    log.update(pbt_results)
+    MLflowLog(str(folder)).update(pbt_results)
     client, _, found = runs(folder, "mnist-pbt")
     own = pbt_results.epochs[pbt_results.epochs["trial_id"] == changed]
     reported = client.get_metric_history(found[changed].info.run_id, "config_lr")
     assert [one.value for one in reported] == own["config_lr"].to_list()
-    assert float(found[changed].data.params["lr"]) == trials.set_index("trial_id").loc[changed, "config_lr"]
-
-
-def test_the_exported_winner_is_an_artifact_and_the_environment_tags(folder: Path, tmp_path: Path) -> None:
-    study = recorded(tmp_path / "studies")
-    machine = {"host": "node-1", "system": "Linux", "cpu": "c", "cores": 2, "memory": 8 * 2**30, "gpus": []}
-    git = {"commit": "0123456789", "dirty": False}
-    provenance = {"command": ["tunepipe", "run"], "git": git, "versions": {"keras": "3.15.0"}, "machine": machine}
-    session = study.store.read_json(layout.session(1)) | {"provenance": provenance | {"seed": 7}}
-    study.store.write(layout.session(1), json.dumps(session))
-    study.store.write("export/model.keras", b"a model")
-    study.store.write(layout.WINNER, '{"trial_id": "0001", "epoch": 2, "metrics": {"test_accuracy": 0.5}}')
-    MLflowLog(str(folder)).update(load_results(study.store.uri))
-    client, run, _ = runs(folder, "live")
-    kept = [file.path for file in client.list_artifacts(run.info.run_id, "model")]
-    assert sorted(kept) == ["model/model.keras", "model/winner.json"]
-    assert run.data.metrics["test_accuracy"] == 0.5
-    assert run.data.tags["tunepipe.versions"] == "keras 3.15.0"
-    assert run.data.tags["mlflow.source.git.commit"] == "0123456789"
 
 
 def test_a_location_that_mlflow_does_not_know_is_refused(asha_results: Results) -> None:
@@ -181,51 +152,33 @@ def test_every_epoch_and_config_is_in_tensorboard(asha_results: Results, tmp_pat
         write_tensorboard(asha_results, tmp_path / "board")
 
 
-@pytest.mark.parametrize("metrics", [("objective",), ("objective", "best_objective")])
-def test_a_metric_called_objective_keeps_its_values(tmp_path: Path, metrics: tuple[str, ...]) -> None:
-    study = Recording(tmp_path, tune_job("own", objectives=[Objective("objective", "max")]), metrics=metrics)
-    for epoch, value in enumerate((0.5, 0.75, 0.25), start=1):
-        study.train("0000", epoch, {"lr": 0.1}, value, float(epoch))
-    study.end(4.0)
-    write_tensorboard(load_results(study.store.uri), tmp_path / "board")
-    for metric in metrics:
-        assert [value for _, value in shown_in_tensorboard(tmp_path / "board/0000", metric)] == [0.5, 0.75, 0.25]
-    assert shown_in_tensorboard(tmp_path / "board/0000", f"best_{metrics[-1]}") == [(3, 0.75)]
-
-
-def test_what_was_written_is_known_to_the_next_session(asha_results: Results, tmp_path: Path) -> None:
+def test_each_session_shows_every_epoch_once(asha_results: Results, tmp_path: Path) -> None:
     trial = asha_results.best.trial_id  # type: ignore[union-attr]
     running = with_tables(asha_results, trials=asha_results.trials.assign(state="running"))
     partly = with_tables(running, epochs=asha_results.epochs[asha_results.epochs["epoch"] <= 4])
-    for results in (partly, running, asha_results):
-        log = TensorBoardLog(tmp_path)
-        log.update(results)
-        log.update(results)
-        log.close()
-    files = sorted((tmp_path / asha_results.name / trial).glob("events.out.*"))
-    assert len(files) == 2
-    steps = []
-    for file in files:
-        content, at = file.read_bytes(), 0
-        while at < len(content):
-            length = int.from_bytes(content[at : at + 8], "little")
-            event = Event.FromString(content[at + 12 : at + 12 + length])
-            steps += [event.step for value in event.summary.value if value.tag == "val_accuracy"]
-            at += 16 + length
-    assert steps == asha_results.epochs.loc[asha_results.epochs["trial_id"] == trial, "epoch"].to_list()
+    log = TensorBoardLog(tmp_path)
+    log.update(partly)
+    log.update(running)
+    log.close()
+    TensorBoardLog(tmp_path).update(asha_results)
+    assert len(list((tmp_path / asha_results.name / trial).glob("events.out.*"))) == 2
+    shown = shown_in_tensorboard(tmp_path / asha_results.name / trial, "val_accuracy")
+    steps = asha_results.epochs.loc[asha_results.epochs["trial_id"] == trial, "epoch"].to_list()
+    assert [epoch for epoch, _ in shown] == steps
 
 
 def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Path) -> None:
-    study = recorded(tmp_path / "studies")
+    study, notes = recorded(tmp_path / "studies"), list[str]()
     logs = [f"mlflow={folder}", f"tensorboard={tmp_path / 'board'}"]
-    with log_live(study.store, logs, pytest.fail):
+    with log_live(study.store, logs, notes.append):
         pass
     _, _, before = runs(folder, "live")
     study.session = 2
     train(study, 3)
     study.end(5, started=10)
-    with log_live(study.store, logs, pytest.fail):
+    with log_live(study.store, logs, notes.append):
         pass
+    assert notes == []
     client, _, trials = runs(folder, "live")
     assert {run.info.run_id for run in trials.values()} == {run.info.run_id for run in before.values()}
     for trial, run in trials.items():
@@ -235,14 +188,11 @@ def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Pat
 
 def test_a_log_that_fails_is_reported_once_and_harms_nothing(tmp_path: Path) -> None:
     study, notes = recorded(tmp_path / "studies"), list[str]()
-    other = tmp_path / "board/live"
-    other.mkdir(parents=True)
-    (other / "events.out.other").touch()
-    logs = [f"tensorboard={tmp_path / 'board'}", "mlflow=ftp://nowhere"]
+    (tmp_path / "file").touch()
+    logs = [f"tensorboard={tmp_path / 'file'}", "mlflow=ftp://nowhere"]
     with log_live(study.store, logs, notes.append):
         pass
     assert sorted(note.partition(": ")[0] for note in notes) == sorted(f"--log {log}" for log in logs)
-    assert [path.name for path in other.iterdir()] == ["events.out.other"]
 
 
 def test_a_study_that_never_began_is_no_failure(tmp_path: Path) -> None:

@@ -3,25 +3,17 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from pipeline.errors import JobNotFound
-from pipeline.results import Results, load_results
+from pipeline.results import Results
 from pipeline.results.analysis.parameters import format_value
-from pipeline.results.analysis.queries import trial_counts
 from pipeline.results.report import page as report
-from pipeline.results.report.page import comparison_page, report_page, write_report
+from pipeline.results.report.page import report_page, write_report
 from pipeline.results.tables.trials import ranked
-from pipeline.results.views.comparison import compared
-from pipeline.space import LogUniform, Switch
-from pipeline.storage import Store
 from pipeline.study import layout
 from tests.unit.results.html_page import Page
-from tests.unit.results.small_studies import cut_off_study, one_epoch_study, user_stopped_study
-from tests.unit.results.studies import HOSTILE, Recording, tune_job
+from tests.unit.results.studies import HOSTILE, Recording
 
 
 @pytest.fixture(scope="module")
@@ -86,19 +78,6 @@ def test_colours_follow_the_page(text: str) -> None:
     assert "prefers-color-scheme: dark" in text
 
 
-@pytest.mark.usefixtures("no_pictures")
-def test_rare_errors_are_counted(tmp_path: Path) -> None:
-    """Of more than fifty different errors, the report has the fifty most frequent ones, and counts the others."""
-    study = Recording(tmp_path, tune_job("failing", space={"lr": LogUniform(1e-4, 1.0)}))
-    for index in range(60):
-        study.decide(f"{index:04d}", 0, "start", index, config_after={"lr": 0.1})
-        study.decide(f"{index:04d}", 0, "fail", index + 0.5, f"Error {'x' * index}.")
-    study.end(60, "failed")
-    shown = Page(report_page(load_results(study.store.uri)))
-    assert len(shown.all("pre")) == 50
-    assert "… and 10 more errors, which tunepipe results --json lists." in shown.text
-
-
 def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results: Results) -> None:
     """The report's leaderboard has all trials in the order of their ranks, with the best one and the order marked."""
     rows = re.findall(r'<tr class="([^"]*)" data-trial="([^"]+)">', text)
@@ -107,72 +86,12 @@ def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results:
     assert 'class="number" aria-sort="descending"><button type="button">val_accuracy</button>' in text
 
 
-@pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize(
-    ("study", "tile"),
-    [
-        (lambda root: cut_off_study(root, compared=False), "2 cut off by the end"),
-        (user_stopped_study, "1 stopped by a user"),
-    ],
-)
-def test_trials_are_counted_by_what_stopped_them(tmp_path: Path, study: Any, tile: str) -> None:
-    """Trials that the budget or a user ended do not count as stopped early, and saved no epochs."""
-    text = Page(report_page(study(tmp_path))).text
-    assert tile in text
-    assert "none saved by early stopping" in text
-
-
-@pytest.mark.usefixtures("no_pictures")
-def test_a_page_has_some_of_very_many_trials(asha_results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of more trials than a browser shows quickly, the leaderboard has the best ones, and says how many others are."""
-    monkeypatch.setattr(report, "MAX_ROWS", 5)
-    shown = report_page(asha_results)
-    assert re.findall(r'<tr class="[^"]*" data-trial="([^"]+)">', shown) == ranked(asha_results)[:5]
-    more = len(asha_results.trials) - 5
-    assert f"… and {more} more trials, which tunepipe results --format csv --output FILE lists." in Page(shown).text
-
-
-def test_the_summary_has_the_results(page: Page, asha_results: Results) -> None:
-    """The summary has sentences on the best value, the failures and what early stopping saved."""
-    best = asha_results.best
-    counts = trial_counts(asha_results)
-
-    assert f"val_accuracy {best.value:.4g} of trial {best.trial_id}, epoch {best.epoch}" in page.text
-    assert "2 failed" in page.text
-    assert f"{counts.saved} of {counts.whole} epochs" in page.text
-
-
-def test_a_parameter_that_no_trial_has_is_named_and_not_drawn(tmp_path: Path) -> None:
-    """A parameter that no trial has is named in the report and has no picture."""
-    space = {"lr": LogUniform(1e-4, 1.0), "way": Switch({"a": {}, "b": {"decay": LogUniform(0.01, 1.0)}})}
-    study = Recording(tmp_path, tune_job("branch", space=space))
-    for number in range(3):
-        trial, config = layout.trial_id(number), {"lr": 0.1 * (number + 1), "way": "a"}
-        study.decide(trial, 0, "start", 0.0, config_after=config)
-        study.train(trial, 1, config, 0.3 * number, 1.0)
-        study.decide(trial, 1, "finish", 1.0)
-    study.end(1.0)
-    page = Page(report_page(load_results(study.store.uri)))
-
-    alts = [element.get("aria-label") or "" for element in page.all("div")]
-    assert "Scatter chart of val_accuracy against lr." in alts
-    assert "Scatter chart of val_accuracy against decay." not in alts
-    assert "No trial has decay." in page.text
-
-
 def test_write_report_writes_the_page_into_the_study(asha: Recording, text: str) -> None:
     """write_report writes the page next to the tables, returns its path, and gives the same page each time."""
     where = write_report(asha.store)
 
     assert where == f"{asha.store.uri}/{layout.REPORT}"
     assert Path(where).read_text() == text
-
-
-def test_a_report_of_a_missing_study_is_refused(tmp_path: Path) -> None:
-    """A report of a missing study is refused and creates no folder."""
-    with pytest.raises(JobNotFound, match="There is no study 'nothing'"):
-        write_report(Store(tmp_path / "nothing"))
-    assert not (tmp_path / "nothing").exists()
 
 
 def test_the_contents_list_every_section(page: Page, text: str) -> None:
@@ -201,17 +120,3 @@ def test_the_best_trials_have_their_configs_and_decisions(
     own = asha_results.decisions[asha_results.decisions["trial_id"] == best[0]]
     for epoch, kind, reason in zip(own["epoch"], own["kind"], own["reason"], strict=True):
         assert f"{epoch} {kind} {reason}" in details.text
-
-
-def test_a_comparison_has_its_tables_and_pictures(tmp_path: Path) -> None:
-    """The page of a comparison has all tables and pictures, also of an empty study, and an alert where it cannot be."""
-    values = np.random.default_rng(0).uniform(0.1, 0.2, 20)
-    comparison = compared({"a": one_epoch_study(tmp_path, "a", values + 0.5), "b": one_epoch_study(tmp_path, "b", [])})
-    text = comparison_page(replace(comparison, warning="They differ."))
-    page = Page(text)
-    assert page.open == []
-    for by in ("seconds", "trials", "epochs"):
-        assert f"Step chart of the best value of 2 studies against {by}." in text
-    for table in comparison.tables:
-        assert table.title in page.text
-    assert "They differ." in page.text
