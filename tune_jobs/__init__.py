@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.code import expanded, is_file, load_module, split_job_name
+from pipeline.code.modules import expanded, is_file, load_module, split_job_name
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
 from pipeline.text import by_count, did_you_mean, listed

@@ -11,7 +11,7 @@ from pipeline.adapters.keras_tuner import HypermodelAdapter
 from pipeline.adapters.optuna import ObjectiveAdapter
 from pipeline.adapters.program import Adapter, load, running, user_errors
 from pipeline.adapters.ray_tune import TrainableAdapter
-from pipeline.code import SourceText, expanded, split_job_name
+from pipeline.code.modules import SourceText, expanded, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.study import TuneJob
 from pipeline.text import closest, did_you_mean

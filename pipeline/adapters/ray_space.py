@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.adapters.parameters import choice, distinct, integers, is_json, json_values, parameter_name
-from pipeline.code import same_random_numbers
+from pipeline.code.modules import same_random_numbers
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, plain
 
 _DRAWS = 1000

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pipeline.cli.console import note, print_path, print_text
+from pipeline.cli.console import print_path, print_text
 from pipeline.cli.options import STORAGE, Logs, Storage, Study, option, study_store, switch, trial_id
 from pipeline.errors import UsageError
 
@@ -29,7 +29,7 @@ def export(
         from pipeline.execution.models import export as export_models
 
         wanted = None if trial is None else trial_id(trial)
-        for path in export_models(store, to, trial=wanted, overwrite=overwrite, note=note):
+        for path in export_models(store, to, trial=wanted, overwrite=overwrite):
             print_path(path)
     if log:
         from pipeline.results.export import logs_of

@@ -8,7 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.code import project_files, snapshot_of_file, split_job_name
+from pipeline.code.modules import split_job_name
+from pipeline.code.snapshot import project_files, snapshot_of_file
 from pipeline.errors import ClusterError
 
 MAX_BYTES = 500 * 2**20

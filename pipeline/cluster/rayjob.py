@@ -25,7 +25,8 @@ from pipeline.cluster.submissions import (
     STUDY_ANNOTATION,
     STUDY_LABEL,
 )
-from pipeline.code import Snapshot, snapshot_of_file, split_job_name
+from pipeline.code.modules import split_job_name
+from pipeline.code.snapshot import Snapshot, snapshot_of_file
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE

@@ -23,7 +23,8 @@ from typing import Any, Literal, TypeAlias
 
 import psutil
 
-from pipeline.code import error_text, takes_state, user_frame
+from pipeline.code.frames import error_text, user_frame
+from pipeline.code.functions import takes_state
 from pipeline.datasets import Dataset, differences, fingerprint, non_finite, pipeline_text, takes_config
 from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context

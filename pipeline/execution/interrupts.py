@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from pipeline.code import as_before
+from pipeline.code.snapshot import as_before
 from pipeline.errors import UsageError
 from pipeline.training.global_state import kept_global_state
 

@@ -16,7 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.code import error_text, notebook_functions, takes_state, without_notes
+from pipeline.code.frames import error_text
+from pipeline.code.functions import notebook_functions, takes_state
+from pipeline.code.modules import without_notes
 from pipeline.datasets import Dataset, RecordedConfig, differences, fingerprint, recorded_for
 from pipeline.engine.messages import Assignment
 from pipeline.errors import (
@@ -24,7 +26,6 @@ from pipeline.errors import (
     DataError,
     JobNotFound,
     ModelError,
-    NotEvaluated,
     StorageError,
     TunepipeError,
     UsageError,
@@ -114,14 +115,7 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
 
 
 @kept_process_state()
-def export(
-    store: Store,
-    folder: Path,
-    *,
-    trial: str | None = None,
-    overwrite: bool = False,
-    note: Callable[[str], None] = print,
-) -> list[Path]:
+def export(store: Store, folder: Path, *, trial: str | None = None, overwrite: bool = False) -> list[Path]:
     """Write the model, or the state, of the winner or another trial into a folder.
 
     The winner is written as the study exported it, or from its checkpoint if the study ended before that.
@@ -136,31 +130,29 @@ def export(
             for file, path in exported.items():
                 file.write_bytes(store.read(path))
             return list(exported)
-        return _export_rebuilt(
-            models, models.assignment(trial), folder, "winner.json" if trial is None else _TRIAL, note
-        )
+        document = Path(layout.WINNER).name if trial is None else _TRIAL
+        return _export_rebuilt(models, models.assignment(trial), folder, document)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StorageError(f"Cannot write into {folder}: {reason}. Choose another folder with --to.") from None
 
 
-def _export_rebuilt(
-    models: "_Models", assignment: Assignment, folder: Path, document: str, note: Callable[[str], None]
-) -> list[Path]:
-    metrics: Mapping[str, float] = {}
-    if models.of_function:
-        from pipeline.training.function_state import write_state
+def _export_rebuilt(models: "_Models", assignment: Assignment, folder: Path, document: str) -> list[Path]:
+    from pipeline.training.export import export as write_model
+    from pipeline.training.function_state import write_state
 
-        with scratch("state") as files:
+    with scratch("state") as files:
+        if models.of_function:
             state = models.state(assignment, lambda: files)
             folder.mkdir(parents=True, exist_ok=True)
             written = write_state(state, folder)
-    else:
-        model = models.model(assignment)
-        folder.mkdir(parents=True, exist_ok=True)
-        metrics = models.evaluated(model, assignment, folder, note)
-        written = [folder / Path(path).name for path in layout.EXPORTED if (folder / Path(path).name).is_file()]
-    written += write_documents(models.store, folder, document, assignment, models.job.objectives[0], metrics)
+        else:
+            model = models.model(assignment)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_model(model, folder)
+            written = [folder / Path(path).name for path in layout.EXPORTED if (folder / Path(path).name).is_file()]
+    # The test split is for the winner alone, when the study ends.
+    written += write_documents(models.store, folder, document, assignment, models.job.objectives[0], {})
     return sorted(set(written))
 
 
@@ -274,44 +266,16 @@ class _Models:
 
         def example() -> Any:
             # For a model that learns its shapes from inputs.
-            return example_of(self._data(config).train)
+            data, changes = _data_of(self.job, self.store, config)
+            if changes:
+                raise DataError(f"The data differ from those that the study began with: {'; '.join(changes)}.")
+            assert data is not None
+            return example_of(data.train)
 
         with scratch("trial") as folder:
             context = TrialContext(assignment.trial_id, assignment.seed, self.job.budget.epochs, folder)
             with in_trial(context):
                 return rebuilt(partial(build_untrained, self.job, example), config, checkpoint, seed=assignment.seed)
-
-    def evaluated(
-        self, model: Any, assignment: Assignment, folder: Path, note: Callable[[str], None]
-    ) -> Mapping[str, float]:
-        """Write a model's files, and return its metrics on the test split; empty without the data."""
-        from pipeline.training.export import export_and_evaluate
-
-        data = None
-        try:
-            data = self._data(assignment.config)
-        except StorageError:
-            raise
-        except UserError as error:
-            note(f"The model is not evaluated on the test split: {error}")
-        try:
-            return export_and_evaluate(model, data, folder)
-        except NotEvaluated as error:
-            note(str(error))
-            return {}
-        except (TunepipeError, OSError):
-            raise
-        except Exception as error:
-            text = f"{type(error).__name__}: {error}"
-            raise ModelError(f"The model of trial {assignment.trial_id} cannot be exported: {text}") from error
-
-    def _data(self, config: Config) -> Dataset:
-        """The data on which a config was trained."""
-        data, changes = _data_of(self.job, self.store, config)
-        if changes:
-            raise DataError(f"The data differ from those that the study began with: {'; '.join(changes)}.")
-        assert data is not None
-        return data
 
     def _checkpoint(self, assignment: Assignment) -> Checkpoint:
         """The learner's part of the checkpoint of a trial's best epoch."""

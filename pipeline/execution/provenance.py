@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pipeline.code import origin
+from pipeline.code.functions import origin
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import datasets
-from pipeline.code import end_loading, origin, snapshot_of
+from pipeline.code.functions import origin
+from pipeline.code.modules import end_loading
+from pipeline.code.snapshot import snapshot_of
 from pipeline.datasets import Dataset, differences, non_finite, without_hash
 from pipeline.engine.saved_state import saved_state
 from pipeline.errors import StorageError, StorageUnreachable, UsageError

@@ -6,7 +6,8 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from pipeline.code import Copies, Recorded, Snapshot, digest_of, snapshot_of
+from pipeline.code.functions import digest_of
+from pipeline.code.snapshot import Copies, Recorded, Snapshot, snapshot_of
 from pipeline.errors import StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION

@@ -18,7 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.code import Code, Copies, Data, as_function, loaded_module, origin, takes_state
+from pipeline.code.functions import Code, Data, as_function, loaded_module, origin, takes_state
+from pipeline.code.snapshot import Copies
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import (
     ASHA,

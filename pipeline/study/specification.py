@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictStr, TypeAdapter, ValidationError
 
-from pipeline.code import Code, value_or_code
+from pipeline.code.functions import Code, value_or_code
 from pipeline.schedulers import Mode
 from pipeline.space import STRICT_CONFIG, Count, Real, Whole, plain
 

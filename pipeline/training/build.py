@@ -7,7 +7,7 @@ from typing import Any, cast
 import keras
 import tensorflow as tf
 
-from pipeline.code import takes_argument
+from pipeline.code.functions import takes_argument
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob

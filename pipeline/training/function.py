@@ -9,7 +9,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from pipeline.code import takes_state
+from pipeline.code.functions import takes_state
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.code import without_notes
+from pipeline.code.modules import without_notes
 
 _own: "KerasSettings | None" = None
 

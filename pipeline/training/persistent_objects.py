@@ -15,7 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.code import is_user_file, python_function
+from pipeline.code.frames import is_user_file
+from pipeline.code.functions import python_function
 from pipeline.training.internals import layers_of, reserve_names
 
 _KINDS = (

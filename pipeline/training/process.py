@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from typing import Any
 
-from pipeline.code import quiet_retracing, without_notes
+from pipeline.code.modules import quiet_retracing, without_notes
 from pipeline.errors import ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import Resources

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import run
-from pipeline.code import forget_copies
+from pipeline.code.snapshot import forget_copies
 from pipeline.errors import UserError
 from pipeline.results import load_results
 from tests.cases import cases

@@ -94,13 +94,3 @@ def test_a_study_without_a_value_reports_the_error(tmp_path):
     results = load_results(tmp_path / "slopes")
     assert results.state == "failed"
     assert len(results.trials) <= 4
-
-
-@pytest.mark.long
-def test_more_workers_than_there_are_wait_for_room(tmp_path):
-    """On a running cluster, missing workers wait for nodes, and without more nodes all trials are trained."""
-    run(job(resources={"workers": 4}), storage=tmp_path)
-    results = load_results(tmp_path / "slopes")
-    assert set(results.trials["state"]) == {"completed"}
-    assert len(results.epochs) == 48
-    assert set(results.trials["attempts"]) == {1}

@@ -149,42 +149,6 @@ def test_a_study_in_a_bucket_is_deleted_object_by_object(either_storage, tmp_pat
     assert Store(storage).folders() == []
 
 
-_CUT_OFF = """
-import sys
-from pipeline.storage import Store
-
-def pieces(last):
-    yield b"y" * 12 * 2**20
-    raise last
-
-store = Store(sys.argv[1])
-store.write("log", b"x" * 12 * 2**20)
-for error in (KeyboardInterrupt(), OSError("gone")):
-    for name in ("log", "new"):
-        try:
-            store.write(name, pieces(error))
-        except BaseException:
-            pass
-store.append("log", b"end")
-"""
-
-
-@pytest.mark.long
-def test_a_large_object_stays_where_its_replacement_is_cut_off(either_storage, tmp_path):
-    """An error within the upload of a large object leaves the earlier one, even after the end of the process."""
-    done = subprocess.run(
-        [sys.executable, "-c", _CUT_OFF, either_storage],
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    store = Store(either_storage)
-    assert store.files() == ["log"]
-    assert store.read("log") == b"x" * 12 * 2**20 + b"end"
-
-
 def test_a_missing_bucket_is_reported_in_a_message(s3, tmp_path):
     """A missing bucket ends the command with exit code 2 and a message with its URI."""
     uri = s3.uri("studies").replace("bucket", "nowhere")

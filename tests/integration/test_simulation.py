@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import PBT, Budget, LogUniform, Objective, TuneJob, Uniform, load_results, run
-from pipeline.errors import DataError, UsageError
+from pipeline import Budget, LogUniform, Objective, TuneJob, Uniform, load_results, run
 from pipeline.simulation.recorded_curves import RecordedCurves
 from pipeline.simulation.simulator import simulate
 
@@ -83,23 +82,3 @@ def test_a_recorded_config_learns_as_it_did_and_short_curves_are_extended(record
     assert (len(done.trials), done.extended > 0) == (20, True)
     assert done.best == recorded.best.value
     assert set(_curves(recorded, job, 20.0).curve(0, 1, {"height": 0.5, "speed": 1.0}).seconds) == {20.0}
-
-
-def test_studies_that_cannot_be_replayed_are_refused(recorded: Any) -> None:
-    with pytest.raises(UsageError):
-        _curves(recorded, _job("pbt"))
-    with pytest.raises(DataError):
-        _curves(recorded, _job("asha", objectives=[Objective("val_f1", "max")]))
-    with pytest.raises(DataError):
-        _curves(recorded, _job("asha", space={"depth": Uniform(0, 1)}))
-
-
-def test_of_a_population_only_the_first_segment_is_used(tmp_path: Path) -> None:
-    run(_job(PBT(interval=2), budget=Budget(trials=6, epochs=8)), storage=tmp_path)
-    results = load_results(tmp_path / "learned")
-    assert results.epochs["segment"].max() > 1
-    curves = _curves(results, _job("fifo"))
-    first = results.epochs[results.epochs["segment"] == 1].groupby("trial_id")
-    for trial, rows in first:
-        config = {"height": rows["config_height"].iloc[0], "speed": rows["config_speed"].iloc[0]}
-        assert curves.curve(int(trial), 1, config).known == len(rows)

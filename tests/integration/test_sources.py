@@ -108,46 +108,6 @@ def test_a_study_continues_and_is_trained_again_without_its_folder(moved: tuple[
     assert "equal to the last digit" in again.stdout
 
 
-PACKAGE = {
-    "mine/the_job.py": """
-from pipeline import FIFO, Budget, Objective, TuneJob, Uniform
-
-from . import sizes
-from .inner import pace
-
-
-def descend(config):
-    from .deep.late import shift
-
-    for _ in range(sizes.SIZE):
-        yield {"distance": abs(pace(config["rate"]) + shift())}
-"""
-    + job("relative"),
-    "mine/__init__.py": "",
-    "mine/sizes.py": "SIZE = 9",
-    "mine/inner.py": "from .sizes import SIZE\n\ndef pace(rate): return rate * SIZE",
-    "mine/deep/__init__.py": "",
-    "mine/deep/late.py": "from ..sizes import SIZE\n\ndef shift(): return SIZE",
-}
-
-
-@pytest.mark.long
-def test_a_job_of_a_package_continues_without_its_folder(tmp_path: Path) -> None:
-    """A job file with relative imports is checked and trained by workers, and its study needs only the copies."""
-    write(tmp_path, PACKAGE)
-    checked = tunepipe("check", "mine/the_job.py", folder=tmp_path)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    ran = tunepipe("run", "mine/the_job.py", "--workers", "2", folder=tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    (tmp_path / "mine/inner.py").write_text("def pace(rate): return 0")
-    refused = tunepipe("run", "mine/the_job.py", "--resume", "--trials", "4", folder=tmp_path)
-    assert refused.returncode == 2
-    assert "mine/inner.py: is imported by the job" in refused.stderr
-    shutil.rmtree(tmp_path / "mine")
-    resumed = tunepipe("resume", "relative", "--trials", "5", "--workers", "2", folder=tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
-
-
 @pytest.mark.long
 def test_a_script_that_parses_its_command_line_gets_the_same_everywhere(tmp_path):
     """On workers, and after `tunepipe resume`, a script without a guard reads the arguments that it was given."""

@@ -40,41 +40,6 @@ JOB = TuneJob(
     resources={"workers": 2},
 )
 """
-READING = """
-import json
-
-from pipeline import Budget, Dataset, LogUniform, Objective, TuneJob
-
-
-SETTINGS = json.load(open("settings.json"))
-
-
-def build_model(config):
-    import keras
-
-    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(SETTINGS["units"])])
-    model.compile(keras.optimizers.SGD(config["lr"]), loss="mse")
-    return model
-
-
-def rows(config):
-    import numpy as np
-
-    x = np.loadtxt("rows.txt") * config["scale"]
-    return Dataset(train=(x, x[:, :1]), validation=(x, x[:, :1]))
-
-
-JOB = TuneJob(
-    name="reading",
-    model=build_model,
-    data=rows,
-    space={"lr": LogUniform(0.001, 0.01), "scale": 2.0},
-    objectives=[Objective("val_loss", "min")],
-    scheduler="fifo",
-    budget=Budget(trials=2, epochs=1),
-    resources={"workers": 2},
-)
-"""
 
 
 @pytest.fixture
@@ -83,7 +48,6 @@ def start(tmp_path):
     folder = tmp_path / "start"
     folder.mkdir()
     (folder / "writing.py").write_text(FUNCTION)
-    (folder / "reading.py").write_text(READING)
     return folder
 
 
@@ -108,16 +72,6 @@ def test_workers_keep_to_the_trials_folders(start, ray_cluster, monkeypatch):
         assert [file["path"] for file in files_of(store, number).kept] == ["log.txt"]
         assert store.read_text(f"files/{number}/log.txt") == "".join(f"{number} {epoch}\n" for epoch in range(3))
     assert left(start) == ["studies"]
-
-
-def test_workers_read_files_where_the_study_was_started(start, ray_cluster, monkeypatch):
-    """On two workers of a cluster, a job's module and its data function read relative paths from the start folder."""
-    (start / "settings.json").write_text('{"units": 1}')
-    (start / "rows.txt").write_text("1 2\n3 4\n")
-    monkeypatch.chdir(start)
-    results = run(find("reading.py"), address=ray_cluster)
-    assert results.trials["state"].to_list() == ["completed"] * 2
-    assert left(start) == ["rows.txt", "settings.json", "studies"]
 
 
 def test_files_on_s3_are_uploaded_and_fetched(start, storage, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.code import load_module
+from pipeline.code.modules import load_module
 
 SCRIPT = load_module(Path(__file__).parents[2] / "scripts/convert_mnist.py")
 

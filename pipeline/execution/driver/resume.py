@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipeline.code import ChangedFile, changed_files, forget_copies, origin, same_code
+from pipeline.code.functions import origin, same_code
+from pipeline.code.snapshot import ChangedFile, changed_files, forget_copies
 from pipeline.errors import Fault, NotResumable, StorageError, StudyChanged, StudyExists
 from pipeline.notes import note
 from pipeline.space import flat

@@ -9,7 +9,7 @@ import io
 import sys
 from typing import Any
 
-from pipeline.code import import_folders
+from pipeline.code.snapshot import import_folders
 from pipeline.datasets import is_tf_data
 from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray.cluster import ray_environment

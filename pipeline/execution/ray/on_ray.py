@@ -142,7 +142,8 @@ def _run_controller(
                 storage_path=str(folder),
                 stop=tune_adapter.SessionStopper(session, interrupts, gauges),
                 verbose=0,
-                progress_reporter=tune_adapter.SilentReporter(),
+                # In a notebook, Tune's own would clear the output of the cell.
+                progress_reporter=tune.CLIReporter(),
                 failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES - 1),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),

@@ -211,20 +211,6 @@ class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
         return session.ended
 
 
-class SilentReporter(tune.ProgressReporter):  # type: ignore[misc]
-    """Shows nothing: in a notebook Tune would clear the output of the cell, and show its own table."""
-
-    def setup(self, **_: Any) -> None:
-        """Do nothing."""
-
-    def should_report(self, *_: Any, **__: Any) -> bool:
-        """Never report."""
-        return False
-
-    def on_report(self, *_: Any, **__: Any) -> None:
-        """Do nothing."""
-
-
 def _assignment(trial: TuneTrial) -> Assignment:
     return _read(trial.config[ASSIGNMENT])
 

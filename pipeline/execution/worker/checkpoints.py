@@ -38,8 +38,6 @@ class Checkpoints:
         self._writing: list[Future[StoredCheckpoint]] = []
         self._found: list[StoredCheckpoint] = []
         self._checked = -math.inf
-        # A list of a few local files costs nothing, and a process that slept may have been replaced in less.
-        self._check_seconds = _CHECK_SECONDS if store.local is None else 0.0
 
     def write(self, assignment: Assignment, epoch: int, checkpoint: Checkpoint) -> None:
         """Begin to write a checkpoint."""
@@ -100,9 +98,9 @@ class Checkpoints:
         return unpack(self._store.read(path), path)
 
     def check(self) -> None:
-        """Raise Superseded if a later driver session has begun; an object store is asked once a second at most."""
+        """Raise Superseded if a later driver session has begun; the storage is asked once a second at most."""
         now = time.monotonic()
-        if now - self._checked >= self._check_seconds:
+        if now - self._checked >= _CHECK_SECONDS:
             check_newest(self._store, self._session)
             self._checked = now
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipeline.code import error_text
+from pipeline.code.frames import error_text
 from pipeline.datasets import ConfigReads, Dataset, fingerprint, recorded_for
 from pipeline.engine.messages import Assignment, EpochRow, Report
 from pipeline.engine.reporting import TRAINING_ENDED, ReportInterval, is_over

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from pipeline.code import user_frame
+from pipeline.code.frames import user_frame
 from pipeline.results.tables.load import Results
 from pipeline.study.job import named_functions
 from pipeline.text import hide_numbers

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from pipeline.code import forget_copies
+from pipeline.code.snapshot import forget_copies
 
 
 @pytest.fixture(autouse=True)

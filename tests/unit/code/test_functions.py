@@ -8,16 +8,16 @@ import types
 
 import pytest
 
-from pipeline.code import (
+from pipeline.code.functions import (
     UnloadedFunction,
     as_function,
-    load_module,
     origin,
     python_function,
     same_code,
     takes_argument,
     takes_state,
 )
+from pipeline.code.modules import load_module
 from pipeline.errors import InvalidJob
 from pipeline.study import Objective, TuneJob
 

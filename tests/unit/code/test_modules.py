@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.code import content_of, end_loading, load_module, script_arguments
+from pipeline.code.modules import content_of, end_loading, load_module, script_arguments
 from pipeline.errors import InvalidJob, JobNotFound
 
 
@@ -72,7 +72,7 @@ def test_what_is_no_python_file_is_not_found(name, write):
 
 
 def test_a_file_that_starts_its_study_ends_there(write):
-    text = "from pipeline.code import end_loading\nX = 1\nend_loading()\nX = 2"
+    text = "from pipeline.code.modules import end_loading\nX = 1\nend_loading()\nX = 2"
     assert load_module(write({"runs.py": text}) / "runs.py").X == 1
     end_loading()
 
@@ -93,7 +93,7 @@ def test_a_file_sees_its_own_command_line_and_the_same_random_numbers_each_time(
 def test_notes_of_tensorflow_are_left_out_and_other_lines_stay():
     lines = ["I0000 00:00:1 cudart", "WARNING: All log messages before absl::InitializeLog() is", "E0000 mine", "text"]
     printed = chr(10).join(lines)
-    code = "import os\nfrom pipeline.code import without_notes\nwith without_notes():\n"
+    code = "import os\nfrom pipeline.code.modules import without_notes\nwith without_notes():\n"
     code += f"    os.write(2, {printed!r}.encode())"
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)

@@ -4,15 +4,14 @@ import sys
 
 import pytest
 
-from pipeline.code import (
+from pipeline.code.functions import digest_of, origin
+from pipeline.code.modules import load_module
+from pipeline.code.snapshot import (
     Copies,
     Recorded,
     changed_files,
-    digest_of,
     forget_copies,
     import_folders,
-    load_module,
-    origin,
     project_files,
     snapshot_of,
     snapshot_of_file,

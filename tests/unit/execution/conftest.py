@@ -1,18 +1,15 @@
 """Studies for the tests of this folder: one without training, and one of three trials of a model."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 
 from pipeline import load_results, run
 from pipeline.storage import Store
 from tests.unit.execution.recorded_curves import Study, new_study
-from tests.unit.execution.three_trials import JOB, MODULE_WITH_ROWS
+from tests.unit.execution.three_trials import JOB
 
 
 @pytest.fixture
@@ -38,13 +35,3 @@ def losing(tuned_store: Store) -> str:
     """A trial that is not the best one."""
     best = load_results(tuned_store.uri).best.trial_id
     return next(trial for trial in ("0000", "0001", "0002") if trial != best)
-
-
-@pytest.fixture
-def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, Path]:
-    """A module whose data are in a file, and that file."""
-    (tmp_path / "gone_data.py").write_text(MODULE_WITH_ROWS)
-    np.savetxt(tmp_path / "rows.csv", np.random.default_rng(0).normal(size=(20, 7)))
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "gone_data", raising=False)
-    return __import__("gone_data"), tmp_path / "rows.csv"

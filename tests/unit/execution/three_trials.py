@@ -48,34 +48,3 @@ def scored(model):
     split = data().validation
     model.compile(loss="sparse_categorical_crossentropy")
     return float(model.evaluate(split.x, split.y, verbose=0, return_dict=True)["loss"])
-
-
-MODULE_WITH_ROWS = """
-from pathlib import Path
-import keras
-import numpy as np
-from pipeline import Dataset, Split
-
-def data():
-    rows = np.loadtxt(Path(__file__).with_name("rows.csv"), dtype="float32")
-    split = Split({"left": rows[:, :4], "right": rows[:, 4:6]}, rows[:, 6:])
-    return Dataset("rows", split, split, split)
-
-class Sum(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.left, self.right = keras.layers.Dense(1), keras.layers.Dense(1)
-
-    def call(self, inputs):
-        return self.left(inputs["left"]) + self.right(inputs["right"])
-
-def build_model(config):
-    model = Sum()
-    model.compile(keras.optimizers.SGD(config["lr"]), loss="mse")
-    return model
-
-def reading(config):
-    Path(__file__).with_name("rows.csv").read_text()
-    return build_model(config)
-"""
-"""A module whose data are in a file next to it."""

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.code import forget_copies, load_module, origin
+from pipeline.code.functions import origin
+from pipeline.code.modules import load_module
+from pipeline.code.snapshot import forget_copies
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
 from pipeline.schedulers import PBT
 from pipeline.space import Choice, LogUniform
