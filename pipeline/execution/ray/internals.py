@@ -79,26 +79,17 @@ def shut_down() -> None:
 def bare_experiment(trainable: str) -> Iterator[None]:
     """Within the context, Tune keeps little of an experiment; afterwards nothing of it is registered.
 
-    The study's state is in the study's folder. Tune's own file would take a quarter of the driver's time, and its
-    history of metrics more memory than the rest of a trial. Without an environment of its own, an actor takes a worker
-    process that has imported TensorFlow already. A hook of each later ray.init would keep the study's data.
+    Its history of metrics would take more memory than the rest of a trial. Without an environment of its own, an actor
+    takes a worker process that has imported TensorFlow already. A hook of each later ray.init would keep the study's
+    data.
     """
     import ray
     from ray.tune import registry
-    from ray.tune.execution.tune_controller import TuneController
-
-    save, saved = TuneController.checkpoint, set[int]()
-
-    def save_first(controller: Any, **named: Any) -> None:
-        if id(controller) not in saved:
-            saved.add(id(controller))
-            save(controller, **named)
 
     hooks = ray._private.worker._post_init_hooks
     before = list(hooks)
     try:
         with (
-            mock.patch.object(TuneController, "checkpoint", save_first),
             mock.patch("ray.tune.execution.class_cache.DEFAULT_ENV_VARS", {}),
             mock.patch("ray.tune.trainable.metadata._TrainingRunMetadata.update_metric"),
             mock.patch("ray.tune.ExperimentAnalysis._fetch_trial_dataframes", return_value={}),

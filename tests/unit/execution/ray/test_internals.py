@@ -30,7 +30,6 @@ from tests.ray_sources import check_text
         "ray.train._internal.session:_session",
         "ray.tune:ExperimentAnalysis._fetch_trial_dataframes",
         "ray.tune.execution.class_cache:DEFAULT_ENV_VARS",
-        "ray.tune.execution.tune_controller:TuneController.checkpoint",
         "ray.tune.execution.tune_controller:TuneController._maybe_cache_trial_actor",
         "ray.tune.registry:_global_registry.unregister",
         "ray.tune.registry:TRAINABLE_CLASS",
@@ -89,27 +88,17 @@ def test_an_exit_by_ray_is_a_termination_and_one_of_a_user_is_not() -> None:
     assert not internals.is_termination(SystemExit(0))
 
 
-def test_an_experiment_of_tune_keeps_nothing_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_experiment_of_tune_keeps_nothing_and_leaves_nothing() -> None:
     from ray.tune.execution import class_cache
-    from ray.tune.execution.tune_controller import TuneController
     from ray.tune.trainable.metadata import _TrainingRunMetadata
 
-    saved: list[str] = []
-    monkeypatch.setattr(TuneController, "checkpoint", lambda self, **_: saved.append(self.name))
-    monkeypatch.setattr(TuneController, "__init__", lambda self, name: setattr(self, "name", name))
     hooks = ray._private.worker._post_init_hooks  # noqa: SLF001
-    before, variables = list(hooks), class_cache.DEFAULT_ENV_VARS
-    metadata, first, second = _TrainingRunMetadata(), TuneController("first"), TuneController("second")
+    before, variables, metadata = list(hooks), class_cache.DEFAULT_ENV_VARS, _TrainingRunMetadata()
     with internals.bare_experiment("nothing of that name"):
         hooks.append(print)
         metadata.update_metric("value", 1.0)
         assert class_cache.DEFAULT_ENV_VARS == {} != variables
-        for controller in (first, first, second, first):
-            controller.checkpoint(force=True)
-    assert saved == ["first", "second"]
     assert (metadata.metric_analysis, hooks, class_cache.DEFAULT_ENV_VARS) == ({}, before, variables)
-    metadata.update_metric("value", 1.0)
-    assert metadata.metric_analysis["value"]["last"] == 1.0
 
 
 @pytest.mark.parametrize(
