@@ -63,9 +63,3 @@ def error_text(error: BaseException) -> str:
     while trace is not None and not is_user_file(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
-
-
-def user_frames_text(error: BaseException) -> str:
-    """The frames of the user's code at which an error began, as Python prints them."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_user_file(frame.filename)]
-    return "".join(traceback.format_list(frames)).rstrip("\n")

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.code.frames import INSTALLED, OWN_PACKAGES
 from pipeline.code.functions import digest_of, loaded_module, module_name, origin, own_home, same_text
@@ -191,30 +191,21 @@ def _loaded_files(root: Path) -> dict[str, Path]:
     return found
 
 
-class ChangedFile(NamedTuple):
-    """A file of a job's code that differs from the study's copy of it."""
-
-    path: str
-    file: Path
-    before: bytes
-    now: bytes
-
-
 def changed_files(
     functions: Iterable[Callable[..., Any]], recorded: Recorded, read: Callable[[str], bytes]
-) -> list[ChangedFile]:
+) -> dict[str, Path]:
     """The files that this process has loaded from the folders of functions and that do something else than the copies.
 
     `read` returns a copy's content by its path.
     """
-    changed = []
+    changed = {}
     for root in import_folders(functions):
         for path, file in _loaded_files(root).items():
             with suppress(OSError):
-                now = file.read_bytes()
-                if path in recorded.files and digest_of(now) != recorded.files[path]:
-                    changed.append(ChangedFile(path, file, read(path), now))
-    return [each for each in changed if not same_text(each.before, each.now)]
+                now, before = file.read_bytes(), recorded.files.get(path)
+                if before not in (None, digest_of(now)) and not same_text(read(path), now):
+                    changed[path] = file
+    return changed
 
 
 def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:

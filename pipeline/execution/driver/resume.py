@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipeline.code.functions import origin, same_code
-from pipeline.code.snapshot import ChangedFile, changed_files, forget_copies
+from pipeline.code.snapshot import changed_files, forget_copies
 from pipeline.errors import Fault, NotResumable, StorageError, StudyChanged, StudyExists
 from pipeline.notes import note
 from pipeline.space import flat
@@ -150,7 +151,7 @@ def reconciled(
     """
     # What the study's last session derived from its budget holds for the budget of the next one, too.
     saved = saved.resolved()
-    imported = [] if store is None else _changed_imports(job, saved, store)
+    imported = {} if store is None else _changed_imports(job, saved, store)
     pairs = {path: (saved.functions[path], job.functions[path]) for path in saved.functions if path in job.functions}
     unchanged: dict[str, Any] = {
         path: before for path, (before, now) in pairs.items() if not imported and _same(before, now)
@@ -163,8 +164,8 @@ def reconciled(
     old, new = _by_path(saved), _by_path(job)
     same_columns = config_columns(flat(saved.space)) == config_columns(flat(job.space))
     accepted = [
-        Fault(file.path, str(file.file), "is imported by the job, and must have the content that the study began with")
-        for file in imported
+        Fault(path, str(file), "is imported by the job, and must have the content that the study began with")
+        for path, file in imported.items()
     ]
     others: list[Fault] = []
     for path in dict.fromkeys([*new, *old]):
@@ -204,13 +205,13 @@ def _same(saved: Any, now: Any) -> bool:
     return same_code(saved, now) if callable(saved) and callable(now) else False
 
 
-def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> list[ChangedFile]:
+def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> dict[str, Path]:
     """The files that the modules of the job's functions have imported and that have changed."""
     recorded = recorded_sources(store)
     functions = [*job.functions.values(), *saved.functions.values()]
     modules = {recorded.path_of(origin(function).module) for function in functions}
     changed = changed_files(job.functions.values(), recorded, lambda path: store.read(layout.source(path)))
-    return [file for file in changed if file.path not in modules]
+    return {path: file for path, file in changed.items() if path not in modules}
 
 
 def _same_starts(job: TuneJob, saved: TuneJob) -> bool:
