@@ -104,10 +104,6 @@ class StorageError(UserError):
     """The storage cannot be read or written."""
 
 
-class StorageUnreachable(StorageError):
-    """The storage does not answer now, and the same request may succeed later."""
-
-
 class ClusterError(UserError):
     """A cluster cannot be reached, refuses a request, or has lost a submission."""
 

@@ -147,10 +147,10 @@ def trial_id(text: str) -> str:
 
 def _writable(output: Path | None) -> Path | None:
     """Refuse a file that cannot be written before any work is done for it."""
-    from pipeline.study.contents import check_output_file
+    from pipeline.study.contents import check_output
 
     if output is not None:
-        check_output_file(output)
+        check_output(output)
         if not output.parent.is_dir():
             raise StorageError(f"Cannot write {output}: there is no folder {output.parent}. Create it first.")
     return output

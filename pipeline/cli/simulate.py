@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.console import command_console, note, print_object
+from pipeline.cli.console import command_console, print_object
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, JobName, Json, Storage, option, study_store
 from pipeline.errors import UsageError
@@ -57,7 +57,6 @@ def simulate(
 
     from pipeline.execution.earlier_studies import warm_started
     from pipeline.simulation.forecast import forecast, forecast_table
-    from pipeline.study.trial_configs import fewer_trials
 
     counts = _numbers(workers)
     tuned = warm_started(options.job(job, storage, resume=False), storage, always=True)
@@ -68,8 +67,6 @@ def simulate(
     ]
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
     about = source(jobs[0]).description()
-    if (fewer := fewer_trials(tuned)) is not None:
-        note(fewer)
     # The bar is on stderr: stdout holds the forecasts alone.
     forecasts = list(
         track(

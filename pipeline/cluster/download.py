@@ -21,7 +21,7 @@ from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES
 from pipeline.study import layout
-from pipeline.study.contents import check_output_folder, refuse_links
+from pipeline.study.contents import check_output
 
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 300.0
@@ -66,7 +66,7 @@ def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, sto
     found = volume_at(rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"], storage)
     if found is None or "persistentVolumeClaim" not in found[0]:
         return None
-    check_output_folder(to)
+    check_output(to)
     try:
         to.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to, prefix=".download-") as folder:
@@ -210,9 +210,9 @@ def merge_study(downloaded: Path, place: Path) -> Path:
     first = _first_session(here)
     if first is None or first != _first_session(new):
         raise ClusterError(f"{place} holds another study of the same name: nothing was downloaded. Name another --to.")
-    refuse_links(here)
-    kept = set(new.files())
-    shutil.copytree(downloaded, place, dirs_exist_ok=True)
+    kept = new.files()
+    for path in kept:
+        here.write(path, new.pieces(path))
     # Last, so that a concurrent reader misses no row: the downloaded parts hold these rows.
     for path in (path for table in TABLES for path in here.files(table)):
         if layout.names(path) and path not in kept:

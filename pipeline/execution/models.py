@@ -43,7 +43,7 @@ from pipeline.storage.schema import column_of, metric_columns
 from pipeline.storage.scratch import scratch
 from pipeline.storage.tables import config_from
 from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.contents import check_output_folder
+from pipeline.study.contents import check_output
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
 from pipeline.study.studies import as_argument
@@ -107,7 +107,7 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
     def folder() -> Path:
         if to is None:
             raise UsageError("The state contains files: name a folder for them, load_state(study, to=FOLDER).")
-        check_output_folder(Path(to))
+        check_output(Path(to))
         Path(to).mkdir(parents=True, exist_ok=True)
         return Path(to)
 
@@ -120,7 +120,7 @@ def export(store: Store, folder: Path, *, trial: str | None = None, overwrite: b
 
     The winner is written as the study exported it, or from its checkpoint if the study ended before that.
     """
-    check_output_folder(folder, winner_of=store.local if trial is None else None)
+    check_output(folder, winner_of=store.local if trial is None else None)
     models = _Models(store)
     _refuse_existing(folder, overwrite=overwrite)
     try:

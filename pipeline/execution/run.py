@@ -15,7 +15,7 @@ from pipeline.code.modules import end_loading
 from pipeline.code.snapshot import snapshot_of
 from pipeline.datasets import Dataset, differences, non_finite, without_hash
 from pipeline.engine.saved_state import saved_state
-from pipeline.errors import StorageError, StorageUnreachable, UsageError
+from pipeline.errors import StorageError, UsageError
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
 from pipeline.execution.data import Loaded, loader
 from pipeline.execution.driver.record import Recorder
@@ -38,7 +38,6 @@ from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.contents import sweep
 from pipeline.study.files import read_document, recorded_data, set_data
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE, default_storage
-from pipeline.study.trial_configs import fewer_trials
 from pipeline.text import capitalized, listed
 from pipeline.training.data import how_read, without_validation
 from pipeline.training.process import refuse_other_keras
@@ -160,14 +159,13 @@ def run(
 def wait_for_storage(storage: str) -> None:
     """Wait until a storage answers, for as many seconds as TUNEPIPE_STORAGE_WAIT says; not at all by default.
 
-    In a RayJob, the driver's next cluster would fail as well. A storage that answers and refuses the request is not
-    waited for: a wrong key or name stays wrong.
+    In a RayJob, the driver's next cluster would fail as well.
     """
     seconds, began = float(os.environ.get(STORAGE_WAIT_VARIABLE, "0")), time.monotonic()
     while True:
         try:
             Store(storage).exists(layout.STUDY)
-        except StorageUnreachable as error:
+        except StorageError as error:
             if time.monotonic() - began >= seconds:
                 raise
             note(f"The driver waits for the storage for up to {seconds:g} s: {error}")
@@ -178,7 +176,7 @@ def wait_for_storage(storage: str) -> None:
 
 def _note_surprises(job: TuneJob) -> None:
     """Tell the user what a new study does that its job does not say."""
-    for text in (unloadable_functions(job), job.recommendation, fewer_trials(job)):
+    for text in (unloadable_functions(job), job.recommendation):
         if text is not None:
             note(text)
     for name, value in job.space.items():

@@ -25,7 +25,7 @@ from pipeline.results.tables.load import Results, configs_of, load_results, stam
 from pipeline.space import Config, scalar
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column, metric_columns
-from pipeline.study.contents import check_output_folder
+from pipeline.study.contents import check_output
 from pipeline.text import sanitize, sanitize_line
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def logs_of(texts: Sequence[str]) -> dict[str, "MLflowLog | TensorBoardLog"]:
         if kind == "mlflow" and place:
             logs[text] = MLflowLog(place)
         elif kind == "tensorboard" and place:
-            check_output_folder(Path(place))
+            check_output(Path(place))
             logs[text] = TensorBoardLog(Path(place).absolute())
         else:
             raise UsageError(f"--log must be mlflow=URI, mlflow=FOLDER or tensorboard=FOLDER; found {text!r:.200}.")
@@ -157,13 +157,13 @@ class MLflowLog:
         self._destination, self._artifacts = destination, None
         if (database := re.fullmatch(r"sqlite:///(.+)", destination)) is not None:
             file = Path(database[1]).absolute()
-            check_output_folder(file)
+            check_output(file)
             self.uri = f"sqlite:///{file}"
         elif "://" in destination or destination.partition(":")[0] == "databricks":
             self.uri = destination
         else:
             folder = Path(destination).expanduser().resolve()
-            check_output_folder(folder)
+            check_output(folder)
             # MLflow has given up its format of plain files; a database needs no server either.
             self.uri, self._artifacts = f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts"
 
@@ -279,7 +279,7 @@ def _milliseconds(moment: datetime) -> int:
 
 def write_tensorboard(results: Results, folder: Path) -> int:
     """Write an event file for each trial that has an epoch, into an empty folder; returns how many there are."""
-    check_output_folder(folder)
+    check_output(folder)
     if folder.exists() and any(folder.iterdir()):
         raise StorageError(
             f"{folder} is not empty, and TensorBoard would show its content, too. Choose another folder."

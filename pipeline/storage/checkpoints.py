@@ -57,7 +57,6 @@ def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
 
 
 def unpack(content: bytes, name: str) -> Checkpoint:
-    """Read the content of a checkpoint file."""
     length_bytes = content[len(_MAGIC) : len(_MAGIC) + 8]
     length = int.from_bytes(length_bytes, "little")
     if content[: len(_MAGIC)] != _MAGIC or _START + length > len(content):

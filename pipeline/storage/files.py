@@ -55,7 +55,6 @@ class Entry:
 
 
 def refuse_unwritable(text: str, what: str) -> None:
-    """Refuse a name that no file can have."""
     if "\0" in text or text != text.encode(errors="replace").decode():
         raise StorageError(f"{what} {text!r} cannot be used: it must be UTF-8 text without a NUL character.")
 
@@ -138,11 +137,9 @@ class LocalFiles:
         return target.open("rb")
 
     def write(self, path: str, pieces: Iterable[bytes | memoryview]) -> int:
-        """Write a whole file, replacing one that exists; returns its size."""
         return self._write(path, pieces, Path.replace)
 
     def create(self, path: str, content: bytes) -> bool:
-        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds."""
         try:
             self._write(path, [content], _link)
         except FileExistsError:
@@ -162,7 +159,6 @@ class LocalFiles:
         self.writable(path).unlink(missing_ok=True)
 
     def delete_empty_folders(self) -> None:
-        """Delete the empty folders below, and then this one if it is empty and not a link."""
         below = sorted((entry.path for entry in self.entries("") if entry.kind == "folder"), reverse=True)
         for folder in (*below, *([] if self.root.is_symlink() else [""])):
             try:
@@ -222,7 +218,6 @@ def _fail(error: OSError) -> None:
 
 
 def file_system(uri: str) -> tuple[fs.FileSystem, str]:
-    """The file system of a URI, and the path within it."""
     parsed: tuple[fs.FileSystem, str] = fs.FileSystem.from_uri(with_defaults(uri))
     return parsed
 
@@ -246,11 +241,9 @@ class ObjectFiles:
         self._fs, self._root = file_system, PurePosixPath(root)
 
     def path(self, path: str) -> str:
-        """The path within the file system."""
         return str(self._root.joinpath(*_steps(path, str(self._root))))
 
     def within(self, path: str) -> "ObjectFiles":
-        """The files below a folder, through the same client."""
         return ObjectFiles(self._fs, self.path(path))
 
     def exists(self, path: str) -> bool:
@@ -262,7 +255,6 @@ class ObjectFiles:
             yield Entry(name, "file", int(info.size)) if info.type == fs.FileType.File else Entry(name, "folder")
 
     def folders(self) -> Sequence[str]:
-        """Names of the folders directly below."""
         # pyarrow shows no folders of Google's store, and lists all files there in any case.
         infos = self._listed(str(self._root), recursive=self._fs.type_name == "gcs")
         names = {self._relative(info): info.type == fs.FileType.Directory for info in infos}

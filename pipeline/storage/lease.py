@@ -100,7 +100,6 @@ class Lease:
         mark_ended(self._mark)
 
     def stop_requested(self, *, immediately: bool = False) -> bool:
-        """Whether a user has requested this session to end."""
         now = time.monotonic()
         if self.taken and not self._stop_requested and (immediately or now - self._polled >= _POLL_SECONDS):
             self._polled = now
@@ -134,7 +133,6 @@ def heartbeat(beat: Callable[[], None]) -> Iterator[None]:
 
 
 def check_newest(store: Store, number: int) -> None:
-    """Make sure that no later session has begun."""
     newest = max(map(layout.session_number, session_paths(store)), default=0)
     if newest > number:
         raise _superseded(store, number, newest)

@@ -18,7 +18,6 @@ which takes less than a list of nearly all of them."""
 
 
 def to_parquet(table: pa.Table) -> memoryview:
-    """Convert a table to the content of a Parquet file."""
     sink = pa.BufferOutputStream()
     write_parquet(table.schema, [table], sink)
     return memoryview(sink.getvalue())
@@ -33,7 +32,6 @@ def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table
 
 
 def read_parquet(content: bytes, name: str) -> pa.Table:
-    """Read a table from the content of a Parquet file."""
     try:
         # A file's own reader: that of data sets, which `read_table` uses, is one more import for each command.
         schema = pq.read_schema(pa.BufferReader(content))

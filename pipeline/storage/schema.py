@@ -1,6 +1,7 @@
 """Every table and every column: type, unit and meaning. docs/tables.md is generated from this file.
 
-The columns of metrics have names that need no quotes in SQL; the name of the metric is in the column's metadata.
+The columns of metrics have names that need no quotes in SQL, unless they are its words; the name of the metric is in
+the column's metadata.
 """
 
 import hashlib
@@ -23,8 +24,6 @@ SECONDS = {phase: f"seconds_{phase}" for phase in ("build", "train", "evaluate",
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table."""
-
     name: str
     type: pa.DataType
     meaning: str
@@ -116,12 +115,10 @@ Every row has a value in each of them, except decisions about the whole study, w
 
 
 def config_columns(space: Mapping[str, Any]) -> dict[str, pa.DataType]:
-    """The columns config_<name> of a space."""
     return {f"config_{name}": column_type(domain) for name, domain in space.items()}
 
 
 def arrow_schema(table: str, space: Mapping[str, Any], metrics: Sequence[str | pa.Field] = ()) -> pa.Schema:
-    """The schema of a table of one study."""
     fields = [pa.field(column.name, column.type) for column in TABLES[table]]
     if table != "decisions":
         fields += [pa.field(name, type_) for name, type_ in config_columns(space).items()]
@@ -135,17 +132,6 @@ _METRIC = b"metric"
 
 _DIGEST = 6
 
-_RESERVED = frozenset(
-    """all analyse analyze and anti any array as asc asof asymmetric at authorization binary both by case cast check
-    collate collation column columns concurrently constraint create cross default deferrable desc describe distinct do
-    else end except false fetch for foreign freeze from full generated glob group having ilike in initially inner
-    intersect into is isnull join lambda lateral leading left like limit map natural not notnull null offset on only or
-    order outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify references returning right
-    select semi show similar some struct summarize symmetric table tablesample then to trailing true try_cast tuple
-    union unique unpack unpivot using variadic verbose when where window with""".split()  # noqa: SIM905 (a list of strings would be three times as long)
-)
-"""Words that need quotes as a column's name in DuckDB's SQL."""
-
 _FIXED = frozenset(column.name for column in EPOCHS)
 
 
@@ -156,7 +142,7 @@ def metric_column(metric: str) -> str:
     remain.
     """
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", metric).lower()).strip("_")
-    taken = name in _RESERVED or name in _FIXED or name.startswith("config_")
+    taken = name in _FIXED or name.startswith("config_")
     if name.isidentifier() and not taken and name == unicodedata.normalize("NFKC", name).lower():
         return name
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
@@ -180,7 +166,6 @@ def column_of(metric: str, names: Mapping[str, str]) -> str:
 
 
 def metric_field(metric: str, column: str | None = None) -> pa.Field:
-    """The field of a metric's column; its metadata contain the metric's name."""
     metadata = {_METRIC: metric.encode(errors="surrogatepass")}
     return pa.field(column or metric_column(metric), _real, metadata=metadata)
 
@@ -193,7 +178,6 @@ def metric_names(schema: pa.Schema) -> dict[str, str]:
 
 
 def metric_columns(columns: Iterable[str]) -> list[str]:
-    """The columns of `epochs` that hold metrics, in their order."""
     return [name for name in columns if name not in _FIXED and not name.startswith("config_")]
 
 

@@ -69,16 +69,10 @@ class SharedFolder:
 
 
 def shared_root() -> Path:
-    """The folder of this machine within which shared folders are."""
-    try:
-        return Path(tempfile.gettempdir())
-    except FileNotFoundError:
-        # No temporary folder can be written, as on a full disk: what creates a folder there reports that.
-        return Path(os.environ.get("TMPDIR", "/tmp"))
+    return Path(tempfile.gettempdir())
 
 
 def close_shared_folders() -> None:
-    """Close those of this process, and remove those that no process uses."""
     for folder in list(_open):
         folder.close()
     remove_unused()
@@ -97,7 +91,6 @@ def _prefix(purpose: str) -> str:
 
 
 def _locked(make: Callable[[], Path]) -> tuple[Path, int]:
-    """Create a folder, and lock it for use."""
     while True:
         folder = make()
         # Another process may remove it at any moment before it is locked.

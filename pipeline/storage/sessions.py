@@ -114,7 +114,6 @@ def files_in(session: Mapping[str, Any] | None) -> Mapping[str, TableFiles] | No
 
 
 def committed_files(store: Store) -> Mapping[str, TableFiles] | None:
-    """The files of each table that the newest session has committed."""
     return files_in(next(iter(read_sessions(store, only_last=True)), None))
 
 
@@ -132,7 +131,6 @@ def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False
 
 
 def session_paths(store: Store) -> list[str]:
-    """The paths of the sessions' files, by number."""
     paths = [path for path in store.files("sessions") if re.fullmatch(r"sessions/[0-9]+\.json", path)]
     return sorted(paths, key=layout.session_number)
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import pyarrow as pa
 from pyarrow import fs
 
-from pipeline.errors import StorageError, StorageUnreachable
+from pipeline.errors import StorageError
 from pipeline.storage.files import (
     Entry,
     LocalFiles,
@@ -47,17 +47,6 @@ _PLAIN = "/:@!$&'()*+,;="
 """Characters that a path in a URI may have, besides letters and digits."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_UNREACHABLE = {
-    errno.ECONNABORTED, errno.ECONNREFUSED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EIO,
-    errno.ENETDOWN, errno.ENETUNREACH, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT,
-}  # fmt: skip
-"""Errors of a folder whose server cannot be reached, as on NFS."""
-_UNAVAILABLE = re.compile(
-    r"AWS Error (NETWORK_CONNECTION|SERVICE_UNAVAILABLE|SLOW_DOWN|INTERNAL_FAILURE|REQUEST_TIMEOUT|THROTTLING)"
-    r"|HTTP status 5\d\d|\bStatus\((UNAVAILABLE|DEADLINE_EXCEEDED)|Fail to get a new connection"
-)
-"""How errors of S3's, Google's and Azure's clients say that a server cannot be reached, or is busy."""
-
 _RESTORE = "Restore the file that tunepipe wrote."
 
 
@@ -69,7 +58,6 @@ class Store:
 
     Raises:
         StorageError: The URI cannot be used.
-        StorageUnreachable: The server that says where it is does not answer now.
     """
 
     def __init__(self, uri: str | Path, files: LocalFiles | ObjectFiles | None = None) -> None:
@@ -104,16 +92,13 @@ class Store:
         return f"{head}/{quote(path, _PLAIN)}{mark}{options}"
 
     def writable_path(self, path: str) -> Path | None:
-        """The path on this machine's file system to write to; None for an object store."""
         return self._files.writable(path) if isinstance(self._files, LocalFiles) else None
 
     def exists(self, path: str) -> bool:
-        """Whether a file or a folder exists."""
         with self._translated("look at", path):
             return self._files.exists(path)
 
     def files(self, folder: str = "") -> list[str]:
-        """The paths of all complete files in a folder and its folders, sorted; empty if the folder does not exist."""
         return [path for path, _ in self.sizes(folder)]
 
     def sizes(self, folder: str = "") -> list[tuple[str, int]]:
@@ -127,7 +112,6 @@ class Store:
             return sorted(self._files.entries(folder), key=lambda entry: entry.path)
 
     def folders(self) -> list[str]:
-        """Names of the folders directly below, sorted."""
         with self._translated("list", ""):
             return sorted(self._files.folders())
 
@@ -151,7 +135,6 @@ class Store:
             return file.read(most), before
 
     def pieces(self, path: str) -> Iterator[bytes]:
-        """Read a file of any size piece by piece."""
         with self._translated("read", path), self._files.open(path) as file:
             while piece := file.read(_PIECE):
                 yield piece
@@ -178,7 +161,6 @@ class Store:
             return self._files.write(path, [whole] if isinstance(whole, bytes) else whole)
 
     def write_table(self, path: str, table: pa.Table) -> None:
-        """Write a table as one Parquet file."""
         self.write(path, [to_parquet(table)])
 
     def create(self, path: str, content: str) -> bool:
@@ -192,7 +174,6 @@ class Store:
             self._files.append(path, content)
 
     def delete(self, path: str) -> None:
-        """Delete a file, if it exists."""
         with self._translated("delete", path):
             self._files.delete(path)
 
@@ -210,7 +191,6 @@ class Store:
                     pass
 
     def delete_empty_folders(self) -> None:
-        """Delete the empty folders below, and then this one if it is empty and not a link."""
         with self._translated("delete", ""):
             self._files.delete_empty_folders()
 
@@ -227,7 +207,7 @@ class Store:
                 raise
             reason = (getattr(error, "strerror", None) or str(error)).removesuffix(".")
             advice = "Free some space there" if getattr(error, "errno", None) in _FULL else "Fix that"
-            raise (StorageUnreachable if _is_unreachable(error) else StorageError)(
+            raise StorageError(
                 f"Cannot {action} {self.uri_of(path)}: {reason}. {advice}, or choose another storage with --storage. "
                 "`tunepipe resume` continues a study that has started."
             ) from error
@@ -272,10 +252,4 @@ def _located(text: str) -> tuple[str, LocalFiles | ObjectFiles]:
         return f"{head.rstrip('/')}{mark}{options}", files
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
         reason = str(error).replace(with_defaults(text), text).rstrip(".")
-        kind = StorageUnreachable if _is_unreachable(error) else StorageError
-        raise kind(f"The storage {text!r} cannot be used: {reason}.") from None
-
-
-def _is_unreachable(error: BaseException) -> bool:
-    """Whether an error says that a server cannot be reached, or is busy."""
-    return getattr(error, "errno", None) in _UNREACHABLE or _UNAVAILABLE.search(str(error)) is not None
+        raise StorageError(f"The storage {text!r} cannot be used: {reason}.") from None

@@ -71,8 +71,6 @@ _UNKNOWN = "1e300"
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """A study's tables, clean."""
-
     trials: pa.Table
     epochs: pa.Table
     decisions: pa.Table
@@ -118,7 +116,6 @@ def read_rows(
 
 
 def table_paths(table: str, files: TableFiles) -> list[str]:
-    """The files that hold a table's rows."""
     parts = [
         layout.part(table, session, number) for session, count in files.parts.items() for number in range(1, count + 1)
     ]
@@ -247,7 +244,6 @@ def open_database() -> "duckdb.DuckDBPyConnection":
 
 
 def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:
-    """The newest checkpoint of each trial."""
     files = {path: found for path in paths if (found := layout.checkpoint_of(path)) is not None}
     return {trial: path for path, (trial, _) in sorted(files.items(), key=lambda each: each[1])}
 

@@ -6,23 +6,16 @@ from typing import Any
 from pipeline.errors import Fault
 from pipeline.study.faults import fields_of, unknown
 
-_KINDED = ("scheduler", "searcher")
-
 
 def apply_changes(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    """A job's fields with some of them, or parts of them, replaced."""
     result, faults = dict(fields), []
-    for path in sorted(changes, key=_depth):
+    # A part that is replaced precedes changes of its fields.
+    for path in sorted(changes, key=lambda path: path.count(".")):
         try:
             result = _put(result, path.split("."), changes[path])
         except LookupError as error:
             faults.append(Fault(path, changes[path], error.args[0]))
     return result, faults
-
-
-def _depth(path: str) -> tuple[int, bool]:
-    # A kind precedes its fields, because it resets them to the defaults.
-    return path.count("."), not path.endswith(".kind")
 
 
 def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
@@ -40,8 +33,6 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     if above not in ("", "space") and branches.get("kind") == "switch" and name not in ("kind", "branches"):
         return {"kind": "switch", "branches": _put_in_branch(branches.get("branches", {}), path, value)}
     kinded = "kind" in branches and above != "space"
-    if kinded and name == "kind" and not rest:
-        return tree if branches["kind"] == value else {"kind": value}
     # An object that was set by another change may lack fields with defaults; the job checks their names.
     just_set = (isinstance(tree, Mapping) or hasattr(tree, "settings")) and above not in ("", "space")
     if name not in branches and not just_set:
@@ -51,9 +42,8 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
         raise LookupError(unknown(what, [branch for branch in branches if not (kinded and branch == "kind")], name))
     if rest:
         value = _put(branches.get(name), rest, value, name)
-    elif not above and name in _KINDED and isinstance(value, str):
-        same = getattr(branches[name], "kind", None) == value
-        value = branches[name] if same else {"kind": value}
+    elif not above and name in ("scheduler", "searcher") and isinstance(value, str):
+        value = {"kind": value}
     return {**branches, name: value}
 
 

@@ -59,7 +59,6 @@ def trial() -> TrialContext:
 
 
 def current() -> TrialContext | None:
-    """The trial for which the calling code runs; None outside of a trial."""
     return _CURRENT.get()
 
 
@@ -69,17 +68,13 @@ def continued_from() -> int:
 
 
 def set_continued_from(epoch: int) -> None:
-    """Record with which state the trial's function is called next."""
     _CONTINUED.set(epoch)
 
 
 @contextmanager
 def in_trial(context: TrialContext, directory: Path | None = None) -> Iterator[None]:
     """Run the user's code for a trial: `trial()` returns it, and its folder is the current directory."""
-    try:
-        before = str(Path.cwd())
-    except FileNotFoundError:  # the current directory was deleted
-        before = context.folder.anchor
+    before = str(Path.cwd())
     directory = directory or _DIRECTORY.get()
     entered = directory or context.folder
     try:

@@ -37,7 +37,6 @@ _PATTERNS = {
 
 
 def read_faults(error: ValidationError, fields: Sequence[str]) -> list[Fault]:
-    """One fault for each field that pydantic refused."""
     faults: dict[str, Fault] = {}
     for item in error.errors(include_url=False):
         # The default of a field may depend on others, whose faults are in the list.

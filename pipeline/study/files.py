@@ -51,7 +51,6 @@ _DATA: TypeAdapter[Any] = TypeAdapter(
 
 
 def save_job(store: Store, job: TuneJob) -> None:
-    """Write the job of a study again, whose code is the same."""
     _write(store, {**read_document(store), "job": job.to_json()})
 
 
@@ -85,12 +84,10 @@ def save_study(
 
 
 def set_data(store: Store, fingerprint: Mapping[str, Any]) -> None:
-    """Record the fingerprint of a study's data."""
     _write(store, {**read_document(store), "data": fingerprint})
 
 
 def recorded_sources(store: Store) -> Recorded:
-    """What study.json says about the copies of the job's code."""
     return Recorded(read_document(store).get("sources"))
 
 

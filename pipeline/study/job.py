@@ -224,7 +224,7 @@ class TuneJob(BaseModel):
         Args:
             changes: New values by dotted field, as `--set` takes them: `budget.trials`, `space.lr`, `scheduler`,
                 `scheduler.interval`, in any order. Values are JSON values or domains and settings; a plain value for
-                `space.lr` fixes that hyperparameter. Another scheduler starts from its defaults.
+                `space.lr` fixes that hyperparameter. A scheduler that is named starts from its defaults.
 
         Raises:
             InvalidJob: Lists every field that does not exist and every value that is not allowed.
@@ -309,7 +309,6 @@ class TuneJob(BaseModel):
 
 
 def named_functions(value: Any) -> Iterator[str]:
-    """The functions that a job's JSON names."""
     if isinstance(value, Mapping) and isinstance(name := value.get("function"), str):
         yield name
     for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
@@ -416,7 +415,6 @@ def _batch_size_is_whole(job: TuneJob) -> Iterator[Fault]:
 
 
 def _is_whole(domain: Any) -> bool:
-    """Whether all values of a parameter are whole numbers of at least 1."""
     if (values := listed_values(domain)) is None:
         return bool(domain.whole and domain.bounds[0] >= 1)
     return all(type(value) is int and value >= 1 for value in values)

@@ -25,7 +25,6 @@ _SHOWN = 12
 
 
 def default_storage() -> str:
-    """The storage if no option or argument names one."""
     return os.environ.get(STORAGE_VARIABLE) or DEFAULT_STORAGE
 
 
@@ -61,7 +60,6 @@ def _is_study(store: Store) -> bool:
 
 
 def no_study(store: Store) -> JobNotFound:
-    """The error for a folder that is not a study."""
     # A question mark in a path is part of a name.
     head, mark, query = store.uri.partition("?") if store.local is None else (store.uri, "", "")
     parent, _, name = head.rpartition("/")

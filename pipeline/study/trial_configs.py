@@ -21,7 +21,6 @@ from pipeline.space import (
     key_of,
 )
 from pipeline.study.job import TuneJob
-from pipeline.text import counted, is_or_are
 
 _FURTHER_DRAWS = 8
 """Number of additional draws by the searcher; after them, any config that is left is taken."""
@@ -117,7 +116,6 @@ def _completed(job: TuneJob, given: Mapping[str, Value], rng: np.random.Generato
 
 
 def seed_of_trial(job: TuneJob, index: int) -> int:
-    """The seed of a trial's initial weights and shuffling."""
     return job.seed + index if job.trial_seeds else job.seed
 
 
@@ -143,18 +141,6 @@ def all_tried(job: TuneJob, trials: int) -> str | None:
     size = _configs_in_all(job)
     if size is None or trials < trials_in_all(job) or job.budget.trials <= trials:
         return None
-    return f"All {size} configs of the space were tried." if size > 1 else "The only config of the space was tried."
-
-
-def fewer_trials(job: TuneJob) -> str | None:
-    """A message why the study has fewer trials than its budget allows; None if it has as many."""
-    count, wanted = trials_in_all(job), job.budget.trials
-    if count == wanted:
-        return None
     if not drawn_parameters(job.space):
-        return (
-            f"The space has nothing to draw, so all {wanted} trials would be equal: only 1 is run. trial_seeds=True "
-            "gives each trial its own initial weights."
-        )
-    trials = f"{counted(count, 'trial')} {is_or_are(count)} run"
-    return f"The space has only {counted(count, 'config')}: {trials}, not {wanted:,}."
+        return "The space has nothing to draw. trial_seeds=True gives each trial its own initial weights."
+    return f"All {size} configs of the space were tried."

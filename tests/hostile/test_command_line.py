@@ -79,7 +79,9 @@ def test_any_assignment_is_refused_or_accepted(tmp_path: Path, fields: list[str]
 @settings(suppress_health_check=_SHARED)
 @given(
     command=_WORDS
-    | st.sampled_from(["list", "run", "resume", "results", "sql", "export", "logs", "delete", "pause", "budget"]),
+    | st.sampled_from(
+        ["list", "run", "resume", "results", "sql", "export", "logs", "delete", "pause", "budget", "compare"]
+    ),
     words=st.lists(st.one_of(st.sampled_from(_OPTIONS), _WORDS), max_size=5),
 )
 @example(command="logs", words=["small", "--trial", "9" * 5000])
@@ -95,34 +97,6 @@ def test_any_words(
     _fine(tunepipe(command, *words, "--storage", str(finished)))
     _fine(tunepipe(command, *words))
     assert sorted(finished.rglob("*")) == before
-
-
-_SIMULATED = [
-    "--workers", "--scheduler", "--search", "--curves", "--repeats", "--price", "--json", "--seconds-per-epoch",
-    "small", "fifo,asha", "1,2", "inf", "nan",
-]  # fmt: skip
-
-
-@settings(suppress_health_check=_SHARED)
-@given(words=st.lists(st.sampled_from(_SIMULATED) | _WORDS, max_size=5))
-@example(words=["--workers", "9" * 5000])
-@example(words=["--curves", "small", "--price", "1e8"])
-def test_any_simulation_runs_or_is_refused(
-    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
-    """Any arguments of a simulation are either used or refused."""
-    monkeypatch.chdir(tmp_path)
-    _fine(tunepipe("simulate", "beale", *words, "--trials", "3", "--epochs", "2", "--storage", str(finished)))
-
-
-@pytest.mark.parametrize("uri", ["s3:/x", "nope://x", "file://", "~nobody-of-that-name/x", "\udcff", "", "://"])
-def test_storages_that_cannot_be_used(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage of an unknown kind is refused by every command."""
-    monkeypatch.chdir(tmp_path)
-    for words in (["results", "x"], ["run", "beale"], ["resume", "x"], ["logs", "x", "--trial", "0"]):
-        printed = tunepipe(*words, "--storage", uri)
-        assert printed.code == 2, printed
-        _fine(printed)
 
 
 @pytest.mark.parametrize("place", ["\0", "file/below", "\udcff.html", "new/\u202e\n.html"])

@@ -14,7 +14,7 @@ from pipeline.storage import Store, unfinished
 from pipeline.storage.schema import config_columns
 from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
 from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.contents import check_output_folder, contents, listed_entries, refuse_links
+from pipeline.study.contents import check_output, contents, listed_entries
 from pipeline.study.files import read_document, recorded_sources
 from pipeline.study.job import FUNCTION_FIELDS
 from pipeline.study.studies import as_argument
@@ -77,9 +77,7 @@ def last_session(
 ) -> tuple[TuneJob | None, Mapping[str, Any] | None]:
     """A study's own job and its last session, whose driver has ended."""
     exists = store.exists(layout.STUDY)
-    if exists:
-        refuse_links(store)
-    else:
+    if not exists:
         _refuse_other_files(store)
     if exists and not resume:
         raise StudyExists(
@@ -112,7 +110,7 @@ def _refuse_other_files(store: Store) -> None:
             "another --name or --storage."
         )
     if store.local is not None:
-        check_output_folder(store.local)
+        check_output(store.local)
 
 
 def unloadable_functions(job: TuneJob) -> str | None:

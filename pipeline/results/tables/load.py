@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import InvalidJob, StorageError, StorageUnreachable, UserError
+from pipeline.errors import InvalidJob, StorageError, UserError
 from pipeline.space import Config, ParameterPath, Space, Value, config_value, listed_values, walk
 from pipeline.storage import Store
 from pipeline.storage.schema import SCHEMA_VERSION, metric_names
@@ -356,8 +356,6 @@ def glance(store: Store, name: str, now: datetime) -> Glance:
         objective, sessions = Objective(**study["job"]["objectives"][0]), read_sessions(store)
         try:
             trials = store.read_table(layout.TRIALS)
-        except StorageUnreachable:
-            raise
         except (FileNotFoundError, StorageError):
             # There is none yet, or it is damaged.
             trials = read_tables(store, study).trials

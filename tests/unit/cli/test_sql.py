@@ -104,16 +104,13 @@ def test_ctrl_c_ends_a_query_immediately(storage: Path) -> None:
 
 @pytest.mark.parametrize("words", [["sql", "missing", "select 1"], ["report", "missing"]])
 def test_a_file_is_refused_before_any_work(tmp_path: Path, words: list[str]) -> None:
-    (tmp_path / "link.csv").symlink_to(tmp_path / "target.csv")
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "study.json").write_text("{}")
     for name, reported in [
-        ("link.csv", "is a link to"),
         ("study/x.csv", "is within the study"),
         ("none/x.csv", "there is no folder"),
     ]:
         assert reported in tunepipe(*words, "--output", str(tmp_path / name)).errors
-    assert not (tmp_path / "target.csv").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, Uniform, load_results, run
 from pipeline.engine.commands import Enqueue
-from pipeline.errors import StorageError, StorageUnreachable, UsageError
+from pipeline.errors import StorageError, UsageError
 from pipeline.execution import run as run_module
 from pipeline.execution.commands import send
 from pipeline.execution.driver import record
@@ -185,7 +185,7 @@ def test_a_new_study_notes_what_its_job_does_not_say(tmp_path):
         yield {"score": 1.0}
 
     run(job(function=typed, space={"x": 1, "shape": [8, 9]}, searcher="random"), storage=tmp_path, note=notes.append)
-    for text in ("Not defined in a file that the study can copy", "The space has nothing to draw", "shape is a list"):
+    for text in ("Not defined in a file that the study can copy", "shape is a list"):
         assert [note for note in notes if text in note], text
 
 
@@ -203,15 +203,14 @@ def test_surprises_in_the_data_are_noted():
     assert "changes of train:" in unhashed
 
 
-AWAY = StorageUnreachable("Cannot look at s3://b/s: no server. Fix that, or choose another storage with --storage.")
+AWAY = StorageError("Cannot look at s3://b/s: no server. Fix that, or choose another storage with --storage.")
 
 
 @pytest.mark.parametrize(
     ("seconds", "errors", "raised", "left"),
     [
         ("300", [AWAY] * 3, None, 0),
-        ("300", [StorageError("no such key")] * 2, StorageError, 1),
-        (None, [AWAY] * 2, StorageUnreachable, 1),
+        (None, [AWAY] * 2, StorageError, 1),
     ],
 )
 def test_a_driver_waits_for_a_storage_that_does_not_answer(seconds, errors, raised, left, monkeypatch):

@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 import pytest
 from hypothesis import given as example, strategies as st
 
-from pipeline.errors import JobNotFound, StorageError, StorageUnreachable, UserError
+from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.results import Results, load_results
 from pipeline.results.tables import load
 from pipeline.results.tables.load import configs_of, labels, overview
@@ -288,18 +288,6 @@ def test_a_study_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     states = {name: row.state for name, row in rows.items()}
     assert states == {"good": "finished", "broken": "unreadable", "x": "unreadable"}
     assert "study.json" in str(rows["broken"].fault)
-
-
-def test_a_storage_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Recording(tmp_path, tune_job("one"))
-
-    def away(*_: object) -> None:
-        raise StorageUnreachable("It does not answer.")
-
-    monkeypatch.setattr(Store, "read_table", away)
-    monkeypatch.setattr(load, "read_tables", lambda *_: pytest.fail("the parts are read"))
-    (row,) = overview(Store(tmp_path))
-    assert (row.state, row.fault) == ("unreadable", "It does not answer.")
 
 
 @pytest.mark.parametrize(("limit", "best"), [(1000, 0.9), (1, 0.5)])

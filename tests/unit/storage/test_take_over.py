@@ -1,6 +1,5 @@
 """Taking over a study from a driver that may be gone."""
 
-import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
-from pipeline.errors import StorageError, StudyExists, Superseded
+from pipeline.errors import StorageError, StudyExists
 from pipeline.storage import Store
 from pipeline.storage.processes import identity
 from pipeline.study import layout
@@ -66,19 +65,6 @@ def test_a_live_driver_is_replaced_only_on_request(store: Store) -> None:
         _on(store)
     (reported,) = _on(store, take_over=True)
     assert reported.startswith(f"Session 1 is taken over: process {identity()['pid']} on ")
-
-
-def test_a_driver_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
-    store = Store(tmp_path / "s")
-
-    class Rival:
-        def watch(self, session: Any) -> Any:
-            store.write(layout.session(1), "{")
-            return contextlib.nullcontext()
-
-    with pytest.raises(Superseded, match="has taken over the study"):
-        run(job(), storage=tmp_path, display=Rival())
-    assert store.read(layout.session(1)) == b"{"
 
 
 def test_a_session_that_cannot_be_read_is_named_and_nothing_is_written(store: Store) -> None:
