@@ -14,13 +14,12 @@ from pipeline.engine.commands import (
     Pause,
     StopTrial,
 )
-from pipeline.engine.decisions import DecisionRow, decision_row
 from pipeline.engine.draws import Draw, own_draw
 from pipeline.engine.limits import common_failure, exhausted_budget
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
 from pipeline.engine.reporting import is_over
 from pipeline.engine.saved_state import SavedState
-from pipeline.engine.trial import Incumbent, Trial, TrialState
+from pipeline.engine.trial import DecisionRow, Incumbent, Trial, TrialState, decision_row
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
 from pipeline.searchers import Suggestion
@@ -301,9 +300,8 @@ class Engine:
         if isinstance(command, Pause | Continue) and command.session != self._session:
             return f"It was for session {command.session}, which has ended."
         if self.over and not isinstance(command, StopTrial):
-            why = f" ({self.end_reason.rstrip('.')})" if self.end_reason else ""
             then = f"`tunepipe resume {self.job.name}` with a larger budget continues it."
-            return f"The study is ending{why}, so the command has no effect. {then}"
+            return f"The study is ending, so the command has no effect. {then}"
         because = f"{f': {command.reason}' if command.reason else ''} (command {name})."
         match command:
             case StopTrial():

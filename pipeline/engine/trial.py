@@ -1,14 +1,14 @@
-"""A trial as the driver knows it, and which one is the best."""
+"""A trial as the driver knows it, the decisions about it, and which trial is the best."""
 
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
 from pipeline.engine.messages import EpochRow, objective_values_of, values_in, violation_in
-from pipeline.schedulers import Mode, ObjectiveValues
+from pipeline.schedulers import Decision, Mode, ObjectiveValues
 from pipeline.searchers import Observation
 from pipeline.space import Config
 from pipeline.study import Objective
@@ -72,6 +72,43 @@ class Trial:
     def live(self) -> bool:
         """Whether it may still train."""
         return self.state in LIVE_STATES
+
+
+Kind: TypeAlias = Literal[
+    "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish", "budget"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRow:
+    """A decision about a trial, or about the study if it has no trial; the fields are columns of the table."""
+
+    trial_id: str | None
+    epoch: int | None
+    kind: Kind
+    reason: str
+    rung: int | None = None
+    cutoff: float | None = None
+    value: float | None = None
+    parent_trial: str | None = None
+    parent_epoch: int | None = None
+    config_before: Config | None = None
+    config_after: Config | None = None
+
+
+def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | None = None) -> DecisionRow:
+    """A scheduler's decision about a trial as a row."""
+    return DecisionRow(
+        trial.trial_id,
+        trial.epoch,
+        kind,
+        reason or decision.reason,
+        rung=decision.rung,
+        cutoff=decision.cutoff,
+        value=trial.value,
+        parent_trial=decision.parent_trial,
+        parent_epoch=decision.parent_epoch,
+    )
 
 
 def rank(trial: Trial, objective: Objective) -> RankingKey:

@@ -17,15 +17,8 @@ _PROCESSES_OF_A_CORE = 16
 
 
 def default_workers(job: TuneJob, cpus: float, gpus: float) -> int:
-    """How many trials fit in parallel."""
-    need = job.resources
-    for kind, wanted, available in (("CPU", need.cpus, cpus), ("GPU", need.gpus, gpus)):
-        if wanted > available:
-            raise ResourcesUnmet(
-                f"A trial of {job.name!r} requests {counted(wanted, kind)}; found {available:g}. Request fewer with "
-                f"--set resources.{kind.lower()}s=…, or use a machine with more."
-            )
-    return max(1, need.fit(cpus, gpus))
+    """How many trials fit in parallel into a machine."""
+    return cluster_workers(job, [(cpus, gpus, math.inf)])
 
 
 def cluster_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
@@ -44,11 +37,12 @@ def no_node(job: TuneJob, nodes: Sequence[Node]) -> str | None:
     if any(need.fit(*node) for node in nodes):
         return None
     cpus, gpus, memory = (max((node[kind] for node in nodes), default=0.0) for kind in range(3))
-    wanted = "" if need.memory_gigabytes is None else f" and {size(need.memory_gigabytes * 1e9)} of memory"
+    wanted, most = "", ""
+    if need.memory_gigabytes is not None and memory < math.inf:
+        wanted, most = (f" and {size(count)} of memory" for count in (need.memory_gigabytes * 1e9, memory))
     return (
-        f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')}{wanted}, and no "
-        f"single node of the cluster has that: a node has at most {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')} and "
-        f"{size(memory)} of memory."
+        f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')}{wanted}; a machine "
+        f"has at most {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}{most}."
     )
 
 

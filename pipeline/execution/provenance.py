@@ -52,10 +52,10 @@ def _file_of(job: TuneJob) -> Path | None:
     return None
 
 
-def installed(names: Sequence[str] = _PACKAGES) -> dict[str, str]:
+def installed() -> dict[str, str]:
     """The versions of Python and of packages."""
     versions = {"python": platform.python_version()}
-    for name in names:
+    for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             versions[name] = version(name)
     return versions

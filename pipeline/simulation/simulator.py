@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from pipeline.engine.decisions import DecisionRow
 from pipeline.engine.engine import Engine
 from pipeline.engine.messages import EpochRow, Report
 from pipeline.engine.reporting import ReportInterval
-from pipeline.engine.trial import Trial
+from pipeline.engine.trial import DecisionRow, Trial
 from pipeline.simulation.curves import Curve, CurveSource
 from pipeline.study import TuneJob
 

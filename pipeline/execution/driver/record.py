@@ -16,8 +16,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.datasets import ConfigReads, with_combination
-from pipeline.engine.decisions import DecisionRow
 from pipeline.engine.messages import EpochRow
+from pipeline.engine.trial import DecisionRow
 from pipeline.errors import StorageError
 from pipeline.space import Config, column_value, flat
 from pipeline.storage import Store

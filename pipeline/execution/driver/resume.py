@@ -61,8 +61,6 @@ def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: b
         if accept_changes:
             document = {name: value for name, value in document.items() if name != "sources"}
     start = SessionStart(job, saved, last, document, changes)
-    if start.finished and changes:
-        note(f"The study {job.name!r} is finished: with a larger budget it resumes with the changes of its code.")
     kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
     if not start.finished and start.state.get("trials") and kinds:
         raise NotResumable(

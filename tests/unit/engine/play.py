@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.engine.commands import Command
-from pipeline.engine.decisions import DecisionRow
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import Engine, Verdict
 from pipeline.engine.messages import EpochRow, Report
 from pipeline.engine.saved_state import StateText, saved_state
-from pipeline.engine.trial import Trial
+from pipeline.engine.trial import DecisionRow, Trial
 from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 

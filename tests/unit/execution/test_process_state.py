@@ -1,41 +1,49 @@
-"""Calls from Python leave their process as it was."""
+"""A study leaves its process as it was."""
 
-import json
-import subprocess
+import os
+import random
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline import Budget, Objective, Resources, TuneJob, Uniform, run
 
-PROGRAM = Path(__file__).with_name("process_state.py")
 
-
-def printed(where: str, storage: Path) -> dict[str, Any]:
-    """What the program prints: call → what it has changed."""
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), where, str(storage)], capture_output=True, text=True, timeout=280, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-@pytest.mark.long
-def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path) -> None:
-    assert printed("here", tmp_path) == {call: [] for call in ("run", "export", "rerun", "load_model")}
-
-
-@pytest.mark.long
-def test_a_study_on_ray_leaves_nothing_behind(tmp_path: Path) -> None:
-    assert printed("ray", tmp_path) == {"run": [], "running": False}
+def _state() -> dict[str, Any]:
+    return {
+        "environment": dict(os.environ),
+        "folder": str(Path.cwd()),
+        "sys.path": list(sys.path),
+        "signals": {number.name: repr(signal.getsignal(number)) for number in signal.Signals},
+        "streams": [repr(each) for each in (sys.stdout, sys.stderr, sys.excepthook, sys.displayhook)],
+        "python": random.getstate(),
+        "numpy": repr(np.random.get_state()),
+    }
 
 
 def objective(config: dict[str, Any]) -> Iterator[dict[str, float]]:
     yield {"loss": config["x"]}
+
+
+def drawing(config: dict[str, Any]) -> Iterator[dict[str, float]]:
+    os.environ["DRAWN"] = "1"
+    yield {"loss": config["x"] + random.random() + np.random.rand()}
+
+
+def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAWN", "1")
+    job = TuneJob(
+        name="s", function=drawing, objectives=[Objective("loss", "min")], space={"x": Uniform(0.0, 1.0)},
+        budget=Budget(trials=2, epochs=1), resources=Resources(workers=0),
+    )  # fmt: skip
+    before = _state()
+    run(job, storage=tmp_path, note=lambda _: None)
+    assert _state() == before
 
 
 @pytest.mark.usefixtures("ray_cluster")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.engine.decisions import DecisionRow
+from pipeline.engine.trial import DecisionRow
 from pipeline.schedulers import PBT, SCHEDULERS
 from pipeline.simulation.curves import Curve, Encoding, SyntheticCurves
 from pipeline.simulation.simulator import simulate

@@ -219,10 +219,8 @@ def test_a_study_continues_under_the_name_of_its_folder(study, tmp_path):
 
 def test_a_hyperband_study_keeps_the_rungs_with_which_it_began(tmp_path: Path) -> None:
     named = job(tmp_path, JOB.replace('"fifo"', '"hyperband"'))
-    grown = named.replaced({"scheduler": {"kind": "hyperband", "grace_period": 1}, "budget.epochs": 32})
     divided = named.replaced({"budget.epochs": 32}).resolved()
     longer = named.replaced({"budget.epochs": 64})
-    rungs = [reconciled(longer, saved)[0].scheduler.rungs(64) for saved in (grown, divided)]
-    assert rungs == [(1, 3, 9, 27), (1, 4, 11, 32)]
+    assert reconciled(longer, divided)[0].scheduler == divided.scheduler
     with pytest.raises(StudyChanged, match="must stay"):
         reconciled(longer.replaced({"scheduler.max_epochs": 64}), divided)

@@ -1,9 +1,5 @@
 """How a session ends, and the reasons for failed trials."""
 
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
 from pipeline.engine.commands import ChangeBudget
@@ -12,33 +8,9 @@ from pipeline.errors import Interrupted, StorageError, Superseded
 from pipeline.execution.commands import outcomes, send
 from pipeline.execution.driver.session_end import failure_texts, recording_end
 from pipeline.execution.interrupts import Interrupts
-from pipeline.storage import Store
 from pipeline.storage.sessions import read_sessions
 from pipeline.study import Budget, layout
 from tests.unit.execution.recorded_curves import row
-
-LOG = """a line of the user's
-Traceback (most recent call last):
-  File "/lib/python3.12/site-packages/keras/src/models.py", line 7, in call
-    return inner()
-  File "/home/you/exc.py", line 4, in build2
-    config["wdth"]
-KeyError: 'wdth'
-"""
-
-
-def test_a_failed_trial_is_reported_with_the_line_of_the_user(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.write("logs/0000.log", LOG)
-    trials = {
-        "0000": SimpleNamespace(state="failed", error="KeyError: 'wdth'", trial_id="0000"),
-        "0001": SimpleNamespace(state="failed", error="ValueError: no.", trial_id="0001"),
-    }
-    session: Any = SimpleNamespace(engine=SimpleNamespace(trials=trials))
-    first, second = failure_texts(session, store)
-    assert first.splitlines()[0] == "Trial 0000 failed: KeyError: 'wdth'."
-    assert first.splitlines()[1] == "  a line of the user's"
-    assert second == "Trial 0001 failed: ValueError: no."
 
 
 def test_a_command_that_comes_too_late_gets_an_outcome(study) -> None:
@@ -69,6 +41,16 @@ def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -
         "finished",
         "" if failure is None else "NotEvaluated: The model is exported.",
     )
+
+
+def test_a_failed_trial_is_reported_once_with_what_it_printed(study) -> None:
+    s = study(budget=Budget(trials=3, epochs=3))
+    s.session.begin()
+    for number in range(3):
+        s.store.write(f"logs/{number:04d}.log", "a line of the user's\n")
+        s.session.on_report(s.session.next().trial_id, Report(failure=f"ValueError: {number}."))
+    (text,) = failure_texts(s.session, s.store)
+    assert text.splitlines() == ["Trial 0000 failed: ValueError: 0.", "  a line of the user's"]
 
 
 @pytest.mark.parametrize("asked", [False, True])
