@@ -18,8 +18,6 @@ from pipeline.space import (
     fits,
 )
 
-LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
-
 
 def test_random_search_runs_through_grids() -> None:
     space = {"g": Grid([1, 2, 3]), "c": Choice([0, 1]), "u": Uniform(0, 1)}
@@ -29,15 +27,6 @@ def test_random_search_runs_through_grids() -> None:
     assert math.isclose(sum(config["u"] for config in configs) / 300, 0.5, abs_tol=0.06)
 
 
-def test_the_grid_covers_every_combination_once() -> None:
-    grid = GridSearch()
-    assert grid.size(LISTED) == 12
-    configs = [tuple(grid.draw(LISTED, seed=0, index=i).values()) for i in range(24)]
-    assert len(set(configs[:12])) == 12
-    assert configs[:12] == configs[12:]
-    assert configs[:3] == [(1, "x", 0.5, True), (1, "x", 0.5, False), (1, "y", 0.5, True)]
-
-
 def test_the_grid_refuses_endless_domains_by_name() -> None:
     (fault,) = GridSearch().faults(
         {"n": IntUniform(1, 5), "lr": Uniform(0, 1), "s": Switch({"a": {"u": Uniform(0, 1)}})}
@@ -45,16 +34,7 @@ def test_the_grid_refuses_endless_domains_by_name() -> None:
     assert (fault.field, "lr, s.a.u" in fault.allowed) == ("searcher", True)
 
 
-@pytest.mark.parametrize(
-    "domain",
-    [
-        IntUniform(3, 20, step=5),
-        IntUniform(1, 9, log=True, step=3),
-        IntUniform(-4, 4),
-        QUniform(0.1, 0.75, 0.1),
-        QUniform(-1.0, 1.0, 0.3),
-    ],
-)
+@pytest.mark.parametrize("domain", [IntUniform(1, 9, log=True, step=3), IntUniform(-4, 4), QUniform(-1.0, 1.0, 0.3)])
 def test_the_grid_lists_whole_and_quantised_numbers(domain: CountableDomain) -> None:
     grid, space = GridSearch(), {"kind": Choice(["a", "b"]), "n": domain}
     assert grid.faults(space) == []
@@ -62,6 +42,7 @@ def test_the_grid_lists_whole_and_quantised_numbers(domain: CountableDomain) -> 
     assert size == 2 * domain.count
     configs = [grid.draw(space, seed=0, index=index) for index in range(size)]
     assert len({(config["kind"], config["n"]) for config in configs}) == size
+    assert [config["kind"] for config in configs] == ["a"] * domain.count + ["b"] * domain.count
     assert all(fits(space, config) for config in configs)
 
 
