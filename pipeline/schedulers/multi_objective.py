@@ -1,7 +1,6 @@
 """Successive halving for several objectives: trials are compared by non-dominated sorting."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -66,9 +65,11 @@ class MultiObjectiveRung(Rung):
     def __init__(self, epoch: int, mode: Mode, factor: float, objectives: Sequence[tuple[str, Mode]]) -> None:
         super().__init__(epoch, mode, factor)
         self._several, self._objectives = bool(objectives), objectives or [("", mode)]
-        self._fronts: list[_Front] = []
-        self._points: dict[str, _Reals] = {}
         self._numbers: dict[str, int] = {}
+        # For each trial, its violation with its losses, and the number of its front.
+        self._points: _Reals = np.empty((0, 1 + len(self._objectives)))
+        self._fronts = np.empty(0, int)
+        self._orders: dict[int, tuple[bytes, list[int]]] = {}
 
     @property
     def ranking(self) -> list[str]:
@@ -77,25 +78,19 @@ class MultiObjectiveRung(Rung):
     def report(self, trial_id: str, value: float, values: ObjectiveValues | None) -> None:
         """Insert a trial into its front; those that it dominates move on to the next front, and so on."""
         values = values or ObjectiveValues((-value if self.mode == "max" else value,))
-        self._numbers[trial_id] = len(self.values)
+        count = self._numbers[trial_id] = len(self.values)
         self.values[trial_id] = values
         # Any violation is dominated by none, and the smaller one dominates.
         losses = [math.inf] * len(values.losses) if values.violation else values.losses
-        self._points[trial_id] = np.array([values.violation, *losses], np.float64)
-        number, moved = self._front(trial_id), [trial_id]
-        while moved:
-            stay, leaving = list[str](), list[str]()
-            if number < len(self._fronts):
-                front = self._fronts[number]
-                out = front.dominated_by(np.array([self._points[each] for each in moved]))
-                for each, goes in zip(front.trials, out.tolist(), strict=True):
-                    (leaving if goes else stay).append(each)
-            trials = sorted([*stay, *moved], key=self._numbers.__getitem__)
-            # A front that is moved as a whole moves the next one as a whole, too, and so on.
-            whole = bool(leaving) and not stay
-            new = _Front(trials, np.array([self._points[each] for each in trials]))
-            self._fronts[number : number + (not whole)] = [new]
-            moved, number = [] if whole else leaving, number + 1
+        point = np.array([[values.violation, *losses]])
+        above = self._fronts[_dominates(self._points[:, None], point).any(axis=1)]
+        self._points, self._fronts = np.vstack([self._points, point]), np.append(self._fronts, -1)
+        number, moved = int(above.max(initial=-1)) + 1, np.array([count])
+        while len(moved):
+            there = np.flatnonzero(self._fronts == number)
+            self._fronts[moved] = number
+            moved = there[_dominates(self._points[moved][:, None], self._points[there]).any(axis=0)]
+            number += 1
 
     def rank(self, trial_id: str) -> int:
         return self.ranking.index(trial_id)
@@ -118,7 +113,7 @@ class MultiObjectiveRung(Rung):
         beyond = f", beyond its bounds by {values.violation:.3g}," if values.violation else ""
         losses = zip(self._objectives, values.losses, strict=True)
         shown = ", ".join(f"{metric} {self._value(loss, mode):.6g}".lstrip() for (metric, mode), loss in losses)
-        front = f"on front {self._front(trial_id) + 1}"
+        front = f"on front {self._fronts[self._numbers[trial_id]] + 1}"
         return f"{shown}{beyond} is number {place} of {len(self.values)}, {front}, at rung {self.epoch}"
 
     def state(self) -> dict[str, Any]:
@@ -134,41 +129,24 @@ class MultiObjectiveRung(Rung):
     def _value(loss: float, mode: Mode) -> float:
         return -loss if mode == "max" else loss
 
-    def _front(self, trial_id: str) -> int:
-        """The first front that does not dominate a trial: where one does, all fronts before it do, too."""
-        point = self._points[trial_id]
-        return bisect_left(self._fronts, True, key=lambda front: not front.dominates(point))
-
     def _ordered(self, most: int) -> Iterator[str]:
         """The first trials in order; where none is promoted anyway, the order is that of their reports."""
-        before, spread = 0, int(len(self.values) / self.factor)
-        for front in self._fronts:
-            if before >= most:
-                return
-            if before <= spread and front.order is None:
-                front.order = _spread(np.array([self.values[trial_id].losses for trial_id in front.trials]))
-            places = range(len(front.trials)) if front.order is None or before > spread else front.order
-            yield from (front.trials[place] for place in places[: most - before])
-            before += len(front.trials)
+        trials, before, number = list(self.values), 0, 0
+        while before < min(most, len(trials)):
+            members = np.flatnonzero(self._fronts == number)
+            if before <= int(len(trials) / self.factor):
+                key = members.tobytes()
+                if self._orders.get(number, (b"",))[0] != key:
+                    order = _spread(np.array([self.values[trials[member]].losses for member in members]))
+                    self._orders[number] = key, members[order].tolist()
+                members = self._orders[number][1]
+            yield from (trials[member] for member in members[: most - before])
+            before, number = before + len(members), number + 1
 
 
-@dataclass(slots=True)
-class _Front:
-    """Trials of which none dominates another."""
-
-    trials: list[str]
-    points: _Reals
-    order: list[int] | None = None
-
-    def dominates(self, point: _Reals) -> bool:
-        """Whether one of the points dominates a point; of equal ones, none does."""
-        as_good = (self.points <= point).all(axis=1)
-        return bool((as_good & (self.points < point).any(axis=1)).any())
-
-    def dominated_by(self, points: _Reals) -> npt.NDArray[np.bool_]:
-        """Which of its points one of some points dominates."""
-        as_good = (points[:, None] <= self.points).all(axis=2)
-        return np.asarray((as_good & (points[:, None] < self.points).any(axis=2)).any(axis=0))
+def _dominates(one: _Reals, other: _Reals) -> npt.NDArray[np.bool_]:
+    """Whether points dominate others; of equal ones, none does."""
+    return np.asarray((one <= other).all(axis=-1) & (one < other).any(axis=-1))
 
 
 def _spread(losses: _Reals) -> list[int]:
