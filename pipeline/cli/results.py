@@ -1,6 +1,5 @@
 """`tunepipe results`: the results of a study or of one of its trials, even while it runs."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,6 +78,7 @@ def show(store: "Store", *, top: int | None, as_json: bool, where: str | None = 
     from pipeline.results.tables.load import load_results, postpone_pandas
     from pipeline.results.tables.sql import select_trials
     from pipeline.results.views.study import leaderboard, results_object, summary, summary_line
+    from pipeline.results.views.table import pairs
 
     postpone_pandas()
     results = load_results(store.uri)
@@ -102,16 +102,10 @@ def show(store: "Store", *, top: int | None, as_json: bool, where: str | None = 
     if count > most:
         console.print(Text(f"… and {count - most:,} more; --top shows them.", style="dim"))
     if where is None:
-        _print_lines(console, {name: text for name, text in summary(results).items() if name in _BELOW})
+        if lines := [(name, text) for name, text in summary(results).items() if name in _BELOW]:
+            console.print(Group(Text(), pairs(lines)))
         print_failures(results, console)
     return results
-
-
-def _print_lines(console: Console, lines: Mapping[str, str]) -> None:
-    from pipeline.results.views.table import pairs
-
-    if lines:
-        console.print(Group(Text(), pairs(list(lines.items()))))
 
 
 def print_failures(results: "Results", console: Console) -> None:
@@ -126,6 +120,7 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     from pipeline.results.analysis.failure_causes import place
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
+    from pipeline.results.views.table import pairs
     from pipeline.results.views.trial import files_of, trial_lines, trial_object, trial_tables
 
     results = load_results(store.uri)
@@ -135,7 +130,7 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
         return
     console, lines = command_console(), trial_lines(results, wanted)
     console.print(Text(sanitize(f"{results.name}  trial {lines.pop('trial')}"), style="bold"))
-    _print_lines(console, lines)
+    console.print(Group(Text(), pairs(list(lines.items()))))
     for table in trial_tables(results, wanted, files):
         console.print(Group(Text(), table))
     if isinstance(error, str) and error:

@@ -112,37 +112,27 @@ def _reader(rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping
     """The manifest of the pod, from the template of the submitter's pod."""
     metadata, template = rayjob["metadata"], deepcopy(rayjob["spec"].get("submitterPodTemplate"))
     if template is None:
-        raise ClusterError(
-            f"The RayJob {metadata['name']!r} has no submitterPodTemplate, the template of the pod that copies the "
-            "results. The study is on the volume; the RayJob of the chart has such a template."
-        )
+        raise ClusterError(f"The RayJob {metadata['name']!r} has no submitterPodTemplate, by which results are copied.")
     spec, marks = template["spec"], template.get("metadata") or {}
-    container = {**spec["containers"][0], "name": _CONTAINER, "command": ["sleep", str(_POD_SECONDS)], "args": []}
-    container["volumeMounts"] = [{**mount, "name": "studies", "readOnly": True}]
     # It may use the volumes that are left out.
     spec.pop("initContainers", None)
+    command = {"command": ["sleep", str(_POD_SECONDS)], "args": []}
+    mounts = {"volumeMounts": [{**mount, "name": "studies", "readOnly": True}]}
+    spec["containers"] = [{**spec["containers"][0], "name": _CONTAINER, **command, **mounts}]
     claim = {**volume["persistentVolumeClaim"], "readOnly": True}
-    spec |= {
-        "containers": [container],
-        "volumes": [{"name": "studies", "persistentVolumeClaim": claim}],
-        "activeDeadlineSeconds": _POD_SECONDS,
-        "terminationGracePeriodSeconds": 0,
-    }
-    # Policies of a cluster may require the template's labels; that of the network is left out.
-    labels = {name: value for name, value in (marks.get("labels") or {}).items() if name != _NETWORK_LABEL}
+    spec |= {"volumes": [{"name": "studies", "persistentVolumeClaim": claim}]}
+    spec |= {"activeDeadlineSeconds": _POD_SECONDS, "terminationGracePeriodSeconds": 0}
     owner = {"apiVersion": rayjob["apiVersion"], "kind": "RayJob", "name": metadata["name"], "uid": metadata.get("uid")}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "generateName": f"{metadata['name']}-reader-",
-            "namespace": metadata["namespace"],
-            "ownerReferences": [owner] if "uid" in metadata else [],
-            "labels": {**labels, "app.kubernetes.io/name": "tunepipe-reader"},
-            "annotations": {**(marks.get("annotations") or {})},
-        },
-        "spec": spec,
+    about = {
+        "generateName": f"{metadata['name']}-reader-",
+        "namespace": metadata["namespace"],
+        "ownerReferences": [owner] if "uid" in metadata else [],
+        # Policies of a cluster may require the template's labels; that of the network is left out.
+        "labels": {**(marks.get("labels") or {}), "app.kubernetes.io/name": "tunepipe-reader"},
+        "annotations": marks.get("annotations") or {},
     }
+    about["labels"].pop(_NETWORK_LABEL, None)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": spec}
 
 
 def _runs(pod: Mapping[str, Any]) -> bool:

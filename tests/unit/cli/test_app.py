@@ -1,8 +1,6 @@
 """The command: its groups, what it refuses, and the one place that prints an error."""
 
 import errno
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -68,24 +66,6 @@ def test_every_command_has_a_description() -> None:
     for command in app.registered_commands:
         assert command.callback is not None
         assert (command.callback.__doc__ or "").strip().split("\n")[0].endswith((".", ":"))
-
-
-def test_ctrl_c_while_a_command_is_loaded_is_no_traceback() -> None:
-    code = """
-import sys
-
-class Interrupting:
-    @staticmethod
-    def find_spec(name, path, target=None):
-        if name == "pipeline.cli.commands":
-            raise KeyboardInterrupt
-
-sys.meta_path.insert(0, Interrupting)
-from pipeline.cli.app import start
-start()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize(

@@ -107,25 +107,11 @@ def test_a_dry_run_prints_the_manifests_and_the_plan_beside_them() -> None:
     assert "autoscaling up to 16 GPUs" in printed.errors
 
 
-@pytest.fixture
-def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of this machine that the pods mount, too."""
-    rendered = chart.rendered
-
-    def with_share(values: str) -> list[dict[str, Any]]:
-        objects = rendered(values)
-        cluster = next(each for each in objects if each["kind"] == "RayJob")["spec"]["rayClusterSpec"]
-        for node in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
-            spec = node["template"]["spec"]
-            spec["volumes"].append({"name": "share", "nfs": {"server": "a", "path": "/"}})
-            spec["containers"][0]["volumeMounts"].append({"name": "share", "mountPath": str(tmp_path)})
-        return objects
-
-    monkeypatch.setattr("pipeline.cluster.chart.rendered", with_share)
-    return tmp_path
-
-
-def test_a_study_that_is_resumed_is_planned_with_its_own_resources(share: Path) -> None:
+def test_a_study_that_is_resumed_is_planned_with_its_own_resources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = tmp_path / "share"
+    monkeypatch.setattr("pipeline.cluster.rayjob.check_storage_is_kept", lambda *_: None)
     changes = {"resources.gpus": 0.5, "resources.workers": 3, "budget.trials": 6}
     save_study(Store(share).folder("beale"), tune_jobs.find("beale").replaced(changes))
     words = ["submit", "beale", "--kubernetes", "--dry-run", "--storage", str(share)]

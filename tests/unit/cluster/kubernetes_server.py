@@ -31,8 +31,6 @@ class ApiServer(ThreadingHTTPServer):
         self.deleted: list[str] = []
         self.gone: set[str] = set()
         self.errors: dict[str, int] = {}
-        self.expired: dict[str, int] = {}
-        self.refusal: tuple[int, str] | None = None
         self.refused: dict[str, tuple[int, str]] = {}
         self.unread: dict[str, tuple[int, str]] = {}
         self.conflicts: dict[str, list[str]] = {}
@@ -51,10 +49,6 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         if self.server.errors.get(path):
             self.server.errors[path] -= 1
             self.answer(503, {"message": "etcd is away"})
-            return
-        if self.server.expired.get(path):
-            self.server.expired[path] -= 1
-            self.answer(401, {"message": "Unauthorized"})
             return
         if path in self.server.unread:
             status, message = self.server.unread[path]
@@ -77,13 +71,12 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         """Keep what is created, or refuse it."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         path = urlsplit(self.path).path
-        if conflicts := self.server.conflicts.get(urlsplit(self.path).path):
+        if conflicts := self.server.conflicts.get(path):
             self.answer(409, {"message": conflicts.pop(0)})
             return
-        refusal = self.server.refused.get(urlsplit(self.path).path, self.server.refusal)
-        if refusal is not None:
-            status, message = refusal
-            self.answer(status, message if status == 404 and "page" in message else {"message": message})
+        if path in self.server.refused:
+            status, message = self.server.refused[path]
+            self.answer(status, {"message": message})
             return
         self.server.posted.append((self.path, body))
         if path == f"{CORE}/pods":

@@ -47,14 +47,6 @@ def test_values_are_rendered_by_helm(tmp_path, monkeypatch):
         rendered(str(file))
 
 
-@pytest.mark.parametrize("text", [b"{", b"\xff", b"- a"])
-def test_a_file_that_is_no_values_is_refused(tmp_path, monkeypatch, text):
-    monkeypatch.setenv("PATH", helm().rpartition("/")[0])
-    (file := tmp_path / "lab.yaml").write_bytes(text)
-    with pytest.raises(ClusterError, match=r"lab\.yaml"):
-        rendered(str(file))
-
-
 def test_a_rayjob_that_lacks_a_field_is_refused(monkeypatch):
     (template,) = rendered("local-cpu")
     (group,) = template["spec"]["rayClusterSpec"]["workerGroupSpecs"]

@@ -1,8 +1,6 @@
 """Which code is uploaded to a cluster, and which is not."""
 
-import errno
 import io
-import os
 import zipfile
 
 import pytest
@@ -71,20 +69,3 @@ def test_too_much_code_names_what_is_large(tmp_path):
     files(tmp_path, {"job.py": "", "recordings/a": "x" * 50_000_000})
     with pytest.raises(ClusterError, match=r"a cluster accepts 40 MiB.*recordings \(48 MiB\).*\.gitignore"):
         package(tmp_path, "beale", most=40 * 2**20)
-
-
-@pytest.mark.parametrize("broken", ["name", "vanished", "unreadable"])
-def test_a_file_that_cannot_be_packed_is_named(tmp_path, monkeypatch, broken):
-    files(tmp_path, {"job.py": ""})
-    if broken == "name":
-        (tmp_path / os.fsdecode(b"b\xff.txt")).write_text("")
-    elif broken == "vanished":
-        monkeypatch.setattr("pathlib.Path.read_bytes", refused)
-    else:
-        monkeypatch.setattr(os, "scandir", refused)
-    with pytest.raises(ClusterError, match=r"cannot be uploaded: .*(udcff|data).*\.gitignore"):
-        package(tmp_path, "beale")
-
-
-def refused(folder):
-    raise PermissionError(errno.EACCES, "Permission denied", f"{folder}/data")

@@ -72,23 +72,6 @@ def test_a_storage_that_is_lost_with_the_pods_is_refused(monkeypatch):
     study_manifests(job(), "beale", "prod-gpu", "gs://bucket/studies", [])
 
 
-@pytest.mark.parametrize("autoscales", [True, False])
-def test_a_template_may_keep_pods_ready(monkeypatch, autoscales):
-    (template,) = chart.rendered("local-cpu")
-    cluster = template["spec"]["rayClusterSpec"]
-    cluster["enableInTreeAutoscaling"] = autoscales
-    cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6, "rayStartParams": None}
-    monkeypatch.setattr("pipeline.cluster.chart.rendered", lambda _: [template])
-    for trials, least, most in ((2, 2, 2), (9, 4, 6)):
-        changed = job(budget__trials=trials)
-        (group,) = study_manifests(changed, "beale", "prod-gpu", "/studies", []).job["spec"]["rayClusterSpec"][
-            "workerGroupSpecs"
-        ]
-        assert (group["minReplicas"], group["maxReplicas"]) == (least, most)
-        assert group["replicas"] == (least if autoscales else most)
-        cluster["workerGroupSpecs"][0] |= {"minReplicas": 4, "replicas": 4, "maxReplicas": 6}
-
-
 def test_a_job_of_several_files_is_mounted_as_it_is_imported(tmp_path):
     texts = {"job.py": "from parts.curve import f", "parts/curve.py": "", "parts/__init__.py": "", "parts/é.txt": "one"}
     (tmp_path / "parts").mkdir()
