@@ -4,7 +4,6 @@ Pictures of the live page need Chromium.
 """
 
 import base64
-import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +15,10 @@ from matplotlib.figure import Figure
 
 from pipeline import load_results
 from pipeline.results import Results, plots
-from pipeline.results.palette import ACCENT, BAD, INK, MUTED, SECOND, THIRD
-from pipeline.results.plots.style import by_decade
 from tests.browser import browsing
 from tests.serving import serving
 
 PICTURES = Path(__file__).parents[1] / "docs/pictures"
-LARGEST = 60_000
-"""Bytes; what has more as SVG is drawn as PNG."""
-COLORS = (ACCENT, SECOND, THIRD, BAD, INK, MUTED)
 TITLE = {"loc": "left", "pad": 26, "fontweight": "bold"}
 PANELS: dict[str, Callable[[Results, Axes], Axes]] = {
     "cnn-asha": plots.rungs,
@@ -34,26 +28,6 @@ PANELS: dict[str, Callable[[Results, Axes], Axes]] = {
 }
 SHOTS = (("page", 1280, 1500, False), ("page-dark", 390, 1500, True))
 """Pictures of the page: name, width and height in pixels, and whether it is dark."""
-
-
-def schedules(results: Results) -> Figure:
-    """The learning rate and the losses of the best trial of each schedule, epoch by epoch."""
-    figure = plt.figure(figsize=(6.4, 5.2))
-    above, below = figure.subplots(2, sharex=True)
-    best = results.trials.sort_values("objective", ascending=False).drop_duplicates("config_schedule")
-    shown = results.epochs[results.epochs["trial_id"].isin(best["trial_id"])]
-    for trial, schedule, color in zip(best["trial_id"], best["config_schedule"], COLORS, strict=True):
-        rows = shown[shown["trial_id"] == trial]
-        above.plot(rows["epoch"], rows["learning_rate"], color=color, label=schedule.replace("_", "-"))
-        below.plot(rows["epoch"], rows["val_loss"], color=color)
-        below.plot(rows["epoch"], rows["loss"], color=color, ls=(0, (3, 2)), lw=1)
-    above.set(ylabel="learning rate", yscale="log")
-    below.set(ylabel="loss (dashed: training)", xlabel="epoch", yscale="log")
-    by_decade(above.yaxis, shown["learning_rate"].min(), shown["learning_rate"].max())
-    by_decade(below.yaxis, shown["loss"].min(), shown["loss"].max())
-    below.xaxis.get_major_locator().set_params(integer=True)
-    figure.legend(loc="outside upper center", ncols=3)
-    return figure
 
 
 def overview(results: Results) -> Figure:
@@ -67,22 +41,16 @@ def overview(results: Results) -> Figure:
     return figure
 
 
-def panel(results: Results) -> Figure:
-    """The picture that answers the question of a study."""
-    figure, ax = plt.subplots(figsize=(6.4, 3.6))
-    PANELS[results.name](results, ax)
-    return figure
-
-
 def draw(location: str) -> None:
-    """The picture of a study, named after its job."""
+    """The picture that answers the question of a study, named after its job."""
     results = load_results(location)
     with plots.style():
-        made = {"mnist-asha": overview, "mnist-schedules": schedules}.get(results.name, panel)(results)
-        file = io.BytesIO()
-        made.savefig(file, format="svg", metadata={"Date": None}, facecolor="white")
-        form = "svg" if len(file.getvalue()) < LARGEST or results.name == "mnist-asha" else "png"
-        made.savefig(PICTURES / f"{results.name}.{form}", dpi=100, facecolor="white")
+        if results.name == "mnist-asha":
+            figure = overview(results)
+        else:
+            figure, ax = plt.subplots(figsize=(6.4, 3.6))
+            PANELS[results.name](results, ax)
+        figure.savefig(PICTURES / f"{results.name}.svg", metadata={"Date": None}, facecolor="white")
 
 
 def draw_page(study: Path) -> None:
