@@ -88,7 +88,7 @@ def submit(
 
 def _finish(server: Any, found: "Submission", attached: bool, *, detach: bool, to: Path | None = None) -> None:
     """Print the output of a submission to its end, or how to do so, and exit with the study's code."""
-    from pipeline.cluster.rayjobs import NeverStarts
+    from pipeline.cluster.submissions import NeverStarts
 
     if attached:
         note(f"The study {found.study!r} is already running as {found.name}, with the options of that run.")

@@ -16,6 +16,7 @@ from pipeline.cluster.submissions import (
     STORAGE_ANNOTATION,
     STUDY_ANNOTATION,
     STUDY_LABEL,
+    NeverStarts,
     Submission,
     find,
     find_one,
@@ -44,10 +45,6 @@ _RAY_LINES = re.compile(
     r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC|WARN) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE
 )
 """Lines of Ray's command, with which KubeRay starts a study: they advise commands that are not tunepipe's."""
-
-
-class NeverStarts(ClusterError):
-    """A RayJob can never start: there is no image or no operator, or the namespace forbids its pods."""
 
 
 def state(job: Mapping[str, Any]) -> str:

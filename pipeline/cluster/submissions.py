@@ -27,6 +27,10 @@ _KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*
 """Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
 
 
+class NeverStarts(ClusterError):
+    """A submission can never start: there is no image or no operator, or the namespace forbids its pods."""
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A job of Ray's Jobs API, or a RayJob, that tunepipe has started."""

@@ -8,8 +8,8 @@ import pytest
 import tune_jobs
 from pipeline.cluster import rayjobs
 from pipeline.cluster.rayjob import Manifests, study_manifests
-from pipeline.cluster.rayjobs import NeverStarts, RayJobs, exit_code_of, submission_of
-from pipeline.cluster.submissions import STORAGE_ANNOTATION
+from pipeline.cluster.rayjobs import RayJobs, exit_code_of, submission_of
+from pipeline.cluster.submissions import STORAGE_ANNOTATION, NeverStarts
 from pipeline.errors import ClusterError, JobNotFound, UsageError
 from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
