@@ -22,13 +22,11 @@ from pipeline.datasets.identity import (
     differences,
     fingerprint,
     first_recorded,
-    non_finite,
     pipeline_text,
     recorded_buffer,
     recorded_for,
     takes_config,
     with_combination,
-    without_hash,
 )
 from pipeline.datasets.parquet import ParquetFiles, Stream, is_parquet, read
 from pipeline.errors import DataError, UserError
@@ -51,13 +49,11 @@ __all__ = [
     "kind_of",
     "leaves",
     "load",
-    "non_finite",
     "pipeline_text",
     "recorded_buffer",
     "recorded_for",
     "takes_config",
     "with_combination",
-    "without_hash",
 ]
 
 DATASETS: dict[str, Callable[[], Dataset]] = {

@@ -74,11 +74,16 @@ class RecordedConfig(Mapping[str, Any]):
 
 def fingerprint(data: Dataset) -> dict[str, dict[str, Any]]:
     """The shape, the dtype and the hash of every array of a data set, and the description of every pipeline."""
-    hashes = {
-        name: {"shape": list(array.shape), "dtype": array.dtype.str, "sha256": _hash(array)}
-        for name, array in _arrays(data).items()
+    arrays = [
+        item
+        for split, rows in data.arrays.items()
+        for part in ("x", "y", "weight")
+        for item in _named(getattr(rows, part), f"{split}.{part}")
+    ]
+    return {
+        **{name: {"shape": list(a.shape), "dtype": a.dtype.str, "sha256": _hash(a)} for name, a in arrays},
+        **{name: _described(split) for name, split in data.pipelines.items()},
     }
-    return {**hashes, **{name: _described(split) for name, split in data.pipelines.items()}}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -103,12 +108,6 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         elif old != new and None not in (old.get("sha256", ""), new.get("sha256", "")):  # type: ignore[union-attr]
             changes.append(f"{name} has other values in the same shape")
     return changes
-
-
-def without_hash(found: Mapping[str, Any]) -> list[str]:
-    """The data that are not compared at a resume, such as `train`: the study stores no hash of them."""
-    entries = found[_COMBINATIONS][-1]["arrays"] if _COMBINATIONS in found else found
-    return [name for name, entry in entries.items() if entry.get("sha256") is None]
 
 
 def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -142,16 +141,6 @@ def with_combination(
     return {_COMBINATIONS: [*entries, new]}
 
 
-def non_finite(data: Dataset) -> dict[str, int]:
-    """How many numbers are NaN or infinite, by their place, such as `train.x`."""
-    counts = {
-        name: sum(int(np.count_nonzero(~np.isfinite(block))) for block in _blocks(array))
-        for name, array in _arrays(data).items()
-        if array.dtype.kind == "f"
-    }
-    return {name: count for name, count in counts.items() if count}
-
-
 def pipeline_text(entry: Mapping[str, Any]) -> str:
     if "rows" in entry:
         return f"a stream of {entry['rows']:,} rows with the columns {entry['elements']}"
@@ -171,14 +160,6 @@ def _reads(entry: Mapping[str, Any]) -> ConfigReads:
     return ConfigReads(entry["config"], tuple(entry["absent"]))
 
 
-def _arrays(data: Dataset) -> dict[str, np.ndarray]:
-    """Every array by its place, such as `train.x` or `train.x.age`."""
-    places = {
-        f"{name}.{part}": getattr(split, part) for name, split in data.arrays.items() for part in ("x", "y", "weight")
-    }
-    return dict(item for place, tree in places.items() for item in _named(tree, place))
-
-
 def _named(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
     if isinstance(tree, Mapping | tuple):
         for key, part in tree.items() if isinstance(tree, Mapping) else enumerate(tree):
@@ -187,18 +168,14 @@ def _named(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
         yield name, tree
 
 
-def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
-    """An array in blocks of rows, so that large arrays need little memory."""
-    rows = max(1, _CHUNK // max(1, array.nbytes // max(1, len(array))))
-    yield from (array[begin : begin + rows] for begin in range(0, len(array), rows))
-
-
 def _hash(array: np.ndarray) -> str | None:
     """The hash of an array's bytes; None if it has objects other than text, which may have no stable bytes."""
     digest = hashlib.sha256()
     if not array.dtype.hasobject:
-        for block in _blocks(array):
-            digest.update(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
+        # In blocks of rows, so that large arrays need little memory.
+        rows = max(1, _CHUNK // max(1, array.nbytes // max(1, len(array))))
+        for begin in range(0, len(array), rows):
+            digest.update(np.ascontiguousarray(array[begin : begin + rows]).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
     for value in array.flat:
         if not isinstance(value, str | bytes):

@@ -25,7 +25,7 @@ import psutil
 
 from pipeline.code.frames import error_text, user_frame
 from pipeline.code.functions import takes_state
-from pipeline.datasets import Dataset, differences, fingerprint, non_finite, pipeline_text, takes_config
+from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text, takes_config
 from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import Assignment, EpochRow
@@ -362,9 +362,6 @@ def _data_finding(job: TuneJob, data: Dataset) -> Finding:
     parts = [f"{split.rows:,} {name} rows" for name, split in data.arrays.items()]
     parts += [f"{name} is {pipeline_text(entry)}" for name, entry in now.items() if "pipeline" in entry]
     text = f"{data.name}: {', '.join(parts)}, {size(data.bytes)}"
-    if places := non_finite(data):
-        counts = ", ".join(f"{count} in {place}" for place, count in places.items())
-        return Finding("data", "error", f"{text}. Not finite: {counts}", "Fill or drop these rows.")
     again = load_data(job) if callable(job.data) else data
     if again is not None and (changes := differences(now, fingerprint(again))):
         text = f"{text}. The data function returns different data at each call: {'; '.join(changes)}"

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipeline import datasets
 from pipeline.code.functions import origin
 from pipeline.code.modules import end_loading
 from pipeline.code.snapshot import snapshot_of
-from pipeline.datasets import Dataset, differences, non_finite, without_hash
+from pipeline.datasets import Dataset, differences
 from pipeline.engine.saved_state import saved_state
 from pipeline.errors import StorageError, UsageError
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
@@ -38,8 +38,8 @@ from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.contents import sweep
 from pipeline.study.files import read_document, recorded_data, set_data
 from pipeline.study.studies import STORAGE_WAIT_VARIABLE, default_storage
-from pipeline.text import capitalized, listed
-from pipeline.training.data import how_read, without_validation
+from pipeline.text import capitalized
+from pipeline.training.data import how_read
 from pipeline.training.process import refuse_other_keras
 
 if TYPE_CHECKING:
@@ -271,16 +271,6 @@ def _recorded(session: Session, store: Store, load: Callable[[], Loaded]) -> Dat
             session.recorder.facts["data_changes"] = differences(recorded, fingerprint)
             session.flush()
         set_data(store, fingerprint)
-    for text in data_notes(session.job, data, fingerprint or {}):
+    if (text := how_read(data)) is not None:
         note(f"{capitalized(text)}.")
     return data
-
-
-def data_notes(job: TuneJob, data: Dataset | None, fingerprint: Mapping[str, Any]) -> Iterator[str]:
-    """What the user should know of the data before the study trains on them, as clauses."""
-    yield from (text for text in (without_validation(job, data), how_read(data)) if text is not None)
-    if unnoticed := without_hash(fingerprint):
-        yield f"a resume does not notice changes of {', '.join(unnoticed)}: the study stores no hash of it"
-    if data is not None and (places := non_finite(data)):
-        counts = listed(f"{count:,} in {place}" for place, count in places.items())
-        yield f"the data have numbers that are NaN or infinite: {counts}; fill or drop these rows"

@@ -84,16 +84,6 @@ def memory_for_rows(job: TuneJob) -> float:
     return min([this_machine().free / workers_on(resources), *(each * 1e9 for each in limits)]) / 2
 
 
-def without_validation(job: TuneJob, data: Dataset | None) -> str | None:
-    """What a user should know of a job without a validation split; None if it has one."""
-    if data is None or data.validation is not None or job.folds > 1:
-        return None
-    return (
-        f"there is no validation split: trials are compared by {job.objective.metric}, which is measured on the data "
-        "that they train on"
-    )
-
-
 def _call_data_function(
     job: TuneJob, config: RecordedConfig | None, *, folder: Path | None, caches: SharedFolder | None, gpus: bool
 ) -> Dataset:

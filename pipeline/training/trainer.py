@@ -16,7 +16,7 @@ from pipeline.training.base import EpochResult, JobNotes, batch_size_of
 from pipeline.training.build import Phases
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.global_state import seed_generators
-from pipeline.training.internals import compilation_of, learning_rate_of
+from pipeline.training.internals import learning_rate_of
 from pipeline.training.metrics import ALLOWED, NotNumeric, as_number
 from pipeline.training.state import (
     describe,
@@ -59,7 +59,6 @@ class Trainer:
         self._model_epoch = 0
         self._phases, self._begun = phases, list[int]()
         self._phase_ended = False
-        self._compilation = compilation_of(model)
         self._seconds_build = time.perf_counter() - started
 
     @property
@@ -78,11 +77,6 @@ class Trainer:
         seed_generators(self.seed, f"epoch {index}")
         self.callbacks.begin()
         logs, seconds_train, seconds_evaluate = self._epoch(index)
-        if compilation_of(self.model) is not self._compilation:
-            raise ModelError(
-                "A callback compiled the model during training, which fails in Keras' fit, too. Move its code into a "
-                "function prepare(model, config), and set phases=[Phase(at=EPOCHS, prepare=prepare)] in the job."
-            )
         self._model_epoch += 1
         metrics = self._numbers({name: value for name, value in logs.items() if name != "learning_rate"})
         self._phase_ended = self.callbacks.stopped
@@ -173,7 +167,6 @@ class Trainer:
         with self.model.distribute_strategy.scope():
             self._phases.prepare(self.model, len(self._begun))
         self.model.stop_training = self._phase_ended = False
-        self._compilation = compilation_of(self.model)
         self._recompiled()
 
     def _load_phases(self, starts: list[int]) -> None:

@@ -18,11 +18,9 @@ from pipeline.datasets import (
     fingerprint,
     first_recorded,
     load,
-    non_finite,
     recorded_for,
     takes_config,
     with_combination,
-    without_hash,
 )
 
 CONFIG = {"size": 3, "rate": 0.1, "layers": [4, 5]}
@@ -52,14 +50,6 @@ def test_each_change_of_the_data_is_named(changed: Any, place: str) -> None:
     found = differences(before, now)
     assert any(change.startswith(place) for change in found)
     assert not any("validation" in change for change in found)
-
-
-def test_data_without_a_hash_and_numbers_that_are_not_finite_are_named() -> None:
-    objects = Split(np.array([1, "a"], object), np.zeros(2))
-    assert without_hash(fingerprint(DATA)) == []
-    assert without_hash(fingerprint(Dataset("d", objects, lambda: iter([])))) == ["train.x", "validation"]
-    data = Dataset("d", ({"a": np.array([1.0, np.nan]), "b": np.array([np.inf, 1.0])}, np.array([1, 2])), None)
-    assert non_finite(data) == {"train.x.a": 1, "train.x.b": 1}
 
 
 def test_hashes_do_not_depend_on_the_memory_layout() -> None:

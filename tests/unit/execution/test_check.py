@@ -92,7 +92,7 @@ BAD_CHOICE = {"lr": 0.1, "width": 4, "activation": Choice(["relu", "rule"])}
 @pytest.mark.parametrize(
     ("fields", "name", "level", "text"),
     [
-        ({"data": with_a_hole}, "data", "error", "1 in train.x"),
+        ({"data": with_a_hole}, "epoch", "error", "Check the data"),
         ({"data": other_rows_each_time}, "data", "warning", "different data at each call"),
         ({"objectives": Objective("val_acc", "max")}, "objective", "error", "accuracy, loss, val_accuracy, val_loss"),
         ({"model": two_outputs}, "epoch", "error", "shape"),

@@ -6,16 +6,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import pytest
 
-from pipeline import Budget, Choice, Dataset, Grid, Objective, Split, TuneJob, Uniform, load_results, run
+from pipeline import Budget, Choice, Grid, Objective, TuneJob, Uniform, load_results, run
 from pipeline.engine.commands import Enqueue
 from pipeline.errors import StorageError, UsageError
 from pipeline.execution import run as run_module
 from pipeline.execution.commands import send
 from pipeline.execution.driver import record
-from pipeline.execution.run import data_notes
 from pipeline.notes import notes_to
 from pipeline.storage import Store, lease
 from pipeline.storage.lease import Lease
@@ -187,20 +185,6 @@ def test_a_new_study_notes_what_its_job_does_not_say(tmp_path):
     run(job(function=typed, space={"x": 1, "shape": [8, 9]}, searcher="random"), storage=tmp_path, note=notes.append)
     for text in ("Not defined in a file that the study can copy", "shape is a list"):
         assert [note for note in notes if text in note], text
-
-
-def test_surprises_in_the_data_are_noted():
-    x = np.zeros((4, 2), "float32")
-    trained = job(function=None, model=along, data="digits", objectives=[Objective("loss", "min")])
-    split, holes = Split(x, x), Split(np.where(np.arange(8).reshape(4, 2) < 2, np.nan, x), x)
-    recorded = {"train": {"pipeline": "tf.data.Dataset", "batches": 2, "elements": "float32"}}
-    assert list(data_notes(trained, Dataset("rows", split, split), {})) == []
-    (unvalidated,) = data_notes(trained, Dataset("rows", split), {})
-    (infinite,) = data_notes(trained, Dataset("rows", holes, split), {})
-    (unhashed,) = data_notes(trained, Dataset("rows", split, split), recorded)
-    assert unvalidated.startswith("there is no validation split")
-    assert infinite.startswith("the data have numbers that are NaN or infinite: 2 in train.x")
-    assert "changes of train:" in unhashed
 
 
 AWAY = StorageError("Cannot look at s3://b/s: no server. Fix that, or choose another storage with --storage.")

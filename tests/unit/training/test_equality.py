@@ -28,7 +28,6 @@ OFTEN = {
     "two outputs, weights of each",
     "subclassed, sample weights, Adagrad",
     "augmentation, convolution, BatchNormalization, Dropout",
-    "Embedding, LSTM with dropout, Adadelta",
 }
 """One for each form of inputs, outputs, weights, steps, metrics and states; `make test-all` tries all kinds."""
 
@@ -79,6 +78,7 @@ def test_what_cannot_be_compiled_goes_through_fit(
         assert np.isfinite(learner.run_epoch().metrics["val_loss"])
 
 
+@LONG
 def test_texts_train_both_ways() -> None:
     data, job, found = text_arrays(), job_of(reading), []
     for memory, kind in ((None, CompiledTrainer), (0, FitTrainer)):
@@ -193,7 +193,7 @@ def test_a_loss_that_is_not_finite_ends_the_epoch_and_the_training() -> None:
 # Arguments of fit.
 
 
-@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "one batch at a time"])
+@pytest.mark.parametrize("memory", [None, pytest.param(100.0, marks=LONG)])
 def test_arguments_of_fit_have_its_effects(memory: float | None) -> None:
     fit = Fit(class_weight={0: 0.5, 2: 3.0}, validation_steps=2, shuffle=False)
     job, data = job_of(dense, fit=fit), rows_of_six()

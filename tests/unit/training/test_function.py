@@ -234,7 +234,7 @@ def through(state: Any) -> Any:
     return decoded(encoded(state, arrays), arrays, folder=Path)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=10)
 @given(_values)
 def test_values_come_back_equal(state: Any) -> None:
     assert repr(through(state)) == repr(state)

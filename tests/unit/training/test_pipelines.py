@@ -23,11 +23,11 @@ from pipeline.training.pipelines import (
     streamed,
 )
 from pipeline.training.trainer_factory import TrainerFactory
+from tests.cases import cases
 from tests.unit.training.programs import PROGRAMS, dense, shuffled
 from tests.unit.training.training import SEED, epochs_of, equals_fit, fitted, job_of, resumes_exactly
 
-OFTEN = {"augmented images", "PyDataset with state", "unknown length"}
-NAMES = [name if name in OFTEN else pytest.param(name, marks=pytest.mark.long) for name in PROGRAMS]
+LONG = pytest.mark.long
 
 
 def job_on(name: str, **fields: Any) -> TuneJob:
@@ -36,7 +36,7 @@ def job_on(name: str, **fields: Any) -> TuneJob:
     return job_of(program.model, **{"data": program.data, "objectives": objectives, **fields})
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", cases(PROGRAMS, {"PyDataset with state"}))
 def test_a_trial_equals_one_call_of_fit(name: str) -> None:
     job = job_on(name)
     model = TrainerFactory(job, None).learner({}, seed=SEED)
@@ -45,7 +45,7 @@ def test_a_trial_equals_one_call_of_fit(name: str) -> None:
     equals_fit(model, reference, history, 3)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", cases(PROGRAMS, {"augmented images", "PyDataset with state", "unknown length"}))
 def test_a_resumed_trial_continues_exactly(name: str) -> None:
     resumes_exactly(TrainerFactory(job_on(name), None), {})
 
@@ -53,7 +53,7 @@ def test_a_resumed_trial_continues_exactly(name: str) -> None:
 @pytest.mark.parametrize(
     "fit",
     [
-        pytest.param(Fit(class_weight={1: 3.0}), id="class weights"),
+        pytest.param(Fit(class_weight={1: 3.0}), id="class weights", marks=LONG),
         pytest.param(Fit(steps_per_epoch=4, validation_steps=2), id="part of a pass"),
     ],
 )
@@ -66,7 +66,7 @@ def test_arguments_of_fit_have_its_effects(fit: Fit) -> None:
     assert [metrics["val_loss"] for metrics in found if "val_loss" in metrics] == history["val_loss"]
 
 
-@pytest.mark.parametrize("kind", ["tf.data", "PyDataset", "generator"])
+@pytest.mark.parametrize("kind", ["tf.data", pytest.param("PyDataset", marks=LONG), "generator"])
 def test_endless_pipelines_train_by_steps(kind: str) -> None:
     class Endless(keras.utils.PyDataset):
         @property
@@ -111,6 +111,7 @@ def noisy(config: Config) -> keras.Model:
     return model
 
 
+@LONG
 def test_draws_with_tensorflow_do_not_depend_on_the_trials_before() -> None:
     job, found = job_of(noisy, data=shuffled), []
     for data, before in ((None, ()), (None, (7,)), (load_data(job), ())):
@@ -123,6 +124,7 @@ def test_draws_with_tensorflow_do_not_depend_on_the_trials_before() -> None:
     assert found[0] == found[1] == found[2]
 
 
+@LONG
 def test_slow_work_that_a_data_function_caches_changes_nothing() -> None:
     @cache
     def scale() -> Any:

@@ -27,6 +27,7 @@ from pipeline.training.export import (
 from pipeline.training.global_state import kept_global_state, register, registered
 from pipeline.training.process import memory_for_data, set_up
 from pipeline.training.trainer_factory import TrainerFactory
+from tests.cases import cases
 from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six
 from tests.unit.training.programs import reading, text_arrays
 from tests.unit.training.training import SEED, epochs_of, job_of, read_back, same
@@ -118,7 +119,10 @@ def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["Sequential without Input, momentum", "AUC, Adamax, learning rate schedule"])
+WINNERS = ["Sequential without Input, momentum", "AUC, Adamax, learning rate schedule"]
+
+
+@pytest.mark.parametrize("kind", cases(WINNERS, WINNERS[:1]))
 def test_a_winner_has_the_weights_of_its_best_epoch(kind: str, tmp_path: Path) -> None:
     data = KINDS[kind].data()
     # The validation rows as test rows, so that the score is known.

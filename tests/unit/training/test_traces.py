@@ -114,7 +114,7 @@ def adapted(config: Config) -> keras.Model:
     [
         pytest.param(plain, {"batch_size": 8}, {"batch_size": 11}, id="batch size"),
         pytest.param(with_lambda, {"f": 1.0}, {"f": 1.0}, id="Lambda", marks=LONG),
-        pytest.param(adapted, {"scale": 1.0}, {"scale": 5.0}, id="what a layer has learned"),
+        pytest.param(adapted, {"scale": 1.0}, {"scale": 5.0}, id="what a layer has learned", marks=LONG),
     ],
 )
 def test_another_graph_has_its_own_trace(build: Any, first: Config, second: Config) -> None:
