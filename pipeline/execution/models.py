@@ -6,6 +6,7 @@ ended.
 
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ from pipeline.training.process import import_keras
 from pipeline.training.trainer_factory import TrainerFactory
 
 _TRIAL = "trial.json"
-_OF_STATE = ("state.json", "arrays.npz", "files")
+_FILES = "files"
 
 
 @kept_process_state()
@@ -116,7 +117,7 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
 
 @kept_process_state()
 def export(store: Store, folder: Path, *, trial: str | None = None, overwrite: bool = False) -> list[Path]:
-    """Write the model, or the state, of the winner or another trial into a folder.
+    """Write the model, or the folder that a function has yielded, of the winner or another trial into a folder.
 
     The winner is written as the study exported it, or from its checkpoint if the study ended before that.
     """
@@ -139,13 +140,15 @@ def export(store: Store, folder: Path, *, trial: str | None = None, overwrite: b
 
 def _export_rebuilt(models: "_Models", assignment: Assignment, folder: Path, document: str) -> list[Path]:
     from pipeline.training.export import export as write_model
-    from pipeline.training.function_state import write_state
 
     with scratch("state") as files:
         if models.of_function:
             state = models.state(assignment, lambda: files)
-            folder.mkdir(parents=True, exist_ok=True)
-            written = write_state(state, folder)
+            if not isinstance(state, Path):
+                raise ModelError("`export` writes models and folders; load_state(study, trial=…) returns other states.")
+            shutil.rmtree(folder / _FILES, ignore_errors=True)
+            written = [folder / _FILES]
+            shutil.copytree(state if state.is_dir() else state.parent, written[0])
         else:
             model = models.model(assignment)
             folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +161,7 @@ def _export_rebuilt(models: "_Models", assignment: Assignment, folder: Path, doc
 
 def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
     """Refuse to replace links, files that no export wrote, and those of one unless they may be replaced."""
-    names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, *_OF_STATE]
+    names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, _FILES]
     existing = [name for name in names if os.path.lexists(folder / name)]
     # An export's folder has a file that says where its model is from.
     is_export = any((folder / name).exists() for name in (Path(layout.PROVENANCE).name, _TRIAL))

@@ -33,8 +33,7 @@ class Callbacks:
     """The callbacks of one trial.
 
     A callback keeps the attributes that change while it trains, if they are made of numbers, text, arrays, lists,
-    dicts and sets. For anything else it may have `get_state()`, which returns such values, and `set_state(state)`,
-    called after on_train_begin.
+    dicts and sets.
     """
 
     def __init__(
@@ -99,9 +98,6 @@ class Callbacks:
             # another's state keeps its own.
             values = {key: value for key, value in _attributes(callback).items() if not _same(value, first.get(key))}
             entry = {"callback": name, "values": encoded(values, arrays, where=f"callback {name}", values_only=True)}
-            if _has_state(callback):
-                where = f"state of the callback {name}"
-                entry["state"] = encoded(callback.get_state(), arrays, where=where, values_only=True)
             states.append(entry)
         return states, arrays
 
@@ -119,8 +115,6 @@ class Callbacks:
                 raise DamagedFile("The saved attributes of a callback cannot be read: they are not a dict of names.")
             for name, value in values.items():
                 _restore(callback, name, value)
-            if "state" in entry:
-                callback.set_state(decoded(entry["state"], arrays, folder=_no_folder))
 
 
 class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
@@ -155,7 +149,7 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
 def _attributes(callback: Any) -> dict[str, Any]:
     """The attributes of a callback that can be saved, copied."""
     saved: dict[str, Any] = {}
-    if isinstance(callback, keras.callbacks.TensorBoard) or _has_state(callback):
+    if isinstance(callback, keras.callbacks.TensorBoard):
         return saved
     for name, value in vars(callback).items():
         if name in _SET_AGAIN or callable(value):
@@ -190,10 +184,6 @@ def _restore(callback: Any, name: str, value: Any) -> None:
 
 def _no_folder() -> Path:
     raise ValueError("an attribute holds no files")
-
-
-def _has_state(callback: Any) -> bool:
-    return hasattr(callback, "get_state") and hasattr(callback, "set_state")
 
 
 def with_batch_hooks(callbacks: Sequence[Any]) -> str | None:

@@ -110,14 +110,6 @@ def load_exported(content: bytes) -> keras.Model | None:
     return model
 
 
-def write_saved_model(model: keras.Model, folder: Path) -> None:
-    try:
-        model.export(folder, format="tf_saved_model", verbose=False)
-    except Exception as error:
-        first = str(error).splitlines()[0] if str(error) else ""
-        raise ModelError(f"The model cannot be written as a SavedModel: {type(error).__name__}: {first}") from error
-
-
 def _averages_in_place(checkpoint: Checkpoint) -> bool:
     """Whether SwapEMAWeights had swapped the averages into the model when it was saved."""
     saved = (name_and_value for state in checkpoint.header["callbacks"] for name_and_value in state["values"]["dict"])

@@ -1,12 +1,10 @@
-"""The state of a function as JSON values and arrays, or as files for others.
+"""The state of a function as JSON values and arrays.
 
 Nothing is pickled. Each value of the state is an object with one key that says what it is: `value` (a JSON value),
 `dict` (pairs), `list`, `tuple`, `set`, `array`, `scalar` and `bytes` (positions among the arrays), `file` and `folder`
 (names and positions).
 """
 
-import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,7 +14,6 @@ import numpy as np
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.storage.checkpoints import is_storable
 
-_STATE, _ARRAYS, _FILES = "state.json", "arrays.npz", "files"
 _COLLECTIONS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "set": set}
 
 
@@ -148,50 +145,3 @@ def _within(folder: Path, name: str) -> Path:
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         raise ValueError(f"{name!r} is not the name of a file of a state")
     return folder / path
-
-
-# Files that others can read.
-
-
-def write_state(state: Any, folder: Path) -> list[Path]:
-    """Write a state into a folder: a folder or a file becomes files/, anything else state.json.
-
-    There an array is `{"array": NAME}`, the name of the array in arrays.npz, and a file or a folder within the state is
-    `{"path": NAME}`, a name in files/.
-    """
-    files, arrays = folder / _FILES, dict[str, np.ndarray]()
-
-    def shown(value: Any, name: str) -> Any:
-        if isinstance(value, Mapping):
-            return {str(key): shown(each, f"{name}.{key}".lstrip(".")) for key, each in value.items()}
-        if isinstance(value, list | tuple | set):
-            parts = sorted(value, key=repr) if isinstance(value, set) else value
-            return [shown(each, f"{name}.{place}".lstrip(".")) for place, each in enumerate(parts)]
-        if isinstance(value, Path):
-            own = f"{len(list(files.iterdir())) if files.exists() else 0}"
-            _copy(value, files / own)
-            return {"path": own}
-        if isinstance(value, bytes | np.ndarray | np.generic):
-            name = next(each for each in (name or "state", f"{name}#{len(arrays)}") if each not in arrays)
-            arrays[name] = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.asarray(value)
-            return {"array": name}
-        return value
-
-    for name in (_STATE, _ARRAYS):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(files, ignore_errors=True)
-    if isinstance(state, Path):
-        _copy(state, files)
-    else:
-        (folder / _STATE).write_text(json.dumps(shown(state, ""), indent=2) + "\n", encoding="utf-8")
-        if arrays:
-            np.savez(folder / _ARRAYS, **arrays)  # type: ignore[arg-type]
-    return [folder / name for name in (_STATE, _ARRAYS, _FILES) if (folder / name).exists()]
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        target.mkdir(parents=True)
-        shutil.copy(source, target / source.name)

@@ -1,6 +1,5 @@
 """Studies of functions that keep their state: killed, paused, exploited and exported."""
 
-import json
 import os
 import random
 import signal
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline import Budget, Grid, LogUniform, Objective, TuneJob, load_results, load_state, run
-from pipeline.errors import UsageError
+from pipeline.errors import ModelError, UsageError
 from pipeline.execution.models import export, rerun
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -109,16 +108,12 @@ def test_population_based_training_hands_states_over(tmp_path: Path) -> None:
         assert started[row["trial_id"], row["epoch"] + 1] == row["parent_epoch"] + 1
 
 
-def test_the_state_is_exported_and_loaded(tmp_path: Path) -> None:
-    """The state of the best or any trial is exported as JSON and NumPy files with its provenance, and loaded."""
+def test_the_state_is_loaded(tmp_path: Path) -> None:
     run(job(tmp_path), storage=tmp_path)
     results = load_results(tmp_path / "d")
-    written = export(Store(tmp_path / "d"), tmp_path / "best")
-    assert {path.name for path in written} == {"state.json", "arrays.npz", "provenance.json", "winner.json"}
-    shown = json.loads((tmp_path / "best/state.json").read_text())
+    with pytest.raises(ModelError, match="load_state"):
+        export(Store(tmp_path / "d"), tmp_path / "best")
     state = load_state(tmp_path / "d")
-    assert shown == {"place": {"array": "place"}, "steps": state["steps"]}
-    np.testing.assert_array_equal(np.load(tmp_path / "best/arrays.npz")["place"], state["place"])
     assert float(np.abs(state["place"]).sum()) == results.best.value
     assert load_state(tmp_path / "d", trial=0)["steps"] >= 1
 

@@ -20,7 +20,7 @@ from pipeline.space import Config
 from pipeline.storage.scratch import SharedFolder, close_shared_folders
 from pipeline.study import Objective, TuneJob
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.training.arrays import as_batch, first_inputs, folds_of, order_of, span_of
+from pipeline.training.arrays import as_batch, first_inputs, folds_of
 from pipeline.training.data import load_data
 from pipeline.training.metrics import NotNumeric, as_number
 from pipeline.training.shared_cache import in_data_call
@@ -257,15 +257,6 @@ def test_folds_divide_the_rows_by_the_seed_with_the_same_part_of_every_class() -
     assert len(folds_of(Split(np.zeros((9, 1)), np.random.default_rng(0).normal(size=9)), 3, seed=0)) == 3
     with pytest.raises(DataError, match="48 training rows for 49 folds"):
         folds_of(split, 49, seed=0)
-
-
-def test_orders_come_from_seed_and_epoch_and_epochs_continue_where_others_ended() -> None:
-    orders = [tuple(order_of(20, seed, epoch)) for seed in (1, 2) for epoch in (0, 1)]
-    assert len(set(orders)) == 4
-    assert sorted(orders[0]) == list(range(20))
-    assert tuple(order_of(20, 1, 0)) == orders[0]
-    assert [span_of(epoch, 6, 4) for epoch in range(3)] == [(0, 0, 4), (0, 4, 6), (1, 0, 4)]
-    assert span_of(2, 6, None) == (2, 0, 6)
 
 
 # Numbers.

@@ -1,6 +1,5 @@
 """A plain function as a learner: its steps, its end, its state, and how it continues."""
 
-import json
 import random
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pipeline.errors import DamagedFile, ModelError
 from pipeline.study import Objective, TuneJob
 from pipeline.training.base import TrainingEnded
 from pipeline.training.function import FunctionLearner, state_of
-from pipeline.training.function_state import decoded, encoded, write_state
+from pipeline.training.function_state import decoded, encoded
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.unit.training.training import epochs_of, read_back
 
@@ -294,16 +293,3 @@ def test_unsupported_values_of_a_state_are_named(state: Any, message: str, tmp_p
 def test_a_damaged_state_is_refused(tree: Any, tmp_path: Path) -> None:
     with pytest.raises(DamagedFile):
         decoded(tree, [np.zeros(1, np.uint8)], folder=lambda: tmp_path / "in")
-
-
-def test_a_state_is_written_for_others(tmp_path: Path) -> None:
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source/a.txt").write_text("a")
-    state = {"n": [1, {2}], "a.b": np.arange(2), "a": {"b": b"x"}, "files": tmp_path / "source"}
-    (tmp_path / "out").mkdir()
-    written = write_state(state, tmp_path / "out")
-    assert [path.name for path in written] == ["state.json", "arrays.npz", "files"]
-    assert sorted(np.load(tmp_path / "out/arrays.npz")) == ["a.b", "a.b#1"]
-    shown = json.loads((tmp_path / "out/state.json").read_text())
-    assert (tmp_path / "out/files" / shown["files"]["path"] / "a.txt").read_text() == "a"
-    assert [path.name for path in write_state(tmp_path / "source", tmp_path / "out")] == ["files"]

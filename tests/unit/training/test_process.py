@@ -19,7 +19,6 @@ from pipeline.space import Config
 from pipeline.study import Resources
 from pipeline.training.export import (
     evaluate,
-    export,
     export_and_evaluate,
     export_winner,
     load_exported,
@@ -170,18 +169,6 @@ def test_texts_are_evaluated_and_a_failed_evaluation_leaves_the_export(tmp_path:
     with pytest.raises(NotEvaluated):
         export_and_evaluate(model, other, tmp_path)
     assert names(tmp_path) == FILES
-
-
-def test_a_learned_vocabulary_is_in_the_keras_file(tmp_path: Path) -> None:
-    vectorize = layers.TextVectorization(max_tokens=9, output_sequence_length=3)
-    vectorize.adapt(["good", "bad"])
-    model = keras.Sequential([keras.Input((), dtype="string"), vectorize, layers.Embedding(9, 2), layers.Flatten()])
-    model.compile("sgd", lambda y, p: keras.ops.mean(keras.ops.abs(y - p), axis=-1))
-    texts = tf.constant(["good good bad", "other"])
-    export(model, tmp_path)
-    assert names(tmp_path) == FILES
-    again = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    assert np.array_equal(again(texts), model(texts))
 
 
 class Unregistered(layers.Layer):

@@ -90,25 +90,6 @@ def watching(config: Config) -> list[Any]:
     ]
 
 
-class Counted(callbacks.Callback):
-    """Has state, says how to save it, and adds to the metrics."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.losses: list[float] = []
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.losses.append(logs["loss"])
-        logs["losses"] = sum(self.losses)
-
-    def get_state(self) -> dict[str, Any]:
-        return {"losses": self.losses, "array": np.array(self.losses)}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        assert list(state["array"]) == state["losses"]
-        self.losses = state["losses"]
-
-
 # Exploits, and states that do not fit.
 
 
@@ -142,24 +123,6 @@ def test_a_saved_state_is_a_copy_and_saving_a_loaded_one_gives_it_again(factory:
     assert not same(learner.save().arrays, before)
     assert again.save().header == state.header
     assert same(again.save().arrays, state.arrays)
-
-
-def test_names_may_be_new_for_each_model() -> None:
-    ids = iter(["1", "27", "12"])
-
-    def build(config: Config) -> keras.Model:
-        inner = [layers.Dense(6, name=f"{config['first']}_{next(ids)}"), layers.Dense(6, name="other")]
-        model = keras.Sequential([keras.Input((6,)), *inner, layers.Dense(3, "softmax")])
-        model.compile("adam", "sparse_categorical_crossentropy")
-        return model
-
-    factory = TrainerFactory(job_of(build), rows_of_six())
-    learner, again = (factory.learner({"first": "a"}, seed=SEED) for _ in range(2))
-    learner.run_epoch()
-    again.load(learner.save())
-    assert again.run_epoch().metrics == learner.run_epoch().metrics
-    with pytest.raises(ModelError, match=r"a_1/kernel .* was saved where .*/?b_12"):
-        factory.learner({"first": "b"}, seed=SEED).load(learner.save(), exploit=True)
 
 
 @pytest.mark.parametrize("fields", [{"width": 5}, {"optimizer": "rmsprop"}])
@@ -215,7 +178,7 @@ class Beginning(callbacks.Callback):
         logs["number"] = self.number
 
 
-@pytest.mark.parametrize("kind", [MinimalLoss, Beginning, Counted])
+@pytest.mark.parametrize("kind", [MinimalLoss, Beginning])
 def test_a_users_callback_continues_with_what_it_has_changed(kind: Any) -> None:
     made = []
 
