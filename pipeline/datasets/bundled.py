@@ -79,7 +79,8 @@ def _measured(
     low, high = columns[splits[0]].min(axis=0), columns[splits[0]].max(axis=0)
     x = ((columns - low) / (high - low)).astype(np.float32)
     rows = Split(x, y.astype(np.float32).reshape(-1, 1))
-    return Dataset(name, *map(rows.part, splits), classes=classes, facts={"inputs": columns.shape[1], **facts})
+    train, validation, test = map(rows.part, splits)
+    return Dataset(name, train, validation, test, classes, {"inputs": columns.shape[1], **facts})
 
 
 def _random_splits(rows: int, classes: np.ndarray | None = None) -> list[np.ndarray]:

@@ -146,7 +146,11 @@ class Stream(FileRows):
             if not table.num_rows:
                 continue
             columns = inputs(table, self.inputs, self.files.data)
-            target = _targets(table, self.target, self.classes, self.files.data)
+            column = table.column(self.target)
+            if self.classes is None:
+                target = features(column, self.target, self.files.data)
+            else:
+                target = one_hot(np.searchsorted(self.classes, plain(column).to_numpy()), len(self.classes))
             arrays = [*(columns.values() if isinstance(columns, Mapping) else [columns]), target]
             shapes = shapes or [array.shape[1:] for array in arrays]
             if [array.shape[1:] for array in arrays] != shapes:
@@ -290,7 +294,8 @@ class ParquetFiles:
             type_ = self.dataset.schema.field(name).type
             if is_text(type_):
                 return float(column.total_uncompressed_size + _TEXT_OBJECT_BYTES * column.num_values)
-            return 4.0 * column.num_values * (type_.byte_width if pa.types.is_fixed_size_binary(type_) else 1)
+            width: int = type_.byte_width if pa.types.is_fixed_size_binary(type_) else 1
+            return 4.0 * int(column.num_values) * width
 
         footers = [group.metadata.row_group(group.row_groups[0].id) for group in self.groups]
         return [sum(map(size_of, map(footer.column, range(footer.num_columns)))) for footer in footers]
@@ -353,13 +358,6 @@ def _buffer(files: ParquetFiles, sizes: list[float], memory: float) -> int:
             "smaller row groups (row_group_size of pyarrow.parquet.write_table), or train fewer trials in parallel."
         )
     return max(1, int(min(_BUFFER_BYTES, memory / 4) / max(1.0, sum(sizes) / files.rows)))
-
-
-def _targets(table: pa.Table, name: str, classes: np.ndarray | None, where: str) -> np.ndarray:
-    column = table.column(name)
-    if classes is None:
-        return features(column, name, where)
-    return one_hot(np.searchsorted(classes, plain(column).to_numpy()), len(classes))
 
 
 def _classes(files: ParquetFiles) -> np.ndarray:

@@ -70,14 +70,6 @@ def span_of(epoch: int, steps: int, steps_per_epoch: int | None) -> tuple[int, i
     return passes, place * most, min((place + 1) * most, steps)
 
 
-def class_weights_of(targets: np.ndarray, class_weight: Mapping[int, float]) -> np.ndarray:
-    """The weight of each row, or of each place within it, as fit derives it from its class."""
-    classes = _classes(targets)
-    labels, places = np.unique(classes, return_inverse=True)
-    weights = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
-    return weights[places].reshape(classes.shape)
-
-
 def _classes(targets: np.ndarray) -> np.ndarray:
     if targets.ndim > 1:
         targets = targets.argmax(axis=-1) if targets.shape[-1] != 1 else targets.squeeze(axis=-1)
@@ -146,9 +138,12 @@ class DeviceData:
                 "fit.class_weight needs training rows with one target and without weights of their own. Leave it out, "
                 "or give each row a weight in the Split."
             )
-        weighted = copy.copy(self)
-        x, y = self.train
-        weighted.train = (x, y, tf.constant(class_weights_of(y.numpy(), class_weight)))
+        weighted, (x, y) = copy.copy(self), self.train
+        # Of each row, or of each place within it, as fit derives it from its class.
+        classes = _classes(y.numpy())
+        labels, places = np.unique(classes, return_inverse=True)
+        weights = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
+        weighted.train = (x, y, tf.constant(weights[places].reshape(classes.shape)))
         return weighted
 
     def ordered(self, order: np.ndarray) -> Any:

@@ -41,7 +41,7 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[]
     _check(build, model, persistent)
     if callable(job.data):
         _refuse_unadapted(persistent.layers)
-    if not has_call(model):
+    if type(model).call is keras.Model.call:
         if unbuilt := _unbuilt(model):
             raise ModelError(
                 f"{build.__name__}(config) returned a model without call(), and its parts {', '.join(unbuilt)} are not "
@@ -91,11 +91,6 @@ def _refuse_unadapted(layers: Sequence[Any]) -> None:
 
 def _unbuilt(model: keras.Model) -> list[str]:
     return [layer.name for layer in layers_of(model) if layer is not model and not layer.built]
-
-
-def has_call(model: keras.Model) -> bool:
-    """Whether a model can be called; one that only has its own train_step cannot."""
-    return type(model).call is not keras.Model.call
 
 
 def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[keras.callbacks.Callback]:

@@ -93,6 +93,7 @@ def _call_data_function(
 
         # A pipeline's layers have variables, which a checkpoint names.
         reset_names()
+    assert callable(job.data)
     seed = zlib.crc32(f"{job.seed} data".encode())
     with ExitStack() as stack:
         if folder is not None:

@@ -92,7 +92,8 @@ def _reached(functions: Iterable[Callable[..., Any]]) -> Iterator[Any]:
     for function in functions:
         inner = python_function(function)
         own = getattr(inner, "__globals__", {})
-        modules = [value for value in list(own.values()) if isinstance(value, ModuleType) and _is_users(value)]
+        modules = [value for value in list(own.values()) if isinstance(value, ModuleType)]
+        modules = [module for module in modules if (file := getattr(module, "__file__", None)) and is_user_file(file)]
         homes = [own, *map(vars, modules), dict(enumerate(map(_content, inner.__closure__ or ())))]
         for value in [value for home in homes for value in list(home.values())]:
             yield from _parts(value)
@@ -105,11 +106,6 @@ def _parts(value: Any, depth: int = 3) -> Iterator[Any]:
     if depth and isinstance(value, dict | list | tuple) and len(value) <= _MAX_ITEMS:
         for part in list(value.values() if isinstance(value, dict) else value):
             yield from _parts(part, depth - 1)
-
-
-def _is_users(module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    return module.__name__ == "__main__" or (file is not None and is_user_file(file))
 
 
 def _content(cell: Any) -> Any:

@@ -14,7 +14,7 @@ from keras import layers
 from pipeline.datasets import Dataset
 from pipeline.errors import ModelError
 from pipeline.space import Config
-from pipeline.study import Objective, Resources, TuneJob
+from pipeline.study import Objective, TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.arrays import first_inputs
 from pipeline.training.build import build_callbacks, build_model, build_untrained
@@ -122,20 +122,6 @@ def test_a_model_without_call_needs_parts_that_are_built() -> None:
     resumes_exactly(factory, {"built": True}, epochs=3, after=1)
     with pytest.raises(ModelError, match="parts part"):
         factory.learner({"built": False}, seed=0)
-
-
-@pytest.mark.parametrize(
-    ("asked", "resources", "expected"),
-    [("auto", {}, False), (True, {}, True), (True, {"strategy": "mirrored"}, False)],
-)
-def test_xla_compiles_on_a_cpu_only_if_requested(asked: Any, resources: Any, expected: bool) -> None:
-    def build(config: Config) -> keras.Model:
-        model = dense(config)
-        model.compile("sgd", "mse", jit_compile=asked)
-        return model
-
-    factory = TrainerFactory(job_of(build, resources=Resources(**resources)), rows_of_six())
-    assert bool(factory.build({}, seed=0).jit_compile) == expected
 
 
 # Where callbacks write.

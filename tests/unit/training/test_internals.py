@@ -43,15 +43,3 @@ def test_captured_variables_come_in_the_order_of_their_use() -> None:
     first, second = tf.Variable(1.0), tf.Variable(2.0)
     traced = tf.function(lambda: second * first).get_concrete_function()
     assert [id(each) for each in internals.captured_variables(traced.graph)] == [id(second), id(first)]
-
-
-def test_averages_stay_apart_within_the_context() -> None:
-    optimizer = keras.optimizers.SGD(use_ema=True)
-    weight = keras.Variable([1.0])
-    optimizer.build([weight])
-    weight.assign([5.0])
-    with internals.keep_averages_apart(optimizer):
-        optimizer.finalize_variable_values([weight])
-    assert weight.numpy() == [5.0]
-    optimizer.finalize_variable_values([weight])
-    assert weight.numpy() != [5.0]

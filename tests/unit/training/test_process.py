@@ -60,15 +60,6 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
     assert found[:2] == ["[]", "True"]
     assert "was started before the study" in found[2]
     assert found[3] == "1"
-    code = """
-import os
-os.environ["KERAS_BACKEND"] = "jax"
-from pipeline.errors import ModelError
-from pipeline.training.process import import_keras
-try: import_keras()
-except ModelError as error: print("jax" in str(error))
-"""
-    assert run(code) == ["True"]
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="This machine has a GPU.")
