@@ -117,8 +117,6 @@ class Dataset:
     classes: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     validation_split: float | None = None
-    shared: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)
-    """Names of the parts of its pipelines that the trials of a node share, after the data function has returned."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):

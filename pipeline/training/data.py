@@ -99,13 +99,10 @@ def _call_data_function(
         if folder is not None:
             stack.enter_context(chdir(folder))
         stack.enter_context(for_all_trials(seed=job.seed, epochs=job.budget.epochs))
-        call = stack.enter_context(in_data_call(config, caches))
+        stack.enter_context(in_data_call(config, caches))
         seed_globally(seed, gpus=gpus)
         stack.enter_context(seeding_imports(seed, gpus=gpus))
-        data = datasets.load(job.data, config)
-    # No argument of the user's: it is known only now.
-    object.__setattr__(data, "shared", tuple(call.parts))
-    return data
+        return datasets.load(job.data, config)
 
 
 def _check(job: TuneJob, data: Dataset, reads: ConfigReads) -> None:

@@ -70,11 +70,10 @@ _CALL: ContextVar[DataCall | None] = ContextVar("tunepipe_data_call", default=No
 
 
 @contextmanager
-def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> Iterator[DataCall]:
-    call = DataCall(config, caches)
-    token = _CALL.set(call)
+def in_data_call(config: RecordedConfig | None, caches: SharedFolder | None) -> Iterator[None]:
+    token = _CALL.set(DataCall(config, caches))
     try:
-        yield call
+        yield
     finally:
         _CALL.reset(token)
 

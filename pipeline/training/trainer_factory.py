@@ -117,9 +117,6 @@ class TrainerFactory:
         self._kept: list[tuple[ConfigReads, PreparedData]] = []
         if takes_config(job.data):
             return
-        if data is not None and data.shared and caches is not None:
-            # They were made where nothing is shared, to find mistakes.
-            data = None
         # The pipelines of a function are consumed; files are read again from the start.
         prepared = self._prepared(data, lambda: self._load() if data is None or callable(job.data) else data)
         self._kept.append((ConfigReads(), prepared))
