@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
     from tensorboardX import SummaryWriter
 
-_POLL_SECONDS, _END_SECONDS = 2.0, 30.0
+_POLL_SECONDS, _END_SECONDS = 2.0, 120.0
 """Between two looks at a study, and how long a command waits for the last values."""
 _SHARE = 0.05
 """At most this share of the study's time is spent on logging."""
@@ -167,8 +167,8 @@ class MLflowLog:
             # MLflow has given up its format of plain files; a database needs no server either.
             self.uri, self._artifacts = f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts"
 
-    def update(self, results: Results) -> tuple[int, int]:
-        """Write what is new; returns how many trials were written, and how many were there already."""
+    def update(self, results: Results) -> None:
+        """Write what is new."""
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
@@ -179,7 +179,7 @@ class MLflowLog:
             existing = client.get_experiment_by_name(results.name)
             artifacts = None if self._artifacts is None else self._artifacts.as_uri()
             experiment = existing.experiment_id if existing else client.create_experiment(results.name, artifacts)
-            return _write_study(client, experiment, results)
+            _write_study(client, experiment, results)
         except (MlflowException, OSError) as error:
             reason = sanitize(str(error)).strip().partition("\n")[0].rstrip(".")
             raise StorageError(
@@ -191,8 +191,8 @@ class MLflowLog:
         """Nothing is open."""
 
 
-def _write_study(client: "MlflowClient", experiment: str, results: Results) -> tuple[int, int]:
-    job, objective, trials, written = results.job, results.objective, results.table("trials"), 0
+def _write_study(client: "MlflowClient", experiment: str, results: Results) -> None:
+    job, objective, trials = results.job, results.objective, results.table("trials")
     began = str(results.sessions[0]["started"]) if results.sessions else ""
     identity = hashlib.sha256(f"{results.location}\n{began}".encode()).hexdigest()
     start = _milliseconds(datetime.fromisoformat(began)) if began else None
@@ -206,7 +206,6 @@ def _write_study(client: "MlflowClient", experiment: str, results: Results) -> t
         run = runs.get(trial["trial_id"])
         if run is not None and progress.items() <= run.data.tags.items():
             continue
-        written += 1
         first, last = (_milliseconds(points[at][3]) if points else None for at in (0, -1))
         if run is None:
             own = {"mlflow.parentRunId": parent.info.run_id, "tunepipe.trial": trial["trial_id"]}
@@ -236,7 +235,6 @@ def _write_study(client: "MlflowClient", experiment: str, results: Results) -> t
     }  # fmt: skip
     if any(parent.data.tags.get(name) != text for name, text in _texts(tags).items()):
         _write_run(client, parent, params, points, tags, _STATUS.get(results.state, "FINISHED"))
-    return written, trials.num_rows - written
 
 
 def _children(client: "MlflowClient", experiment: str, parent: str) -> Iterator[Any]:
@@ -277,20 +275,6 @@ def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def write_tensorboard(results: Results, folder: Path) -> int:
-    """Write an event file for each trial that has an epoch, into an empty folder; returns how many there are."""
-    check_output(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise StorageError(
-            f"{folder} is not empty, and TensorBoard would show its content, too. Choose another folder."
-        )
-    log = TensorBoardLog(folder)
-    try:
-        return log.write(results, folder)
-    finally:
-        log.close()
-
-
 class TensorBoardLog:
     """Writes each epoch of a study into event files: one folder for each trial.
 
@@ -304,27 +288,21 @@ class TensorBoardLog:
         self._ended: set[str] = set()
 
     def update(self, results: Results) -> None:
-        """Write what is new into the study's folder."""
-        self.write(results, self._folder / results.name)
+        """Write what is new of each trial into the study's folder."""
+        folder, trials = self._folder / results.name, results.table("trials")
+        live = trials.filter(pc.invert(pc.is_in(trials["trial_id"], value_set=pa.array(self._ended, pa.string()))))
+        try:
+            for trial, config, points in _points(results, live):
+                if points:
+                    self._write_trial(folder, trial, config, points)
+        except OSError as error:
+            raise StorageError(f"Cannot write {folder}: {error.strerror or error}.") from None
 
     def close(self) -> None:
         """Write what is still in buffers."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
-
-    def write(self, results: Results, folder: Path) -> int:
-        """Write what is new of each trial that has an epoch; returns how many these are."""
-        trials, written = results.table("trials"), 0
-        live = trials.filter(pc.invert(pc.is_in(trials["trial_id"], value_set=pa.array(self._ended, pa.string()))))
-        try:
-            for trial, config, points in _points(results, live):
-                if points:
-                    self._write_trial(folder, trial, config, points)
-                    written += 1
-        except OSError as error:
-            raise StorageError(f"Cannot write {folder}: {error.strerror or error}.") from None
-        return written
 
     def _write_trial(self, folder: Path, trial: Mapping[str, Any], config: Config, points: Sequence[_Point]) -> None:
         from tensorboardX import SummaryWriter

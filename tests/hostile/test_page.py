@@ -117,7 +117,6 @@ PAGES = {
     "no study": "/studies/{where}",
     "picture": "/studies/texts/pictures/against-1?where=epochs%3E0",
     "report": "/studies/texts/report",
-    "comparison": "/compare?study=texts&study=other",
 }
 
 
@@ -127,7 +126,6 @@ def _pages(root: Path, text: str) -> dict[str, str]:
     study.store.write("logs/0001.log", text)
     command = {"kind": "enqueue", "config": {text: text}, "reason": text}
     study.store.write("commands/20261126T095501584630-1ec8178b.json", json.dumps(command))
-    (root / "other").symlink_to(root / "texts")
     name = "".join(character for character in text if character not in "/\0")[:100]
     study.store.writable_path("files").joinpath("0001").mkdir(parents=True)  # type: ignore[union-attr]
     (root / "texts" / "files" / "0001" / name).write_text(text)

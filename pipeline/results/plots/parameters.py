@@ -55,8 +55,8 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     large: dict[str, Any] = {"ms": 8, "zorder": 5}
     # Trials that were stopped early are hollow.
     for which, colour, how in ((others, MUTED, look), (best, ACCENT, large)):
-        ax.plot(places[early & which], values[early & which], "o", mec=colour, mfc=PAPER, mew=1.3, **how)
-        ax.plot(places[~early & which], values[~early & which], "o", mec=PAPER, mfc=colour, mew=0.5, **how)
+        for some, face in ((early & which, PAPER), (~early & which, colour)):
+            ax.plot(places[some], values[some], "o", mec=colour, mfc=face, mew=1.3, **how)
     failed = configs_of(results.query("select * from trials where state = 'failed'"), {parameter: domain})
     lost = axis_positions(domain, [config[parameter] for config in failed if config])
     ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results, load_results
-from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of, write_tensorboard
+from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.tensorboard import shown_in_tensorboard
@@ -63,8 +63,8 @@ def train(study: Recording, *epochs: int) -> None:
 def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_results: Results) -> None:
     log, best = MLflowLog(str(folder)), asha_results.best
     assert best is not None
-    assert log.update(asha_results) == (len(asha_results.trials), 0)
-    assert log.update(asha_results) == (0, len(asha_results.trials))
+    log.update(asha_results)
+    log.update(asha_results)
 
     client, study, trials = runs(folder, "mnist-asha")
     assert sorted(trials) == asha_results.trials["trial_id"].to_list()
@@ -91,7 +91,7 @@ def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> No
     _, study, before = runs(folder, "mnist-asha")
     assert study.info.status == before[first].info.status == "RUNNING"
 
-    assert log.update(asha_results)[0] == 1
+    log.update(asha_results)
     client, study, after = runs(folder, "mnist-asha")
     assert study.info.status == "FINISHED"
     steps = [one.step for one in client.get_metric_history(after[first].info.run_id, "loss")]
@@ -113,7 +113,7 @@ def test_an_export_that_was_cut_off_is_completed(folder: Path, tmp_path: Path, m
     with pytest.raises(StorageError, match="the line is cut"):
         MLflowLog(str(folder)).update(results)
     monkeypatch.undo()
-    assert MLflowLog(str(folder)).update(results) == (1, 1)
+    MLflowLog(str(folder)).update(results)
     client, study, trials = runs(folder, "live")
     assert study.data.params["seed"] == str(results.job["seed"])
     for run in trials.values():
@@ -141,15 +141,15 @@ def test_without_mlflow_the_command_prints_what_to_install(monkeypatch: pytest.M
 
 
 def test_every_epoch_and_config_is_in_tensorboard(asha_results: Results, tmp_path: Path) -> None:
-    assert write_tensorboard(asha_results, tmp_path / "board") == asha_results.epochs["trial_id"].nunique()
+    log = TensorBoardLog(tmp_path)
+    log.update(asha_results)
+    log.close()
     for trial, own in asha_results.epochs[asha_results.epochs["val_accuracy"].notna()].groupby("trial_id"):
-        shown = shown_in_tensorboard(tmp_path / "board" / str(trial), "val_accuracy")
+        shown = shown_in_tensorboard(tmp_path / asha_results.name / str(trial), "val_accuracy")
         expected = zip(own["epoch"], own["val_accuracy"], strict=True)
         assert shown == [(epoch, pytest.approx(value, rel=1e-6)) for epoch, value in expected]
-    (file,) = (tmp_path / "board/0001").glob("events.out.*")
+    (file,) = (tmp_path / asha_results.name / "0001").glob("events.out.*")
     assert b"_hparams_/session_start_info" in file.read_bytes()
-    with pytest.raises(StorageError, match="is not empty"):
-        write_tensorboard(asha_results, tmp_path / "board")
 
 
 def test_each_session_shows_every_epoch_once(asha_results: Results, tmp_path: Path) -> None:
