@@ -133,12 +133,13 @@ class MultiObjectiveRung(Rung):
         """The first trials in order; where none is promoted anyway, the order is that of their reports."""
         trials, before, number = list(self.values), 0, 0
         while before < min(most, len(trials)):
-            members = np.flatnonzero(self._fronts == number)
+            there = np.flatnonzero(self._fronts == number)
+            members = there.tolist()
             if before <= int(len(trials) / self.factor):
-                key = members.tobytes()
+                key = there.tobytes()
                 if self._orders.get(number, (b"",))[0] != key:
-                    order = _spread(np.array([self.values[trials[member]].losses for member in members]))
-                    self._orders[number] = key, members[order].tolist()
+                    order = _spread(np.array([self.values[trials[member]].losses for member in there]))
+                    self._orders[number] = key, there[order].tolist()
                 members = self._orders[number][1]
             yield from (trials[member] for member in members[: most - before])
             before, number = before + len(members), number + 1
