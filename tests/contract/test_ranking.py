@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from pipeline.execution.driver.prune import Pruner
 from pipeline.results import Results
 from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
 from pipeline.results.notebook import NotebookResults
-from pipeline.results.tables.load import from_tables
 from pipeline.results.tables.sql import select_trials
 from pipeline.results.tables.trials import pareto_front, ranked
 from pipeline.results.views.study import leaderboard
@@ -58,7 +56,7 @@ def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = No
         for name, rows, metrics in (("epochs", epochs, ["score"]), ("decisions", decisions, []))
     ]
     trials = derive_trials(*tables, study, {})
-    return from_tables(Tables(trials, *tables), study, [], location="nowhere", now=START)
+    return Results(study, Tables(trials, *tables), [], "waiting", "nowhere")
 
 
 def expected(curves: Curves, first: int, mode: str, at_most: float | None) -> list[tuple[str, float | None]]:
@@ -112,7 +110,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
         if trial in usable and value == dict(order)[usable[0]] and (at_most is None or value <= at_most)
     ]
 
-    shown = NotebookResults(**{each.name: getattr(results, each.name) for each in fields(results)})._repr_html_()
+    shown = NotebookResults(results.study, results.tables, [], "waiting", "nowhere")._repr_html_()
     assert re.findall(r"<t[dh]>(\d{4,})</t[dh]>", shown) == ids[:10]
 
     objective, trials = Objective("score", mode, at_most=at_most), []

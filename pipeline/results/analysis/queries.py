@@ -31,9 +31,6 @@ MIN_TRIALS = 5
 
 _MAX_SPREADS, _MAX_EPOCHS = 32, 12
 
-_EPOCH, _STEADY = "coalesce(seconds_train, 0) + coalesce(seconds_evaluate, 0)", "coalesce(seconds_build, 0) = 0"
-"""SQL of the seconds of an epoch; and of epochs before which no model was built, and nothing compiled."""
-
 _Z_90 = 1.6449
 """Standard errors on each side of a 90% interval."""
 
@@ -168,7 +165,11 @@ def trial_counts(results: Results) -> TrialCounts:
     by_state = {row["state"]: row["trials"] for row in states}
     by = {who: sum(row["stopped_by"] == who for row in stopped) for who in ("comparison", "user", "end")}
     saved = sum(max(most - row["epochs"], 0) for row in stopped if row["stopped_by"] == "comparison")
-    each = results.query(f"select median({_EPOCH}) as seconds from epochs where {_STEADY}")["seconds"][0].as_py()
+    # Before an epoch with a build, something compiled.
+    each = results.query("""
+        select median(coalesce(seconds_train, 0) + coalesce(seconds_evaluate, 0)) as seconds from epochs
+        where coalesce(seconds_build, 0) = 0
+    """)["seconds"][0].as_py()
     whole = most * (by["comparison"] + by_state.get("completed", 0))
     return TrialCounts(by_state, by, saved, whole, None if each is None else saved * each)
 
@@ -219,14 +220,6 @@ def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
     budget = Budget(**results.job["budget"])
     at_target = budget.target_reached(results.objective, trial["objective"], trial["violation"])
     return bool(trial["state"] == "completed" and not is_over(budget, trial["epochs"], reached=at_target))
-
-
-def node_seconds(results: Results) -> dict[str, float]:
-    """Median seconds of an epoch without a build, by node."""
-    rows = results.query(
-        f"select node, median({_EPOCH}) from epochs where {_STEADY} and node is not null group by node"
-    )
-    return dict(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
 def effort(results: Results) -> dict[str, float]:

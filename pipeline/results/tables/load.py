@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -60,7 +60,7 @@ class Best:
     config: Config
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, eq=False)
 class Results:
     """A study's tables, state and best trial at the time of reading.
 
@@ -73,26 +73,35 @@ class Results:
     state: str
     location: str
     test: Mapping[str, float] | None = None
+    _shared: "list[pd.DataFrame]" = field(default_factory=list, init=False)
 
-    @property
+    @cached_property
     def best(self) -> Best | None:
         """The best epoch of the best trial; None if no trial has a value."""
-        return _best(self)
+        found = self.query("select * from ranked where place = 1 and state <> 'failed' and objective is not null")
+        for row, config in zip(found.to_pylist(), configs_of(found, self.space), strict=True):
+            return Best(row["trial_id"], row["objective"], row["best_epoch"], config)
+        return None
 
-    @property
+    @cached_property
     def trials(self) -> "pd.DataFrame":
         """One row for each trial."""
-        return _frame(self, "trials")
+        return self._frame("trials")
 
-    @property
+    @cached_property
     def epochs(self) -> "pd.DataFrame":
         """One row for each epoch of each trial."""
-        return _frame(self, "epochs")
+        return self._frame("epochs")
 
-    @property
+    @cached_property
     def decisions(self) -> "pd.DataFrame":
         """One row for each decision."""
-        return _frame(self, "decisions")
+        return self._frame("decisions")
+
+    def _frame(self, name: str) -> "pd.DataFrame":
+        # Arrow's memory is read-only. Pandas copies what two frames share before it changes a value of one.
+        self._shared.append(as_frame(self.table(name)))
+        return self._shared[-1].copy(deep=False)
 
     def table(self, name: str) -> pa.Table:
         """A table as Arrow has read it."""
@@ -105,9 +114,20 @@ class Results:
         `scored` is `epochs` with the first objective's `_value`, its `_loss` (less is better), and the `_violation` of
         all bounds. `ranked` is `trials` with each one's `place`, from 1.
         """
-        lock, database = _database(self)
+        lock, database = self._database
         with lock:
             return database.sql(sql).to_arrow_table()
+
+    @cached_property
+    def _database(self) -> tuple[threading.Lock, Any]:
+        database = open_database()
+        for name in ("epochs", "decisions", "trials"):
+            database.register(name, self.table(name))
+        loss = "-objective" if self.objective.mode == "max" else "objective"
+        order = ", ".join([*ranking_sql(loss), DRAW_ORDER])
+        database.sql(f"create temp view scored as {scored_sql(self.study, self.tables.epochs.schema)}")
+        database.sql(f"create temp view ranked as select *, row_number() over (order by {order}) as place from trials")
+        return threading.Lock(), database
 
     @property
     def metric_names(self) -> Mapping[str, str]:
@@ -174,40 +194,6 @@ def cache_per_results(compute: Callable[[Results], _Answer]) -> Callable[[Result
     return answer
 
 
-@cache_per_results
-def _database(results: Results) -> tuple[threading.Lock, Any]:
-    database = open_database()
-    for name in ("epochs", "decisions", "trials"):
-        database.register(name, results.table(name))
-    loss = "-objective" if results.objective.mode == "max" else "objective"
-    order = ", ".join([*ranking_sql(loss), DRAW_ORDER])
-    database.sql(f"create temp view scored as {scored_sql(results.study, results.tables.epochs.schema)}")
-    database.sql(f"create temp view ranked as select *, row_number() over (order by {order}) as place from trials")
-    return threading.Lock(), database
-
-
-@cache_per_results
-def _best(results: Results) -> Best | None:
-    found = results.query("select * from ranked where place = 1 and state <> 'failed' and objective is not null")
-    for row, config in zip(found.to_pylist(), configs_of(found, results.space), strict=True):
-        return Best(row["trial_id"], row["objective"], row["best_epoch"], config)
-    return None
-
-
-@cache_per_results
-def _frames(_: Results) -> "dict[str, tuple[pd.DataFrame, pd.DataFrame]]":
-    return {}
-
-
-def _frame(results: Results, name: str) -> "pd.DataFrame":
-    frames = _frames(results)
-    if name not in frames:
-        # Arrow's memory is read-only. Pandas copies what two frames share before it changes a value of one.
-        shared = as_frame(results.table(name))
-        frames[name] = shared, shared.copy(deep=False)
-    return frames[name][1]
-
-
 def as_frame(table: pa.Table) -> "pd.DataFrame":
     """A table in pandas; whole numbers that some rows lack stay whole numbers."""
     # As blocks of one column each, which are not copied where Arrow's memory can be shared.
@@ -241,20 +227,8 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
     study = read_study(store)
     # Sessions first: a study that has ended has all of its rows.
     sessions = read_sessions(store)
-    results = from_tables(read_tables(store, study), study, sessions, location=store.uri, now=now)
+    results = Results(study, read_tables(store, study), sessions, state_of(sessions, now), store.uri)
     return replace(results, test=_test(store, results.best))
-
-
-def from_tables(
-    tables: Tables,
-    study: Mapping[str, Any],
-    sessions: Sequence[Mapping[str, Any]],
-    *,
-    location: str,
-    now: datetime | None = None,
-) -> Results:
-    """The results of tables that are already in memory."""
-    return Results(study, tables, sessions, state_of(sessions, now or datetime.now(UTC)), location)
 
 
 def configs_of(rows: pa.Table, space: Space) -> list[Config]:
@@ -299,10 +273,9 @@ def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
         return {name: math.nan if value is None else float(value) for name, value in scores}
     except FileNotFoundError:
         return None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError):
         raise StorageError(
-            f"{layout.WINNER} in {store.uri} does not describe a best trial ({type(error).__name__}: {error}). Restore "
-            "the file, or delete it: the next export writes it again."
+            f"{layout.WINNER} in {store.uri} does not describe a best trial. Delete it: the next export writes one."
         ) from None
 
 

@@ -7,13 +7,11 @@ from pipeline.results.analysis.queries import (
     MIN_TRIALS,
     agreements,
     ancestry,
-    changes,
     effort,
     exploits,
     trial_counts,
 )
 from pipeline.results.tables.load import Results
-from pipeline.results.views.study import failures_table
 from pipeline.results.views.table import Column, Table
 from pipeline.text import counted, duration, format_number, percent, percent_interval
 
@@ -30,18 +28,9 @@ def signed(value: float | None) -> str:
 
 def explanation_tables(results: Results) -> list[Table]:
     """The explanation of a study; questions without an answer are left out."""
-    tables = [changes_table(results), *map(importance_table, importances(results)), early_table(results)]
-    tables += [stopping_table(results), lineage_table(results), time_table(results)]
-    tables.append(failures_table(results))
+    tables = [*map(importance_table, importances(results)), early_table(results), stopping_table(results)]
+    tables += [lineage_table(results), time_table(results)]
     return [table for table in tables if table.rows or table.note]
-
-
-def changes_table(results: Results) -> Table:
-    """Where values cannot be compared, because data or code were changed meanwhile."""
-    found = changes(results)
-    columns = [Column("session", right=True), Column("kind", "changed"), Column("changes", "how", "; ".join)]
-    note = "Values before and after a change cannot be compared." if found else ""
-    return Table("What was changed", columns, found, note, "changes")
 
 
 def where_clause(importance: Importance) -> str:

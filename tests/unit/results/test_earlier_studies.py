@@ -31,22 +31,6 @@ def test_values_outside_of_the_space_are_left_out_and_reported(asha_results: Res
     assert "momentum" in left_out
 
 
-def test_a_config_without_usable_values_is_skipped(asha_results: Results) -> None:
-    first, second = best(asha_results, 2)
-    low, high = sorted([first["lr"], second["lr"]])
-    space = {"lr": LogUniform(1e-9, high) if first["lr"] == high else LogUniform(low * 1.0001, 10.0)}
-    warm_start = warm_start_configs(asha_results, space, 1, [])
-    assert list(warm_start.configs) == [{"lr": second["lr"]}]
-
-
-def test_each_config_is_used_once(asha_results: Results) -> None:
-    space = {"optimizer": SPACE["optimizer"]}
-    warm_start = warm_start_configs(asha_results, space, 3, [])
-    assert len({config["optimizer"] for config in warm_start.configs}) == len(warm_start.configs) <= 3
-    given = [warm_start.configs[0]]
-    assert warm_start.configs[0] not in warm_start_configs(asha_results, space, 3, given).configs
-
-
 def test_values_become_what_the_new_domain_draws(asha_results: Results) -> None:
     first = best(asha_results, 1)[0]
     space = {

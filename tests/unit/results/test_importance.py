@@ -36,15 +36,6 @@ def test_interactions_are_distinct_from_single_effects(tmp_path: Path) -> None:
     assert max(effect.share for effect in found.effects) < 0.2
 
 
-def test_the_curve_of_a_hyperparameter_follows_the_function(tmp_path: Path) -> None:
-    (found,) = importances(of_function(tmp_path, lambda config: abs(np.log10(config["b"]) + 2) + 0.05 * config["a"]))
-    effect = found.effects[0]
-    assert effect.parameter.name == "b"
-    assert np.log10(effect.values[effect.means.argmin()]) == pytest.approx(-2, abs=0.25)
-    assert (effect.means_low <= effect.means).all()
-    assert (effect.means <= effect.means_high).all()
-
-
 def test_noise_alone_is_not_explained(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
     (found,) = importances(of_function(tmp_path, lambda _: float(rng.normal()), trials=60))

@@ -135,25 +135,6 @@ def test_rows_of_a_terminal_that_is_too_narrow_become_records() -> None:
     assert "" in lines
 
 
-def test_a_pipe_gets_everything() -> None:
-    lines = shown(board(), 100_000, terminal=False)
-    assert len(lines) == 3
-    assert lines[2].split()[3:] == ["x" * 90] * 6
-
-
-def test_control_characters_take_one_line() -> None:
-    table = table_of([Column("a\nb")], [["c\n\x1b[2Jd\te"]])
-    assert shown(table, 80) == [r"a\nb", r"c\n\x1b[2Jd\te"]
-
-
-def test_words_of_a_wrapped_name_stay_whole() -> None:
-    names = ["best val_accuracy", "of resamples", "rank of the others", "m" * 40]
-    table = table_of([Column(name, name, keep="whole") for name in names], [["1", "2", "3", "4"]])
-    words = " ".join(shown(table, 55)[:-1]).split()
-    assert {"val_accuracy", "resamples", "others"} <= set(words)
-    assert "m" * 16 in words
-
-
 def test_html_escapes_what_a_study_says() -> None:
     text = str(table_of([Column("a<b", right=True)], [["<script>"]]).as_html())
     assert "<script>" not in text

@@ -20,7 +20,7 @@ from hypothesis import given as example, strategies as st
 from pipeline.errors import JobNotFound, StorageError, UserError
 from pipeline.results import Results, load_results
 from pipeline.results.tables import load
-from pipeline.results.tables.load import configs_of, labels, overview
+from pipeline.results.tables.load import configs_of, overview
 from pipeline.results.tables.trials import (
     configs_at_best,
     given,
@@ -101,15 +101,6 @@ def test_a_value_has_the_type_of_its_domain() -> None:
     assert given(pd.Series([None, 1, math.nan], dtype=object)).tolist() == [True, True, False]
 
 
-@pytest.mark.parametrize("state", ["finished", "interrupted", "failed"])
-def test_the_state_is_that_of_the_last_session(study: Recording, state: str) -> None:
-    study.end(1.0, "interrupted")
-    study.session = 2
-    study.end(2.0, state, started=10.0)
-    results = load_results(study.store.uri)
-    assert (results.state, results.seconds) == (state, 3.0)
-
-
 def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_rows(
     study: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,14 +122,6 @@ def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_row
     assert (after.state, len(after.epochs)) == ("finished", 2)
 
 
-def test_a_study_before_its_first_session_waits(study: Recording) -> None:
-    results = load_results(study.store.uri)
-    assert (results.state, results.best, results.seconds) == ("waiting", None, 0)
-    assert results.trials.empty
-    assert results.epochs.empty
-    assert results.decisions.empty
-
-
 def test_a_missing_study_names_those_there_are(asha: Recording, tmp_path: Path) -> None:
     for place, named in ((asha.root / "nothing", "mnist-asha"), (asha.root, "mnist-asha"), (tmp_path / "x", "run")):
         with pytest.raises(JobNotFound, match=named):
@@ -157,17 +140,6 @@ def test_a_damaged_file_is_named(study: Recording, path: str, content: str) -> N
     study.store.write(path, content)
     with pytest.raises(UserError, match=path):
         load_results(study.store.uri)
-
-
-def test_a_copied_study_reads_the_same_without_its_functions(asha: Recording, tmp_path: Path) -> None:
-    for path in asha.store.files():
-        Store(tmp_path / "copy").write(path, asha.store.read(path))
-    content = json.loads((tmp_path / "copy" / layout.STUDY).read_text())
-    content["job"]["model"] = {"function": "gone.for_ever:build", "sha256": "0"}
-    (tmp_path / "copy" / layout.STUDY).write_text(json.dumps(content))
-    here, there = load_results(asha.store.uri), load_results(tmp_path / "copy")
-    assert here.best == there.best
-    pd.testing.assert_frame_equal(here.trials, there.trials)
 
 
 def test_the_parts_open_in_other_libraries(asha: Recording) -> None:
@@ -205,18 +177,6 @@ def test_test_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
     study.store.write(layout.WINNER, '{"trial_id": "0000", "epoch": 2, "metrics": []}')
     with pytest.raises(StorageError, match=layout.WINNER):
         load_results(study.store.uri)
-
-
-def test_studies_of_one_name_are_distinguished_by_the_callers_names(
-    asha_results: Results, pbt_results: Results
-) -> None:
-    copy = replace(asha_results)
-    named = [("x/one/", asha_results), ("p", pbt_results), ("p", pbt_results)]
-    assert list(labels(named)) == ["mnist-asha", "mnist-pbt"]
-    assert list(labels([*named, ("y/one", copy)])) == ["x/one", "p", "y/one"]
-    assert list(labels([("mnist-pbt", asha_results), ("copy", copy), ("other", pbt_results)])) == [
-        "mnist-pbt", "copy", "other",
-    ]  # fmt: skip
 
 
 _values = st.lists(

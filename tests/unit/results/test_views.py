@@ -10,7 +10,7 @@ from pipeline.results import Results, load_results
 from pipeline.results.analysis.importance import importances
 from pipeline.results.tables.trials import ranked
 from pipeline.results.views.explanation import early_table, explanation_tables, importance_table, stopping_table
-from pipeline.results.views.study import columns, leaderboard, provenance_in_words, summary
+from pipeline.results.views.study import columns, failures_table, leaderboard, provenance_in_words, summary
 from pipeline.results.views.trial import trial_tables
 from tests.unit.results.front_studies import recorded
 from tests.unit.results.small_studies import by_epoch_study
@@ -53,13 +53,13 @@ def test_a_summary_has_what_was_tuned_the_best_and_how_trials_ended(asha_results
 
 def test_each_question_has_a_table_with_the_keys_of_its_columns(asha_results: Results, pbt_results: Results) -> None:
     tables = {table.name: table for table in explanation_tables(asha_results)}
-    assert list(tables) == ["importance", "early", "stopping", "time", "failures"]
+    assert list(tables) == ["importance", "early", "stopping", "time"]
     for table in tables.values():
         shown = json.loads(json.dumps(table.as_object(), allow_nan=False))
         assert {"name", "title", "note", "rows"} <= set(shown)
         assert all(set(row) == {column.key for column in table.columns} for row in shown["rows"])
     assert sum(row["share"] for row in tables["time"].rows) == pytest.approx(1)
-    assert [row["trials"] for row in tables["failures"].rows] == [["0004"], ["0009"]]
+    assert [row["trials"] for row in failures_table(asha_results).rows] == [["0004"], ["0009"]]
     assert "lineage" in [table.name for table in explanation_tables(pbt_results)]
 
 

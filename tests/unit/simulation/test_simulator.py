@@ -8,10 +8,10 @@ from hypothesis import given, strategies as st
 
 from pipeline.engine.trial import DecisionRow
 from pipeline.schedulers import PBT, SCHEDULERS
-from pipeline.simulation.curves import Curve, Encoding, SyntheticCurves
+from pipeline.simulation.curves import Curve, SyntheticCurves
 from pipeline.simulation.simulator import simulate
 from pipeline.study import Budget, Objective
-from tests.unit.simulation.simulation_inputs import SPACE, Written, job
+from tests.unit.simulation.simulation_inputs import Written, job
 
 _ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
 
@@ -53,17 +53,6 @@ def test_the_budget_is_kept_and_every_trial_ends_once(kind, workers, trials, epo
     assert max(Counter(curves.asked).values()) == 1
 
 
-@pytest.mark.parametrize("kind", SCHEDULERS)
-def test_the_same_seed_comes_to_the_same(kind):
-
-    def once(seed: int):
-        tuned = job(scheduler=kind, seed=seed, budget=Budget(trials=8, epochs=5))
-        return simulate(tuned, SyntheticCurves(tuned, seconds_per_epoch=1.0, seconds_per_start=0.0), 3)
-
-    assert once(1) == once(1)
-    assert once(1) != once(2)
-
-
 def test_time_is_that_of_the_longest_worker():
     tuned = job(scheduler="fifo", budget=Budget(trials=5, epochs=4))
     curves = Written(lambda *_: [0.1] * 4, seconds=3.0, start=2.0)
@@ -72,18 +61,12 @@ def test_time_is_that_of_the_longest_worker():
     assert (two.seconds, two.busy, two.worker_seconds) == (42.0, 70.0, 84.0)
 
 
-def test_curves_that_fail_are_failures():
-    some = Written(lambda *_: [0.1, 0.2], failure="ValueError: no")
-    tuned = job(scheduler="fifo")
-    done = simulate(tuned, some, 1)
-    assert [(trial.state, trial.epoch, trial.error) for trial in done.trials] == [("failed", 2, "ValueError: no")] * 3
-    assert done.end_reason
-
-
 def test_the_value_of_a_failed_trial_is_not_the_best() -> None:
     failing = Written(lambda *_: [0.1, 0.9], failure="ValueError: no")
     done = simulate(job(scheduler="fifo"), failing, 1)
     assert (done.best, done.best_curve) == (None, ())
+    assert [(trial.state, trial.epoch, trial.error) for trial in done.trials] == [("failed", 2, "ValueError: no")] * 3
+    assert done.end_reason
 
     class FirstFails(Written):
         def curve(self, index: int, segment: int, config) -> Curve:
@@ -121,13 +104,3 @@ def test_a_value_beyond_the_bounds_is_not_the_best() -> None:
 
 
 _CONFIG = {"x": 0.5, "lr": 1e-2, "kind": "a", "schedule": "constant"}
-
-
-def _distance(one, other):
-    encoding = Encoding(SPACE)
-    return float(encoding.distances(encoding.rows([one])[0], encoding.rows([other]))[0])
-
-
-def test_numbers_count_by_their_place_and_listed_values_as_other_or_not():
-    assert round(_distance(_CONFIG, {**_CONFIG, "lr": 1e-3}), 6) == 0.0625
-    assert _distance(_CONFIG, {**_CONFIG, "kind": "b"}) == _distance(_CONFIG, {**_CONFIG, "kind": "c"}) == 1
