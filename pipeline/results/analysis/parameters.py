@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from pipeline.results.tables.load import Results, cache_per_results, configs_of
 from pipeline.results.tables.trials import given
@@ -124,16 +123,3 @@ def axis_positions(domain: Any, values: Iterable[Any], *, spread: bool = False) 
             # A fixed pattern rather than chance: the same study gives the same picture.
             places[mine] += 0.3 * (np.arange(len(mine)) * 0.618 % 1 - 0.5) if len(mine) > 1 else 0.0
     return places
-
-
-def config_positions(results: Results, table: pa.Table, parameter: str) -> _Reals:
-    """Where a parameter's values in rows of `trials` or `epochs` lie on its axis; NaN where there is none."""
-    column, domain = table[f"config_{parameter}"], results.space[parameter]
-    if not isinstance(domain, ListedDomain):
-        return np.asarray(column.cast(pa.float64()).fill_null(np.nan), np.float64)
-    # Each kind of value is looked for once: there are as many as the domain has.
-    kinds = column.combine_chunks().dictionary_encode()
-    configs = configs_of(pa.table({f"config_{parameter}": kinds.dictionary}), {parameter: domain})
-    places = axis_positions(domain, [config.get(parameter, np.nan) for config in configs])
-    found: _Reals = np.append(places, np.nan)[kinds.indices.fill_null(len(places)).to_numpy()]
-    return found

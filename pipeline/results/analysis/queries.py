@@ -5,7 +5,6 @@ Beside the tables stand the views `scored` (epochs with `_value`, `_loss` and `_
 """
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,19 +16,14 @@ import pyarrow as pa
 from pipeline.engine.commands import STOPPED_BY_USER
 from pipeline.engine.reporting import is_over
 from pipeline.results.tables.load import Results, cache_per_results
-from pipeline.results.tables.trials import quoted
-from pipeline.space import Domain
-from pipeline.storage.schema import SECONDS, column_of
+from pipeline.storage.schema import SECONDS
 from pipeline.storage.sessions import driver_seconds
 from pipeline.study import Budget
-
-COSTS = {"updates": "updates of the weights", "seconds": "seconds of training"}
-"""The costs of an epoch that can be shown."""
 
 MIN_TRIALS = 5
 """The fewest trials for a rank correlation, or an interval of the best of several."""
 
-_MAX_SPREADS, _MAX_EPOCHS = 32, 12
+_MAX_EPOCHS = 12
 
 _Z_90 = 1.6449
 """Standard errors on each side of a 90% interval."""
@@ -233,40 +227,6 @@ def effort(results: Results) -> dict[str, float]:
         together += max(until - before, 0.0) * int(session.get("workers") or 1)
         before = max(before, until)
     return {**spent, "idle": max(0.0, together - sum(spent.values()))}
-
-
-def has_costs(results: Results) -> bool:
-    """Whether epochs cost different amounts, because batch sizes differ, and updates were counted."""
-    counted = results.query("select count(updates) > 0 as counted from epochs")["counted"][0].as_py()
-    return bool(counted) and isinstance(results.space.get("batch_size"), Domain)
-
-
-@cache_per_results
-def costs(results: Results) -> pa.Table:
-    """The objective of every epoch (`value`) with its costs until then."""
-    return results.query("""
-        select trial_id, value, updates::double as updates, seconds from (
-            select trial_id, epoch, updates, _value as value,
-                sum(seconds_train) over (partition by trial_id order by epoch) as seconds from scored
-        ) where isfinite(value) and updates is not null order by length(trial_id), trial_id, epoch
-    """)
-
-
-@cache_per_results
-def spreads(results: Results) -> pa.Table:
-    """Trials that train several models, the best first: `mean`, `std` and `each` model's value at the best epoch."""
-    metric, names = results.objective.metric, results.metric_names
-    column, columns = column_of(metric, names), results.table("epochs").column_names
-    deviation = next((one for one in (column_of(f"{metric}_std", names), f"{column}_std") if one in columns), None)
-    if deviation is None:
-        return pa.table({"trial_id": pa.array([], pa.string())})
-    model = re.compile(rf"({re.escape(metric)}|{re.escape(column)})_(fold\d+|repeat\d+)(_repeat\d+)?")
-    each = ", ".join(quoted(name) for name in columns if model.fullmatch(names.get(name, name)))
-    return results.query(f"""
-        select r.trial_id, {quoted(column)} as mean, {quoted(deviation)} as std, [{each}] as each
-        from ranked r join epochs e on e.trial_id = r.trial_id and e.epoch = r.best_epoch
-        where isfinite({quoted(column)}) order by place limit {_MAX_SPREADS}
-    """)
 
 
 def changes(results: Results) -> list[dict[str, Any]]:

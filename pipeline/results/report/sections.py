@@ -42,12 +42,6 @@ def sections(results: Results, *, analysed: bool = True) -> list[Section]:
     return found
 
 
-def live_sections(results: Results) -> Iterator[Section]:
-    """The pictures that a notebook shows of a study that still runs."""
-    for draw in (_curves, _best_so_far, _against_each, _parallel):
-        yield from draw(results)
-
-
 def _curves(results: Results) -> Iterator[Section]:
     metric, column = results.objective.metric, metric_column(results.objective.metric)
     epochs = results.table("epochs")

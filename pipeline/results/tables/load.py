@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property, wraps
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
@@ -41,7 +41,7 @@ from pipeline.text import sanitize, sanitize_line
 if TYPE_CHECKING:
     import pandas as pd
 
-AT_ONCE = 8
+_AT_ONCE = 8
 """Studies that are read in parallel: an object store answers slowly, but answers several requests at once."""
 
 _STAMPED = ("sessions", "epochs", "decisions", "export", "commands")
@@ -306,23 +306,15 @@ class StudyRow:
     fault: str | None = None
 
 
-class Glance(NamedTuple):
-    """A study at a glance, and what was read for that."""
-
-    row: StudyRow
-    study: Mapping[str, Any] = {}
-    trials: pa.Table | None = None
-
-
 def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
     """The studies of a storage, the newest last; those that never started come first."""
     moment = now or datetime.now(UTC)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        rows = list(pool.map(lambda name: glance(store.folder(name), name, moment).row, study_names(store)))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        rows = list(pool.map(lambda name: _summary(store.folder(name), name, moment), study_names(store)))
     return sorted(rows, key=lambda row: (row.started is not None, row.started or moment, row.name))
 
 
-def glance(store: Store, name: str, now: datetime) -> Glance:
+def _summary(store: Store, name: str, now: datetime) -> StudyRow:
     """A summary of a study, from the table `trials` that its driver stored last, without the parts."""
     try:
         study = read_study(store)
@@ -334,7 +326,7 @@ def glance(store: Store, name: str, now: datetime) -> Glance:
             trials = read_tables(store, study).trials
         scored = trials.filter(pc.and_(pc.not_equal(trials["state"], "failed"), pc.is_valid(trials["objective"])))
         scored = scored.filter(pc.equal(scored["violation"], pc.min(scored["violation"])))
-        row = StudyRow(
+        return StudyRow(
             name=name,
             location=store.uri,
             state=state_of(sessions, now),
@@ -345,5 +337,4 @@ def glance(store: Store, name: str, now: datetime) -> Glance:
             started=datetime.fromisoformat(str(sessions[0]["started"])) if sessions else None,
         )
     except (UserError, KeyError, ValueError, pa.ArrowInvalid) as error:
-        return Glance(StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error)))
-    return Glance(row, study, trials)
+        return StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error))

@@ -17,7 +17,6 @@ from pipeline.results.tables.trials import FRONT, board, objective_columns, pare
 from pipeline.results.views.table import STATES, Column, Table, plain
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
-from pipeline.space import column_type
 from pipeline.storage.sessions import sessions_objects
 from pipeline.study.studies import as_argument
 from pipeline.text import counted, duration, format_number, listed, size
@@ -77,13 +76,6 @@ def _of_config(column: Column) -> bool:
     return column.key.startswith("config_")
 
 
-def is_numeric(results: Results, column: Column) -> bool:
-    """Whether a column of a leaderboard holds numbers alone."""
-    if _of_config(column):
-        return str(column_type(results.space[column.key.removeprefix("config_")])) in ("int64", "double")
-    return column.key not in ("trial_id", "state", FRONT)
-
-
 def summary_line(results: Results) -> str:
     """A study in one line: its name, its state, how its trials stand, and how many epochs they trained."""
     states = sorted(trial_counts(results).states.items(), key=lambda state: -state[1])
@@ -107,6 +99,15 @@ def summary(results: Results) -> dict[str, str]:
     ]
     data = f" on {job['data']}" if isinstance(job["data"], str) else ""
     sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
+    several, every = results.objectives, counted(results.table("trials").num_rows, "trial")
+    within = pc.sum(pc.equal(results.table("trials")["violation"], 0)).as_py() or 0
+    bounds = [
+        f"{one.metric} {words} {format_number(limit)}"
+        for one in several
+        for words, limit in (("at most", one.at_most), ("at least", one.at_least))
+        if limit is not None
+    ]
+    goals = listed(f"{one.metric} ({one.mode})" for one in several)
     failure, trained = last.get("winner_failure"), int(pc.sum(results.table("trials")["epochs"]).as_py() or 0)
     lines = {
         "tuned": f"{objective.metric} ({objective.mode}){data} over {_some(names) or 'a fixed config'}",
@@ -115,7 +116,9 @@ def summary(results: Results) -> dict[str, str]:
         "config": best and "  ".join(
             f"{name}={format_value(best.config[name])}" for name in names[:MAX_PARAMETERS] if name in best.config),
         "test split": "  ".join(f"{name} {format_number(value)}" for name, value in (results.test or {}).items()),
-        **objective_lines(results),
+        "front": f"{len(pareto_front(results))} of {every} are on the front of {goals}; the best is that of the first"
+        if len(several) > 1 else "",
+        "bounds": f"{within} of {every} are within {listed(bounds)}" if bounds else "",
         "trials": listed(f"{n:,} {what}" for what, n in kinds.items() if n),
         "saved": f"{counts.saved:,} of {counts.whole:,} epochs ({counts.saved / counts.whole:.0%}) by stopping early"
         if counts.saved else "",
@@ -135,24 +138,6 @@ def summary(results: Results) -> dict[str, str]:
 def _some(items: Sequence[str]) -> str:
     """The first of many items, and how many more there are."""
     return listed(items if len(items) <= _MANY else [*items[:_MANY], f"{len(items) - _MANY} more"]) if items else ""
-
-
-def objective_lines(results: Results) -> dict[str, str]:
-    """The front of several objectives, and how many trials are within bounds."""
-    objectives, trials, lines = results.objectives, results.table("trials"), dict[str, str]()
-    every = counted(trials.num_rows, "trial")
-    if len(objectives) > 1:
-        names, on_front = listed(f"{one.metric} ({one.mode})" for one in objectives), len(pareto_front(results))
-        lines["front"] = f"{on_front} of {every} are on the front of {names}; the best is the best in the first"
-    if bounds := [
-        f"{one.metric} {words} {format_number(limit)}"
-        for one in objectives
-        for words, limit in (("at most", one.at_most), ("at least", one.at_least))
-        if limit is not None
-    ]:
-        within = pc.sum(pc.equal(trials["violation"], 0)).as_py() or 0
-        lines["bounds"] = f"{within} of {every} are within {listed(bounds)}"
-    return lines
 
 
 def failures_table(results: Results) -> Table:

@@ -7,10 +7,7 @@ from pipeline.space import LogUniform
 from tests.unit.results import studies
 from tests.unit.results.extreme_studies import branches
 from tests.unit.results.small_studies import (
-    batches_study,
-    folded_study,
     of_function,
-    walked_study,
     wide_study,
 )
 from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study
@@ -80,24 +77,6 @@ def population(tmp_path_factory: pytest.TempPathFactory) -> Results:
         recording.decide(trial, 4, "finish", 5)
     recording.end(5)
     return load_results(root / "population")
-
-
-@pytest.fixture(scope="session")
-def folded(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Four trials of three folds."""
-    return folded_study(tmp_path_factory.mktemp("studies"))
-
-
-@pytest.fixture(scope="session")
-def batches(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Two trials of different batch sizes."""
-    return batches_study(tmp_path_factory.mktemp("studies"))
-
-
-@pytest.fixture(scope="session")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Two trials with metrics called x and y."""
-    return walked_study(tmp_path_factory.mktemp("studies"))
 
 
 @pytest.fixture(scope="session")

@@ -45,14 +45,6 @@ def not_yet_a_trial(root: Path) -> Recording:
     return _study(root, "nothing-yet", [], state="running")
 
 
-def paused_before_a_trial(root: Path) -> Recording:
-    """A study that a user has paused before its first trial."""
-    study = Recording(root, tune_job("paused", space=_LR, scheduler="fifo"))
-    study.decide(None, None, "pause", 0.5, "A user paused the study (command c1).")
-    study.end(1.0, "running")
-    return study
-
-
 def not_yet_an_epoch(root: Path) -> Recording:
     """Three trials that have started."""
     return _study(root, "no-epoch", [[], [], []], kinds=("",), state="running")
@@ -61,11 +53,6 @@ def not_yet_an_epoch(root: Path) -> Recording:
 def one_trial_one_epoch(root: Path) -> Recording:
     """The smallest study that has a best value."""
     return _study(root, "one", [[0.5]])
-
-
-def one_trial_of_ten(root: Path) -> Recording:
-    """One trial with a curve."""
-    return _study(root, "one-curve", [list(np.linspace(0.1, 0.9, 10))])
 
 
 def all_failed(root: Path) -> Recording:
@@ -123,12 +110,6 @@ def many_trials(root: Path) -> Recording:
     return asha_study(root, trials=200, epochs=27, name="many")
 
 
-def many_parameters(root: Path) -> Recording:
-    """Thirty parameters with long names."""
-    space = {f"a_parameter_with_a_rather_long_name_{index}": Uniform(0.0, 1.0) for index in range(30)}
-    return _study(root, "wide", [[0.1 * index, 0.12 * index] for index in range(6)], space)
-
-
 def branches(root: Path) -> Recording:
     """Parameters that only some trials have, one name in two branches, a switch within a switch."""
     cyclic = {"period": IntUniform(2, 6), "momentum": Uniform(0.5, 0.9)}
@@ -144,9 +125,9 @@ def branches(root: Path) -> Recording:
 EDGES: Mapping[str, Callable[[Path], Recording]] = {
     edge.__name__: edge
     for edge in (
-        not_yet_a_trial, paused_before_a_trial, not_yet_an_epoch, one_trial_one_epoch, one_trial_of_ten, all_failed,
+        not_yet_a_trial, not_yet_an_epoch, one_trial_one_epoch, all_failed,
         all_nan, all_equal, nothing_tuned, only_categories, whole_numbers_among_floats, huge_losses, many_trials,
-        many_parameters, branches,
+        branches,
     )
 }  # fmt: skip
 """Each edge by its name."""

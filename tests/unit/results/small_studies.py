@@ -1,6 +1,5 @@
 """Small studies, each made for one question."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,13 +8,9 @@ import numpy as np
 from rich.console import Console, RenderableType
 
 from pipeline.results import Results, load_results
-from pipeline.space import Choice, Grid, LogUniform, Uniform, draw
-from pipeline.storage.schema import metric_column
+from pipeline.space import Choice, LogUniform, Uniform, draw
 from pipeline.study import Objective, layout
 from tests.unit.results.studies import Recording, tune_job
-
-INITS = {"he": (0.9, 0.92, 0.94), "lecun": (0.91, 0.91, 0.92), "zero": (0.1, 0.1, 0.1), "glorot": (0.88, 0.9, 0.92)}
-"""The values of each fold in `folded_study`, by initialiser."""
 
 KNOWN = {"a": Uniform(0.0, 1.0), "b": LogUniform(0.001, 1.0), "c": Choice(("x", "y", "z")), "idle": Uniform(0.0, 1.0)}
 """The space of `of_function`."""
@@ -68,50 +63,6 @@ def wide_study(root: Path, *, parameters: int = 60, trials: int = 80, name: str 
     return of_function(root, lambda config: config["p41"], trials=trials, space=space, name=name)
 
 
-def folded_study(root: Path, metric: str = "val_accuracy") -> Results:
-    """Four trials of three folds, each best at its second epoch of two."""
-    names = [metric_column(f"{metric}{end}") for end in ("", "_std", "_fold1", "_fold2", "_fold3")]
-    job = tune_job("folded", space={"init": Grid(tuple(INITS))}, folds=3, objectives=(Objective(metric, "max"),))
-    recording = Recording(root, job, metrics=tuple(names))
-    for index, (init, each) in enumerate(INITS.items()):
-        trial = layout.trial_id(index)
-        recording.decide(trial, 0, "start", 0, config_after={"init": init})
-        for epoch, less in ((1, 0.05), (2, 0.0)):
-            found = np.array(each) - less
-            more: dict[str, Any] = dict(zip(names, (found.mean(), found.std(), *found), strict=True))
-            recording.train(trial, epoch, {"init": init}, found.mean(), epoch, **more)
-        recording.decide(trial, 2, "finish", 3)
-    recording.end(5)
-    return load_results(root / "folded")
-
-
-def batches_study(root: Path) -> Results:
-    """Two trials: 100 updates an epoch and 10."""
-    recording = Recording(root, tune_job("batches", space={"batch_size": Grid((8, 80))}))
-    for trial, size, value in (("0000", 8, 0.9), ("0001", 80, 0.7)):
-        recording.decide(trial, 0, "start", 0, config_after={"batch_size": size})
-        for epoch in (1, 2):
-            more = {"updates": 800 // size * epoch, "seconds_train": 80 / size}
-            recording.train(trial, epoch, {"batch_size": size}, value + epoch / 100, epoch, **more)
-        recording.decide(trial, 2, "finish", 3)
-    recording.end(5)
-    return load_results(root / "batches")
-
-
-def walked_study(root: Path) -> Results:
-    """Two trials that walk for three epochs."""
-    job = tune_job("walk", space={"lr": Uniform(0, 1)}, objectives=[Objective("value", "min")])
-    recording = Recording(root, job, metrics=("value", "x", "y"))
-    for index, lr in enumerate((0.2, 0.4)):
-        trial = layout.trial_id(index)
-        recording.decide(trial, 0, "start", index, config_after={"lr": lr})
-        for epoch in (1, 2, 3):
-            recording.train(trial, epoch, {"lr": lr}, 1 - lr * epoch, epoch, x=lr * epoch, y=-lr * epoch)
-        recording.decide(trial, 3, "finish", 3)
-    recording.end(4)
-    return load_results(root / "walk")
-
-
 def cut_off_study(root: Path, *, compared: bool) -> Results:
     """Two trials of four epochs whose study ends after the second; one of them may be stopped before by comparison."""
     study = Recording(root, tune_job("cut", scheduler="asha", budget={"trials": 2, "epochs": 4}))
@@ -138,19 +89,6 @@ def user_stopped_study(root: Path) -> Results:
     study.decide("0001", 2, "finish", 2.0)
     study.end(2.0)
     return load_results(study.store.uri)
-
-
-def plane_study(root: Path, places: Sequence[tuple[float, float]], **space: Any) -> Results:
-    """A trial at each place of two hyperparameters; the nearer to the middle, the better."""
-    job = tune_job("plane", space=space, objectives=[Objective("value", "min")])
-    recording = Recording(root, job, metrics=("value",))
-    for index, (x, y) in enumerate(places):
-        trial, config = layout.trial_id(index), dict(zip(space, (x, y), strict=True))
-        recording.decide(trial, 0, "start", index, config_after=config)
-        recording.train(trial, 1, config, math.hypot(x - 0.5, y - 0.5), index)
-        recording.decide(trial, 1, "finish", index)
-    recording.end(len(places))
-    return load_results(root / "plane")
 
 
 def by_epoch_study(

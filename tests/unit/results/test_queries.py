@@ -104,22 +104,6 @@ def test_saved_seconds_are_those_of_steady_epochs(tmp_path: Path) -> None:
     assert (unknown.saved, unknown.saved_seconds) == (24, None)
 
 
-def test_folds_have_their_mean_and_each_value(folded: Results, asha_results: Results) -> None:
-    first, *_ = queries.spreads(folded).to_pylist()
-    assert first["each"] == [0.9, 0.92, 0.94]
-    assert first["mean"] == pytest.approx(0.92)
-    assert queries.spreads(asha_results).num_rows == 0
-
-
-def test_costs_add_up_over_a_trials_epochs(batches: Results, asha_results: Results) -> None:
-    assert queries.has_costs(batches)
-    assert not queries.has_costs(asha_results)
-    rows = queries.costs(batches).to_pylist()
-    assert [(row["trial_id"], row["updates"], row["seconds"]) for row in rows] == [
-        ("0000", 100, 10), ("0000", 200, 20), ("0001", 10, 1), ("0001", 20, 2),
-    ]  # fmt: skip
-
-
 def test_a_session_with_changed_data_is_a_change(asha_results: Results) -> None:
     assert queries.changes(asha_results) == []
     later = {**asha_results.sessions[0], "number": 2, "data_changes": ["other rows"]}
