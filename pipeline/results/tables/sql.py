@@ -17,6 +17,9 @@ from pipeline.text import closest
 _UNKNOWN_COLUMN = re.compile(r'(?:Referenced column|does not have a column named) "([^"]+)"')
 """DuckDB's messages about a column that does not exist."""
 
+_MAX_ROWS = 5_000_000
+"""The maximum number of rows of an answer, which is in memory as a whole."""
+
 _INTERRUPT_SECONDS = 0.05
 """How often a query that must end is interrupted: an interrupt that comes before it has begun is lost."""
 
@@ -96,8 +99,9 @@ def _select(
         sql.encode()  # what is not UTF-8 is an error of the user
         if [statement.type for statement in duckdb.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
             raise UsageError(f"{what} must be one SELECT, or one condition. Tables are only read, never changed.")
-        relation = database.sql(sql)
-        table = (relation if limit is None else relation.limit(limit)).to_arrow_table()
+        table = database.sql(sql).limit(_MAX_ROWS + 1 if limit is None else limit).to_arrow_table()
+        if table.num_rows > _MAX_ROWS:
+            raise UsageError(f"The answer has more than {_MAX_ROWS:,} rows: select fewer, for example with limit.")
         names = table.column_names
         # A join of a table with itself has each of its names twice.
         return table.rename_columns(

@@ -37,6 +37,8 @@ def test_only_as_many_rows_as_wanted_are_found_and_each_column_has_its_name(pbt_
     found = query({"a": pbt_results}, sql, limit=3)
     assert found.num_rows == 3
     assert len(set(found.column_names)) == found.num_columns
+    with pytest.raises(UsageError, match="more than 5,000,000 rows"):
+        query({"a": pbt_results}, "select * from range(100000000000)")
 
 
 @pytest.mark.parametrize(
