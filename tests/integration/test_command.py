@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from pipeline import load_results
-from tests.hostile.command import tunepipe as in_this_process
 from tests.processes import TUNEPIPE, started, wait_for
 
 
@@ -33,30 +32,6 @@ def test_a_mistake_ends_in_a_message_and_exit_code_2(arguments, reported, tmp_pa
     assert reported in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
-
-
-@pytest.mark.parametrize(
-    ("arguments", "reported"),
-    [
-        (["run", "beale", "--trials", "0"], "budget.trials"),
-        (["run", "beale", "--set", "space.lr.low=3"], "space.lr"),
-        (["run", "beale", "--set", "nonsense"], "field=value"),
-        (["run", "beale", "--scheduler", "ahsa"], "available: asha, promoting-asha"),
-        (["run", "beale", "--workers", "0", "--storage", "/proc/nowhere"], "/proc/nowhere"),
-        (["run", "digits-quick", "--workers", "0", "--set", "data=mnits"], "mnist"),
-        (["report", "nothing"], "nothing"),
-        (["export", "nothing", "--to", "x"], "nothing"),
-        (["logs", "nothing", "--trial", "0"], "nothing"),
-        (["run", "beale", "--name", "../out"], "name"),
-    ],
-)
-def test_any_mistake_is_reported_in_words(arguments, reported, tmp_path, monkeypatch):
-    """A mistake of any kind is reported on stderr with exit code 2 and without a traceback, and stdout is empty."""
-    monkeypatch.chdir(tmp_path)
-    printed = in_this_process(*arguments)
-    assert printed.code == 2, printed.errors
-    assert reported in printed.errors
-    assert printed.output == ""
 
 
 def test_a_job_file_of_ones_own_runs_from_any_folder(tmp_path):

@@ -110,17 +110,6 @@ def test_callbacks_go_on_with_their_files(start, tmp_path):
         assert (tmp_path / f"cut/s/files/{number}/best_4.keras").is_file()
 
 
-@pytest.mark.long
-def test_training_a_trial_again_leaves_its_files_alone(start, tmp_path):
-    """`rerun` changes neither the files of the trial nor those of the current folder."""
-    run(model_job(), storage=tmp_path)
-    folder = tmp_path / "s/files/0001"
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    assert rerun(tmp_path / "s", trial="0001").equal
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert [path.name for path in start.iterdir()] == ["values.txt"]
-
-
 def images():
     """A pipeline that reads its files by relative paths, as `image_dataset_from_directory` does."""
     import tensorflow as tf

@@ -60,6 +60,7 @@ def test_a_worker_that_hangs_is_replaced(trouble, tmp_path):
     assert "considered hung" in retry["reason"]
 
 
+@pytest.mark.long
 def test_a_worker_that_gets_sigterm_is_replaced(tmp_path):
     """A worker that gets SIGTERM, as before a preemption, is replaced, and its trial continues without a failure."""
     space = {"x": Uniform(0, 1), "trouble": "term", "marker": str(tmp_path / "reported")}
