@@ -20,7 +20,7 @@ from tests.hostile.command import continued, tunepipe
 def test_no_file_is_read_with_code_in_it() -> None:
     """No module of the package reads models or arrays that may contain code; ruff (S) refuses the other ways."""
     unsafe = r"safe_mode=(?!True)|allow_pickle|read_pickle|unsafe_deserialization|import (pickle|joblib|dill|torch)\b"
-    sources = {path.name: path.read_text() for path in Path(next(iter(pipeline.__path__))).rglob("*.py")}
+    sources = {path: path.read_text() for path in Path(next(iter(pipeline.__path__))).rglob("*.py")}
     assert [name for name, source in sources.items() if re.search(unsafe, source)] == []
     calls = sum(len(re.findall(r"saving\.(?:load_model|deserialize)", source)) for source in sources.values())
     assert calls == sum(source.count("safe_mode=True") for source in sources.values()) > 0
@@ -93,7 +93,7 @@ def test_a_module_of_another_digest_is_not_imported(
     (tmp_path / "hostile_installed.py").write_text(f"{marked.creates_mark}\ndef f(config): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
     marked.change(function={"function": "hostile_installed:f", "sha256": "0" * 64})
-    with pytest.raises(InvalidJob, match="module hostile_installed has changed since the study was saved"):
+    with pytest.raises(InvalidJob, match="module hostile_installed"):
         load_study(Store(marked.study))
     assert not marked.mark.exists()
 
