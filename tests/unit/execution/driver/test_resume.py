@@ -99,8 +99,8 @@ def test_files_with_a_studys_names_are_refused_where_no_session_began(tmp_path, 
 def test_of_two_drivers_that_start_together_one_writes_nothing(tmp_path):
     winner = job(tmp_path)
 
-    # A space of constants has fewer trials than its budget: the loser notes that just before it would start.
-    loser = winner.replaced({"space": {"y": 1.0}})
+    # The loser notes that a list is one value just before it would start.
+    loser = winner.replaced({"space": {"y": [1, 2]}})
 
     def at_the_same_moment(_reported: str) -> None:
         run(winner, storage=tmp_path / "studies")
