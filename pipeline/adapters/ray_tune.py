@@ -368,7 +368,7 @@ class _Session:
         self.trial_dir = str(trial.folder if trial is not None else Path.cwd())
         self.experiment_name = self.run_id = "tunepipe"
 
-    def report(self, metrics: Mapping[str, Any], checkpoint: Any = None, **_: Any) -> None:
+    def report(self, metrics: Any, checkpoint: Any = None, **_: Any) -> None:
         """Report an epoch, and wait for the next one."""
         with ExitStack() as opened:
             state = None if checkpoint is None else Path(opened.enter_context(checkpoint.as_directory()))
