@@ -41,7 +41,7 @@ def test_it_prints_its_address_and_ends_by_ctrl_c(tmp_path: Path, monkeypatch: p
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     missing = tunepipe("serve", str(tmp_path / "nowhere"))
     assert missing.code == 2
-    assert f"There is no folder {tmp_path / 'nowhere'}. `tunepipe run JOB` creates" in missing.errors
+    assert f"There is no folder {tmp_path / 'nowhere'}" in missing.errors
     (tmp_path / "file").write_text("")
     assert "is not a folder" in tunepipe("serve", str(tmp_path / "file")).errors
 
@@ -50,4 +50,4 @@ def test_a_port_that_is_in_use_is_reported(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         printed = tunepipe("serve", str(tmp_path), "--port", str(taken.getsockname()[1]))
     assert printed.code == 2
-    assert "--port names another port" in printed.errors
+    assert "--port" in printed.errors
