@@ -11,6 +11,7 @@ import json
 import secrets
 import time
 from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,15 +63,14 @@ class CommandInbox:
         if not immediately and now - self._polled < _INBOX_SECONDS:
             return
         self._polled = now
-        try:
+        # The next read may succeed; an unreadable command must neither end the study nor hold up those after it.
+        with suppress(StorageError):
             for path, length in self._store.sizes("commands"):
                 name = layout.command_of(path)
                 # Without hard links a new file is empty for a moment.
                 if name is not None and name not in known and length:
-                    yield name, self._read(path, length)
-        except (StorageError, FileNotFoundError):
-            # The next read may succeed; an unreadable command must not end the study.
-            return
+                    with suppress(StorageError, FileNotFoundError):
+                        yield name, self._read(path, length)
 
     def _read(self, path: str, length: int) -> Command | str:
         if length > _MAX_BYTES:
@@ -148,8 +148,11 @@ def check_deletable(store: Store) -> str:
         )
     try:
         sessions = read_sessions(store, only_last=True)
-    except StorageError:
-        # A driver that is alive after all finds its session's file gone, and ends.
+    except StorageError as error:
+        if error.__cause__ is not None:
+            # The storage does not answer.
+            raise
+        # A driver that is alive after all finds its session's damaged file gone, and ends.
         sessions = []
     if sessions and driver_alive(store, sessions[-1]):
         raise StudyExists(

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -126,6 +127,21 @@ def test_new_commands_are_found_the_oldest_first(store: Store) -> None:
     assert list(_found(store).items()) == [(FIRST, STOP), (SECOND, STOP)]
     assert list(_found(store, FIRST)) == [SECOND]
     assert list(CommandInbox(store).new(())) == []
+
+
+def test_a_command_that_cannot_be_read_does_not_hold_up_others(store: Store) -> None:
+    for name in (FIRST, SECOND):
+        store.write(layout.command(name), json.dumps(command_object(STOP)))
+    read = Store.read
+
+    def refused(self: Store, path: str, **most: Any) -> bytes:
+        if FIRST in path:
+            raise StorageError("Cannot read it: Permission denied.")
+        return read(self, path, **most)
+
+    with mock.patch.object(Store, "read", refused):
+        assert list(_found(store)) == [SECOND]
+    assert list(_found(store)) == [FIRST, SECOND]
 
 
 @pytest.mark.parametrize(

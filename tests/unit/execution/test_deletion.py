@@ -1,14 +1,17 @@
 """Deleting a study: all of it, nothing else, and not while its driver runs."""
 
+import errno
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from pipeline.errors import JobNotFound, StorageError, StudyExists
 from pipeline.execution.commands import check_deletable, delete
 from pipeline.storage import Store
+from pipeline.storage.files import LocalFiles
 from pipeline.storage.processes import identity
 from pipeline.study import layout
 from tests.unit.results.studies import Recording, asha_study
@@ -69,3 +72,13 @@ def test_a_study_with_an_unreadable_session_can_be_deleted(study: Recording) -> 
     study.store.write(layout.session(2), "{")
     delete(study.store)
     assert not study.store.exists(layout.STUDY)
+
+
+def test_a_study_whose_session_cannot_be_read_now_is_not_deleted(study: Recording) -> None:
+    with (
+        mock.patch.object(LocalFiles, "open", side_effect=OSError(errno.ETIMEDOUT, "Timed out")),
+        mock.patch("pipeline.execution.commands.read_job"),
+        pytest.raises(StorageError, match="Timed out"),
+    ):
+        delete(study.store)
+    assert study.store.exists(layout.STUDY)
