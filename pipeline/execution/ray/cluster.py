@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 from pipeline.errors import ClusterError
 from pipeline.execution.capacity import Node, cluster_workers, local_capacity, local_workers
@@ -165,13 +164,10 @@ def start(job: TuneJob, workers: int, attempts: int = 2) -> None:
     }
     # Ray says how many threads a trial has only when it begins. Libraries for matrices that were imported before have
     # a thread for each core of the machine, even in a container that may use a few of them.
-    threads = {"OMP_NUM_THREADS": str(max(1, math.floor(job.resources.cpus)))}
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, math.floor(job.resources.cpus))))
     try:
-        with (
-            internals.without_unused_processes(),
-            internals.sigterm_left_alone(),
-            mock.patch.dict(os.environ, {} if threads.keys() <= os.environ.keys() else threads),
-        ):
+        with internals.without_unused_processes(), internals.sigterm_left_alone():
             # Without "local", Ray would join any cluster that runs on this machine.
             ray.init("local", **arguments)
     except Exception as error:
@@ -185,6 +181,9 @@ def start(job: TuneJob, workers: int, attempts: int = 2) -> None:
             f"Ray did not start on this machine: {' '.join(str(error).split())} If other programs keep this machine "
             "busy, wait for them, or train in this process with --workers 0."
         ) from None
+    finally:
+        if threads is None:
+            os.environ.pop("OMP_NUM_THREADS", None)
 
 
 def cluster_nodes(*, joined: bool) -> list[Node]:
