@@ -86,11 +86,14 @@ def in_trial(context: TrialContext, directory: Path | None = None) -> Iterator[N
         ) from error
     tokens = _CURRENT.set(context), _DIRECTORY.set(directory)
     # An empty entry, as in a notebook, means the current directory; imports keep searching the previous one.
+    empty = "" in sys.path
     sys.path[:] = [entry or before for entry in sys.path]
     try:
         yield
     finally:
         os.chdir(before)
+        if empty and before in sys.path:
+            sys.path[sys.path.index(before)] = ""
         _CURRENT.reset(tokens[0])
         _DIRECTORY.reset(tokens[1])
 

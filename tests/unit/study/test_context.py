@@ -56,6 +56,7 @@ def test_imports_use_the_folder_of_the_command(context, tmp_path_factory, monkey
         import beside_the_notebook
 
         assert beside_the_notebook.VALUE == 3
+    assert "" in sys.path
 
 
 def test_a_missing_folder_is_reported_and_changes_nothing(context, monkeypatch):
