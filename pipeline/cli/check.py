@@ -38,7 +38,7 @@ def check(
     ] = 120,
     as_json: Json = False,
 ) -> None:
-    """Check a study before it starts. Train first epochs, build models, check storage, data and resources."""
+    """Check a study before it starts. Train, resume and export a trial, build models, estimate time and memory."""
     from pipeline.execution.check import Finding, findings_of
 
     checked = options.job(job, storage, resume=False)

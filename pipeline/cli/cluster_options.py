@@ -38,7 +38,7 @@ _KUBERNETES: dict[str, Any] = {
 _DASHBOARD = Annotated[
     str | None,
     option(
-        f"Dashboard of a Ray cluster, not the address HOST:6379 that `run` joins. Default: that of {_ADDRESS}.",
+        f"Dashboard of a Ray cluster, not the address HOST:6379 that `run` joins. Default, not of `stop`: {_ADDRESS}.",
         "http://HOST:8265",
     ),
 ]

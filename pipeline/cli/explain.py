@@ -32,7 +32,7 @@ def compare(
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
-    """Compare studies with the same objective. Says which is better, with what confidence, and where they agree."""
+    """Compare studies with the same objective. Says which is better, and with what confidence."""
     from pipeline.results.views.comparison import compared
 
     comparison = compared(results_of(studies, storage))

@@ -94,7 +94,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8484,
     control: Annotated[bool, switch("--control", "Allow the page to pause and stop studies, and stop trials.")] = False,
 ) -> None:
-    """Show studies on a live page. Curves, tables, trials and comparisons, even while they run."""
+    """Show studies on a live page. Curves, tables and trials, even while they run."""
     from pipeline.page.server import serve as serve_page
     from pipeline.storage import Store
 

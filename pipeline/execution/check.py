@@ -112,7 +112,7 @@ def check(
     seconds: float = 120.0,
     note: Callable[[str], None] = print,
 ) -> CheckResult:
-    """Check a study before it starts: train first epochs, resume, build models, look at the data, estimate its size.
+    """Check a study before it starts: train first epochs, resume, export, build models, estimate its size.
 
     Args:
         job: The job.

@@ -78,8 +78,8 @@ def run(
         resume: Whether to resume the study of that name, if there is one; a finished study stays as it is unless the
             budget changes. Budget, resources and checkpoints are the job's.
         accept_changes: Whether to resume although code, data or domains of the job have changed.
-        take_over: Whether to resume although the driver of the last session may still be alive, or its file is damaged.
-            That driver, if it is alive, ends without writing anything more.
+        take_over: Whether to resume although the driver of the last session may still be alive, which then ends without
+            writing anything more.
         address: Address of a running Ray cluster; None uses this machine.
         display: Shows the study while it runs; default: a progress line every ten seconds in a notebook, nothing in a
             script.

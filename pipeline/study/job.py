@@ -139,8 +139,7 @@ class TuneJob(BaseModel):
             split.
         repeats: Number of models that a trial trains (for each fold); they differ only in their seeds.
         batch_size: Rows in a step; a hyperparameter named `batch_size` overrides it.
-        fit: Arguments of Keras' `fit`: class weights, steps of an epoch and of a validation, when to validate, and
-            whether to shuffle.
+        fit: Arguments of Keras' `fit`: class weights, steps of an epoch and of a validation, and whether to shuffle.
         phases: Parts of the training that begin with a change of the model, as in fine-tuning: Phase(at, prepare).
         checkpoints: How often a trial writes a checkpoint, and how many a study keeps.
         seed: Seed of configs, initial weights and shuffling.

@@ -125,7 +125,7 @@ def summary(results: Results) -> dict[str, str]:
         "time": f"{counted(trained, 'epoch')} in {duration(results.seconds)}{sessions}" if results.sessions else "",
         "ended": last["message"] if results.state in ("finished", "failed") else "",
         "not exported": failure and best and f"{failure.rstrip('.')}. `tunepipe export {as_argument(results.location)} "
-        "--to FOLDER` exports and evaluates the best model again.",
+        "--to FOLDER` exports the best model.",
         "changed": " ".join(
             f"Session {each['session']} continued with changed {each['kind']}: {'; '.join(each['changes'])}. Values "
             "before and after cannot be compared." for each in changes(results)[-_MANY:]),
