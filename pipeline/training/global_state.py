@@ -34,13 +34,17 @@ class KerasSettings:
             return None
         import keras
 
-        return cls(keras.config.floatx(), keras.config.dtype_policy(), keras.config.image_data_format())
+        from pipeline.training.internals import chosen_dtype_policy
+
+        return cls(keras.config.floatx(), chosen_dtype_policy(), keras.config.image_data_format())
 
     def restore(self) -> None:
         import keras
 
+        from pipeline.training.internals import restore_dtype_policy
+
         keras.config.set_floatx(self.floatx)
-        keras.config.set_dtype_policy(self.dtype_policy)
+        restore_dtype_policy(self.dtype_policy)
         keras.config.set_image_data_format(self.image_data_format)
 
 

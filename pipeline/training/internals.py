@@ -20,10 +20,10 @@ from keras.src.utils import naming
 from tensorflow.python.eager import context
 from tensorflow.python.ops import gen_math_ops
 
-_NAMES, _SEEDS = "object_name_uids", "global_seed_generator"
+_NAMES, _SEEDS, _POLICY = "object_name_uids", "global_seed_generator", "dtype_policy"
 
 
-# Global state: counters of names, random generators.
+# Global state: counters of names, the policy of data types, random generators.
 
 
 def reset_names() -> None:
@@ -37,6 +37,15 @@ def reserve_names(names: Iterable[str]) -> None:
         base, number = re.fullmatch(r"(.*?)(?:_(\d+))?", name, re.DOTALL).groups()  # type: ignore[union-attr]
         counters[base] = max(counters.get(base, 0), int(number or 0) + 1)
     global_state.set_global_attribute(_NAMES, counters)
+
+
+def chosen_dtype_policy() -> Any:
+    """The global policy; None while it follows the float type, which ends where Keras' own function is asked for it."""
+    return global_state.get_global_attribute(_POLICY)
+
+
+def restore_dtype_policy(policy: Any) -> None:
+    global_state.set_global_attribute(_POLICY, policy)
 
 
 def reset_seeds() -> None:

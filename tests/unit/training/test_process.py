@@ -24,6 +24,7 @@ from pipeline.training.export import (
     load_exported,
 )
 from pipeline.training.global_state import kept_global_state, register, registered
+from pipeline.training.internals import restore_dtype_policy
 from pipeline.training.process import memory_for_data, set_up
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
@@ -89,6 +90,17 @@ def test_settings_of_a_model_function_hold_for_its_own_model() -> None:
     factory = TrainerFactory(job_of(build), rows_of_six())
     policies = [factory.build(config, seed=1).dtype_policy.name for config in ({"policy": "mixed_bfloat16"}, {})]
     assert policies == ["mixed_bfloat16", "float32"]
+
+
+def test_the_float_type_of_a_model_function_holds_for_its_layers() -> None:
+    def build(config: Config) -> keras.Model:
+        keras.config.set_floatx("float64")
+        return dense(config)
+
+    with kept_global_state():
+        restore_dtype_policy(None)
+        factory = TrainerFactory(job_of(build), rows_of_six())
+        assert [factory.build({}, seed=1).layers[-1].compute_dtype for _ in range(2)] == ["float64", "float64"]
 
 
 def test_what_a_notebook_has_registered_is_registered_elsewhere() -> None:
