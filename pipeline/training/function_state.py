@@ -130,7 +130,8 @@ def _array(value: Any) -> np.ndarray | None:
 def _decoded_files(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], parent: Path) -> Path:
     single = "file" in tree
     root = parent if single else _within(parent, tree["name"] or "state")
-    root.mkdir(parents=True, exist_ok=True)
+    # Files of two folders must not mix.
+    root.mkdir(parents=True, exist_ok=single)
     written = root
     for name, place in [tree["file"]] if single else tree["folder"]:
         written = _within(root, name)

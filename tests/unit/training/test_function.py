@@ -280,6 +280,18 @@ def test_unsupported_values_of_a_state_are_named(state: Any, message: str, tmp_p
         encoded(tmp_path, [])
 
 
+def test_the_files_of_two_states_do_not_mix(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name / "model").mkdir(parents=True)
+        (tmp_path / name / "model" / name).write_text(name)
+    arrays: list[np.ndarray] = []
+    trees = [encoded(tmp_path / name / "model", arrays) for name in ("first", "second")]
+    out = decoded(trees[0], arrays, folder=lambda: tmp_path)
+    with pytest.raises(FileExistsError):
+        decoded(trees[1], arrays, folder=lambda: tmp_path)
+    assert [file.name for file in out.iterdir()] == ["first"]
+
+
 @pytest.mark.parametrize(
     "tree",
     [
