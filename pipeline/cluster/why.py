@@ -10,9 +10,12 @@ from pipeline.cluster.submissions import QUEUE_LABEL
 _FATAL = re.compile(
     r"\((?:InvalidImageName|ErrImageNeverPull)\)|"
     r"\((?:ErrImagePull|ImagePullBackOff)\).*(?:not found|manifest unknown|no such host)|"
-    "violates PodSecurity|is forbidden(?!: exceeded quota)|is invalid: |denied the request"
+    'violates PodSecurity|is forbidden(?!: (?:exceeded quota|status unknown for quota|User "system:node:))|'
+    "is invalid: |denied the request"
 )
-"""An image that no later pull gets, and a pod that the namespace refuses; not for its quota, which may have room."""
+"""An image that no later pull gets, and a pod that the namespace refuses; not for its quota, which may have room, nor
+what a node may not read before it has heard of its pod.
+"""
 _STATUSES = ("initContainerStatuses", "containerStatuses")
 _STARTING = {"ContainerCreating", "PodInitializing"}
 _MAX_CHARACTERS = 500

@@ -70,7 +70,8 @@ def test_a_pod_says_in_kubernetes_words_why_it_does_not_run() -> None:
         ('pods "h" is forbidden: violates PodSecurity "restricted:latest"', True),
         ('admission webhook "k" denied the request: labels', True),
         ('pods "h" is forbidden: exceeded quota: gpus, requested: pods=1, used: pods=4, limited: pods=4', False),
-        ("status unknown for quota: gpus, resources: pods", False),
+        ('pods "h" is forbidden: status unknown for quota: gpus, resources: pods', False),
+        ('configmap "j" is forbidden: User "system:node:n" cannot get resource: no relationship found', False),
         ("failed calling webhook: connection refused", False),
     ],
 )
