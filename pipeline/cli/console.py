@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -28,12 +29,25 @@ class _Console(Console):
             yield segment if segment.control else Segment(sanitize(segment.text), segment.style)
 
 
+class _Unpadded:
+    """A text file without the spaces at the ends of lines, with which rich fills its tables."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.flush = file.flush
+
+    def write(self, text: str) -> int:
+        return self._file.write(re.sub(" +(?=\n)", "", text))
+
+
 def command_console(*, err: bool = False) -> Console:
     """A console on standard output."""
     # The current stream: while Ray runs, stdout is redirected into a log.
     console = _Console(file=sys.stderr if err else sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
+        if console.file is not None:
+            console.file = _Unpadded(console.file)  # type: ignore[assignment]
     return console
 
 
@@ -47,15 +61,13 @@ def note(message: str) -> None:
     print_text(message, err=True)
 
 
-def print_rows(rows: list[dict[str, Any]], names: str) -> None:
-    """Print a table of these columns: a narrow terminal shows those with a ! alone, --json has all."""
+def print_rows(rows: list[dict[str, Any]], **columns: Literal["whole", "wrapped", "extra"]) -> None:
+    """Print a table of these columns, each with what a narrow terminal does with it."""
     from pipeline.results.views.table import Column, Table
 
-    columns = [
-        Column(name.rstrip("!"), keep="whole" if "!" in name else "extra", right=isinstance(rows[0].get(name), int))
-        for name in names.split()
-    ]
-    command_console().print(Table("", columns, rows))
+    numbers = {name for name in columns if any(isinstance(row.get(name), int) for row in rows)}
+    shown = [Column(name, keep=keep, right=name in numbers) for name, keep in columns.items()]
+    command_console().print(Table("", shown, rows))
 
 
 def moment(when: datetime | None) -> str | None:

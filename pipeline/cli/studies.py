@@ -28,7 +28,8 @@ def list_jobs(as_json: Json = False) -> None:
     if as_json:
         print_object({"jobs": rows})
         return
-    print_rows([{**row, "job": row["name"]} for row in rows], "job! scheduler trials epochs description")
+    rows = [{**row, "job": row["name"]} for row in rows]
+    print_rows(rows, job="whole", scheduler="extra", trials="extra", epochs="extra", description="wrapped")
 
 
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
@@ -56,7 +57,7 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
         }
         for one in studies
     ]  # fmt: skip
-    print_rows(rows, "study! state! trials epochs best! started")
+    print_rows(rows, study="whole", state="whole", trials="extra", epochs="extra", best="whole", started="extra")
     for one in studies:
         if one.fault:
             print_text(f"\n{one.name}: {one.fault}")

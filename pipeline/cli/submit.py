@@ -155,7 +155,9 @@ def status(
         print_text(f"There is no submission {server.where}. `tunepipe submit JOB` creates one.")
         return
     rows = [{**_as_object(each), "submitted": moment(each.started)} for each in submissions]
-    print_rows(rows, "submission! state! exit_code study storage submitted")
+    print_rows(
+        rows, submission="whole", state="whole", exit_code="extra", study="extra", storage="extra", submitted="extra"
+    )
     for each in submissions:
         if cluster.kubernetes and each.exit_code is None and each.message:
             print_text(f"{each.name}: {each.message}")

@@ -5,7 +5,7 @@ import pytest
 from rich.text import Text
 
 import pipeline.cli
-from pipeline.cli.console import command_console, print_output, print_text
+from pipeline.cli.console import command_console, print_output, print_rows, print_text
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\u202ex"
 LEGIBLE = r"\x1b]0;title\x07\x1b[2J\u202ex"
@@ -34,6 +34,12 @@ def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
     reported = capsys.readouterr()
     assert reported.out == f"There is no study in {LEGIBLE}.\n{LEGIBLE}"
     assert reported.err == f"{LEGIBLE}\n"
+
+
+def test_a_table_in_a_pipe_aligns_numbers_and_fills_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"study": "a", "exit_code": None, "state": "running"}, {"study": "bc", "exit_code": 130, "state": "x"}]
+    print_rows(rows, study="whole", exit_code="extra", state="whole")
+    assert capsys.readouterr().out == "study  exit code  state\na              –  running\nbc           130  x\n"
 
 
 def test_commands_print_in_no_other_way() -> None:
