@@ -39,7 +39,7 @@ def results(
     ],
     *,
     storage: Storage = STORAGE,
-    top: Annotated[int | None, option("Number of trials. Default: 10 on a terminal.", "N", min=1)] = None,
+    top: Annotated[int | None, option("Number of trials. Default: 10; with --json, all.", "N", min=1)] = None,
     trial: Annotated[str | None, option("Show one trial (id or number): epochs, decisions, error.", "TRIAL")] = None,
     where: Annotated[
         str | None, option("Condition, for example \"config_lr > 0.01 and state = 'completed'\".", "SQL")
