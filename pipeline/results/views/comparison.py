@@ -80,7 +80,7 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
         Column("interval", "90% interval", interval(), right=True, keep="whole"),
     ]
     few, problems = [name for name in studies if name not in again], _problems(studies)
-    note = f"{listed(few)}: too few trials within the bounds; an interval needs {MIN_TRIALS}." if few else ""
+    note = f"{listed(few)}: an interval needs {MIN_TRIALS} trials with a value, within any bounds." if few else ""
     facts = {"level_epochs": level, "expected_of_trials": draws if again else 0, "problems": problems}
     tables = [Table("Studies", columns, rows, note, "studies", facts)]
     if not problems and len(again) > 1:
