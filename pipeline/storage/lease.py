@@ -75,8 +75,8 @@ class Lease:
         else:
             raise Superseded(f"Another driver has just begun session {self.number} of the study in {self._store.uri}.")
 
-    def check(self) -> None:
-        """Make sure that the study is still this driver's; the storage is asked once a second at most.
+    def check(self, *, immediately: bool = False) -> None:
+        """Make sure that the study is still this driver's; the storage is asked immediately, or once a second at most.
 
         A process that was stopped between two writes, or whose storage did not answer, may have been replaced. What it
         writes within the second carries its own number.
@@ -85,7 +85,7 @@ class Lease:
             Superseded: Another driver has taken the study over.
         """
         now = time.monotonic()
-        if self.taken and now - self._checked >= _POLL_SECONDS:
+        if self.taken and (immediately or now - self._checked >= _POLL_SECONDS):
             check_newest(self._store, self.number)
             start = b""
             with suppress(FileNotFoundError):

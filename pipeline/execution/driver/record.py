@@ -176,7 +176,7 @@ class Recorder:
                     self._write_whole(table, read_rows(self._store, table, self._study, self._files))
         except StorageError:
             # Another driver that has taken over deletes the parts that this one reads.
-            self.lease.check()
+            self.lease.check(immediately=True)
             raise
         self._commit()
         self._publish("running")

@@ -136,7 +136,7 @@ class Session:
         self._pruner.on_report(report)
         if report.failure is not None and report.cause == "storage":
             # The trial itself is intact: a resume continues it, or the driver that has taken over.
-            self.lease.check()
+            self.lease.check(immediately=True)
             raise StorageError(report.failure)
         if report.failure is not None and engine.end_reason == report.failure:
             self.fatal = ModelError(f"Trial {trial_id}: {report.failure}")

@@ -87,7 +87,7 @@ def _close(session: Session, error: BaseException) -> None:
     if isinstance(error, StorageError):
         # A driver that takes the study over removes what this one was writing.
         with suppress(StorageError):
-            session.lease.check()
+            session.lease.check(immediately=True)
     if not engine.interrupted:
         engine.interrupt()
     if isinstance(error, KeyboardInterrupt):
@@ -108,7 +108,7 @@ def _withdraw(session: Session, store: Store, error: BaseException) -> bool:
     # The error that has ended the study is the one to report; the storage may be its cause.
     with suppress(TunepipeError):
         # A study that another driver has taken over is not deleted.
-        session.lease.check()
+        session.lease.check(immediately=True)
         if mistake or not (store.files("epochs") or store.files("checkpoints")):
             if isinstance(error, NoTrialSucceeded):
                 for text in failure_texts(session, store):

@@ -95,6 +95,7 @@ def test_a_write_that_fails_after_a_takeover_is_reported_as_the_takeover(study) 
     def replaced() -> None:
         with recording_end(s.session, s.store, Interrupts(), new=True):
             s.session.begin()
+            s.session.lease.check()
             s.store.write("sessions/0002.json", b"{}")
             raise StorageError("Cannot write trials.parquet: No such file or directory.")
 
