@@ -73,7 +73,9 @@ class Cluster:
 
 
 def refuse_without_kubernetes(cluster: Cluster, **given: Any) -> None:
-    """Refuse options for Kubernetes on another cluster, where they would have no effect."""
+    """Refuse options for Kubernetes on another cluster, where they would have no effect, and a cluster of each kind."""
+    if cluster.kubernetes and cluster.address:
+        raise UsageError("--address names a Ray cluster, which --kubernetes does not use: give one of them.")
     given |= {"context": cluster.context, "namespace": cluster.namespace}
     if not cluster.kubernetes and (wrong := [f"--{name.replace('_', '-')}" for name in given if given[name]]):
         raise UsageError(f"These options have an effect only with --kubernetes: {', '.join(wrong)}.")

@@ -65,6 +65,7 @@ def beale(api_server: ApiServer) -> ApiServer:
         ([*ON_RAY, "--image", "i", "--values", "prod-gpu"], "only with --kubernetes: --image, --values"),
         ([*ON_KUBERNETES, "--dry-run", "--priority", "tunepipe-low"], "has no queue"),
         (["stop", "x", "--context", "c"], "only with --kubernetes: --context"),
+        (["stop", "x", "--kubernetes", "--address", "http://x"], "give one of them"),
         (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
         (["stop", "x", "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
         (["logs", "x", "--trial", "1", "--context", "c"], "only with --kubernetes: --context"),
