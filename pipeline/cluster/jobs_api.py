@@ -158,8 +158,11 @@ class JobsApi:
         try:
             answer = self._session.request(method, self.address + path, timeout=timeout, allow_redirects=False, **body)
         except requests.RequestException as error:
+            cause: BaseException = error
+            while cause.__context__ is not None:
+                cause = cause.__context__
             raise Unreachable(
-                f"{self.address} cannot be reached: {error}. Is the cluster up, and is this the address of its "
+                f"{self.address} cannot be reached: {cause}. Is the cluster up, and is this the address of its "
                 "dashboard? From outside Kubernetes, `kubectl port-forward service/NAME-head-svc 8265` is needed."
             ) from None
         if not answer.ok and answer.status_code != allowed:
