@@ -23,8 +23,8 @@ from pipeline.space import Choice
 from pipeline.storage.schema import arrow_schema
 from pipeline.storage.tables import Tables, clean, derive_trials
 from pipeline.study import Checkpoints, Objective, layout
-from tests.unit.execution.recorded_curves import row
-from tests.unit.results.studies import START, tune_job
+from tests.recorded_curves import row
+from tests.recorded_studies import START, tune_job
 
 Curves = Sequence[tuple[bool, Sequence[float]]]
 """Of each trial: whether it failed, and its values by epoch."""

@@ -15,11 +15,11 @@ from pipeline.results.views.trial import TrialFiles, trial_lines, trial_object, 
 from pipeline.space import fits
 from pipeline.storage.tables import space_of
 from tests.cases import cases
-from tests.unit.results.extreme_studies import EDGES
-from tests.unit.results.html_page import Page
-from tests.unit.results.plots.drawing import drawn
-from tests.unit.results.small_studies import printed
-from tests.unit.results.studies import START
+from tests.drawing import drawn
+from tests.extreme_studies import EDGES
+from tests.html_page import Page
+from tests.recorded_studies import START
+from tests.small_studies import printed
 
 _OFTEN = ("not_yet_a_trial", "all_failed", "branches")
 """Studies whose pictures and whole report are drawn every time: that takes seconds."""

@@ -14,7 +14,7 @@ from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.storage.tables import read_tables
 from pipeline.study import Budget, Objective
 from tests.cases import cases
-from tests.unit.execution.recorded_curves import Study, kinds, new_study, row, steps, stored_state
+from tests.recorded_curves import Study, kinds, new_study, row, steps, stored_state
 
 _SIZE = {"trials": 9, "epochs": 9}
 

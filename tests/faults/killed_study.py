@@ -19,8 +19,8 @@ from pipeline.results import Results
 from pipeline.schedulers import SCHEDULERS
 from pipeline.study import layout
 from tests.faults.resumable_study import JOURNAL
-from tests.faults.study_comparison import comparable, contradictions, differences, where_both_trained
 from tests.processes import wait_for
+from tests.study_comparison import comparable, contradictions, differences, where_both_trained
 
 JOB = Path(__file__).with_name("resumable_study.py")
 NAME = "resumable"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pipeline import load_results
 from tests.faults.light_study import JOURNAL
-from tests.faults.study_comparison import comparable, contradictions, differences
 from tests.processes import TUNEPIPE, started, wait_for
+from tests.study_comparison import comparable, contradictions, differences
 
 JOB = Path(__file__).with_name("light_study.py")
 NAME = "light"

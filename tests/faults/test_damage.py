@@ -7,8 +7,8 @@ import pytest
 
 from pipeline import Budget, Objective, load_results, run
 from pipeline.errors import StorageError
-from tests.faults.pausable_study import JOB as PAUSABLE
 from tests.faults.resumable_study import JOB as RESUMABLE, JOURNAL
+from tests.pausable_study import JOB as PAUSABLE
 
 KERAS = RESUMABLE.replaced(
     {

@@ -14,7 +14,7 @@ from pipeline.study.studies import study_names
 from tests.bucket import Bucket
 from tests.cases import cases
 from tests.faults.operation_kills import killed_run
-from tests.faults.study_comparison import contradictions, differences
+from tests.study_comparison import contradictions, differences
 
 LENGTH = 4
 SOME = 9

@@ -12,8 +12,8 @@ import pytest
 
 from pipeline import load_results, run
 from tests.faults.journaled_study import HELD_AT, JOB, JOURNAL
-from tests.faults.study_comparison import contradictions, differences, where_both_trained
 from tests.processes import TUNEPIPE, started, wait_for
+from tests.study_comparison import contradictions, differences, where_both_trained
 
 FILE = Path(__file__).with_name("journaled_study.py")
 SIGNALS = {

@@ -12,11 +12,11 @@ from mlflow.tracking import MlflowClient
 
 from pipeline import load_results
 from pipeline.results import Results
-from tests.faults.pausable_study import PLACE, STUDY
+from tests.pausable_study import PLACE, STUDY
 from tests.processes import TUNEPIPE, started, wait_for
 from tests.tensorboard import shown_in_tensorboard
 
-JOB = Path(__file__).with_name("pausable_study.py")
+JOB = Path(__file__).parents[1] / "pausable_study.py"
 RUN = [*TUNEPIPE, "run", str(JOB), "--workers", "0"]
 
 

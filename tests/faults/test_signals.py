@@ -11,11 +11,11 @@ import psutil
 import pytest
 
 from pipeline import load_results
-from tests.faults.pausable_study import PLACE, STUDY
-from tests.hostile.command import CommandResult, tunepipe
+from tests.command import CommandResult, tunepipe
+from tests.pausable_study import PLACE, STUDY
 from tests.processes import TUNEPIPE, started, wait_for
 
-JOB = Path(__file__).with_name("pausable_study.py")
+JOB = Path(__file__).parents[1] / "pausable_study.py"
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from pipeline import load_results, run
-from tests.faults.pausable_study import JOB, PLACE, STUDY
+from tests.pausable_study import JOB, PLACE, STUDY
 
-FILE = Path(__file__).with_name("pausable_study.py")
+FILE = Path(__file__).parents[1] / "pausable_study.py"
 OWN_MOUNTS = ["unshare", "--map-root-user", "--mount"]
 
 SCRIPT = """

@@ -28,8 +28,8 @@ _TRAIN = """
 import json, sys
 from pipeline.study import Resources
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.model_kinds import KINDS
-from tests.unit.training.training import job_of
+from tests.model_kinds import KINDS
+from tests.training import job_of
 
 name, resources = sys.argv[1], Resources(**json.loads(sys.argv[2]))
 kind = KINDS[name]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 
 JOB = """
 from pipeline import ASHA, Budget, Choice, Objective, TuneJob, Uniform

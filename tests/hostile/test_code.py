@@ -14,7 +14,7 @@ from pipeline.errors import InvalidJob
 from pipeline.results import load_results
 from pipeline.storage import Store
 from pipeline.study import load_study
-from tests.hostile.command import continued, tunepipe
+from tests.command import continued, tunepipe
 
 
 def test_no_file_is_read_with_code_in_it() -> None:

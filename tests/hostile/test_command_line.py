@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from pipeline.errors import ResourcesUnmet
-from tests.hostile.command import CommandResult, tunepipe
+from tests.command import CommandResult, tunepipe
 
 _SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 

@@ -15,7 +15,7 @@ from pipeline.errors import DamagedFile, StorageError
 from pipeline.storage import unpack
 from pipeline.storage.parquet import read_parquet
 from tests.cases import cases
-from tests.hostile.command import CommandResult, continued, tunepipe
+from tests.command import CommandResult, continued, tunepipe
 
 FILES = (
     "study.json", "sessions/0001.json", "epochs/all-0001.parquet", "decisions/all-0001.parquet", "trials.parquet",

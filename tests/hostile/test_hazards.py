@@ -20,7 +20,7 @@ from pipeline.storage import Store
 from pipeline.study import load_study
 from pipeline.study.contents import contents
 from tests.cases import cases
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

@@ -12,7 +12,7 @@ from pipeline.code.snapshot import forget_copies
 from pipeline.errors import UserError
 from pipeline.results import load_results
 from tests.cases import cases
-from tests.hostile.command import continued, tunepipe
+from tests.command import continued, tunepipe
 from tune_jobs import find
 
 pytestmark = pytest.mark.usefixtures("no_pictures")

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pipeline import Budget, Objective, TuneJob, load_results, run
 from pipeline.errors import TunepipeError
+from tests.command import tunepipe
 from tests.conftest import EXAMPLES
-from tests.hostile.command import tunepipe
 
 _REPORTS: list[Any] = []
 

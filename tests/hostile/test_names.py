@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cases import cases
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 
 NAMES = (
     "../victim", "../../../../../../../../tmp/victim", "small/../../victim", "/tmp/victim", "a\0b", "a\nb",

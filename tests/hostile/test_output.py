@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cases import cases
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 
 COMMANDS = {
     "help": ["--help"],

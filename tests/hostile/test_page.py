@@ -16,9 +16,9 @@ from pipeline.storage.schema import metric_column
 from pipeline.study import Objective
 from pipeline.text import sanitize
 from tests.cases import cases
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
+from tests.recorded_studies import Recording, tune_job
 from tests.serving import serving
-from tests.unit.results.studies import Recording, tune_job
 
 TEXTS = {
     "a script": "<script>alert(1)</script>",

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pipeline.datasets import Split, load
 from pipeline.errors import DataError
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 
 ROWS = 12
 

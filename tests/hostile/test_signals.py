@@ -12,8 +12,8 @@ from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, 
 from pipeline.errors import Interrupted
 from pipeline.schedulers import SCHEDULERS
 from tests.cases import cases
-from tests.faults.study_comparison import contradictions, differences
 from tests.processes import receiving_signals
+from tests.study_comparison import contradictions, differences
 
 SIGNALS = {
     "SIGINT": [signal.SIGINT],

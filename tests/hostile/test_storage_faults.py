@@ -14,8 +14,8 @@ from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.errors import TunepipeError
 from pipeline.storage.files import LocalFiles
 from tests.cases import cases
-from tests.faults.study_comparison import contradictions, differences
 from tests.processes import receiving_signals
+from tests.study_comparison import contradictions, differences
 
 FAULTS = ("full from then on", "one error", "SIGINT", "SIGTERM", "two signals")
 WRITES = ("write", "create", "append")

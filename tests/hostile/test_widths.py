@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from pipeline import ASHA, Choice, IntUniform, LogUniform, Objective, Uniform
 from pipeline.storage.schema import metric_column
 from tests.cases import cases
-from tests.hostile.command import tunepipe
-from tests.unit.results.studies import Recording, tune_job
+from tests.command import tunepipe
+from tests.recorded_studies import Recording, tune_job
 
 _TEXTS = (
     "relu", "a\nb", "a\tb", "\x1b[2J", "\u202egpj", "漢字" * 12, "x" * 300, "💥" * 9, "", "[bold red]x[/]", "|", "\\",

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 from tests.processes import TUNEPIPE, started, wait_for
 
 _JOB = """

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import load_results
 from pipeline.results.analysis.queries import study_decisions
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 from tests.processes import TUNEPIPE, started, wait_for
 
 JOB = """

@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from scripts.documentation import ROOT, Command, Folder, Place, SourceFile, place_of, steps
 from tests.integration.nodes import nodes
-from tests.project.manifests import helm
+from tests.manifests import helm
 
 pytestmark = pytest.mark.long
 

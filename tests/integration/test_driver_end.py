@@ -12,7 +12,7 @@ from pipeline.cluster.driver_end import IN_RAYJOB
 from pipeline.cluster.rayjob import RAYJOB_ENVIRONMENT
 from pipeline.cluster.rayjobs import driver_output, exit_code_of
 from tests.integration.nodes import nodes
-from tests.unit.cluster.kubernetes_server import rayjob
+from tests.kubernetes_server import rayjob
 
 ROOT = Path(__file__).parents[2]
 

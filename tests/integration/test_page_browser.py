@@ -14,8 +14,8 @@ from pipeline.storage import Store
 from pipeline.storage.processes import identity
 from pipeline.study import layout
 from tests.browser import BROWSER, Browser, browsing
+from tests.recorded_studies import Recording, asha_study, pbt_study, tune_job
 from tests.serving import serving
-from tests.unit.results.studies import Recording, asha_study, pbt_study, tune_job
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH: the page was not looked at in a browser")
 

@@ -18,13 +18,13 @@ from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.storage import Store
 from pipeline.study import Resources
 from pipeline.study.contents import remove
-from tests.faults.slow_study import JOB
-from tests.faults.study_comparison import differences
 from tests.gcs import google_store
 from tests.processes import wait_for
+from tests.recorded_studies import asha_study
 from tests.s3 import CREDENTIALS, ObjectStore, object_store
 from tests.serving import serving
-from tests.unit.results.studies import asha_study
+from tests.slow_study import JOB
+from tests.study_comparison import differences
 
 TUNEPIPE = [sys.executable, "-m", "pipeline.cli.app"]
 FILE = Path(sys.modules[JOB.function.__module__].__file__ or "")

@@ -13,8 +13,8 @@ import pytest
 from pipeline import load_results
 from pipeline.storage import Store
 from pipeline.study import layout
-from tests.faults.pausable_study import JOB, PLACE, STUDY
-from tests.hostile.command import CommandResult, tunepipe
+from tests.command import CommandResult, tunepipe
+from tests.pausable_study import JOB, PLACE, STUDY
 from tests.processes import wait_for
 
 TUNEPIPE = [sys.executable, "-m", "pipeline"]

@@ -11,7 +11,6 @@ import yaml
 
 from pipeline import load_results, run
 from pipeline.results import Results
-from tests.faults.slow_study import JOB
 from tests.kubernetes.testbed.__main__ import up
 from tests.kubernetes.testbed.build import missing
 from tests.kubernetes.testbed.certificates import AUTHORITY
@@ -32,7 +31,8 @@ from tests.kubernetes.user import (
     objects,
     until,
 )
-from tests.project.manifests import FOUNDATION, charted
+from tests.manifests import FOUNDATION, charted
+from tests.slow_study import JOB
 
 _TRIED: list[tuple[str, float, str]] = []
 

@@ -10,7 +10,7 @@ import yaml
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import AUDIENCE
 from tests.kubernetes.user import VALUES
-from tests.project.manifests import charted
+from tests.manifests import charted
 
 _SMALL = {"cpu": 1, "memory": "3Gi", "max": 2}
 _GROUP = "/spec/workerGroupSpecs/1/template/spec"

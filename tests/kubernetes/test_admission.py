@@ -8,7 +8,7 @@ import yaml
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.room import Failed
 from tests.kubernetes.user import NAMESPACE
-from tests.project.manifests import HOME, NAMES, TABLE, charted
+from tests.manifests import HOME, NAMES, TABLE, charted
 
 STRICT = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
 

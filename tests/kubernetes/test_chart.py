@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.project.manifests import charted
+from tests.manifests import charted
 
 pytestmark = pytest.mark.core
 

@@ -12,7 +12,7 @@ from tests.kubernetes.groups import changed, cluster_with, labelled
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.user import HEAD, Following, epochs_on_volume, objects, readable_tokens, running
-from tests.project.manifests import documented_values
+from tests.manifests import documented_values
 
 pytestmark = pytest.mark.usefixtures("gone")
 

@@ -9,7 +9,7 @@ from tests.kubernetes.groups import cluster_with
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import KEYS, storage_uri
 from tests.kubernetes.user import NAMESPACE, Following, applied
-from tests.project.manifests import charted
+from tests.manifests import charted
 
 pytestmark = pytest.mark.usefixtures("gone")
 

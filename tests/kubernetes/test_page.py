@@ -7,8 +7,8 @@ import yaml
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.user import NAMESPACE, applied, forwarded, objects
-from tests.project.manifests import charted
-from tests.unit.results.studies import asha_study
+from tests.manifests import charted
+from tests.recorded_studies import asha_study
 
 pytestmark = pytest.mark.usefixtures("gone")
 

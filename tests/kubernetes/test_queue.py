@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from pipeline import load_results
-from tests.faults.study_comparison import differences
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.kueue import start_kueue, stop_kueue
 from tests.kubernetes.user import SLOW_STUDY, Following, objects, tunepipe, until
-from tests.project.manifests import FOUNDATION, charted
+from tests.manifests import FOUNDATION, charted
+from tests.study_comparison import differences
 
 QUEUE = Path(__file__).with_name("queue") / "values.yaml"
 COUNTED = (str(Path(__file__).with_name("counted.py")), "--gpus-per-trial", "1", "--workers", "2")

@@ -15,7 +15,7 @@ from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
 from tests.kubernetes.testbed.room import call
 from tests.kubernetes.user import Following, become, submit, tunepipe, until
-from tests.project.manifests import HOME
+from tests.manifests import HOME
 
 pytestmark = pytest.mark.usefixtures("foundation")
 

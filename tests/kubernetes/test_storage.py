@@ -7,7 +7,6 @@ import pytest
 
 from pipeline import load_results
 from pipeline.cluster.rayjobs import state
-from tests.faults.study_comparison import differences
 from tests.kubernetes.groups import cluster_with_identity
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.object_store import storage_uri, unreachable_object_store
@@ -23,6 +22,7 @@ from tests.kubernetes.user import (
     submit,
     tunepipe,
 )
+from tests.study_comparison import differences
 
 COUNTED = str(Path(__file__).with_name("counted.py"))
 pytestmark = pytest.mark.usefixtures("gone")

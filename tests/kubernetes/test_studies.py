@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from pipeline import load_results
-from tests.faults.study_comparison import differences
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
 from tests.kubernetes.testbed.room import stop
@@ -29,7 +28,8 @@ from tests.kubernetes.user import (
     tunepipe,
     until,
 )
-from tests.project.manifests import charted
+from tests.manifests import charted
+from tests.study_comparison import differences
 
 pytestmark = pytest.mark.usefixtures("gone")
 

@@ -38,7 +38,7 @@ for root in ("/", *(f"/proc/{name}/root/" for name in os.listdir("/proc") if nam
 """
 SLOW_EPOCHS = 50
 SLOW_STUDY = (
-    str(Path(__file__).parents[1] / "faults/slow_study.py"),
+    str(Path(__file__).parents[1] / "slow_study.py"),
     "--epochs",
     str(SLOW_EPOCHS),
     "--workers",

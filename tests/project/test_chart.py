@@ -8,7 +8,7 @@ import pytest
 import tune_jobs
 from pipeline.cluster.plan import plan
 from pipeline.execution.ray.gauges import GAUGES
-from tests.project.manifests import (
+from tests.manifests import (
     PLATFORM,
     TABLE,
     as_pod,

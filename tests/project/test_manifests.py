@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.project.manifests import (
+from tests.manifests import (
     HOME,
     NAMES,
     PLATFORM,

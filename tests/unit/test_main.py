@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pipeline
-from tests.unit.results.studies import asha_study
+from tests.recorded_studies import asha_study
 
 
 def test_the_package_shows_its_public_names() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cluster.kubernetes_server import ApiServer, answering
+from tests.kubernetes_server import ApiServer, answering
 
 
 @pytest.fixture

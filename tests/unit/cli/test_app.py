@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cli.commands import app
 from pipeline.errors import DamagedFile, Interrupted, NoTrialSucceeded, OutputLost, StorageError
-from tests.hostile.command import CommandResult, tunepipe
+from tests.command import CommandResult, tunepipe
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ import tune_jobs
 from pipeline.cluster import chart, download
 from pipeline.storage import Store
 from pipeline.study.files import save_study
-from tests.hostile.command import tunepipe
-from tests.unit.cluster.kubernetes_server import (
+from tests.command import tunepipe
+from tests.kubernetes_server import (
     CORE,
     RAYJOBS,
     ApiServer,
     pod,
     rayjob,
 )
-from tests.unit.results.studies import Recording, every_domain_study
+from tests.recorded_studies import Recording, every_domain_study
 
 ON_KUBERNETES = ["submit", "beale", "--kubernetes", "--storage", "/studies"]
 SUBMIT = [*ON_KUBERNETES, "--values", "local-cpu"]

@@ -7,8 +7,8 @@ import pytest
 from pipeline.cli.control import continue_if_paused
 from pipeline.execution.commands import outcomes
 from pipeline.storage import Store
-from tests.hostile.command import tunepipe
-from tests.unit.results.studies import asha_study
+from tests.command import tunepipe
+from tests.recorded_studies import asha_study
 
 STUDY = "mnist-asha"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.command import tunepipe
-from tests.unit.results.studies import Recording, every_domain_study
+from tests.command import tunepipe
+from tests.recorded_studies import Recording, every_domain_study
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from pipeline.cli.job_options import JOB_OPTIONS, JobOptions, assignments, job_o
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
-from tests.hostile.command import tunepipe
-from tests.unit.results.studies import Recording, tune_job
+from tests.command import tunepipe
+from tests.recorded_studies import Recording, tune_job
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.study import layout
-from tests.hostile.command import CommandResult, tunepipe
-from tests.unit.results.studies import Recording, every_domain_study
+from tests.command import CommandResult, tunepipe
+from tests.recorded_studies import Recording, every_domain_study
 
 
 @pytest.fixture

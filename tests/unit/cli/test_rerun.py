@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipeline import Budget, Objective, TuneJob, Uniform, run
 from pipeline.cli.commands import app
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 
 OFFSET = {"by": 0.0}
 

@@ -8,9 +8,9 @@ from pipeline.results.tables.trials import ranked
 from pipeline.results.views.study import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
-from tests.hostile.command import CommandResult, tunepipe
+from tests.command import CommandResult, tunepipe
+from tests.recorded_studies import Recording, asha_study, pbt_study, tune_job
 from tests.unit.results.front_studies import recorded
-from tests.unit.results.studies import Recording, asha_study, pbt_study, tune_job
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.command import CommandResult, tunepipe
+from tests.command import CommandResult, tunepipe
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.hostile.command import tunepipe
+from tests.command import tunepipe
 from tests.processes import TUNEPIPE, started
-from tests.unit.results.studies import every_domain_study
+from tests.recorded_studies import every_domain_study
 
 
 def test_it_prints_its_address_and_ends_by_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

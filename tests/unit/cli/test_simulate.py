@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.commands import app
-from tests.hostile.command import tunepipe
-from tests.unit.results.studies import asha_study
+from tests.command import tunepipe
+from tests.recorded_studies import asha_study
 
 _SMALL = ["simulate", "beale", "--trials", "6", "--epochs", "4", "--workers", "1,3"]
 
@@ -55,7 +55,7 @@ def test_a_budget_that_ends_the_study_is_reported():
 def test_a_recorded_study_is_replayed(tmp_path: Path):
     asha_study(tmp_path)
     job = tmp_path / "again.py"
-    job.write_text("from tests.unit.results.studies import asha_job\n\nJOB = asha_job()\n")
+    job.write_text("from tests.recorded_studies import asha_job\n\nJOB = asha_job()\n")
     arguments = ["simulate", str(job), "--curves", "mnist-asha", "--storage", str(tmp_path), "--scheduler", "fifo"]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0

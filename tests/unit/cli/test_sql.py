@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.hostile.command import CommandResult, tunepipe
-from tests.unit.results.studies import asha_study, pbt_study
+from tests.command import CommandResult, tunepipe
+from tests.recorded_studies import asha_study, pbt_study
 
 
 @pytest.fixture(scope="module")

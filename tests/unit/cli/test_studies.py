@@ -9,8 +9,8 @@ import pytest
 import typer
 
 import tune_jobs
-from tests.hostile.command import tunepipe
-from tests.unit.results.studies import Recording, asha_study, tune_job
+from tests.command import tunepipe
+from tests.recorded_studies import Recording, asha_study, tune_job
 
 
 @pytest.fixture(scope="module")

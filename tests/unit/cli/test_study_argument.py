@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.cli.options import located, study_store, trial_id
 from pipeline.errors import JobNotFound, StorageError
-from tests.unit.results.studies import Recording, tune_job
+from tests.recorded_studies import Recording, tune_job
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.json_handler import running
+from tests.kubernetes_server import ApiServer, answering
 from tests.unit.cluster.jobs_server import JobsServer
-from tests.unit.cluster.json_handler import running
-from tests.unit.cluster.kubernetes_server import ApiServer, answering
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.unit.cluster.json_handler import JsonHandler
+from tests.json_handler import JsonHandler
 
 
 class JobsServer(ThreadingHTTPServer):

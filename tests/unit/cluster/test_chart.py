@@ -7,7 +7,7 @@ import yaml
 
 from pipeline.cluster.chart import check_storage_is_kept, named_values, rayjob_template, rendered
 from pipeline.errors import ClusterError
-from tests.project.manifests import helm
+from tests.manifests import helm
 
 
 @pytest.mark.parametrize("name", ["prd", "./prd", "prd.yaml"])

@@ -15,7 +15,7 @@ from pipeline.cluster.rayjobs import RayJobs
 from pipeline.cluster.submissions import STORAGE_ANNOTATION, STUDY_ANNOTATION
 from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store
-from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
+from tests.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 
 @pytest.fixture

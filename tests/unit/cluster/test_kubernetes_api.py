@@ -13,7 +13,7 @@ from pipeline.cluster import kubernetes_api
 from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError, api_client, translated_errors
 from pipeline.cluster.rayjobs import RayJobs
 from pipeline.errors import ClusterError
-from tests.unit.cluster.kubernetes_server import RAYJOBS
+from tests.kubernetes_server import RAYJOBS
 
 
 def translated(error: Exception) -> KubernetesError:

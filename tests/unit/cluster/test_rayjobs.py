@@ -11,7 +11,7 @@ from pipeline.cluster.rayjob import Manifests, study_manifests
 from pipeline.cluster.rayjobs import RayJobs, exit_code_of, submission_of
 from pipeline.cluster.submissions import STORAGE_ANNOTATION, NeverStarts
 from pipeline.errors import ClusterError, JobNotFound, UsageError
-from tests.unit.cluster.kubernetes_server import CORE, RAYJOBS, pod, rayjob
+from tests.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 JOB, PODS, LOG, EVENTS = f"{RAYJOBS}/s-1", f"{CORE}/pods", f"{CORE}/pods/s-1-x/log", f"{CORE}/events"
 WORKLOADS = "/apis/kueue.x-k8s.io/v1beta2/namespaces/tunepipe/workloads"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.cluster.why import fatal_reason, queue_reason, why_pods_wait
-from tests.unit.cluster.kubernetes_server import pod, rayjob
+from tests.kubernetes_server import pod, rayjob
 
 JOB = rayjob("Initializing", rayClusterName="c")
 

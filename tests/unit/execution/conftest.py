@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import load_results, run
 from pipeline.storage import Store
-from tests.unit.execution.recorded_curves import Study, new_study
+from tests.recorded_curves import Study, new_study
 from tests.unit.execution.three_trials import JOB
 
 

@@ -11,7 +11,7 @@ from pipeline import Objective, TuneJob, Uniform
 from pipeline.errors import InvalidJob, ResourcesUnmet
 from pipeline.execution.capacity import cluster_workers, default_workers, local_workers, unused_gpus
 from pipeline.execution.provenance import node_facts
-from tests.unit.execution.recorded_curves import steps
+from tests.recorded_curves import steps
 
 
 def job(**fields: Any) -> TuneJob:

@@ -27,7 +27,7 @@ from pipeline.storage.processes import identity
 from pipeline.storage.sessions import read_sessions
 from pipeline.study import layout
 from tests.clocks import Leaping
-from tests.unit.execution.recorded_curves import Study, row
+from tests.recorded_curves import Study, row
 
 
 @pytest.fixture

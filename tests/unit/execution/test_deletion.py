@@ -14,7 +14,7 @@ from pipeline.storage import Store
 from pipeline.storage.files import LocalFiles
 from pipeline.storage.processes import identity
 from pipeline.study import layout
-from tests.unit.results.studies import Recording, asha_study
+from tests.recorded_studies import Recording, asha_study
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pipeline.execution.in_process import run_in_process
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.worker.worker import Worker
 from pipeline.study import Budget
-from tests.unit.execution.recorded_curves import Study
+from tests.recorded_curves import Study
 
 
 def climb(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:

@@ -10,8 +10,8 @@ from pipeline import load_model, load_results, run
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
 from pipeline.execution.models import export
 from pipeline.storage import Store
+from tests.model_kinds import rows_of_six
 from tests.unit.execution.three_trials import JOB, scored, val_loss
-from tests.unit.training.model_kinds import rows_of_six
 
 
 def test_a_model_is_loaded_in_python(tuned_store, losing):

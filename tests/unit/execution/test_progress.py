@@ -12,7 +12,7 @@ from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.progress import Progress, time_left
 from pipeline.space import Uniform
 from pipeline.study import Objective
-from tests.unit.execution.recorded_curves import row
+from tests.recorded_curves import row
 
 
 class Ticks:

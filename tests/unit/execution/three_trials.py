@@ -3,7 +3,7 @@
 import keras
 
 from pipeline import Budget, Grid, Objective, TuneJob, load_results
-from tests.unit.training.model_kinds import rows_of_six
+from tests.model_kinds import rows_of_six
 
 
 def build_model(config):

@@ -10,8 +10,8 @@ import requests
 from pipeline.page.study_cache import StudyCache
 from pipeline.results import Results, load_results
 from pipeline.storage import Store
+from tests.recorded_studies import asha_study, pbt_study
 from tests.serving import serving
-from tests.unit.results.studies import asha_study, pbt_study
 
 Get = Callable[..., requests.Response]
 

@@ -12,8 +12,8 @@ from pipeline.execution.commands import outcomes
 from pipeline.storage import lease
 from pipeline.study import layout
 from tests.clocks import Leaping
+from tests.recorded_curves import Study, new_study, row
 from tests.serving import serving
-from tests.unit.execution.recorded_curves import Study, new_study, row
 
 Post = Callable[..., requests.Response]
 

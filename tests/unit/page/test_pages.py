@@ -16,9 +16,9 @@ from pipeline.page.study_page import TableQuery, content, selected
 from pipeline.page.trial_page import content as trial_content
 from pipeline.results import Results
 from pipeline.storage import Store
+from tests.html_page import Page
+from tests.recorded_studies import asha_study
 from tests.unit.page.conftest import Get
-from tests.unit.results.html_page import Page
-from tests.unit.results.studies import asha_study
 
 STUDY = "mnist-asha"
 CONDITION = f"/studies/{STUDY}?where=epochs%20%3D%209&sort=-config_lr&page=2&metric=loss"

@@ -9,7 +9,7 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.results import Results
 from pipeline.storage import Store
 from tests.clocks import Clock
-from tests.unit.results.studies import Recording, asha_study
+from tests.recorded_studies import Recording, asha_study
 
 STUDY = "mnist-asha"
 

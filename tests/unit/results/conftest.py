@@ -4,13 +4,13 @@ import pytest
 
 from pipeline.results import Results, load_results
 from pipeline.space import LogUniform
-from tests.unit.results import studies
-from tests.unit.results.extreme_studies import branches
-from tests.unit.results.small_studies import (
+from tests import recorded_studies as studies
+from tests.extreme_studies import branches
+from tests.recorded_studies import Recording, asha_study, every_domain_study, pbt_study
+from tests.small_studies import (
     of_function,
     wide_study,
 )
-from tests.unit.results.studies import Recording, asha_study, every_domain_study, pbt_study
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.space import IntUniform
 from pipeline.study import Objective
-from tests.unit.results.studies import Recording, tune_job
+from tests.recorded_studies import Recording, tune_job
 
 POINTS = [(0.9, 1000), (0.8, 50), (0.7, 60), (0.95, 20_000), (0.5, 10), (0.99, 5)]
 """Accuracy and parameters of each trial; the last one fails."""

@@ -11,8 +11,8 @@ from pipeline.errors import UsageError
 from pipeline.results import Results, load_results
 from pipeline.results.views.comparison import compared
 from pipeline.study import Objective
+from tests.small_studies import one_epoch_study
 from tests.unit.results.front_studies import recorded
-from tests.unit.results.small_studies import one_epoch_study
 
 LOW = np.random.default_rng(0).uniform(0.1, 0.2, 20)
 

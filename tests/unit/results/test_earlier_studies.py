@@ -6,7 +6,7 @@ from pipeline.results import Results
 from pipeline.results.analysis.earlier_studies import warm_start_configs
 from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
-from tests.unit.results.studies import SPACE
+from tests.recorded_studies import SPACE
 
 
 def best(results: Results, top: int) -> list[dict[str, Any]]:

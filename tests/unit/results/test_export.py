@@ -14,8 +14,8 @@ from pipeline.results import Results, load_results
 from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of
 from pipeline.storage import Store
 from pipeline.study import layout
+from tests.recorded_studies import Recording, tune_job, with_tables
 from tests.tensorboard import shown_in_tensorboard
-from tests.unit.results.studies import Recording, tune_job, with_tables
 
 CONFIG = {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}
 

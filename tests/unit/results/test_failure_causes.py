@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.results import Results, load_results
 from pipeline.results.analysis.failure_causes import causes, first_line
-from tests.unit.results.extreme_studies import EDGES
-from tests.unit.results.studies import START, with_tables
+from tests.extreme_studies import EDGES
+from tests.recorded_studies import START, with_tables
 
 
 def raised(error: str, *frames: tuple[str, int, str]) -> str:

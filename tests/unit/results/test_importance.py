@@ -10,7 +10,7 @@ import pytest
 from pipeline.results import Results
 from pipeline.results.analysis.importance import importances
 from pipeline.space import Choice, Switch, Uniform
-from tests.unit.results.small_studies import of_function
+from tests.small_studies import of_function
 
 
 def test_shares_come_near_the_known_ones(known: Results) -> None:

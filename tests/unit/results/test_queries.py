@@ -9,8 +9,8 @@ import pytest
 from pipeline.results import Results, load_results
 from pipeline.results.analysis import queries
 from pipeline.study import layout
-from tests.unit.results.small_studies import by_epoch_study, cut_off_study, user_stopped_study
-from tests.unit.results.studies import Recording, tune_job, with_tables
+from tests.recorded_studies import Recording, tune_job, with_tables
+from tests.small_studies import by_epoch_study, cut_off_study, user_stopped_study
 
 RISING = [[0.1 * n, 0.1 * n + 0.05, 0.1 * n + 0.1, 0.1 * n + 0.2] for n in range(6)]
 

@@ -35,8 +35,8 @@ from pipeline.space import Choice, Uniform
 from pipeline.storage import Store
 from pipeline.storage.tables import read_tables
 from pipeline.study import Objective, layout
+from tests.recorded_studies import START, Recording, asha_study, columns_of, every_domain_study, tune_job
 from tests.unit.results.front_studies import recorded
-from tests.unit.results.studies import START, Recording, asha_study, columns_of, every_domain_study, tune_job
 
 SPACE = {"lr": Uniform(0, 1), "mix": Choice([1, "1.5", None, [64, 32]]), "n": Choice([1, 2.5]), "fixed": 3}
 

@@ -12,8 +12,8 @@ from pipeline.results.tables.trials import ranked
 from pipeline.results.views.explanation import early_table, explanation_tables, importance_table, stopping_table
 from pipeline.results.views.study import columns, failures_table, leaderboard, provenance_in_words, summary
 from pipeline.results.views.trial import trial_tables
+from tests.small_studies import by_epoch_study
 from tests.unit.results.front_studies import recorded
-from tests.unit.results.small_studies import by_epoch_study
 
 
 def test_a_leaderboard_has_the_best_trials_and_marks_the_winner(asha_results: Results) -> None:

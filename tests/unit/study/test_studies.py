@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.storage import Store
 from pipeline.study.studies import as_argument, called, no_study, study_names
-from tests.unit.results.studies import Recording, tune_job
+from tests.recorded_studies import Recording, tune_job
 
 
 @pytest.fixture

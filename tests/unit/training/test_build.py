@@ -20,8 +20,8 @@ from pipeline.training.arrays import first_inputs
 from pipeline.training.build import build_callbacks, build_model, build_untrained
 from pipeline.training.global_state import kept_global_state
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.model_kinds import KINDS, dense, rows_of_six
-from tests.unit.training.training import epochs_of, job_of, resumes_exactly, same, weights_of
+from tests.model_kinds import KINDS, dense, rows_of_six
+from tests.training import epochs_of, job_of, resumes_exactly, same, weights_of
 
 EXAMPLE = first_inputs(rows_of_six().train)
 

@@ -25,9 +25,9 @@ from pipeline.training.data import load_data
 from pipeline.training.metrics import NotNumeric, as_number
 from pipeline.training.shared_cache import in_data_call
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training import training
-from tests.unit.training.model_kinds import dense
-from tests.unit.training.training import epochs_of, job_of
+from tests import training
+from tests.model_kinds import dense
+from tests.training import epochs_of, job_of
 
 
 def drawn_by_tensorflow_and_keras() -> Dataset:

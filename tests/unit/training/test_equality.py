@@ -18,9 +18,9 @@ from pipeline.training.compiled_trainer import CompiledTrainer
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
-from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six, two_targets, weighted
+from tests.model_kinds import KINDS, averaged, dense, rows_of_six, two_targets, weighted
+from tests.training import SEED, epochs_of, equals_fit, fitted, job_of, same, weights_of
 from tests.unit.training.programs import reading, text_arrays
-from tests.unit.training.training import SEED, epochs_of, equals_fit, fitted, job_of, same, weights_of
 
 EPOCHS = 4
 LONG = pytest.mark.long

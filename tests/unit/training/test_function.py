@@ -20,7 +20,7 @@ from pipeline.training.base import TrainingEnded
 from pipeline.training.function import FunctionLearner, state_of
 from pipeline.training.function_state import decoded, encoded
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.training import epochs_of, read_back
+from tests.training import epochs_of, read_back
 
 
 def continued(function: Any, config: Any, learner: FunctionLearner, *, seed: int = 7) -> FunctionLearner:

@@ -24,8 +24,8 @@ from pipeline.training.pipelines import (
 )
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
+from tests.training import SEED, epochs_of, equals_fit, fitted, job_of, resumes_exactly
 from tests.unit.training.programs import PROGRAMS, dense, shuffled
-from tests.unit.training.training import SEED, epochs_of, equals_fit, fitted, job_of, resumes_exactly
 
 LONG = pytest.mark.long
 

@@ -28,9 +28,9 @@ from pipeline.training.internals import restore_dtype_policy
 from pipeline.training.process import memory_for_data, set_up
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
-from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six
+from tests.model_kinds import KINDS, averaged, dense, rows_of_six
+from tests.training import SEED, epochs_of, job_of, read_back, same
 from tests.unit.training.programs import reading, text_arrays
-from tests.unit.training.training import SEED, epochs_of, job_of, read_back, same
 
 FILES = ["model.keras", "model.weights.h5"]
 

@@ -18,9 +18,9 @@ from pipeline.training.arrays import as_batch
 from pipeline.training.ensemble import first_of
 from pipeline.training.export import rebuilt
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.model_kinds import KINDS, averaged, dense, rows_of_six
+from tests.model_kinds import KINDS, averaged, dense, rows_of_six
+from tests.training import SEED, epochs_of, job_of, read_back, resumes_exactly, same, weights_of
 from tests.unit.training.programs import gan
-from tests.unit.training.training import SEED, epochs_of, job_of, read_back, resumes_exactly, same, weights_of
 
 LONG = pytest.mark.long
 SCHEDULED = KINDS["AUC, Adamax, learning rate schedule"]

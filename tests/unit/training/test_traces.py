@@ -18,8 +18,8 @@ from pipeline.training.internals import ordered_sums, reset_names
 from pipeline.training.symbolic_floats import SymbolicFloat, float_attributes
 from pipeline.training.trace_key import has_own_parts, trace_key
 from pipeline.training.trainer_factory import TrainerFactory
-from tests.unit.training.model_kinds import KINDS, OwnStep, Subclass, data_of
-from tests.unit.training.training import SEED, epochs_of, fitted, job_of, same, weights_of
+from tests.model_kinds import KINDS, OwnStep, Subclass, data_of
+from tests.training import SEED, epochs_of, fitted, job_of, same, weights_of
 
 LONG = pytest.mark.long
 one_hot = data_of(

@@ -12,7 +12,7 @@ from pipeline.execution.driver.prune import Pruner
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Checkpoints, Objective, TuneJob
-from tests.unit.execution.recorded_curves import steps
+from tests.recorded_curves import steps
 
 SIZE = 1000
 """Bytes of each checkpoint."""

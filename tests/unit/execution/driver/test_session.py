@@ -17,7 +17,7 @@ from pipeline.storage.sessions import read_sessions
 from pipeline.study import Budget, layout
 from pipeline.study.files import read_job
 from tests.clocks import Leaping
-from tests.unit.execution.recorded_curves import row, steps, stored_state
+from tests.recorded_curves import row, steps, stored_state
 
 
 def test_a_model_that_cannot_be_used_ends_the_study_immediately(study):

@@ -10,7 +10,7 @@ from pipeline.execution.driver.session_end import failure_texts, recording_end
 from pipeline.execution.interrupts import Interrupts
 from pipeline.storage.sessions import read_sessions
 from pipeline.study import Budget, layout
-from tests.unit.execution.recorded_curves import row
+from tests.recorded_curves import row
 
 
 def test_a_command_that_comes_too_late_gets_an_outcome(study) -> None:

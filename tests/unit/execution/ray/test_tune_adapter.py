@@ -16,7 +16,7 @@ from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
 from pipeline.schedulers import PromotingASHA
 from pipeline.study import Budget
-from tests.unit.execution.recorded_curves import Study, kinds, row
+from tests.recorded_curves import Study, kinds, row
 
 
 class _Trial:

@@ -19,9 +19,9 @@ from pipeline.results.palette import ACCENT, MAX_PARAMETERS
 from pipeline.results.plots.style import parameter_axis, show_values
 from pipeline.space import LogUniform, Uniform
 from pipeline.study import Objective
+from tests.drawing import drawn
+from tests.small_studies import by_epoch_study
 from tests.unit.results.front_studies import recorded
-from tests.unit.results.plots.drawing import drawn
-from tests.unit.results.small_studies import by_epoch_study
 
 
 def coloured(ax: Axes, colour: str) -> list[Any]:

@@ -15,7 +15,7 @@ from pipeline.results.palette import ACCENT
 from pipeline.results.plots.style import mark_axis, mark_trials
 from pipeline.results.plots.svg import inline_svg
 from pipeline.space import Choice, LogUniform
-from tests.unit.results.studies import HOSTILE
+from tests.recorded_studies import HOSTILE
 
 
 def test_a_picture_uses_the_colours_and_the_text_of_its_page() -> None:

@@ -12,8 +12,8 @@ from pipeline.results.report import page as report
 from pipeline.results.report.page import report_page, write_report
 from pipeline.results.tables.trials import ranked
 from pipeline.study import layout
-from tests.unit.results.html_page import Page
-from tests.unit.results.studies import HOSTILE, Recording
+from tests.html_page import Page
+from tests.recorded_studies import HOSTILE, Recording
 
 
 @pytest.fixture(scope="module")

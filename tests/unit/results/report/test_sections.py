@@ -11,9 +11,9 @@ from pipeline.results.analysis.importance import importances
 from pipeline.results.report.picture import Section
 from pipeline.results.report.sections import sections
 from pipeline.study import Objective
-from tests.unit.results.extreme_studies import EDGES
+from tests.extreme_studies import EDGES
+from tests.recorded_studies import Recording, tune_job
 from tests.unit.results.front_studies import recorded
-from tests.unit.results.studies import Recording, tune_job
 
 OF_RUNGS, OF_PARAMETERS = "Epoch at which each trial was stopped", "Objective against each hyperparameter"
 

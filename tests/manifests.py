@@ -19,7 +19,7 @@ from scripts.documentation import Command, Folder, steps
 
 Objects = dict[tuple[str, str], dict[str, Any]]
 
-HOME = Path(__file__).parents[2] / "k8s"
+HOME = Path(__file__).parents[1] / "k8s"
 NAMES = ("local-cpu", "prod-gpu")
 RAY = {"RayCluster", "RayJob"}
 PLATFORM = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}

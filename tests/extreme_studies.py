@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, Switch, Uniform, draw
 from pipeline.study import Objective, layout
-from tests.unit.results.studies import HOSTILE, Recording, asha_study, tune_job
+from tests.recorded_studies import HOSTILE, Recording, asha_study, tune_job
 
 _LR = {"lr": LogUniform(1e-4, 1.0)}
 

@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.cluster import download, rayjobs
 from pipeline.cluster.submissions import STUDY_LABEL
-from tests.unit.cluster.json_handler import JsonHandler, running
+from tests.json_handler import JsonHandler, running
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
 
