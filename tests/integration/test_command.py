@@ -73,7 +73,7 @@ def test_ctrl_c_leaves_whole_tables_and_no_process(tmp_path):
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert "Resume it with `tunepipe resume slow`." in stderr
+    assert "tunepipe resume slow" in " ".join(stderr.split())
     assert "Traceback" not in stderr
     results = load_results(study)
     assert results.state == "interrupted"

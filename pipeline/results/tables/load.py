@@ -273,7 +273,7 @@ def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
         return {name: math.nan if value is None else float(value) for name, value in scores}
     except FileNotFoundError:
         return None
-    except (AttributeError, LookupError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise StorageError(
             f"{layout.WINNER} in {store.uri} does not describe a best trial. Delete it: the next export writes one."
         ) from None

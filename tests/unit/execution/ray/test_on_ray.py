@@ -50,7 +50,7 @@ def signalled_study(folder: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ray, "init", with_signal("started"))
         patch.setattr(ray, "shutdown", with_signal("ended"))
-        with pytest.raises(Interrupted, match="before its first epoch"):
+        with pytest.raises(Interrupted):
             run(_SIGNALLED, storage=folder, note=lambda _: None)
     assert happened == ["started", "ended"]
 
