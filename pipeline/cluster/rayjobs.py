@@ -107,6 +107,11 @@ class RayJobs(Kubernetes):
         found, attached = submit_once(
             study, storage, self.where, lambda: self._known(selector), lambda number: self.create(manifests_of(number))
         )
+        if attached and "deletionTimestamp" in found.rayjob["metadata"]:
+            raise ClusterError(
+                f"The RayJob {found.name!r} of this study is being deleted, and its driver may still write. Submit "
+                "again when `tunepipe status --kubernetes` no longer lists it."
+            )
         if not attached:
             # The study is submitted, and another user may have deleted them.
             with suppress(ClusterError):

@@ -240,3 +240,6 @@ def test_two_simultaneous_submissions_make_one_rayjob(api_server, server):
     api_server.conflicts[RAYJOBS] = ['rayjobs.ray.io "beale-1" already exists']
     found, attached = server.submit("beale", "/studies", manifests_of)
     assert (found.name, attached) == ("beale-1", True)
+    other["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:01Z"
+    with pytest.raises(ClusterError, match="is being deleted"):
+        server.submit("beale", "/studies", pytest.fail)
