@@ -49,6 +49,8 @@ class JobsApi:
         self._session = requests.Session()
         # As authentication rather than as a header, which ~/.netrc would replace.
         self._session.auth = self._authenticate
+        # No proxy gets the token of a dashboard on this machine.
+        self._session.trust_env = urlsplit(self.address).hostname not in ("localhost", "127.0.0.1", "::1")
 
     def find(self, name: str) -> Submission:
         """A submission by its own name; or else that of the study of that name: the one that runs, else the newest."""
@@ -170,10 +172,8 @@ class JobsApi:
         return answer
 
     def _refusal(self, answer: requests.Response) -> ClusterError:
-        said, status = (
-            f"HTTP {answer.status_code}: {' '.join(answer.text.split())[-_MAX_CHARACTERS:]}",
-            answer.status_code,
-        )
+        status = answer.status_code
+        said = f"HTTP {status}: {' '.join(answer.text.split())[-_MAX_CHARACTERS:]}"
         if status >= 500:
             return Unreachable(f"{self.address} cannot answer now ({said}).")
         if status in (401, 403):

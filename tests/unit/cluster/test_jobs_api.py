@@ -108,6 +108,15 @@ def test_an_address_that_no_dashboard_has_is_refused(address):
         JobsApi(address)
 
 
+def test_no_proxy_gets_the_token_of_a_dashboard_on_this_machine(jobs_server, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    jobs_server.jobs = {"s-1": job("s-1")}
+    assert JobsApi(jobs_server.address).find("s").name == "s-1"
+
+
 def test_an_address_with_a_password_is_refused_without_printing_it():
     with pytest.raises(UsageError, match="a password") as caught:
         JobsApi("https://ana:secret@host")
