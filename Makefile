@@ -11,10 +11,10 @@ run: .venv/run.stamp            ## tune Keras networks on MNIST: the study mnist
 test test-all: export PYTHONDONTWRITEBYTECODE =
 PROCESSES ?= 2
 test: .venv/dev.stamp           ## every test but the long ones, and the slowest 25; PROCESSES=1 for one after the other
-	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations 25
+	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
 test-all: .venv/dev.stamp       ## every test, the long ones too, and the fuzzers with more examples
-	TUNEPIPE_FUZZ=$${TUNEPIPE_FUZZ:-10} $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder --durations 25
+	TUNEPIPE_FUZZ=$${TUNEPIPE_FUZZ:-10} $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
 mutants: .venv/dev.stamp        ## changes of the kernel's code that its tests do not notice: tens of minutes; MUTANTS='--only engine --number 0'
 	$(BIN)/python -m tests.mutants $(MUTANTS)

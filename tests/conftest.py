@@ -32,14 +32,6 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives the tests of a file to one process, and all that use Ray to the same one, so that one cluster is enough."""
-    for item in items:
-        on_ray = "ray_cluster" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(item.path.relative_to(item.config.rootpath))))
-
-
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the pictures of reports, which take seconds to draw, where a test is about something else."""
