@@ -11,10 +11,9 @@ from pipeline.text import sanitize
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
     """Explain a study. Shows important hyperparameters, early against final values, savings of early stopping, time."""
-    from pipeline.results.tables.load import load_results, postpone_pandas
+    from pipeline.results.tables.load import load_results
     from pipeline.results.views.explanation import explanation_tables
 
-    postpone_pandas()
     results = load_results(study_store(study, storage).uri)
     tables = explanation_tables(results)
     if as_json:
