@@ -27,14 +27,12 @@ from pipeline.code.frames import error_text, user_frame
 from pipeline.code.functions import takes_state
 from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text, takes_config
 from pipeline.engine.draws import own_draw
-from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import TunepipeError, UsageError
 from pipeline.execution.capacity import default_workers, local_capacity
 from pipeline.execution.earlier_studies import warm_started
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import pack, unpack
-from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
 from pipeline.notes import notes_to
@@ -216,14 +214,14 @@ def _estimate(job: TuneJob, workers: int, measured: Mapping[str, Any]) -> Estima
     work = trials * measured["seconds_build"] + epochs * measured["seconds_epoch"]
     # Each trial keeps its newest and its best checkpoint, a live trial one more; paused trials stay live.
     live = trials if job.scheduler.pauses else min(trials, workers)
-    top, gigabytes, one = job.checkpoints.top, job.checkpoints.gigabytes, measured["bytes_checkpoint"]
-    kept = one * (2 * (trials if top is None else min(trials, top + live)) + live)
+    top = job.checkpoints.top
+    ended = trials if top is None else min(trials, top + live)
     return {
         "trials": trials,
         "epochs": int(epochs),
         "workers": workers,
         "seconds": measured["seconds_start"] + work / workers,
-        "bytes_kept": kept if gigabytes is None else min(kept, max(int(gigabytes * 1e9), 3 * one * live)),
+        "bytes_kept": measured["bytes_checkpoint"] * (2 * ended + live),
         **measured,
     }
 
@@ -289,11 +287,8 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
         yield (finding := _data_finding(job, data))
         if finding.level == "error":
             return
-    if (build := ray_scheduler(job)) is not None:
-        build(scheduler_context(job))
-    draw = ray_draw(job) or own_draw(job)
-    drawn = [draw(number, [], ()) for number in range(min(_CANDIDATES, trials_in_all(job)))]
-    configs = [dict(each.config) for each in drawn if each is not None]
+    draw = own_draw(job)
+    configs = [dict(draw(number, [], ()).config) for number in range(min(_CANDIDATES, trials_in_all(job)))]
     # Where epochs are counted over all trials, a worker reports each of them.
     worker = Worker(job.replaced({"budget.total_epochs": 1}), data, store, session=1, capture=False)
     started = time.time() - float(psutil.Process().create_time())

@@ -289,9 +289,8 @@ class _Models:
             raise StorageError(f"{error} Restore it from a copy, or export another trial with --trial.") from None
         except FileNotFoundError:
             pass
-        limits = self.results.job["checkpoints"]
-        kept = [f"checkpoints.{name}={limits[name]:g}" for name in ("top", "gigabytes") if limits.get(name) is not None]
-        why = f"the study keeps only what {' and '.join(kept)} allow" if kept else "it was deleted, or never written"
+        top = self.results.job["checkpoints"].get("top")
+        why = f"the study keeps only what checkpoints.top={top} allows" if top else "it was deleted, or never written"
         raise JobNotFound(
             f"The checkpoint of trial {trial}'s best epoch, {path}, is not in {self.store.uri}: {why}. `tunepipe rerun "
             f"{as_argument(self.store.uri)} {trial}` trains its config again."

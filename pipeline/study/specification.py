@@ -169,14 +169,12 @@ class Checkpoints:
     Args:
         seconds: A training trial writes a checkpoint at least this often, in seconds.
         top: Number of ended trials that keep their checkpoint, the best ones; by default all.
-        gigabytes: Maximum size of all checkpoints of the study; those of the worst ended trials are deleted first.
     """
 
     __pydantic_config__ = STRICT_CONFIG
 
     seconds: Annotated[Real, Field(gt=0)] = 60.0
     top: Count | None = None
-    gigabytes: Annotated[Real, Field(gt=0)] | None = None
 
 
 _OF_CONFIG = ", or a function of the config that returns one"

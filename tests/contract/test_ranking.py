@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,6 @@ from tests.recorded_studies import START, tune_job
 
 Curves = Sequence[tuple[bool, Sequence[float]]]
 """Of each trial: whether it failed, and its values by epoch."""
-
-SIZE = 1000
-"""Bytes of each checkpoint."""
 
 VALUES = st.sampled_from([0.0, -0.0, 0.25, 0.5, 1e300, -1e300, math.nan, math.inf, -math.inf])
 CURVES = st.lists(st.tuples(st.booleans(), st.lists(VALUES, max_size=3)), max_size=12)
@@ -75,15 +72,15 @@ class Checkpointed:
     def __init__(self, trials: Sequence[Trial]) -> None:
         self.paths = [layout.checkpoint(trial.trial_id, 1) for trial in trials]
 
-    def sizes(self, _folder: str) -> Iterator[tuple[str, int]]:
-        return ((path, SIZE) for path in self.paths)
+    def files(self, _folder: str) -> Sequence[str]:
+        return self.paths
 
     def delete_all(self, _paths: Sequence[str], _check: object) -> None:
         """Do nothing, because the pruner keeps its own record."""
 
 
-def with_checkpoints(trials: Sequence[Trial], objective: Objective, **limits: Any) -> set[str]:
-    job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(objective,), checkpoints=Checkpoints(**limits))
+def with_checkpoints(trials: Sequence[Trial], objective: Objective, top: int) -> set[str]:
+    job = tune_job("ranks", space={"a": Choice((1, 2))}, objectives=(objective,), checkpoints=Checkpoints(top=top))
     engine = Engine(job, lambda _: None, lambda: 0.0)
     engine.trials.update({trial.trial_id: trial for trial in trials})
     pruner = Pruner(Checkpointed(trials), job, engine.scheduler, engine.trials, lambda: None)  # type: ignore[arg-type]
@@ -119,8 +116,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
         Incumbent([objective]).record(trials[-1], [row(epoch, value) for epoch, value in enumerate(values, start=1)])
     assert [trial.trial_id for trial in sorted(trials, key=lambda trial: rank(trial, objective))] == ids
     for most in {1, len(ids) // 2} - {0}:
-        for limits in ({"top": most}, {"gigabytes": (most + 0.5) * SIZE / 1e9}):
-            assert with_checkpoints(trials, objective, **limits) == set(ids[:most])
+        assert with_checkpoints(trials, objective, most) == set(ids[:most])
     incumbent = Incumbent([objective])
     incumbent.reconsider(reversed(trials))
     assert (incumbent.best.trial_id if incumbent.best else None) == (usable[0] if usable else None)

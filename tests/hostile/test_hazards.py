@@ -208,7 +208,7 @@ def test_the_pruner_deletes_within_the_study(storage: Path, outside: Path) -> No
     study, before = storage / "small", _below(outside)
     (study / "checkpoints/0000").rename(storage / "aside")
     (study / "checkpoints/0000").symlink_to(outside / "folder/0000")
-    job = load_study(Store(study)).replaced({"checkpoints.top": 1, "checkpoints.gigabytes": 1e-9})
+    job = load_study(Store(study)).replaced({"checkpoints.top": 1})
     scheduler = job.scheduler.build(SchedulerContext(space=job.space, mode="min", epochs=4, trials=4, seed=0))
     trials = {
         f"{n:04d}": Trial(f"{n:04d}", {}, state="failed", epoch=9, checkpoints={4} if n else set()) for n in range(4)

@@ -58,7 +58,7 @@ WHOLE = TuneJob(
     searcher=RandomSearch(),
     budget=Budget(trials=8, epochs=8, total_epochs=32, seconds=60.0, target=0.9, max_failed_trials=2),
     resources=Resources(cpus=0.5, gpus=0.5, workers=1, epoch_seconds=60.0, worker_gigabytes=2.0),
-    checkpoints=Checkpoints(seconds=5.0, top=3, gigabytes=1.0),
+    checkpoints=Checkpoints(seconds=5.0, top=3),
     batch_size=32,
     seed=7,
     trial_seeds=True,

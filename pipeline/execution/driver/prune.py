@@ -1,4 +1,4 @@
-"""Which checkpoints are kept: those that are still needed, and as many others as the job's limits allow.
+"""Which checkpoints are kept: those that are still needed, and as many others as the job allows.
 
 Needed are: of each live trial the newest, from which it resumes, the one before in case the newest is damaged, and the
 best; those whose weights the scheduler may copy; the best of the study. A trial that has ended keeps its newest
@@ -28,23 +28,22 @@ class Pruner:
         self, store: Store, job: TuneJob, scheduler: Scheduler, trials: Mapping[str, Trial], check: Callable[[], None]
     ) -> None:
         self._store, self._job, self._scheduler, self._trials, self._check = store, job, scheduler, trials, check
-        self._listing: dict[_File, int] = {}
+        self._listing: set[_File] = set()
         self._spared: Set[_File] = frozenset()
         """Checkpoints that are kept only as long as the scheduler or another trial needs them."""
 
     def on_report(self, report: Report) -> None:
-        """Add the size of new checkpoints."""
-        for trial_id, epoch, size in report.checkpoints:
-            self._listing[trial_id, epoch] = size
+        """Add new checkpoints."""
+        self._listing.update((trial_id, epoch) for trial_id, epoch, _ in report.checkpoints)
 
     def list_storage(self) -> Set[_File]:
         """List the storage: the checkpoints that are there."""
-        files = self._store.sizes("checkpoints")
-        self._listing = {file: size for path, size in files if (file := layout.checkpoint_of(path)) is not None}
-        return self._listing.keys()
+        files = map(layout.checkpoint_of, self._store.files("checkpoints"))
+        self._listing = {file for file in files if file is not None}
+        return self._listing
 
     def prune(self, changed: Collection[str], best: Trial | None, *, unknown: bool = False) -> Set[_File]:
-        """Delete checkpoints of changed trials that are no longer needed, and what exceeds the limits; returns them.
+        """Delete checkpoints of changed trials that are no longer needed, and what exceeds the limit; returns them.
 
         Those that no trial knows are deleted if they are not unknown because their report is still to come.
         """
@@ -56,31 +55,22 @@ class Pruner:
                 for trial_id, epoch in self._listing
                 if trial_id in changed and epoch not in self._trials[trial_id].checkpoints
             }
-        if not outlived and self._job.checkpoints.top is None and self._job.checkpoints.gigabytes is None:
+        if not outlived and self._job.checkpoints.top is None:
             return frozenset()
         needed = set(self._scheduler.needed_checkpoints())
         if best is not None and best.best is not None:
             needed.add((best.trial_id, best.best.epoch))
-        files = superfluous(self._trials.values(), self._listing, self._job, outlived=outlived, needed=needed)
+        files = superfluous(self._trials.values(), self._job, outlived=outlived, needed=needed)
         self._spared = outlived - files
         if files:
             self._store.delete_all([layout.checkpoint(*file) for file in sorted(files)], self._check)
-        for file in files:
-            self._listing.pop(file, None)
+        self._listing -= files
         return files
 
 
-def superfluous(
-    trials: Collection[Trial],
-    listing: Mapping[_File, int],
-    job: TuneJob,
-    *,
-    outlived: Set[_File],
-    needed: Set[_File],
-) -> Set[_File]:
-    """The checkpoints to delete: those that their trials have outlived and no other needs, and those beyond the limits.
-
-    Beyond the limits are those of ended trials, the worst first; of a trial, the best one last.
+def superfluous(trials: Collection[Trial], job: TuneJob, *, outlived: Set[_File], needed: Set[_File]) -> Set[_File]:
+    """The checkpoints to delete: those that their trials have outlived and no other needs, and those of ended trials
+    that are not among the best `checkpoints.top`.
     """
     starts = frozenset[_File]()
     if job.scheduler.exploits:
@@ -89,27 +79,10 @@ def superfluous(
         waiting = (trial for trial in trials if trial.cut_off and trial.epoch == trial.segment_start)
         starts = frozenset(file for trial in waiting if (file := _start(trial)) is not None)
     files = set(outlived) - needed - starts
-    top, gigabytes = job.checkpoints.top, job.checkpoints.gigabytes
-    if top is None and gigabytes is None:
-        return files
-    ended = [trial for trial in trials if not trial.live]
-    worst_first = sorted(ended, key=lambda trial: rank(trial, job.objective), reverse=True)
-    if top is not None:
-        below = worst_first[: max(0, len(worst_first) - top)]
+    if job.checkpoints.top is not None:
+        ended = sorted((trial for trial in trials if not trial.live), key=lambda trial: rank(trial, job.objective))
+        below = ended[job.checkpoints.top :]
         files |= {(trial.trial_id, epoch) for trial in below for epoch in trial.checkpoints} - needed
-    if gigabytes is not None:
-        total = sum(size for file, size in listing.items() if file not in files)
-        spare = (
-            (trial.trial_id, epoch)
-            for trial in worst_first
-            for epoch in sorted(trial.checkpoints, key=lambda epoch: ({epoch} == _best(trial), epoch))
-        )
-        for file in spare:
-            if total <= gigabytes * 1e9:
-                break
-            if file not in files and file not in needed:
-                files.add(file)
-                total -= listing.get(file, 0)
     return files
 
 
@@ -118,7 +91,8 @@ def _outlived(trial: Trial) -> set[_File]:
     # Epochs beyond the last report are not reported yet: their worker may still need them.
     reported = sorted(epoch for epoch in trial.checkpoints if epoch <= trial.epoch)
     newest = reported[-2:] if trial.live else reported[-1:]
-    return {(trial.trial_id, epoch) for epoch in set(reported) - set(newest) - _best(trial)}
+    best = set() if trial.state == "failed" or trial.best is None else {trial.best.epoch}
+    return {(trial.trial_id, epoch) for epoch in set(reported) - set(newest) - best}
 
 
 def _start(trial: Trial) -> _File | None:
@@ -126,7 +100,3 @@ def _start(trial: Trial) -> _File | None:
     if trial.parent_trial is None or trial.parent_epoch is None:
         return None
     return trial.parent_trial, trial.parent_epoch
-
-
-def _best(trial: Trial) -> set[int]:
-    return set() if trial.state == "failed" or trial.best is None else {trial.best.epoch}

@@ -14,9 +14,6 @@ from pipeline.storage import Store
 from pipeline.study import Checkpoints, Objective, TuneJob
 from tests.recorded_curves import steps
 
-SIZE = 1000
-"""Bytes of each checkpoint."""
-
 
 class Needing:
     """A scheduler that only names the checkpoints it needs."""
@@ -40,7 +37,7 @@ def kept(tmp_path):
         for trial in trials:
             trial.checkpoints = set(range(1, 6))
             for epoch in range(1, 6):
-                store.write(f"checkpoints/{trial.trial_id}/{epoch:06d}.ckpt", b"x" * SIZE)
+                store.write(f"checkpoints/{trial.trial_id}/{epoch:06d}.ckpt", b"x")
         trained = {"model": steps, "data": "digits", "scheduler": "pbt"} if population else {"function": steps}
         job = _job(**trained, checkpoints=Checkpoints(**limits))
         best = max(trials, key=lambda trial: (trial.state != "failed", trial.best.value))
@@ -112,17 +109,15 @@ POPULATION = {"population": True}
         ([trial(0, "stopped", 0.9, 5), receiver()], POPULATION, [[3, 5], [4, 5]]),
         ([trial(0, "stopped", 0.9, 5), receiver("stopped")], POPULATION, [[5], [5]]),
         ([trial(0, "stopped", 0.9, 5), cut_off()], POPULATION, [[3, 5], [5]]),
-        ([trial(0, "stopped", 0.9, 5), cut_off()], {**POPULATION, "gigabytes": 1e-9}, [[5], []]),
+        ([trial(0, "stopped", 0.9, 5), cut_off()], {**POPULATION, "top": 1}, [[3, 5], []]),
         ([trial(0, "stopped", 0.9, 5), cut_off(epoch=6)], POPULATION, [[5], [5]]),
         ([*three(), trial(3, "running", 0.1, 5)], {"top": 2}, [[], [3, 5], [3, 5], [4, 5]]),
-        (three(), {"gigabytes": 3.5 * SIZE / 1e9}, [[], [3, 5], [3]]),
-        ([trial(0, "completed", 0.9, 3), trial(1, "running", 0.5, 5)], {"gigabytes": 1e-9}, [[3], [4, 5]]),
         ([trial(0, "failed", 0.99, 5), trial(1, "completed", 0.2, 5)], {"top": 1}, [[], [5]]),
     ],
     ids=[
         "live: newest two and best", "ended: newest and best", "scheduler's need", "not yet reported", "donor",
         "donor of an ended one", "donor of one cut off", "donor beyond the limit", "donor of one that has trained",
-        "top", "gigabytes: the worst first", "gigabytes: never what is needed", "failed first",
+        "top", "failed first",
     ],
 )  # fmt: skip
 def test_what_may_be_needed_is_kept_within_the_limits(kept, trials, options, left):
