@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MedianStopping as MedianStopping,
         PromotingASHA as PromotingASHA,
         PromotingMOASHA as PromotingMOASHA,
+        RayScheduler as RayScheduler,
         SuccessiveHalving as SuccessiveHalving,
     )
     from pipeline.searchers import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         MOTPESearch as MOTPESearch,
         NSGA2Search as NSGA2Search,
         RandomSearch as RandomSearch,
+        RaySearch as RaySearch,
         SobolSearch as SobolSearch,
         TPESearch as TPESearch,
     )
@@ -70,9 +72,9 @@ _MODULES = {
     "pipeline.execution.run": "run",
     "pipeline.results.notebook": "load_results",
     "pipeline.schedulers": "ASHA FIFO MOASHA PASHA PB2 PBT "
-    "Hyperband MedianStopping PromotingASHA PromotingMOASHA SuccessiveHalving",
+    "Hyperband MedianStopping PromotingASHA PromotingMOASHA RayScheduler SuccessiveHalving",
     "pipeline.searchers": "CMASearch CurveSearch GPSearch GridSearch MOTPESearch "
-    "NSGA2Search RandomSearch SobolSearch TPESearch",
+    "NSGA2Search RandomSearch RaySearch SobolSearch TPESearch",
     "pipeline.space": "Choice Grid IntUniform LogUniform Normal QUniform Switch Uniform",
     "pipeline.study": "Budget Checkpoints Fit Objective Phase Resources StartFrom TuneJob",
     "pipeline.study.context": "TrialContext trial",

@@ -13,9 +13,9 @@ from pipeline.study.trial_configs import draws_each_config_once, start_configs, 
 Trials: TypeAlias = Collection[Trial]
 """All trials of a study, in the order of their draw."""
 
-Draw: TypeAlias = Callable[[int, Trials, Collection[str]], Suggestion]
+Draw: TypeAlias = Callable[[int, Trials, Collection[str]], Suggestion | None]
 """Returns the config of a trial, and why it was drawn, from its number, the trials before it, and the ids of those that
-may have changed since the last draw."""
+may have changed since the last draw; None if there is none now."""
 
 
 def own_draw(job: TuneJob) -> Draw:
@@ -27,7 +27,7 @@ def own_draw(job: TuneJob) -> Draw:
     def draw(index: int, trials: Trials, changed: Collection[str]) -> Suggestion:
         nonlocal seen
         observations.update(changed)
-        for trial in islice(trials, seen, None):
+        for trial in since(trials, seen):
             if unique:
                 keys.add(key_of(trial.config))
             if learns:
@@ -36,6 +36,11 @@ def own_draw(job: TuneJob) -> Draw:
         return suggestion_of_trial(job, index, observations.history, keys=keys, starts=starts)
 
     return draw
+
+
+def since(trials: Trials, count: int) -> list[Trial]:
+    """The trials after the first ones."""
+    return list(islice(trials, count, None))
 
 
 class _Observations:

@@ -14,14 +14,14 @@ from pipeline.engine.commands import (
     Pause,
     StopTrial,
 )
-from pipeline.engine.draws import own_draw
+from pipeline.engine.draws import Draw, own_draw
 from pipeline.engine.limits import common_failure, exhausted_budget
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
 from pipeline.engine.reporting import is_over
 from pipeline.engine.saved_state import SavedState
 from pipeline.engine.trial import DecisionRow, Incumbent, Trial, TrialState, decision_row
 from pipeline.errors import InvalidJob
-from pipeline.schedulers import Decision, SchedulerContext
+from pipeline.schedulers import Decision, Scheduler, SchedulerContext
 from pipeline.searchers import Suggestion
 from pipeline.study import TuneJob, layout
 from pipeline.study.faults import start_faults
@@ -60,9 +60,11 @@ class Engine:
         seconds: Callable[[], float],
         *,
         session: int = 1,
+        build: Callable[[SchedulerContext], Scheduler] | None = None,
+        draw: Draw | None = None,
     ) -> None:
         self.job = job
-        self.scheduler = job.scheduler.build(scheduler_context(job))
+        self.scheduler = (build or job.scheduler.build)(scheduler_context(job))
         self.trials: dict[str, Trial] = {}
         self.counts = _counts(())
         """How many trials are in each state; a display reads it while trials change, so no state is ever added."""
@@ -78,7 +80,7 @@ class Engine:
         self.outcomes: dict[str, str] = {}
         self._on_decision, self._seconds, self._session = on_decision, seconds, session
         self._incumbent = Incumbent(job.objectives)
-        self._draw = own_draw(job)
+        self._draw, self._takes_configs = draw or own_draw(job), draw is None
         self._paused: str | None = None
         self._enqueued: deque[Suggestion] = deque()
         # Updated with each change: a scan of all trials is slow in a study with thousands of paused ones.
@@ -336,6 +338,8 @@ class Engine:
 
     def _enqueue(self, name: str, command: Enqueue, reason: str) -> str:
         drawn = len(self.trials) + len(self._enqueued)
+        if not self._takes_configs:
+            return "A searcher of Ray Tune does not accept configs: nothing is enqueued."
         if faults := list(start_faults(self.job.space, command.config, "config")):
             return f"The config cannot be tried: {'; '.join(map(str, faults))}."
         if drawn >= self.limit:
@@ -442,18 +446,20 @@ class Engine:
         return trial
 
     def _drawn(self) -> tuple[Trial, str] | None:
-        """A new trial, and why it was drawn; None if all are drawn."""
+        """A new trial, and why it was drawn; None if all are drawn, or if the searcher has none now."""
         index = len(self.trials)
         if index >= self.limit:
             return None
         enqueued = bool(self._enqueued)
         if enqueued:
-            suggestion = self._enqueued.popleft()
+            suggestion: Suggestion | None = self._enqueued.popleft()
         else:
             changed, trials = self._since_draw, self.trials
             self._since_draw = {trial_id for trial_id in changed if trials[trial_id].state == "running"}
             # Enqueued configs do not count as draws of the searcher: a grid loses no point.
             suggestion = self._draw(index - self._from_users, trials.values(), changed)
+        if suggestion is None:
+            return None
         self._from_users += enqueued
         trial = Trial(layout.trial_id(index), suggestion.config, enqueued=enqueued)
         self.trials[trial.trial_id] = self._live[trial.trial_id] = trial

@@ -27,12 +27,14 @@ from pipeline.code.frames import error_text, user_frame
 from pipeline.code.functions import takes_state
 from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text, takes_config
 from pipeline.engine.draws import own_draw
+from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import TunepipeError, UsageError
 from pipeline.execution.capacity import default_workers, local_capacity
 from pipeline.execution.earlier_studies import warm_started
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import pack, unpack
+from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
 from pipeline.notes import notes_to
@@ -287,8 +289,11 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
         yield (finding := _data_finding(job, data))
         if finding.level == "error":
             return
-    draw = own_draw(job)
-    configs = [dict(draw(number, [], ()).config) for number in range(min(_CANDIDATES, trials_in_all(job)))]
+    if (build := ray_scheduler(job)) is not None:
+        build(scheduler_context(job))
+    draw = ray_draw(job) or own_draw(job)
+    drawn = [draw(number, [], ()) for number in range(min(_CANDIDATES, trials_in_all(job)))]
+    configs = [dict(each.config) for each in drawn if each is not None]
     # Where epochs are counted over all trials, a worker reports each of them.
     worker = Worker(job.replaced({"budget.total_epochs": 1}), data, store, session=1, capture=False)
     started = time.time() - float(psutil.Process().create_time())

@@ -29,6 +29,7 @@ from pipeline.execution.progress import Progress, notebook_progress
 from pipeline.execution.provenance import command_line, provenance
 from pipeline.execution.ray.cluster import address_of, check_reachable, memory_for_rows_on_nodes
 from pipeline.execution.ray.on_ray import run_on_ray
+from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.notes import note, notes_to
 from pipeline.storage import Store
 from pipeline.storage.lease import heartbeat
@@ -89,6 +90,7 @@ def run(
 
     Raises:
         StudyExists: There is a study of that name, and `resume` is not set, or its driver is alive.
+        NotResumable: The study to resume uses a scheduler or a searcher of Ray Tune.
         StudyChanged: The job differs from that of the study to resume; says how.
         Superseded: Another driver has taken the study over.
         NoTrialSucceeded: The study ended without a value.
@@ -192,7 +194,14 @@ def _session(
     """The session, restored from the state of the last one."""
     last = start.last
     recorder = Recorder(store, job, session=last["number"] + 1 if last else 1, last=last, facts=facts)
-    session = Session(job, store, recorder, interrupts=interrupts)
+    session = Session(
+        job,
+        store,
+        recorder,
+        build_scheduler=ray_scheduler(job),
+        draw=ray_draw(job),
+        interrupts=interrupts,
+    )
     if start.saved is not None and last is not None and start.state:
         try:
             session.restore(saved_state(start.state), epochs_before=start.saved.budget.epochs)

@@ -7,6 +7,7 @@ from pipeline.schedulers.base import (
     Decision as Decision,
     Mode as Mode,
     ObjectiveValues as ObjectiveValues,
+    RayScheduler as RayScheduler,
     Scheduler as Scheduler,
     SchedulerContext as SchedulerContext,
     SchedulerSettings as SchedulerSettings,
@@ -39,5 +40,5 @@ SCHEDULERS = {str(kind_of(settings)): settings for settings in _ALL}
 if TYPE_CHECKING:
     AnyScheduler: TypeAlias = SchedulerSettings
 else:
-    AnyScheduler = any_settings(SCHEDULERS)
-"""The settings of any scheduler; `kind` says which."""
+    AnyScheduler = any_settings(SCHEDULERS, RayScheduler)
+"""The settings of any scheduler, or of a class of Ray Tune; `kind` says which."""

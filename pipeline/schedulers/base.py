@@ -6,13 +6,13 @@ the same object serves the study, its resume, the tables and the simulation.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from pipeline.errors import Fault
-from pipeline.space import STRICT_CONFIG, Config
+from pipeline.errors import Fault, InvalidJob
+from pipeline.space import STRICT_CONFIG, Config, OpenSettings
 from pipeline.text import draw_order
 
 Mode: TypeAlias = Literal["min", "max"]
@@ -131,7 +131,7 @@ class SchedulerSettings:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
 
     kind: str
-    """Its name on the command line."""
+    """Its name on the command line; the path of a class of Ray Tune."""
 
     title: ClassVar[str]
     """Its name in a sentence."""
@@ -144,6 +144,9 @@ class SchedulerSettings:
 
     every_objective: ClassVar[bool] = False
     """Whether it compares trials by all objectives and their bounds, and not by the first one alone."""
+
+    resumes: ClassVar[bool] = True
+    """Whether a study can be resumed: the state machine's state can be saved."""
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """What makes these settings unfit for a study's budget: epochs that no trial reaches."""
@@ -179,3 +182,30 @@ class SchedulerSettings:
     def build(self, context: SchedulerContext) -> Scheduler:
         """Build the state machine for a study."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class RayScheduler(SchedulerSettings):
+    """Any scheduler of Ray Tune that stops or pauses trials. This package does not import Ray.
+
+    It gives no reasons, and its state cannot be saved, so its study cannot be resumed.
+
+    Args:
+        kind: The class's path: `ray.tune.schedulers.MedianStoppingRule`.
+        settings: The arguments of the class, by name. The study sets metric, mode and the time attribute, and the
+            maximum time unless it is given.
+    """
+
+    resumes: ClassVar[bool] = False
+
+    kind: Annotated[str, Field(strict=True, pattern=r"^ray\.tune\.schedulers(\.[A-Za-z_]\w*)+$")]
+    settings: OpenSettings = field(default_factory=dict)
+
+    def next_milestone(self, epoch: int, epochs: int) -> int:
+        # The class's milestones are unknown.
+        return epoch + 1
+
+    def build(self, context: SchedulerContext) -> Scheduler:
+        """Refuse to build: the driver of a study that trains builds the class itself."""
+        allowed = "must be one of tunepipe's own schedulers if nothing is trained: asha, median, …"
+        raise InvalidJob("the job", [Fault("scheduler", self.kind, allowed)])

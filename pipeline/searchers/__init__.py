@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pipeline.searchers.base import (
     History as History,
     Observation as Observation,
+    RaySearch as RaySearch,
     SearcherSettings as SearcherSettings,
     Suggestion as Suggestion,
 )
@@ -36,5 +37,5 @@ SEARCHERS = {str(kind_of(settings)): settings for settings in _ALL}
 if TYPE_CHECKING:
     AnySearcher: TypeAlias = SearcherSettings
 else:
-    AnySearcher = any_settings(SEARCHERS)
-"""The settings of any searcher; `kind` says which."""
+    AnySearcher = any_settings(SEARCHERS, RaySearch)
+"""The settings of any searcher, or of a class of Ray Tune; `kind` says which."""

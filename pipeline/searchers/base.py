@@ -8,16 +8,16 @@ Sobol search use only the first two, so that config i does not depend on the num
 import math
 from bisect import bisect_left, insort
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
-from pipeline.errors import Fault
-from pipeline.space import STRICT_CONFIG, Config, Cube
+from pipeline.errors import Fault, InvalidJob
+from pipeline.space import STRICT_CONFIG, Config, Cube, OpenSettings, Switch, walk
 
 AnySpace: TypeAlias = Mapping[str, Any]
 
@@ -136,10 +136,13 @@ class SearcherSettings:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
 
     kind: str
-    """Its name on the command line."""
+    """Its name on the command line; the path of a class of Ray Tune."""
 
     title: ClassVar[str]
     """Its name in a sentence."""
+
+    resumes: ClassVar[bool] = True
+    """Whether a study can be resumed: each draw depends only on the study's own data."""
 
     learns: ClassVar[bool] = False
     """Whether its draws depend on earlier trials."""
@@ -177,3 +180,31 @@ class SearcherSettings:
 def draw_generator(seed: int, index: int) -> np.random.Generator:
     """The random generator of a config."""
     return np.random.default_rng([seed, index])
+
+
+@dataclass(frozen=True)
+class RaySearch(SearcherSettings):
+    """Any searcher of Ray Tune whose library is installed, for spaces without a Switch. This package imports no Ray.
+
+    Its state cannot be saved, so its study cannot be resumed. It learns of a trial when the trial has ended.
+
+    Args:
+        kind: The class's path: `ray.tune.search.optuna.OptunaSearch`.
+        settings: The arguments of the class, by name. The study sets metric, mode and space, and the seed unless it is
+            given.
+    """
+
+    resumes: ClassVar[bool] = False
+
+    kind: Annotated[str, Field(strict=True, pattern=r"^ray\.tune\.search(\.[A-Za-z_]\w*)+$")]
+    settings: OpenSettings = field(default_factory=dict)
+
+    def faults(self, space: AnySpace) -> list[Fault]:
+        switches = ", ".join(parameter.path for parameter in walk(space) if isinstance(parameter.domain, Switch))
+        allowed = f"Ray's searchers do not support Switch, and the space has {switches}; random, sobol, tpe and gp do"
+        return [Fault("searcher", self.kind, allowed)] if switches else []
+
+    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
+        """Refuse to draw: the driver of a study that trains uses the class itself."""
+        allowed = "must be one of tunepipe's own searchers if nothing is trained: random, tpe, …"
+        raise InvalidJob("the job", [Fault("searcher", self.kind, allowed)])

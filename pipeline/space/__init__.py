@@ -41,6 +41,7 @@ from pipeline.space.values import (
     STRICT_CONFIG as STRICT_CONFIG,
     Config as Config,
     Count as Count,
+    OpenSettings as OpenSettings,
     ReadValue as ReadValue,
     Real as Real,
     Value as Value,
@@ -52,6 +53,7 @@ from pipeline.space.values import (
     key_of as key_of,
     kind_of as kind_of,
     leaves as leaves,
+    normalize as normalize,
     plain as plain,
     scalar as scalar,
 )

@@ -34,7 +34,7 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
         return {"kind": "switch", "branches": _put_in_branch(branches.get("branches", {}), path, value)}
     kinded = "kind" in branches and above != "space"
     # An object that was set by another change may lack fields with defaults; the job checks their names.
-    just_set = isinstance(tree, Mapping) and above not in ("", "space")
+    just_set = (isinstance(tree, Mapping) or hasattr(tree, "settings")) and above not in ("", "space")
     if name not in branches and not just_set:
         what = "hyperparameter" if above == "space" else "field"
         if not above and name in (_branches(branches.get("space")) or ()):
@@ -58,6 +58,8 @@ def _put_in_branch(switch: Mapping[str, Any], path: list[str], value: Any) -> di
 def _branches(tree: Any) -> dict[str, Any] | None:
     if isinstance(tree, Mapping):
         return dict(tree)
+    if isinstance(settings := getattr(tree, "settings", None), Mapping):
+        return {**settings, "kind": tree.kind}
     names = fields_of(tree)
     if not names and not hasattr(tree, "kind"):
         return None

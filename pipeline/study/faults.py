@@ -29,6 +29,8 @@ _PARTS: dict[str, type] = {
 _KINDS: dict[str, Mapping[str, Any]] = {"scheduler": SCHEDULERS, "searcher": SEARCHERS}
 
 _PATTERNS = {
+    "scheduler": "must be the path of a class in ray.tune.schedulers, as in ray.tune.schedulers.ASHAScheduler",
+    "searcher": "must be the path of a class in ray.tune.search, as in ray.tune.search.optuna.OptunaSearch",
     "name": "must be at most 63 lower-case letters, digits, '.', '_' or '-', the first and last a letter or digit",
     "space": "must have a name of at most 63 lower-case letters, digits and '_' that begins with a letter",
 }

@@ -24,12 +24,13 @@ from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import (
     ASHA,
     MOASHA,
+    SCHEDULERS,
     AnyScheduler,
     PromotingASHA,
     PromotingMOASHA,
     SuccessiveHalving,
 )
-from pipeline.searchers import AnySearcher, CurveSearch, MOTPESearch, RandomSearch
+from pipeline.searchers import SEARCHERS, AnySearcher, CurveSearch, MOTPESearch, RandomSearch
 from pipeline.space import (
     Count,
     Grid,
@@ -39,7 +40,9 @@ from pipeline.space import (
     conflicts,
     drawn_parameters,
     flat,
+    kind_of,
     listed_values,
+    normalize,
 )
 from pipeline.study.changes import apply_changes
 from pipeline.study.faults import NAME, read_faults, start_faults, unknown
@@ -50,9 +53,15 @@ FUNCTION_FIELDS = ("model", "function", "callbacks", "data")
 """The fields of a job that are functions, or may be."""
 
 
-def _by_name(value: object) -> object:
-    """A bare name, such as `asha`, as the settings of that kind."""
-    return {"kind": value} if isinstance(value, str) else value
+def _by_name(known: Mapping[str, type]) -> BeforeValidator:
+    """Accept a bare name, `asha`, or a class path where settings are wanted: the defaults of that kind."""
+
+    def settings(value: object) -> object:
+        if isinstance(value, str):
+            return known[value]() if value in known else {"kind": value}
+        return normalize(value) if isinstance(value, Mapping) and kind_of(value) == "ray" else value
+
+    return BeforeValidator(settings)
 
 
 def _as_list(value: object) -> object:
@@ -119,11 +128,11 @@ class TuneJob(BaseModel):
         start_with: Configs to try first. The searcher draws the hyperparameters that a config leaves out.
         start_from: Another study, StartFrom(study, top): its best configs are added to start_with at the start.
         budget: When the study ends.
-        scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, or its name. Default: see
-            [Defaults](search.md#defaults).
+        scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, its name, or the path of a Ray Tune
+            class. Default: see [Defaults](search.md#defaults).
         searcher: Draws configs: RandomSearch(), GridSearch(), SobolSearch(), CurveSearch(…), TPESearch(…),
-            CMASearch(…), GPSearch(…), MOTPESearch(…), NSGA2Search(…), or a name. Default: see
-            [Defaults](search.md#defaults).
+            CMASearch(…), GPSearch(…), MOTPESearch(…), NSGA2Search(…), a name, or the path of a Ray Tune class.
+            Default: see [Defaults](search.md#defaults).
         resources: CPUs, GPUs and limits of one trial, and the number of workers.
         folds: Number of cross-validation folds. A trial trains one model for each fold, evaluated on the part of the
             training split that it does not see. The objective is the mean. The best config trains again on the whole
@@ -155,8 +164,8 @@ class TuneJob(BaseModel):
     start_with: tuple[dict[StrictStr, ReadValue], ...] = ()
     start_from: StartFrom | None = None
     budget: Budget = Budget()
-    scheduler: Annotated[AnyScheduler, BeforeValidator(_by_name)] = Field(default_factory=recommended_scheduler)
-    searcher: Annotated[AnySearcher, BeforeValidator(_by_name)] = Field(default_factory=recommended_searcher)
+    scheduler: Annotated[AnyScheduler, _by_name(SCHEDULERS)] = Field(default_factory=recommended_scheduler)
+    searcher: Annotated[AnySearcher, _by_name(SEARCHERS)] = Field(default_factory=recommended_searcher)
     resources: Resources = Resources()
     folds: Annotated[Whole, Field(ge=1, le=100)] = 1
     repeats: Annotated[Whole, Field(ge=1, le=100)] = 1

@@ -55,7 +55,8 @@ def _seed_of_draws(job: TuneJob) -> int:
 
 def draws_each_config_once(job: TuneJob) -> bool:
     """Whether a study tries each config once: no if equal configs train differently, or if every one has a real."""
-    once = _equal_configs_train_equally(job)
+    # A searcher of Ray Tune, which no study resumes, may draw a config again.
+    once = _equal_configs_train_equally(job) and job.searcher.resumes
     return once and not is_continuous(job.space) and bool(drawn_parameters(job.space))
 
 

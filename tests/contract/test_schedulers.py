@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.errors import InvalidJob
 from pipeline.schedulers import (
     PB2,
     PBT,
@@ -365,6 +366,9 @@ _REFUSED = {
     "median": [{"min_samples_required": 0}, {"min_samples_required": 1.5}],
     "pbt": [{"interval": 0}, {"quantile": 0.51}, {"resample_probability": 1.1}, {"factors": []}, {"factors": [0]}],
     "pb2": [{"explore": 3}, {"explore": [3]}, {"explore": {"lr": None}}],
+    "ray.tune.schedulers": [{}],
+    "ray.tune.search.optuna.OptunaSearch": [{}],
+    "ray.tune.schedulers.MedianStoppingRule()": [{}],
 }
 
 
@@ -388,3 +392,10 @@ def test_settings_survive_json(settings: SchedulerSettings) -> None:
     assert adapter.validate_json(adapter.dump_json(stored)) == stored
     # A budget that has changed since does not change what the study stores.
     assert settings.resolved(200, before=stored) == stored
+
+
+def test_a_scheduler_of_ray_is_known_by_its_path_and_built_where_trials_train() -> None:
+    settings = TypeAdapter(AnyScheduler).validate_python({"kind": "ray.tune.schedulers.MedianStoppingRule"})
+    assert (settings.next_milestone(4, 9), settings.resumes) == (5, False)
+    with pytest.raises(InvalidJob):
+        settings.build(Play(settings).context())

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from pipeline.errors import InvalidJob
 from pipeline.searchers import SEARCHERS, AnySearcher, Observation, RandomSearch, SearcherSettings
 from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, fits
 
@@ -175,6 +176,8 @@ _REFUSED = {
     "gp": [{"candidates": "9"}],
     "cma": [{"population": 9}],
     "nsga2": [{"population": 1}],
+    "ray.tune.search": [{}],
+    "ray.tune.schedulers.ASHAScheduler": [{}],
 }
 
 
@@ -187,3 +190,11 @@ def test_settings_out_of_their_range_are_refused(kind: str, fields: dict[str, ob
 def test_settings_survive_json(settings: SearcherSettings) -> None:
     adapter = TypeAdapter(AnySearcher)
     assert adapter.validate_json(adapter.dump_json(settings)) == settings
+
+
+def test_a_searcher_of_ray_is_known_by_its_path_and_used_where_trials_train() -> None:
+    searcher = TypeAdapter(AnySearcher).validate_python({"kind": "ray.tune.search.optuna.OptunaSearch"})
+    assert [fault.field for fault in searcher.faults({"s": Switch({"a": {}})})] == ["searcher"]
+    assert (searcher.faults(SQUARE), searcher.resumes) == ([], False)
+    with pytest.raises(InvalidJob):
+        searcher.draw(SQUARE, seed=0, index=0)

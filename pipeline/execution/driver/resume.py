@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.code.functions import origin, same_code
 from pipeline.code.snapshot import changed_files, forget_copies
-from pipeline.errors import Fault, StorageError, StudyChanged, StudyExists
+from pipeline.errors import Fault, NotResumable, StorageError, StudyChanged, StudyExists
 from pipeline.notes import note
 from pipeline.space import flat
 from pipeline.storage import Store, unfinished
@@ -60,7 +60,14 @@ def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: b
         forget_copies()
         if accept_changes:
             document = {name: value for name, value in document.items() if name != "sources"}
-    return SessionStart(job, saved, last, document, changes)
+    start = SessionStart(job, saved, last, document, changes)
+    kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
+    if not start.finished and start.state.get("trials") and kinds:
+        raise NotResumable(
+            f"The study {job.name!r} cannot be resumed: the state of {' and '.join(kinds)} cannot be saved. Start "
+            f"another with --name, from its best configs with --start-from {job.name}."
+        )
+    return start
 
 
 def last_session(

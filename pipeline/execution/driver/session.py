@@ -5,9 +5,10 @@ worker, `on_report` decides whether the trial continues, `beat` writes what is d
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pipeline.engine.draws import Draw
 from pipeline.engine.engine import MAX_WORKER_FAILURES, Engine, Verdict
 from pipeline.engine.messages import FINISH, Assignment, Report
 from pipeline.engine.saved_state import SavedState, StateText
@@ -18,6 +19,7 @@ from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.timing import FlushTiming, HangDetection
 from pipeline.execution.interrupts import Interrupts
 from pipeline.notes import note
+from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.files import save_job
@@ -46,6 +48,8 @@ class Session:
         store: Store,
         recorder: Recorder,
         *,
+        build_scheduler: Callable[[SchedulerContext], Scheduler] | None = None,
+        draw: Draw | None = None,
         interrupts: Interrupts | None = None,
     ) -> None:
         self.job, self.recorder, self.lease, self._store = job, recorder, recorder.lease, store
@@ -54,6 +58,8 @@ class Session:
             recorder.add_decision,
             lambda: self.lease.seconds,
             session=self.lease.number,
+            build=build_scheduler,
+            draw=draw,
         )
         self.interrupts = interrupts
         self.hang_detection = HangDetection(job.resources)

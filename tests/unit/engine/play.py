@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.engine.commands import Command
+from pipeline.engine.draws import Draw
 from pipeline.engine.engine import Engine, Verdict
 from pipeline.engine.messages import EpochRow, Report
 from pipeline.engine.saved_state import StateText, saved_state
@@ -51,10 +52,14 @@ def row(epoch: int, value: float | None, /, *, parameters: int | None = None, **
 class Play:
     """An engine with all that it has decided."""
 
-    def __init__(self, tuned: TuneJob | None = None, *, session: int = 1, **fields: Any) -> None:
+    def __init__(
+        self, tuned: TuneJob | None = None, *, session: int = 1, draw: Draw | None = None, **fields: Any
+    ) -> None:
         self.decisions: list[DecisionRow] = []
         self.now = 0.0
-        self.engine = Engine(tuned or job(**fields), self.decisions.append, lambda: self.now, session=session)
+        self.engine = Engine(
+            tuned or job(**fields), self.decisions.append, lambda: self.now, session=session, draw=draw
+        )
 
     def next(self) -> Trial:
         trial = self.engine.next()

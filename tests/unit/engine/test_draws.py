@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.engine import draws, engine
+from pipeline.engine import draws
 from pipeline.engine.draws import own_draw
 from pipeline.engine.trial import BestEpoch, Trial, observation
 from pipeline.space import Choice, Uniform
@@ -49,8 +49,7 @@ def test_a_searcher_learns_from_all_trials_as_they_are_although_few_have_changed
         assert known == [observation(trial, "max") for trial in trials]
         return drawn
 
-    monkeypatch.setattr(engine, "own_draw", lambda _: compared)
-    play = Play(tuned)
+    play = Play(tuned, draw=compared)
     running = [play.next() for _ in range(3)]
     while running:
         trial = running.pop(0)

@@ -21,6 +21,7 @@ from pipeline.space import (
     flat,
     key_of,
     listed_values,
+    normalize,
 )
 from tests.unit.space.strategies import read, values
 
@@ -84,3 +85,10 @@ def test_a_fixed_value_survives_json_and_its_column(value: Any) -> None:
     type_ = column_type(fixed)
     found = pa.array([column_value(fixed, type_)], type_)[0].as_py()
     assert key_of(config_value(found, listed_values(fixed))) == key_of(value)
+
+
+def test_settings_beside_the_path_are_gathered() -> None:
+    path = "ray.tune.schedulers.ASHAScheduler"
+    gathered = {"kind": path, "settings": {"max_t": 9, "grace_period": 2}}
+    assert normalize({"kind": path, "max_t": 9, "grace_period": 2}) == gathered
+    assert normalize({"kind": path, "settings": {"max_t": 5, "grace_period": 2}, "max_t": 9}) == gathered
