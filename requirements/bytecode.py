@@ -8,7 +8,6 @@ import importlib
 import sys
 
 MODULES = (
-    "cmaes",
     "duckdb",
     "jinja2",
     "keras",

@@ -135,7 +135,7 @@ _SIGNS = {
     Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
     Place.GPU: r"resources\.gpus|--gpus",
     Place.INSTALLATION: r"^(git|make|pip|uvx|ray|\.) ",
-    Place.MEANWHILE: r"\btunepipe (serve|pause|enqueue|budget|stop \S+ --trial)\b",
+    Place.MEANWHILE: r"\btunepipe (serve|pause|budget|stop \S+ --trial)\b",
 }
 
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.messages import EpochRow, Report
-from pipeline.engine.saved_state import SavedState, StateText, saved_state
-from pipeline.engine.trial import Trial
+from pipeline.engine.trial import SavedState, StateText, Trial, saved_state
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.space import Uniform

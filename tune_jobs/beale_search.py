@@ -1,6 +1,6 @@
 """Beale's function minimised by a searcher: a config is a point, and a trial evaluates the function there once.
 
-`--search random|sobol|tpe|cma|gp` compares searchers; `beale-minimise` does the same with SciPy. Any other
+`--search random|sobol|tpe|gp` compares searchers; `beale-minimise` does the same with SciPy. Any other
 surface is a job file of one line: `JOB = search("himmelblau")`.
 """
 

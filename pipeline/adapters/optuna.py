@@ -44,9 +44,7 @@ _SEARCHERS = {
     "RandomSampler": "random",
     "TPESampler": "tpe",
     "GPSampler": "gp",
-    "CmaEsSampler": "cma",
     "QMCSampler": "sobol",
-    "NSGAIISampler": "nsga2",
     "GridSampler": "grid",
     "BruteForceSampler": "grid",
 }

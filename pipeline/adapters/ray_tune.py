@@ -50,7 +50,7 @@ SCHEDULERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "factors": "_perturbation_factors",
         },
     ),
-    "PB2": ("pb2", _POPULATION),
+    "PB2": ("pbt", _POPULATION),
     "FIFOScheduler": ("fifo", {}),
 }
 """The job's scheduler for each of Ray Tune, and the attributes that keep the scheduler's settings."""

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.check import check
-from pipeline.cli.control import budget, enqueue, pause, stop
+from pipeline.cli.control import budget, pause, stop
 from pipeline.cli.explain import compare, explain
 from pipeline.cli.export import export
 from pipeline.cli.logs import logs
@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(list_jobs)
-for command in (check, simulate, run, resume, submit, status, stop, pause, enqueue, budget):
+for command in (check, simulate, run, resume, submit, status, stop, pause, budget):
     app.command(command.__name__)(command)
 app.command("studies")(list_studies)
 for command in (results, sql, explain, compare, report, serve, export, logs, rerun, delete):

@@ -6,9 +6,9 @@ import typer
 
 from pipeline.cli.cluster_options import Cluster, refuse_without_kubernetes, with_cluster
 from pipeline.cli.console import note, print_text
-from pipeline.cli.job_options import JobOptions, assignments, with_job_options
+from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, Storage, Study, option, study_argument, study_store, trial_id
-from pipeline.errors import Interrupted, InvalidJob, JobNotFound, UsageError
+from pipeline.errors import Interrupted, JobNotFound, UsageError
 from pipeline.study.studies import as_argument, called
 
 if TYPE_CHECKING:
@@ -30,33 +30,6 @@ def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None
         print_text(f"The study in {store.uri} is not running: there is nothing to pause.")
         return
     _carry_out(store, Pause(session=session["number"], reason=reason))
-
-
-def enqueue(
-    study: Study,
-    values: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="NAME=VALUE...",
-            help="Values of hyperparameters, such as lr=0.1 width=64; the searcher draws the others.",
-            show_default=False,
-        ),
-    ],
-    storage: Storage = STORAGE,
-    reason: Reason = "",
-) -> None:
-    """Try a config next. It replaces the searcher's next draw, and counts as one of the trials."""
-    from pipeline.engine.commands import Enqueue
-    from pipeline.results.tables.load import read_study
-    from pipeline.study import TuneJob
-    from pipeline.study.faults import start_faults
-
-    store = study_store(study, storage)
-    config = assignments(values, "a config's value")
-    job = TuneJob.from_json(read_study(store)["job"], load=False)
-    if faults := list(start_faults(job.space, config, "config")):
-        raise InvalidJob("The config", faults)
-    _carry_out(store, Enqueue(config=config, reason=reason))
 
 
 @with_job_options("trials", "total_epochs", "seconds")

@@ -29,14 +29,14 @@ JOB_OPTIONS: dict[str, tuple[Any, str]] = {
     "scheduler": _option(
         str,
         "scheduler",
-        "Stops trials early: asha, promoting-asha, pasha, moasha, promoting-moasha, halving, hyperband, median, pbt, "
-        "pb2, fifo (stops none), or the path of a Ray Tune class.",
+        "Stops trials early: asha, promoting-asha, moasha, promoting-moasha, hyperband, median, pbt, "
+        "fifo (stops none), or the path of a Ray Tune class.",
         metavar="NAME",
     ),
     "search": _option(
         str,
         "searcher",
-        "Draws configs: random, grid, sobol, tpe, cma, gp, curves, motpe, nsga2, or the path of a Ray Tune class.",
+        "Draws configs: random, grid, sobol, tpe, gp, curves, motpe, or the path of a Ray Tune class.",
         metavar="NAME",
     ),
     "workers": _option(int, "resources.workers", "Number of parallel trials; 0 trains in this process, for debugging."),

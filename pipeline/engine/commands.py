@@ -5,8 +5,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from pipeline.space import Config
-
 STOPPED_BY_USER = "A user stopped it"
 """How the reason of a decision begins that ends a trial because a user has requested it."""
 
@@ -28,14 +26,6 @@ class StopTrial(_Explained):
 
     trial_id: Annotated[str, Field(pattern=r"^[0-9]{4,20}$")]
     kind: Literal["stop-trial"] = "stop-trial"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enqueue(_Explained):
-    """Try a config next, in place of the searcher's next draw."""
-
-    config: Config
-    kind: Literal["enqueue"] = "enqueue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +54,7 @@ class ChangeBudget(_Explained):
     kind: Literal["budget"] = "budget"
 
 
-Command: TypeAlias = StopTrial | Enqueue | Pause | Continue | ChangeBudget
+Command: TypeAlias = StopTrial | Pause | Continue | ChangeBudget
 
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 

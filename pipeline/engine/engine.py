@@ -1,6 +1,6 @@
 """The state of a study, and the next decision about each trial."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
@@ -10,22 +10,17 @@ from pipeline.engine.commands import (
     ChangeBudget,
     Command,
     Continue,
-    Enqueue,
     Pause,
     StopTrial,
 )
 from pipeline.engine.draws import Draw, own_draw
-from pipeline.engine.limits import common_failure, exhausted_budget
+from pipeline.engine.limits import common_failure, exhausted_budget, is_over
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
-from pipeline.engine.reporting import is_over
-from pipeline.engine.saved_state import SavedState
-from pipeline.engine.trial import DecisionRow, Incumbent, Trial, TrialState, decision_row
+from pipeline.engine.trial import DecisionRow, Incumbent, SavedState, Trial, TrialState, decision_row
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
-from pipeline.searchers import Suggestion
 from pipeline.study import TuneJob, layout
-from pipeline.study.faults import start_faults
-from pipeline.study.trial_configs import completed, seed_of_trial, trials_in_all
+from pipeline.study.trial_configs import seed_of_trial, trials_in_all
 from pipeline.text import draw_order, format_number, sanitize
 
 Verdict: TypeAlias = Literal["continue", "pause", "stop"]
@@ -80,15 +75,13 @@ class Engine:
         self.outcomes: dict[str, str] = {}
         self._on_decision, self._seconds, self._session = on_decision, seconds, session
         self._incumbent = Incumbent(job.objectives)
-        self._draw, self._takes_configs = draw or own_draw(job), draw is None
+        self._draw = draw or own_draw(job)
         self._paused: str | None = None
-        self._enqueued: deque[Suggestion] = deque()
         # Updated with each change: a scan of all trials is slow in a study with thousands of paused ones.
         self._live: dict[str, Trial] = {}
         self._waiting: dict[str, None] = {}
         # Trials that have run or ended since the last draw: for draws, the others are as they were.
         self._since_draw: set[str] = set()
-        self._from_users = 0
 
     @property
     def best(self) -> Trial | None:
@@ -129,8 +122,7 @@ class Engine:
 
     def saved_state(self) -> SavedState:
         """What a later session needs to continue, in addition to the tables."""
-        enqueued = list(self._enqueued)
-        return SavedState(self.scheduler.state(), list(self.trials.values()), self.outcomes, self._paused, enqueued)
+        return SavedState(self.scheduler.state(), list(self.trials.values()), self.outcomes, self._paused)
 
     # Events of workers
 
@@ -227,7 +219,6 @@ class Engine:
         self.scheduler.restore(saved.scheduler)
         # A pause ends with its session.
         self.outcomes.update(saved.outcomes)
-        self._enqueued.extend(saved.enqueued)
         self.trials.update((trial.trial_id, trial) for trial in saved.trials)
         self.changed.update(self.trials)
         self.total_epochs = sum(trial.epoch for trial in saved.trials)
@@ -254,7 +245,6 @@ class Engine:
             kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
             self._publish(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
         self.counts = _counts(self.trials.values())
-        self._from_users = sum(trial.enqueued for trial in self.trials.values())
         self._live = {trial_id: trial for trial_id, trial in self.trials.items() if trial.live}
         self._waiting = dict.fromkeys(self._live)
         for trial in list(self._live.values()):
@@ -306,8 +296,6 @@ class Engine:
         match command:
             case StopTrial():
                 return self._stop_by_user(command, f"{STOPPED_BY_USER}{because}")
-            case Enqueue():
-                return self._enqueue(name, command, f"A user enqueued it{because}")
             case Pause():
                 if self._paused is not None:
                     return "The study is already paused."
@@ -335,17 +323,6 @@ class Engine:
             return f"Trial {trial.trial_id} ends at its next report."
         self._stop(trial, reason)
         return f"Trial {trial.trial_id} is stopped."
-
-    def _enqueue(self, name: str, command: Enqueue, reason: str) -> str:
-        drawn = len(self.trials) + len(self._enqueued)
-        if not self._takes_configs:
-            return "A searcher of Ray Tune does not accept configs: nothing is enqueued."
-        if faults := list(start_faults(self.job.space, command.config, "config")):
-            return f"The config cannot be tried: {'; '.join(map(str, faults))}."
-        if drawn >= self.limit:
-            return f"All {self.limit} trials of the budget are drawn. Increase the number of trials."
-        self._enqueued.append(Suggestion(completed(self.job, command.config, name), reason))
-        return f"The config is tried next, as trial {layout.trial_id(drawn)}."
 
     def _change_budget(self, command: ChangeBudget, because: str) -> str:
         old, names = self.job.budget, ("trials", "total_epochs", "seconds")
@@ -450,18 +427,12 @@ class Engine:
         index = len(self.trials)
         if index >= self.limit:
             return None
-        enqueued = bool(self._enqueued)
-        if enqueued:
-            suggestion: Suggestion | None = self._enqueued.popleft()
-        else:
-            changed, trials = self._since_draw, self.trials
-            self._since_draw = {trial_id for trial_id in changed if trials[trial_id].state == "running"}
-            # Enqueued configs do not count as draws of the searcher: a grid loses no point.
-            suggestion = self._draw(index - self._from_users, trials.values(), changed)
+        changed, trials = self._since_draw, self.trials
+        self._since_draw = {trial_id for trial_id in changed if trials[trial_id].state == "running"}
+        suggestion = self._draw(index, trials.values(), changed)
         if suggestion is None:
             return None
-        self._from_users += enqueued
-        trial = Trial(layout.trial_id(index), suggestion.config, enqueued=enqueued)
+        trial = Trial(layout.trial_id(index), suggestion.config)
         self.trials[trial.trial_id] = self._live[trial.trial_id] = trial
         self.counts[trial.state] += 1
         self.scheduler.add(trial.trial_id, suggestion.config)

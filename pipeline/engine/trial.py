@@ -1,11 +1,12 @@
-"""A trial as the driver knows it, the decisions about it, and which trial is the best."""
+"""A study's state: its trials, the decisions about them, the best one, and their JSON, with which a study resumes."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic_core import to_json
 
 from pipeline.engine.messages import EpochRow, objective_values_of, values_in, violation_in
 from pipeline.schedulers import Decision, Mode, ObjectiveValues
@@ -66,7 +67,6 @@ class Trial:
     """Whether it was stopped because the study ended: with a larger budget it may continue."""
     stop_reason: str | None = None
     """Why it stops at its next report."""
-    enqueued: bool = False
 
     @property
     def live(self) -> bool:
@@ -206,3 +206,50 @@ def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) 
         violation=values.violation,
         milestone_values=milestone_values,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A study's state at the end of a session."""
+
+    scheduler: dict[str, Any]
+    trials: list[Trial]
+    outcomes: dict[str, str] = field(default_factory=dict)
+    paused: str | None = None
+    decided: int = 0
+    """How many decisions were made."""
+
+
+_READ = TypeAdapter(SavedState)
+
+
+def saved_state(values: Any) -> SavedState:
+    """Read a state from JSON values.
+
+    Raises:
+        ValueError: It is no study's state.
+    """
+    return _READ.validate_python(values)
+
+
+class StateText:
+    """Converts a study's state to JSON text again and again: of trials, only those that have changed."""
+
+    def __init__(self, state: Callable[[], SavedState]) -> None:
+        self._state = state
+        self._trials: dict[str, str] = {}
+
+    def parts(self, changed: Collection[str] = ()) -> Mapping[str, str]:
+        """The text of each part of the state."""
+        state = self._state()
+        for trial in state.trials:
+            if trial.trial_id in changed or trial.trial_id not in self._trials:
+                self._trials[trial.trial_id] = _text(trial)
+        trials = ", ".join(self._trials[trial.trial_id] for trial in state.trials)
+        others = ("scheduler", "outcomes", "paused")
+        return {"trials": f"[{trials}]", **{name: _text(getattr(state, name)) for name in others}}
+
+
+def _text(value: Any) -> str:
+    # A seventh of the time of `json`, which takes half of a flush of a thousand trials. What is not finite is null.
+    return to_json(value, inf_nan_mode="null").decode()

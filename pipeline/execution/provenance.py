@@ -17,7 +17,6 @@ from pipeline.study import TuneJob
 
 _PACKAGES = (
     "tunepipe", "ray", "tensorflow", "tensorflow-cpu", "keras", "numpy", "pyarrow", "pandas", "scikit-learn", "optuna",
-    "cmaes",
 )  # fmt: skip
 """The packages whose versions a study records. The image for CPUs has TensorFlow without CUDA's kernels."""
 

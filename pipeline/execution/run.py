@@ -14,7 +14,7 @@ from pipeline.code.functions import origin
 from pipeline.code.modules import end_loading
 from pipeline.code.snapshot import snapshot_of
 from pipeline.datasets import Dataset, differences
-from pipeline.engine.saved_state import saved_state
+from pipeline.engine.trial import saved_state
 from pipeline.errors import StorageError, UsageError
 from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
 from pipeline.execution.data import Loaded, loader

@@ -13,24 +13,21 @@ from pipeline.schedulers.base import (
     SchedulerSettings as SchedulerSettings,
     Selection as Selection,
 )
-from pipeline.schedulers.brackets import Hyperband as Hyperband, SuccessiveHalving as SuccessiveHalving
+from pipeline.schedulers.hyperband import Hyperband as Hyperband
 from pipeline.schedulers.multi_objective import MOASHA as MOASHA, PromotingMOASHA as PromotingMOASHA
-from pipeline.schedulers.population import PB2 as PB2, PBT as PBT
-from pipeline.schedulers.rungs import ASHA as ASHA, PASHA as PASHA, PromotingASHA as PromotingASHA
+from pipeline.schedulers.population import PBT as PBT
+from pipeline.schedulers.rungs import ASHA as ASHA, PromotingASHA as PromotingASHA
 from pipeline.schedulers.stopping import FIFO as FIFO, MedianStopping as MedianStopping
 from pipeline.space import any_settings, kind_of
 
 _ALL: tuple[type[SchedulerSettings], ...] = (
     ASHA,
     PromotingASHA,
-    PASHA,
     MOASHA,
     PromotingMOASHA,
-    SuccessiveHalving,
     Hyperband,
     MedianStopping,
     PBT,
-    PB2,
     FIFO,
 )
 

@@ -175,10 +175,6 @@ class SchedulerSettings:
         """The next epoch at which a trial must report; the last one is `epochs`."""
         raise NotImplementedError
 
-    def leaves_checkpoint(self, epoch: int, epochs: int) -> bool:
-        """Whether a trial must write a checkpoint at a milestone, because it may be paused or exploited there."""
-        return self.pauses or self.exploits
-
     def build(self, context: SchedulerContext) -> Scheduler:
         """Build the state machine for a study."""
         raise NotImplementedError

@@ -9,23 +9,16 @@ from pipeline.searchers.base import (
     SearcherSettings as SearcherSettings,
     Suggestion as Suggestion,
 )
-from pipeline.searchers.cma import CMASearch as CMASearch
 from pipeline.searchers.curves import CurveSearch as CurveSearch, GPSearch as GPSearch
-from pipeline.searchers.optuna_samplers import (
-    MOTPESearch as MOTPESearch,
-    NSGA2Search as NSGA2Search,
-    TPESearch as TPESearch,
-)
 from pipeline.searchers.simple import GridSearch as GridSearch, RandomSearch as RandomSearch, SobolSearch as SobolSearch
+from pipeline.searchers.tpe import MOTPESearch as MOTPESearch, TPESearch as TPESearch
 from pipeline.space import any_settings, kind_of
 
 _ALL: tuple[type[SearcherSettings], ...] = (
-    CMASearch,
     CurveSearch,
     GPSearch,
     GridSearch,
     MOTPESearch,
-    NSGA2Search,
     RandomSearch,
     SobolSearch,
     TPESearch,

@@ -17,15 +17,17 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import STRICT_CONFIG, Config, Cube, OpenSettings, Switch, walk
+from pipeline.space import STRICT_CONFIG, Config, Cube, OpenSettings, Switch, drawn_parameters, walk
 
 AnySpace: TypeAlias = Mapping[str, Any]
 
-LARGEST_LOSS = 1e100
-"""Larger losses count as this one in a Gaussian process: their squares would overflow."""
-
 MAX_OBSERVATIONS = 1000
 """Number of observations from which a searcher learns at most: with more, each draw would take longer than the last."""
+
+EARLY = "Drawn at random, like every second config before enough trials have reached their last epoch."
+
+_EARLIEST = 0.05
+"""The earliest epoch at which trials are compared, as a share of their maximum: earlier ones say too little."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,47 @@ def units_of(cube: Cube, tried: Sequence[Observation]) -> npt.NDArray[np.float64
     for one, unit in zip(missing, cube.units([one.config for one in missing]), strict=True):
         one.cache["unit"] = cube.space, unit
     return np.array([one.cache["unit"][1] for one in tried]).reshape(len(tried), cube.sides)
+
+
+def at_one_rung(
+    space: AnySpace, observations: Sequence[Observation], *, epochs: int, startup: int
+) -> tuple[list[Observation], bool]:
+    """The observations that can be compared, and whether they are compared before their last epoch.
+
+    A loss at epoch 2 cannot be compared with one at epoch 50; a model of both would imitate configs that were lucky
+    early. As in BOHB (Falkner et al. 2018), a model uses the highest rung alone that enough trials have reached. While
+    that is not the last epoch, every second config is drawn at random: configs that are good early are not always good
+    late, and without random draws, all draws would be near them.
+    """
+    valued = [one for one in observations if one.state != "failed"]
+    rungs = sorted({epoch for one in valued for epoch, _ in one.curve})
+    late = [epoch for epoch in rungs if epoch >= _EARLIEST * epochs]
+    if len(rungs) < 2 and len(late) == len(rungs):
+        return list(observations), False
+    wanted = max(startup, 3 + len(drawn_parameters(space)))
+    # Trials that ended by themselves have reached the last epoch, too, whatever the ends of others look like.
+    reaches = sorted(one.reach for one in valued)
+    enough = (at for at in (epochs, *reversed(late)) if len(reaches) - bisect_left(reaches, at) >= wanted)
+    rung = next(enough, min(late, default=math.inf))
+    comparable = []
+    for one in observations:
+        if one.state != "failed" and one.reach >= rung:
+            comparable.append(_until(one, rung))
+        elif one.state != "known":
+            comparable.append(one)
+    return comparable, rung < epochs
+
+
+def _until(one: Observation, rung: float) -> Observation:
+    """A trial as if it had ended at a rung: its best loss, and the last values of all objectives."""
+    losses = [loss for epoch, loss in one.curve if epoch <= rung]
+    # The best epoch may lie between two milestones.
+    whole = not one.curve or (one.state == "known" and one.curve[-1][0] <= rung)
+    # In a bracket that begins later, the first milestone is beyond the rung.
+    values = [at for at in one.milestone_values if at[0] <= rung] or one.milestone_values[:1]
+    _, of_all, violation = values[-1] if values else (0, one.losses, one.violation)
+    loss = one.loss if whole else min(losses, default=one.curve[0][1])
+    return one.with_fields(state="known", loss=loss, losses=of_all, violation=violation)
 
 
 @dataclass(frozen=True, slots=True)

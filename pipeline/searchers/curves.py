@@ -1,27 +1,30 @@
 """Bayesian optimisation with a Gaussian process: over whole learning curves, or over configs at one epoch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import ClassVar, Literal
+from functools import cached_property, lru_cache
+from itertools import accumulate, islice
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from pipeline.machine import one_thread
 from pipeline.searchers.base import (
+    EARLY,
     MAX_OBSERVATIONS,
     AnySpace,
     History,
     Observation,
     SearcherSettings,
     Suggestion,
+    at_one_rung,
     draw_generator,
     units_of,
 )
-from pipeline.searchers.curve_model import CurveModel, curve_of
-from pipeline.searchers.curve_process import Reals
-from pipeline.searchers.one_rung import EARLY, at_one_rung
-from pipeline.space import Config, Count, Cube, best_nearby, draw, drawn_parameters, key_of
+from pipeline.searchers.curve_process import CurveProcess, Points, Posterior, Reals, at_end
+from pipeline.space import Config, Count, Cube, draw, drawn_parameters, key_of
 
 _RANDOM_EVERY = 4
 """Every fourth config is random, so that a wrong model is noticed."""
@@ -32,6 +35,39 @@ model is noticed."""
 
 _EVALUATED_AGAIN = 10
 """The number of candidates that are evaluated as configs: rounding moves integers away from their places."""
+
+_NEIGHBOUR_STEPS = (0.1, 0.02)
+"""Distances at which the search at one epoch draws neighbours of good configs, as shares of a parameter's range."""
+
+_BEST = 4
+"""The number of configs whose neighbours are drawn."""
+
+_EPOCHS_OF_TRIAL, _APART = 4, 1.9
+"""The maximum number of a trial's epochs in the model: the newest, each earlier one by this factor, and the first."""
+
+_FAR, _OFFSET = 2.0, 0.1
+"""A loss is its distance from the best in units of the median's distance, clipped, then the logarithm of that plus an
+offset: differences between good configs count, those between bad ones do not."""
+
+_LARGEST_LOSS = 1e100
+"""Larger losses count as this one: their squares would overflow."""
+
+_FIT_POINTS, _MAX_POINTS, _MAX_BELIEVED = 220, 500, 250
+"""The maximum number of points in a fit, of points to condition on, and of running trials whose values are predicted:
+the cost is cubic."""
+
+_STEPS, _GROWTH = 12, 1.2
+"""The optimiser's steps, and the growth of the number of trials after which the fit takes in further ones. The
+parameters are fitted again also when trials that it has taken in have new values: a draw is a function of what is
+known."""
+
+_CHANCE_AT_ONE_EPOCH = 0.02
+"""The share of the prior variance of trials and of noise in a search at one epoch."""
+
+_ROOT_TAU = math.sqrt(2 * math.pi)
+
+_NEGLIGIBLE = 1e-12
+"""An expected improvement that is none, on the process' scale."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +105,7 @@ class CurveSearch(SearcherSettings):
             return _best(cube, CurveModel(cube, before, history, epochs), before, epochs, units)
 
 
-def _best(cube: Cube, model: CurveModel, before: Sequence[Observation], epochs: int, units: Reals) -> Suggestion:
+def _best(cube: Cube, model: "CurveModel", before: Sequence[Observation], epochs: int, units: Reals) -> Suggestion:
     """The config of the largest expected improvement at the last epoch among places in the cube.
 
     Over curves, neighbours of good configs would nearly always win, and be no better.
@@ -132,8 +168,243 @@ class GPSearch(SearcherSettings):
             text = "Drawn at random, like every fourth config while many trials run."
             return Suggestion(draw(space, rng, index), text)
         at_end, cube = [one.with_fields(curve=(), ended=True) for one in before], Cube(space)
-        best = sorted(known, key=lambda one: one.loss or 0.0)[:4]
+        best = sorted(known, key=lambda one: one.loss or 0.0)[:_BEST]
         with one_thread():
             model = CurveModel(cube, at_end, at_end, epochs, one_epoch=True)
-            config = best_nearby(cube, units_of(cube, best), model.gains, candidates=self.candidates, rng=rng)
+            config = _best_nearby(cube, units_of(cube, best), model.gains, candidates=self.candidates, rng=rng)
             return Suggestion(config, model.reason(cube.points(cube.units([config])), epochs))
+
+
+def _best_nearby(
+    cube: Cube, best: Reals, score: Callable[[Reals], Reals], *, candidates: int, rng: np.random.Generator
+) -> Config:
+    """The config whose point has the highest score, among random candidates and neighbours of the best places."""
+    compared = cube.random(candidates, rng)
+    for step in _NEIGHBOUR_STEPS:
+        drawn = cube.neighbours(best[np.arange(candidates // 4) % len(best)], step, rng)
+        compared = np.vstack([compared, drawn])
+        best = compared = compared[np.argsort(-score(cube.points(compared)), kind="stable")[:_BEST]]
+    return cube.config(best[0])
+
+
+@dataclass(frozen=True, slots=True)
+class LossScale:
+    """Losses as the process sees them."""
+
+    best: float
+    width: float
+    mean: float = 0.0
+    std: float = 1.0
+
+    @classmethod
+    def of(cls, losses: Reals, bests: Reals) -> "LossScale":
+        """The scale of losses, from the best ones of trials."""
+        best = float(bests.min())
+        # Half of the trials may have the best loss, except for rounding.
+        least, spread = 1e-9 * max(1.0, abs(best)), float(bests.max()) - best
+        if 0.0 < spread < least:
+            # All losses are that small: those of another unit.
+            least = max(1e-9 * spread, sys.float_info.min)
+        plain = cls(best, max(float(np.median(bests)) - best, least))
+        seen = plain.seen(losses)
+        return cls(best, plain.width, float(seen.mean()), float(seen.std()) or 1.0)
+
+    def seen(self, losses: Reals) -> Reals:
+        """Losses on this scale."""
+        # With a tiny width, a large loss is infinitely far: as far as counts.
+        with np.errstate(over="ignore"):
+            apart = np.clip((losses - self.best) / self.width, 0.0, _FAR)
+        scaled: Reals = (np.log(apart + _OFFSET) - self.mean) / self.std
+        return scaled
+
+    @property
+    def least(self) -> float:
+        """The best loss on this scale."""
+        return (math.log(_OFFSET) - self.mean) / self.std
+
+    def expected(self, mean: float, std: float, least: float) -> float:
+        """The expected improvement in units of the loss, whose logarithm is normal on this scale."""
+        from scipy.special import ndtr
+
+        middle, spread = self.mean + self.std * mean, self.std * std
+        log = self.mean + self.std * least
+        far = (log - middle) / spread
+        below = math.exp(log) * ndtr(far) - math.exp(min(middle + spread**2 / 2, 700.0)) * ndtr(far - spread)
+        return self.width * max(float(below), 0.0)
+
+
+_Row: TypeAlias = tuple[int, float, float]
+"""A trial, the share of its epochs, and the loss there."""
+
+
+class _Data(NamedTuple):
+    """The losses at the epochs of trials, as the process sees them."""
+
+    at: Points
+    values: Reals
+    scale: LossScale
+
+
+def _data(cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> _Data | None:
+    """The data of trials; None if none has a loss. A failed trial has the worst loss."""
+    rows: list[_Row] = [(number, *point) for number, one in enumerate(before) for point in _points_of(one, epochs)]
+    if not rows:
+        return None
+    least: dict[int, float] = {}
+    for number, _, loss in rows:
+        least[number] = min(loss, least.get(number, loss))
+    worst = max(loss for *_, loss in rows)
+    rows += [(number, 1.0, worst) for number, one in enumerate(before) if one.state == "failed"]
+    rows = _best_trials_and_others(rows, sorted(least, key=lambda number: least[number]), most)
+    numbers, shares, losses = (np.array(column) for column in zip(*rows, strict=True))
+    trials, where = np.unique(numbers, return_inverse=True)
+    x = cube.points(units_of(cube, [before[number] for number in trials]))
+    scale = LossScale.of(losses, np.array(list(least.values())))
+    return _Data(Points(x[where], shares, numbers), scale.seen(losses), scale)
+
+
+def curve_of(one: Observation, epochs: int) -> Sequence[tuple[int, float]]:
+    """An observation's best loss up to each epoch, because a trial counts by its best epoch."""
+    if one.state == "failed":
+        return ()
+    if not one.curve:
+        return () if one.loss is None else ((epochs, one.loss),)
+    bests = list(accumulate((loss for _, loss in one.curve), min))
+    if one.state == "known" and one.loss is not None:
+        # The best epoch may lie between two milestones.
+        bests[-1] = min(bests[-1], one.loss)
+    last = one.curve[-1][0]
+    curve = tuple((epoch, best) for (epoch, _), best in zip(one.curve, bests, strict=True))
+    return (*curve, (epochs, bests[-1])) if one.ended and last < epochs else curve
+
+
+def _points_of(one: Observation, epochs: int) -> Sequence[tuple[float, float]]:
+    """Some points of an observation's curve, the latest first: the share of a trial's epochs, and the loss there."""
+    key = (one.state, one.loss, one.ended, len(one.curve), epochs)
+    if (kept := one.cache.get("points")) is not None and kept[0] == key:
+        return kept[1]  # type: ignore[no-any-return]
+    kept_points: list[tuple[int, float]] = []
+    curve = curve_of(one, epochs)
+    for epoch, loss in reversed(curve):
+        if len(kept_points) < _EPOCHS_OF_TRIAL and (not kept_points or epoch * _APART <= kept_points[-1][0]):
+            kept_points.append((epoch, loss))
+    if curve and kept_points[-1] != curve[0]:
+        kept_points.append(curve[0])
+    points = [
+        (min(epoch, epochs) / epochs, min(max(loss, -_LARGEST_LOSS), _LARGEST_LOSS)) for epoch, loss in kept_points
+    ]
+    one.cache["points"] = key, points
+    return points
+
+
+def _best_trials_and_others(rows: list[_Row], ranked: Sequence[int], most: int) -> list[_Row]:
+    """At most `most` rows: all of the best trials, and the newest of the others, evenly from good to poor."""
+    if len(rows) <= most:
+        return rows
+    good = set(ranked[: most // 8])
+    newest: dict[int, _Row] = {}
+    for row in rows:
+        if row[0] not in newest or row[1] > newest[row[0]][1]:
+            newest[row[0]] = row
+    kept = [row for row in rows if row[0] in good][:most]
+    rest = sorted((row for number, row in newest.items() if number not in good), key=lambda row: row[2])
+    places = np.linspace(0, len(rest) - 1, min(most - len(kept), len(rest))).astype(int)
+    return [*kept, *(rest[place] for place in places)]
+
+
+def _at_last_fit(history: Sequence[Observation]) -> Sequence[Observation]:
+    """The trials that existed when their number last reached the next size; of many, an even sample."""
+    count = 2
+    while math.ceil(count * _GROWTH) <= len(history):
+        count = math.ceil(count * _GROWTH)
+    if count <= MAX_OBSERVATIONS:
+        return history[:count]
+    return [history[number] for number in np.linspace(0, count - 1, MAX_OBSERVATIONS).astype(int)]
+
+
+def _fit(cube: Cube, data: _Data, chance: float) -> Reals:
+    parts = (cube.groups, data.at.x, data.at.t, data.at.trial, data.values)
+    return _fitted(chance, *(part.tobytes() for part in parts))
+
+
+@lru_cache(maxsize=32)
+def _fitted(chance: float, groups: bytes, x: bytes, t: bytes, trial: bytes, values: bytes) -> Reals:
+    """The parameters for the data, cached because every draw needs them."""
+    shares = np.frombuffer(t)
+    points = Points(np.frombuffer(x).reshape(len(shares), -1), shares, np.frombuffer(trial, np.int64))
+    return CurveProcess(np.frombuffer(groups, np.int64), chance).fit(points, np.frombuffer(values), _STEPS)
+
+
+class CurveModel:
+    """The process, conditioned on the values of a study's trials, of which at least one has a value.
+
+    In a search at one epoch, less is chance, and the values that are predicted of running trials count as reached.
+    """
+
+    def __init__(
+        self,
+        cube: Cube,
+        before: Sequence[Observation],
+        history: Sequence[Observation],
+        epochs: int,
+        *,
+        one_epoch: bool = False,
+    ) -> None:
+        known, first = _data(cube, before, epochs, _MAX_POINTS), _data(cube, _at_last_fit(history), epochs, _FIT_POINTS)
+        assert known is not None
+        self._before, self._at, self._scale, self._least = before, known.at, known.scale, known.scale.least
+        chance = _CHANCE_AT_ONE_EPOCH if one_epoch else 1.0
+        self._process = CurveProcess(cube.groups, chance)
+        self._theta = self._process.prior if first is None else _fit(cube, first, chance)
+        self._posterior = Posterior(self._process, self._theta, known.at, known.values)
+        running = [trial for trial, one in enumerate(before) if one.state == "open"]
+        if not running:
+            return
+        points, trials = cube.points(units_of(cube, [before[trial] for trial in running])), np.array(running)
+        if len(running) > _MAX_BELIEVED:
+            # A config is drawn only where much is expected, so these are the ones that it may repeat.
+            chosen = np.argsort(-self.gains(points), kind="stable")[:_MAX_BELIEVED]
+            points, trials = points[chosen], trials[chosen]
+        self._posterior.believe(Points(points, np.ones(len(trials)), trials))
+        if one_epoch:
+            self._least = min(self._least, float(self._posterior.predict(at_end(points))[0].min()))
+
+    def gains(self, points: Reals) -> Reals:
+        """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).
+
+        If no config is expected to improve on the best loss, because noise made it that good, the result is the
+        improvement on the best predicted loss. Otherwise, the least certain configs would be drawn, however poor.
+        """
+        mean, std = self._posterior.predict(at_end(points))
+        improvement = _improvement(self._least, mean, std)
+        return improvement if improvement.max() >= _NEGLIGIBLE else _improvement(self._best_predicted, mean, std)
+
+    @cached_property
+    def _best_predicted(self) -> float:
+        """The least value at the last epoch that is predicted of the known configs."""
+        return float(self._posterior.predict(at_end(np.unique(self._at.x, axis=0)))[0].min())
+
+    def reason(self, point: Reals, epochs: int) -> str:
+        """Why a config is drawn: the improvement in units of the loss, and the trial of the largest covariance."""
+        at = at_end(point)
+        # All trials at their end: at an early epoch, all configs' values are similar.
+        ends = Points(self._at.x, np.ones(len(self._at.t)), self._at.trial)
+        nearest = int(np.argmax(self._process.covariance(self._theta, at, ends)[0]))
+        name = self._before[self._at.trial[nearest]].trial_id
+        where = f" at epoch {epochs}{f' near trial {name}' if name else ''}"
+        mean, std = self._posterior.predict(at)
+        if _improvement(self._least, mean, std)[0] >= _NEGLIGIBLE:
+            gain = self._scale.expected(float(mean[0]), float(std[0]), self._least)
+            return f"Expected improvement {gain:.2g}{where}."
+        gain = self._scale.expected(float(mean[0]), float(std[0]), self._best_predicted)
+        over = f"Expected improvement {gain:.2g} on the best predicted value{where}"
+        return f"{over}; no improvement on the best value is expected."
+
+
+def _improvement(least: float, mean: Reals, std: Reals) -> Reals:
+    """The expected improvement on a value, of normal distributions."""
+    from scipy.special import ndtr
+
+    better = (least - mean) / std
+    improvement: Reals = std * (better * ndtr(better) + np.exp(-0.5 * better**2) / _ROOT_TAU)
+    return improvement

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from pipeline.engine.engine import Engine
+from pipeline.engine.limits import ReportInterval
 from pipeline.engine.messages import EpochRow, Report
-from pipeline.engine.reporting import ReportInterval
 from pipeline.engine.trial import DecisionRow, Trial
 from pipeline.simulation.curves import Curve, CurveSource
 from pipeline.study import TuneJob

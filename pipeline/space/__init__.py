@@ -1,6 +1,7 @@
 """The search space: parameters with their domains, and configs drawn from them."""
 
 from pipeline.space.configs import (
+    Cube as Cube,
     ParameterPath as ParameterPath,
     RandomStream as RandomStream,
     When as When,
@@ -18,7 +19,6 @@ from pipeline.space.configs import (
     perturb as perturb,
     walk as walk,
 )
-from pipeline.space.cube import Cube as Cube, best_nearby as best_nearby
 from pipeline.space.domains import (
     DOMAINS as DOMAINS,
     AnyDomain as AnyDomain,

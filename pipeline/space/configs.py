@@ -1,4 +1,4 @@
-"""Spaces: their parameters, and configs, which are drawn, explored from another config, or counted through."""
+"""Spaces: their parameters, and configs: drawn, explored from another one, counted through, as places in a cube."""
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -8,15 +8,21 @@ from enum import IntEnum
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.errors import Fault
-from pipeline.space.domains import Choice, CountableDomain, Domain, Grid, Switch, listed_values
+from pipeline.space.domains import Choice, CountableDomain, Domain, Grid, ListedDomain, Switch, listed_values
 from pipeline.space.values import Config, Value, key_of
 
 When: TypeAlias = tuple[tuple[str, str], ...]
 """The switches above a parameter, the outermost first, and the branch of each."""
 
+_Reals: TypeAlias = npt.NDArray[np.float64]
+
 _DEEPEST = 8
+
+_REDRAWN = 0.1
+"""The share of listed values that a neighbour draws again."""
 
 
 class RandomStream(IntEnum):
@@ -27,7 +33,7 @@ class RandomStream(IntEnum):
     """
 
     START_CONFIGS = 5  # (seed, index), and the attempt after the first
-    FURTHER_CONFIGS = 6  # (seed, draw) and the attempt; a user's config: (seed, checksum of the name)
+    FURTHER_CONFIGS = 6  # (seed, draw) and the attempt
     POPULATION = 7  # (seed, number of the exploit)
     SYNTHETIC_CURVES = 11  # (seed, index, segment); the landscape: (seed, 11); an objective: (seed, 11, number)
 
@@ -227,3 +233,83 @@ def _count(domain: Any) -> int | None:
     if isinstance(domain, CountableDomain):
         return domain.count
     return None if isinstance(domain, Domain) else 1
+
+
+class Cube:
+    """A space as a unit cube, for many configs together: its parameters are the sides, and a config is a place."""
+
+    def __init__(self, space: Mapping[str, Any]) -> None:
+        self.space = space
+        """The space."""
+        self._parameters = drawn_parameters(space)
+        self._side_of = {parameter.path: side for side, parameter in enumerate(self._parameters)}
+        domains = [parameter.domain for parameter in self._parameters]
+        self._sizes = [domain.count if isinstance(domain, ListedDomain) else 0 for domain in domains]
+        self.sides = len(domains)
+        """Number of sides."""
+        self.groups: npt.NDArray[np.int64] = np.repeat(np.arange(self.sides), [size or 1 for size in self._sizes] or 0)
+        """For each axis of a point, the number of its side."""
+        # For each side, the sides of the switches above, each with the number of the branch.
+        self._switches = [
+            [self._switch(each.when[:depth], *pair) for depth, pair in enumerate(each.when)]
+            for each in self._parameters
+        ]
+
+    def _switch(self, when: When, switch: str, branch: str) -> tuple[int, int]:
+        side = self._side_of[ParameterPath(switch, None, when).path]
+        return side, self._parameters[side].domain.number(branch)
+
+    def units(self, configs: Sequence[Config]) -> _Reals:
+        """Configs as places in the cube, a row each; NaN where a parameter is absent."""
+        units = np.full((len(configs), self.sides), np.nan)
+        for side, parameter in enumerate(self._parameters):
+            name, to_unit = parameter.name, parameter.domain.to_unit
+            for row, config in enumerate(configs):
+                if not parameter.when or parameter.is_present(config):
+                    units[row, side] = to_unit(config[name])
+        return units
+
+    def points(self, units: _Reals) -> _Reals:
+        """Places in the cube as points for a process: an axis for each listed value, the middle for what is absent."""
+        sizes = np.array(self._sizes)
+        numbers = np.minimum(np.nan_to_num(units) * sizes, sizes - 1).astype(int)
+        columns = [np.empty((len(units), 0))]
+        for side, size in enumerate(self._sizes):
+            there = np.ones(len(units), bool)
+            for switch, branch in self._switches[side]:
+                there &= numbers[:, switch] == branch
+            if size:
+                columns.append((numbers[:, side, None] == np.arange(size)) & there[:, None])
+            else:
+                columns.append(np.where(there, units[:, side], 0.5)[:, None])
+        return np.hstack(columns)
+
+    def random(self, count: int, rng: np.random.Generator) -> _Reals:
+        """Random places."""
+        return self._rounded(rng.random((count, self.sides)))
+
+    def neighbours(self, units: _Reals, step: float, rng: np.random.Generator) -> _Reals:
+        """A neighbour of each place: numbers move by a normal step, and one in ten listed values is drawn again."""
+        moved = np.clip(units + step * rng.normal(size=units.shape), 0.0, 1.0)
+        drawn = rng.random(units.shape)
+        redrawn = rng.random(units.shape) < _REDRAWN
+        moved = np.where(np.array(self._sizes, bool), np.where(redrawn, drawn, units), moved)
+        return self._rounded(np.where(np.isnan(units), drawn, moved))
+
+    def _rounded(self, units: _Reals) -> _Reals:
+        """Places as those of their configs: whole and quantised numbers are in the middle of their parts of a side."""
+        found = units.copy()
+        for side, parameter in enumerate(self._parameters):
+            domain = parameter.domain
+            if not isinstance(domain, CountableDomain) or self._sizes[side]:
+                continue
+            if domain.logarithmic:
+                found[:, side] = [domain.to_unit(domain.from_unit(unit)) for unit in found[:, side].tolist()]
+            else:
+                number = np.minimum(np.floor(found[:, side] * domain.count), domain.count - 1)
+                found[:, side] = (number + 0.5) / domain.count
+        return found
+
+    def config(self, unit: _Reals) -> Config:
+        """The config at a place in the cube."""
+        return compose(self.space, lambda each: each.domain.from_unit(float(unit[self._side_of[each.path]])))

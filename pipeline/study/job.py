@@ -28,7 +28,6 @@ from pipeline.schedulers import (
     AnyScheduler,
     PromotingASHA,
     PromotingMOASHA,
-    SuccessiveHalving,
 )
 from pipeline.searchers import SEARCHERS, AnySearcher, CurveSearch, MOTPESearch, RandomSearch
 from pipeline.space import (
@@ -106,7 +105,7 @@ def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | 
         return RandomSearch()
     if _several_objectives(job):
         return MOTPESearch() if scheduler.every_objective else RandomSearch()
-    return CurveSearch() if isinstance(scheduler, PromotingASHA | SuccessiveHalving) else RandomSearch()
+    return CurveSearch() if isinstance(scheduler, PromotingASHA) else RandomSearch()
 
 
 class TuneJob(BaseModel):
@@ -131,8 +130,8 @@ class TuneJob(BaseModel):
         scheduler: Stops trials early: ASHA(…), PBT(…), FIFO(), another scheduler, its name, or the path of a Ray Tune
             class. Default: see [Defaults](search.md#defaults).
         searcher: Draws configs: RandomSearch(), GridSearch(), SobolSearch(), CurveSearch(…), TPESearch(…),
-            CMASearch(…), GPSearch(…), MOTPESearch(…), NSGA2Search(…), a name, or the path of a Ray Tune class.
-            Default: see [Defaults](search.md#defaults).
+            GPSearch(…), MOTPESearch(…), a name, or the path of a Ray Tune class. Default: see
+            [Defaults](search.md#defaults).
         resources: CPUs, GPUs and limits of one trial, and the number of workers.
         folds: Number of cross-validation folds. A trial trains one model for each fold, evaluated on the part of the
             training split that it does not see. The objective is the mean. The best config trains again on the whole

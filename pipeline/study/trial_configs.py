@@ -100,12 +100,6 @@ def start_configs(job: TuneJob) -> list[Config]:
     return list(configs.values())
 
 
-def completed(job: TuneJob, given: Mapping[str, Value], name: str) -> Config:
-    """A config that a user gives to a running study, with the parameters drawn that it leaves out."""
-    rng = np.random.default_rng([job.seed, zlib.crc32(name.encode()), RandomStream.FURTHER_CONFIGS])
-    return _completed(job, given, rng)
-
-
 def _completed(job: TuneJob, given: Mapping[str, Value], rng: np.random.Generator) -> Config:
     def pick(parameter: ParameterPath) -> Value:
         if parameter.name not in given:

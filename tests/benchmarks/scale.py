@@ -139,7 +139,7 @@ def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     space = {"lr": LogUniform(1e-5, 1.0), "dropout": Uniform(0.0, 0.5)}
     studies = [_tried(space, sizes[-1], seed) for seed in range(_STUDIES)]
     figures, samples = [], {}
-    for name in ("curves", "tpe", "gp", "cma"):
+    for name in ("curves", "tpe", "gp"):
         searcher, costs = SEARCHERS[name](), dict.fromkeys(sizes, 0.0)
         for tried in studies:
             for size in sizes:

@@ -22,7 +22,7 @@ SIGNALS = {
     "SIGINT twice": [signal.SIGINT, signal.SIGINT],
     "SIGKILL": [signal.SIGKILL],
 }
-SCHEDULERS = ("fifo", "asha", "promoting-asha", "pasha", "hyperband", "median")
+SCHEDULERS = ("fifo", "asha", "promoting-asha", "hyperband", "median")
 SHORT = {(0, "fifo", "SIGKILL"), (0, "fifo", "SIGINT twice")}
 """What `make test` tries of it; `make test-all` tries all."""
 

@@ -111,17 +111,3 @@ def test_any_output_path_is_used_or_refused(
     _fine(printed)
     written = list(tmp_path.rglob("*.html"))
     assert [printed.output] == ([f"{path.relative_to(tmp_path)}\n" for path in written] or [""])
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["rate"], ["=1"], ["rate=5"], ["rate=NaN"], ["rate=" + "[" * 5000], ["nothing=1"], ["kind=[1,2]"],
-        ["\udcff=\udcff"], [""],
-    ],
-)  # fmt: skip
-def test_invalid_configs_are_not_enqueued(storage: Path, words: list[str]) -> None:
-    """An invalid config is refused with the value and the allowed ones, and nothing is written to the study."""
-    printed = tunepipe("enqueue", "small", *words, "--storage", str(storage))
-    assert printed.code == 2
-    assert not (storage / "small" / "commands").exists()

@@ -29,7 +29,7 @@ COMMANDS = (
     ["logs", "small", "--trial", "0"],
     ["report", "small"],
     ["export", "small", "--log", "tensorboard=board"],
-    ["enqueue", "small", "rate=0.5"],
+    ["stop", "small", "--trial", "0"],
     ["stop", "small"],
     ["resume", "small", "--trials", "6", "--workers", "0", "--take-over"],
     ["run", "JOB", "--workers", "0", "--resume", "--trials", "7"],

@@ -124,7 +124,7 @@ def _pages(root: Path, text: str) -> dict[str, str]:
     """Every page of a study with `text` in every place that can have text."""
     study = _study(root, text)
     study.store.write("logs/0001.log", text)
-    command = {"kind": "enqueue", "config": {text: text}, "reason": text}
+    command = {"kind": text, "trial_id": text, "reason": text}
     study.store.write("commands/20261126T095501584630-1ec8178b.json", json.dumps(command))
     name = "".join(character for character in text if character not in "/\0")[:100]
     study.store.writable_path("files").joinpath("0001").mkdir(parents=True)  # type: ignore[union-attr]

@@ -21,7 +21,7 @@ SIGNALS = {
     "SIGINT twice": [signal.SIGINT] * 2,
     "SIGTERM, then SIGINT": [signal.SIGTERM, signal.SIGINT],
 }
-TAKES_OVER = ("pbt", "pb2")
+TAKES_OVER = ("pbt",)
 """Schedulers that hand weights from trial to trial, which a function has none of."""
 
 EPOCHS = 8

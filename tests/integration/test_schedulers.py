@@ -86,7 +86,7 @@ def test_a_study_that_is_cut_off_continues_to_its_end(tmp_path, kind):
     assert last.sort_index().equals(states.sort_index().rename("kind"))
     assert results.decisions["reason"].str.strip().ne("").all()
     kinds = set(results.decisions["kind"])
-    assert ("promote" in kinds) == (kind in ("promoting-asha", "promoting-moasha", "pasha", "halving", "hyperband"))
+    assert ("promote" in kinds) == (kind in ("promoting-asha", "promoting-moasha", "hyperband"))
     assert ("explore" in kinds) == SCHEDULERS[kind].exploits
 
 

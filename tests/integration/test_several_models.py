@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.datasets import Dataset, Split
-from pipeline.engine import reporting
+from pipeline.engine import limits
 from pipeline.execution.worker import winner
 from pipeline.training.trainer_factory import TrainerFactory
 
@@ -63,7 +63,7 @@ def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The storage of a finished study whose trials have two models each; each step of its worker is one epoch."""
     folder = tmp_path_factory.mktemp("several")
     with pytest.MonkeyPatch.context() as patches:
-        for module in (reporting, winner):
+        for module in (limits, winner):
             patches.setattr(module, "report_seconds", lambda _: 0.0)
         run(job(**request.param), storage=folder)
     return folder

@@ -44,7 +44,7 @@ def _curves(results: Any, job: TuneJob, epoch: float | None = None) -> RecordedC
     return RecordedCurves(results, job, seconds_per_epoch=epoch, seconds_per_start=epoch)
 
 
-@pytest.mark.parametrize("kind", ["asha", "promoting-asha", "halving", "hyperband", "median"])
+@pytest.mark.parametrize("kind", ["asha", "promoting-asha", "hyperband", "median"])
 def test_one_worker_decides_as_it_did(kind: str, tmp_path: Path) -> None:
     job = _job(kind)
     run(job, storage=tmp_path)

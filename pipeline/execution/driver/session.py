@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import MAX_WORKER_FAILURES, Engine, Verdict
 from pipeline.engine.messages import FINISH, Assignment, Report
-from pipeline.engine.saved_state import SavedState, StateText
+from pipeline.engine.trial import SavedState, StateText
 from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.commands import CommandInbox
 from pipeline.execution.driver.prune import Pruner

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
+from pipeline.engine.limits import report_seconds
 from pipeline.engine.messages import FINISH, EpochRow
-from pipeline.engine.reporting import report_seconds
 from pipeline.study import Resources
 
 _MIN_SECONDS = 600.0

@@ -27,8 +27,8 @@ _METRIC, _TIME = "objective", "training_iteration"
 
 _UNSUPPORTED = {
     "HyperBandScheduler": "it needs all trials of a bracket before the first one runs; use hyperband",
-    "PopulationBasedTraining": "it copies weights through Tune's own checkpoints; use pbt or pb2",
-    "PopulationBasedTrainingReplay": "it copies weights through Tune's own checkpoints; use pbt or pb2",
+    "PopulationBasedTraining": "it copies weights through Tune's own checkpoints; use pbt",
+    "PopulationBasedTrainingReplay": "it copies weights through Tune's own checkpoints; use pbt",
     "ResourceChangingScheduler": "a trial's resources stay as the job says",
     "ConcurrencyLimiter": "the job says how many trials run in parallel",
     "Repeater": "the job says how often a config is repeated",

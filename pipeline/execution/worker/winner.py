@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pipeline.engine.limits import report_seconds
 from pipeline.engine.messages import Assignment
-from pipeline.engine.reporting import report_seconds
 from pipeline.errors import NotEvaluated
 from pipeline.execution.worker.checkpoints import Checkpoints, learner_part
 from pipeline.storage import Checkpoint, Store

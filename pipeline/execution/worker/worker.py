@@ -15,8 +15,8 @@ from typing import Any
 
 from pipeline.code.frames import error_text
 from pipeline.datasets import ConfigReads, Dataset, fingerprint, recorded_for
+from pipeline.engine.limits import TRAINING_ENDED, ReportInterval, is_over
 from pipeline.engine.messages import Assignment, EpochRow, Report
-from pipeline.engine.reporting import TRAINING_ENDED, ReportInterval, is_over
 from pipeline.engine.trial import BestEpoch, better_epoch, reached
 from pipeline.errors import (
     DamagedFile,

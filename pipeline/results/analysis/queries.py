@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.engine.commands import STOPPED_BY_USER
-from pipeline.engine.reporting import is_over
+from pipeline.engine.limits import is_over
 from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.storage.schema import SECONDS
 from pipeline.storage.sessions import driver_seconds

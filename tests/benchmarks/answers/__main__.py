@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.schedulers import ASHA, Hyperband, MedianStopping, PromotingASHA, SchedulerSettings, SuccessiveHalving
+from pipeline.schedulers import ASHA, Hyperband, MedianStopping, PromotingASHA, SchedulerSettings
 from pipeline.searchers import SEARCHERS
 from pipeline.simulation.simulator import simulate
 from pipeline.study import Budget, Objective, TuneJob
@@ -37,13 +37,10 @@ _SCHEDULERS: Mapping[str, SchedulerSettings] = {
     "asha": ASHA(),
     # Rungs at about 6 and 23% of a trial's epochs.
     "promoting": PromotingASHA(grace_period=max(1, round(0.06 * EPOCHS)), reduction_factor=3.5),
-    "halving": SuccessiveHalving(),
     "hyperband": Hyperband(),
     "median": MedianStopping(),
 }
-PAIRS = [
-    f"{scheduler}+{searcher}" for scheduler in _SCHEDULERS for searcher in ("random", "curves", "tpe", "gp", "cma")
-]
+PAIRS = [f"{scheduler}+{searcher}" for scheduler in _SCHEDULERS for searcher in ("random", "curves", "tpe", "gp")]
 
 
 def main() -> None:
@@ -51,9 +48,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["development", "judging"], default="judging")
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--workers", default="1,8,32")
-    parser.add_argument(
-        "--pairs", default="promoting+curves,halving+curves", help=f"of {', '.join([*PAIRS, OPTUNA])}, or all"
-    )
+    parser.add_argument("--pairs", default="promoting+curves", help=f"of {', '.join([*PAIRS, OPTUNA])}, or all")
     parser.add_argument("--against", default=REFERENCE, help="the pair with which all are compared")
     parser.add_argument("--tables", default="", help="these alone")
     parser.add_argument("--surrogate", action="store_true", help="curves of a smooth model of the recorded ones")

@@ -19,11 +19,8 @@ def store(tmp_path: Path) -> Store:
     return asha_study(tmp_path, trials=4).store
 
 
-@pytest.mark.parametrize(
-    "words", [["enqueue", STUDY, "lr=0.1", "units=64"], ["stop", STUDY, "--trial", "1"]], ids=["enqueue", "stop"]
-)
-def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words: list[str]) -> None:
-    printed = tunepipe(*words, "--storage", str(tmp_path))
+def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path) -> None:
+    printed = tunepipe("stop", STUDY, "--trial", "1", "--storage", str(tmp_path))
     assert printed.code == 0
     assert f"`tunepipe resume {store.uri}`, with a larger budget" in printed.output
     assert list(outcomes(store).values()) == [None]
@@ -35,8 +32,6 @@ def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path, words
         (["budget", STUDY, "--trials", "9"], "`tunepipe resume "),
         (["budget", STUDY], "--trials, --total-epochs or --seconds"),
         (["stop", STUDY, "--trial", "99"], "has no trial '0099'"),
-        (["enqueue", STUDY, "lr=5"], "lr"),
-        (["enqueue", STUDY, "nothing=1"], "nothing"),
         (["stop", "x"], "--address or --kubernetes"),
         (["stop", STUDY, "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
         (["stop", STUDY, "--reason", "it diverges"], "--reason needs --trial"),

@@ -8,8 +8,7 @@ from pipeline.engine.commands import Command
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import Engine, Verdict
 from pipeline.engine.messages import EpochRow, Report
-from pipeline.engine.saved_state import StateText, saved_state
-from pipeline.engine.trial import DecisionRow, Trial
+from pipeline.engine.trial import DecisionRow, StateText, Trial, saved_state
 from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 

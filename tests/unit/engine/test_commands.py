@@ -3,14 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.engine.commands import (
-    ChangeBudget,
-    Continue,
-    Enqueue,
-    Pause,
-    StopTrial,
-    command_from,
-)
+from pipeline.engine.commands import ChangeBudget, Continue, Pause, StopTrial, command_from
 from pipeline.study import Budget
 from tests.unit.engine.play import Play
 
@@ -18,15 +11,14 @@ from tests.unit.engine.play import Play
 @pytest.mark.parametrize(
     "values",
     [
-        None,
-        {},
-        {"kind": "explode"},
-        {"kind": "stop-trial", "trial_id": "../../x"},
-        {"kind": "pause"},
-        {"kind": "pause", "session": 0},
-        {"kind": "budget", "seconds": float("inf")},
-        {"kind": "budget", "trials": 1.5},
-        {"kind": "budget", "unknown": 1},
+        *(
+            None,
+            {},
+            {"kind": "explode"},
+            {"kind": "stop-trial", "trial_id": "../../x"},
+            {"kind": "pause", "session": 0},
+        ),
+        *({"kind": "budget", **fields} for fields in ({"seconds": float("inf")}, {"trials": 1.5}, {"unknown": 1})),
     ],
 )
 def test_what_is_no_command_is_refused(values):
@@ -50,25 +42,6 @@ def test_a_user_stops_a_running_trial_at_its_next_report_and_others_at_once():
         before = len(play.decisions)
         assert unknown in play.command(StopTrial(trial_id=unknown), name)
         assert len(play.decisions) == before
-
-
-def test_a_command_is_executed_once():
-    play = Play()
-    assert play.command(Enqueue(config={})) == play.command(Enqueue(config={}))
-    assert [play.next().enqueued for _ in range(4)] == [True, False, False, False]
-    assert play.engine.next() is None
-
-
-def test_an_enqueued_config_takes_the_next_draws_place_and_no_draw_is_lost():
-    plain, asked = Play(), Play()
-    draws = [plain.next().config for _ in range(3)]
-    assert asked.next().config == draws[0]
-    asked.command(Enqueue(config={"x": 0.625}, reason="a guess"))
-    trial = asked.next()
-    assert trial.config["x"] == 0.625
-    assert len(trial.config) > 1
-    assert "a guess" in asked.decisions[-1].reason
-    assert [asked.next().config for _ in range(2)] == draws[1:]
 
 
 def test_a_paused_study_starts_nothing_and_continues_where_it_was():
@@ -96,7 +69,7 @@ def test_a_user_changes_the_budget():
     play = Play()
     trials = [play.next() for _ in range(4)]
     assert play.engine.next() is None
-    play.command(ChangeBudget(trials=5, reason="more"), "c1")
+    assert play.command(ChangeBudget(trials=5, reason="more"), "c1") == play.command(ChangeBudget(trials=9), "c1")
     assert (play.next().trial_id, play.engine.limit, play.engine.job.budget.trials) == ("0004", 5, 5)
     assert [(one.trial_id, one.kind) for one in play.decisions][-2:] == [(None, "budget"), ("0004", "start")]
     play.command(ChangeBudget(total_epochs=1), "c2")
@@ -113,7 +86,7 @@ def test_a_study_that_ends_refuses_commands_and_says_how_to_continue(running):
     assert play.engine.next() is None
     assert (play.engine.over, play.engine.running) == (True, running)
     decided, before = len(play.decisions), play.engine.job
-    commands = [ChangeBudget(trials=20, total_epochs=30), Enqueue(config={}), Pause(session=1), Continue(session=1)]
+    commands = [ChangeBudget(trials=20, total_epochs=30), Pause(session=1), Continue(session=1)]
     for number, command in enumerate(commands):
         assert "`tunepipe resume played` with a larger budget" in play.command(command, f"c{number}")
     assert (play.engine.job, len(play.decisions), play.engine.paused) == (before, decided, None)

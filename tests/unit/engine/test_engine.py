@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pipeline.engine.commands import ChangeBudget
-from pipeline.engine.messages import Report
+from pipeline.engine.messages import Assignment, Report
 from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
 from pipeline.study import Budget, Objective
 from tests.unit.engine.play import Play, job, row
@@ -174,3 +174,12 @@ def _ends(scheduler: str, trials: int, *, then: int) -> list[tuple[str, str, int
 @pytest.mark.parametrize(("before", "after"), [(12, 6), (6, 12)])
 def test_a_study_whose_number_of_trials_changes_early_ends_as_one_that_began_with_it(scheduler, before, after):
     assert _ends(scheduler, before, then=after) == _ends(scheduler, after, then=after)
+
+
+def test_assignments_and_reports_come_back_equal_from_another_process():
+    assignment = Assignment("0001", {"x": [1, None]}, 7, parent_trial="0000", parent_epoch=3)
+    assert Assignment.from_json(assignment.to_json()) == assignment
+    report = Report([row(3, 0.5)], last=True, failure="é", checkpoints=[["0003", 10, 7]], winner={"a": 0.1}, data=[])
+    assert Report.from_bytes(report.to_bytes()) == report
+    assert math.isnan(Report.from_bytes(Report([row(3, math.nan)]).to_bytes()).rows[0]["metrics"]["score"])
+    assert (report.epoch, Report().epoch) == (3, 0)

@@ -1,13 +1,85 @@
-"""When a study ends before all its trials are drawn."""
+"""When a worker reports, and when a study ends before all its trials are drawn."""
 
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.engine.limits import common_failure, exhausted_budget, seconds_left
+from pipeline.engine.engine import Engine
+from pipeline.engine.limits import EpochOutcome, ReportInterval, common_failure, exhausted_budget, seconds_left
+from pipeline.engine.messages import Report
 from pipeline.engine.trial import BestEpoch, Trial
+from pipeline.execution.worker.worker import Worker
+from pipeline.schedulers import ASHA, PBT
+from pipeline.simulation.simulator import simulate
+from pipeline.space import Grid
+from pipeline.storage import Store
 from pipeline.study import Budget, Objective
-from tests.unit.engine.play import job
+from tests.unit.engine.play import job, row
+from tests.unit.simulation.simulation_inputs import Written
+
+_CURVES = {
+    "fast": [0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.82, 0.84, 0.85],
+    "slow": [0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7],
+    "flat": [0.2] * 9,
+}
+
+
+def _learn(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    for value in _CURVES[config["curve"]]:
+        yield {"score": value}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"scheduler": ASHA(grace_period=2, reduction_factor=2)},
+        {"scheduler": "median"},
+        {"budget": Budget(trials=3, epochs=9, target=0.75)},
+        {"budget": Budget(trials=3, epochs=9, total_epochs=14)},
+    ],
+    ids=["fifo", "asha", "median", "target", "total-epochs"],
+)
+def test_a_simulated_worker_reports_when_a_real_one_does(
+    fields: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = {"function": _learn, "model": None, "data": None, "space": {"curve": Grid(list(_CURVES))}}
+    tuned = job(**learned, searcher="grid", **{"budget": Budget(trials=3, epochs=9), **fields})
+    reports: list[tuple[str, list[int], bool]] = []
+    on_report = Engine.on_report
+
+    def record(engine: Engine, trial_id: str, report: Report) -> Any:
+        reports.append((trial_id, [row["epoch"] for row in report.rows], report.last))
+        return on_report(engine, trial_id, report)
+
+    monkeypatch.setattr(Engine, "on_report", record)
+    engine = Engine(tuned, lambda _: None, lambda: 0.0)
+    worker = Worker(tuned, None, Store(tmp_path), session=1, capture=False)
+    while (trial := engine.next()) is not None:
+        worker.begin(engine.assignment(trial))
+        while engine.on_report(trial.trial_id, worker.step()) == "continue":
+            pass
+        worker.close()
+    real = reports.copy()
+    reports.clear()
+    simulate(tuned, Written(lambda index, _: list(_CURVES.values())[index], seconds=0.01), workers=1)
+    assert reports == real
+
+
+@pytest.mark.parametrize(("scheduler", "checkpoint"), [(PBT(interval=3), True), (ASHA(grace_period=3), False)])
+def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it(scheduler, checkpoint) -> None:
+    interval = ReportInterval(job(scheduler=scheduler), 0, first=False)
+    assert interval.after(row(3, 0.1), seconds=0.0) == EpochOutcome(last=False, due=True, checkpoint=checkpoint)
+    assert not interval.after(row(2, 0.1), seconds=0.0).due
+
+
+def test_an_epoch_beyond_the_bounds_reaches_no_target() -> None:
+    objectives = [Objective("score", "max"), Objective("cost", "min", at_most=2.0)]
+    interval = ReportInterval(job(objectives=objectives, budget=Budget(epochs=9, target=0.9)), 0, first=False)
+    assert interval.after(row(1, 0.9, cost=2.0), seconds=0.0).last
+    assert not interval.after(row(1, 0.9, cost=2.1), seconds=0.0).last
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from pipeline.engine.commands import Continue, Enqueue, Pause, StopTrial, command_object
+from pipeline.engine.commands import ChangeBudget, Continue, Pause, StopTrial, command_object
 from pipeline.engine.messages import Report
 from pipeline.errors import StorageError
 from pipeline.execution import commands
@@ -46,14 +46,13 @@ def _step(s: Study, trial_id: str, epoch: int) -> str:
 def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> None:
     s, trial = begun, begun.session.next()
     assert trial is not None
-    name = send(s.store, Enqueue(config={"x": 0.25}))
+    name = send(s.store, ChangeBudget(trials=3))
     assert outcomes(s.store) == {name: None}
     _step(s, trial.trial_id, 1)
-    assert outcomes(s.store) == {name: "The config is tried next, as trial 0001."}
-    assert wait_for_outcome(s.store, name) == "The config is tried next, as trial 0001."
-    following = s.session.next()
-    assert following is not None
-    assert following.config == {"x": 0.25}
+    outcome = wait_for_outcome(s.store, name)
+    assert outcomes(s.store) == {name: outcome}
+    assert outcome is not None
+    assert s.session.engine.job.budget.trials == 3
 
 
 def test_a_pause_is_for_one_session(begun: Study) -> None:

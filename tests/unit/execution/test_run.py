@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import Budget, Choice, Grid, Objective, TuneJob, Uniform, load_results, run
-from pipeline.engine.commands import Enqueue
+from pipeline import Budget, Choice, Grid, Objective, TuneJob, load_results, run
 from pipeline.errors import StorageError, UsageError
 from pipeline.execution import run as run_module
-from pipeline.execution.commands import send
 from pipeline.execution.driver import record
 from pipeline.notes import notes_to
 from pipeline.storage import Store, lease
@@ -123,16 +121,6 @@ def test_the_code_after_the_last_step_runs_once(epochs, scheduler, tmp_path):
     ended = [trial["config_curve"] for trial in trials.to_dict("records") if trial["epochs"] == 2]
     assert sorted(ENDED) == sorted(ended)
     assert ended
-
-
-def test_a_config_that_waits_is_tried_before_the_first_draw_of_a_resume(tmp_path):
-    space = {"curve": Choice(["good", "steady"]), "x": Uniform(0, 1)}
-    run(job(space=space, searcher="random", budget=Budget(trials=1, epochs=2)), storage=tmp_path)
-    send(Store(tmp_path / "s"), Enqueue(config={"curve": "steady", "x": 0.25}))
-    more = job(space=space, searcher="random", budget=Budget(trials=2, epochs=2))
-    run(more, storage=tmp_path, resume=True)
-    trials = load_results(tmp_path / "s").trials
-    assert (len(trials), trials["config_x"].iloc[1], trials["config_curve"].iloc[1]) == (2, 0.25, "steady")
 
 
 def test_a_second_study_at_the_same_time_is_refused(tmp_path):

@@ -1,21 +1,19 @@
-"""Populations: PBT and PB2."""
+"""Population based training."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.schedulers import PB2, PBT, Decision, Scheduler, SchedulerContext
+from pipeline.schedulers import PBT, Decision, Scheduler, SchedulerContext
 from pipeline.space import Choice, IntUniform, LogUniform, Space, fits
 
 SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
 
 
-def population(
-    settings: PBT, trials: int, *, added: int | None = None, mode: Any = "max", epochs: int = 8
-) -> Scheduler:
-    scheduler = settings.build(SchedulerContext(SPACE, mode, epochs, trials, 0))
-    for i in range(trials if added is None else added):
+def population(settings: PBT, trials: int, *, mode: Any = "max") -> Scheduler:
+    scheduler = settings.build(SchedulerContext(SPACE, mode, 8, trials, 0))
+    for i in range(trials):
         scheduler.add(f"{i:04d}", {"lr": 0.01 * (i + 1), "layers": 2})
     return scheduler
 
@@ -42,9 +40,8 @@ def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None
 _WIDTHS: Space = {"lr": LogUniform(1e-4, 1), "width": IntUniform(4, 64), "act": Choice(["relu", "tanh"]), "fixed": 2}
 
 
-@pytest.mark.parametrize("kind", [PBT, PB2])
-def test_hyperparameters_that_are_not_explored_are_the_donor_s(kind: Any) -> None:
-    scheduler = kind(explore=["lr"]).build(SchedulerContext(_WIDTHS, "max", 100, 6, 0))
+def test_hyperparameters_that_are_not_explored_are_the_donor_s() -> None:
+    scheduler = PBT(explore=["lr"]).build(SchedulerContext(_WIDTHS, "max", 100, 6, 0))
     for i in range(6):
         act = ("relu", "tanh")[i % 2]
         scheduler.add(f"{i:04d}", {"lr": 0.01 * (i + 1), "width": 4 + i, "act": act, "fixed": 2})
@@ -76,20 +73,6 @@ def test_trials_of_the_lower_quantile_copy_one_of_the_upper(quantile: float, mod
         assert decision.cutoff == sign * (i + 1.0 + upper)
 
 
-def test_a_gain_after_an_exploit_counts_from_the_donor() -> None:
-    scheduler = population(PB2(), 2)
-    for trial, epoch, value in [("0001", 1, 0.9), ("0000", 1, 0.1)]:
-        scheduler.start(trial)
-        decision = scheduler.on_result(trial, epoch, value)
-    assert decision.parent_trial == "0001"
-    scheduler.start("0000")
-    scheduler.on_result("0000", 3, 1.1)
-    (epoch, before, config, gain) = scheduler.state()["gains"][-1]
-    assert (epoch, before, config) == (3, 0.9, decision.config)
-    assert gain == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize("kind", [PBT, PB2])
-def test_names_that_the_space_lacks_are_faults(kind: Any) -> None:
-    assert kind(explore=["lr", "layers"]).space_faults(SPACE) == []
-    assert [fault.field for fault in kind(explore=["lr", "layer"]).space_faults(SPACE)] == ["scheduler.explore"]
+def test_names_that_the_space_lacks_are_faults() -> None:
+    assert PBT(explore=["lr", "layers"]).space_faults(SPACE) == []
+    assert [fault.field for fault in PBT(explore=["lr", "layer"]).space_faults(SPACE)] == ["scheduler.explore"]

@@ -2,21 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import (
-    ASHA,
-    PASHA,
-    PromotingASHA,
-    Scheduler,
-    SchedulerContext,
-    SchedulerSettings,
-)
-from tests.unit.schedulers.learning_curves import Curve, curves, milestones_of, simulated
+from pipeline.schedulers import ASHA, PromotingASHA, Scheduler, SchedulerContext, SchedulerSettings
+from tests.scheduler_play import Curve
+from tests.unit.schedulers.learning_curves import curves, milestones_of, played
 
 
 @pytest.mark.parametrize(
@@ -63,7 +56,7 @@ def test_asha_stops_below_the_quantile_of_earlier_values(values, factor, mode):
 DOUBLING = PromotingASHA(grace_period=1, reduction_factor=2)
 
 
-def _reference(found: Sequence[Curve], rungs: Sequence[int], eta: float) -> list[tuple[str, int, str]]:
+def _reference(found: Sequence[Curve], rungs: Sequence[int], eta: float) -> list[tuple[str, int]]:
     done: list[list[tuple[float, int]]] = [[] for _ in rungs]
     promoted: list[set[int]] = [set() for _ in rungs]
     drawn, turns = 0, []
@@ -89,7 +82,7 @@ def _reference(found: Sequence[Curve], rungs: Sequence[int], eta: float) -> list
 
     while (job := get_job()) is not None:
         trial, k = job
-        turns.append((f"{trial:04d}", rungs[k - 1] if k else 0, "promoted" if k else "new"))
+        turns.append((f"{trial:04d}", rungs[k]))
         done[k].append((found[trial](rungs[k]), trial))
     return turns
 
@@ -106,7 +99,7 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
     epochs = grace * eta**top
     found = curves(trials, seed)
     settings = PromotingASHA(grace_period=grace, reduction_factor=eta)
-    _, turns = simulated(settings, found, epochs, mode)
+    turns = [(trial, epoch) for trial, epoch, *_ in played(settings, found, epochs, mode).decisions]
     assert turns == _reference(found, [grace * eta**k for k in range(top + 1)], eta)
 
 
@@ -157,21 +150,3 @@ def test_more_epochs_continue_from_the_earlier_end() -> None:
     second.restore(first.state())
     chosen = second.choose(["0", "1"])
     assert (chosen.trial_id, chosen.rung) == ("1", 4)
-
-
-@pytest.mark.parametrize(
-    ("value", "highest"),
-    [
-        (lambda trial, epoch: trial * (1 - 2.0**-epoch), 2),
-        (lambda trial, epoch: (trial - 4) * (epoch - 1.5), 4),
-        # The ranks of neighbours swap at each epoch: after four epochs, that is known to be noise.
-        (lambda trial, epoch: trial // 2 + 0.01 * (-1.0) ** (trial + epoch), 4),
-    ],
-)
-@pytest.mark.parametrize("mode", ["max", "min"])
-def test_pasha_opens_a_rung_if_more_epochs_change_the_ranking_by_more_than_noise(
-    value: Any, highest: int, mode: str
-) -> None:
-    found = [lambda epoch, trial=trial: value(trial, epoch) for trial in range(16)]
-    reached, _ = simulated(PASHA(), found, 32, mode)
-    assert max(reached.values()) == highest

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.searchers import SEARCHERS, History, MOTPESearch, NSGA2Search, Observation, RandomSearch, SearcherSettings
+from pipeline.searchers import SEARCHERS, History, MOTPESearch, Observation, RandomSearch, SearcherSettings
 from pipeline.space import Config, IntUniform, LogUniform, Switch, Uniform
 
 SQUARE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
 """Of two losses, the front is where y is 0.2; x trades one loss for the other."""
-
-_CUBE = {f"x{axis}": Uniform(-5, 5) for axis in range(5)}
 
 _SWITCHED = {
     "lr": LogUniform(1e-4, 1),
@@ -27,10 +25,6 @@ def _branin(config: Config) -> float:
     x, y = 15 * float(config["x"]) - 5, 15 * float(config["y"])
     hill = (y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6) ** 2
     return hill + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
-
-
-def _sphere(config: Config) -> float:
-    return sum((float(value) - 1) ** 2 for value in config.values())
 
 
 def _switched(config: Config) -> float:
@@ -53,7 +47,6 @@ def _median_of_best(kind: str, space: dict[str, Any], loss: Any, trials: int) ->
 @pytest.mark.parametrize(
     ("kind", "space", "loss", "trials"),
     [
-        ("cma", _CUBE, _sphere, 50),
         ("curves", SQUARE, _branin, 25),
         ("curves", _SWITCHED, _switched, 25),
         ("gp", SQUARE, _branin, 20),
@@ -76,15 +69,14 @@ def _tried(settings: SearcherSettings, *, most: float = math.inf) -> list[Observ
     return observations[30:]
 
 
-@pytest.mark.parametrize("settings", [MOTPESearch(), NSGA2Search()])
-def test_it_learns_the_front_of_both_objectives_within_their_bounds(settings: SearcherSettings) -> None:
+def test_it_learns_the_front_of_both_objectives_within_their_bounds() -> None:
     away, at_random = (
         float(np.mean([abs(float(one.config["y"]) - 0.2) for one in _tried(each)]))
-        for each in (settings, RandomSearch())
+        for each in (MOTPESearch(), RandomSearch())
     )
     assert away < 0.6 * at_random
     inside, at_random = (
-        sum(one.violation == 0 for one in _tried(each, most=0.3)) for each in (settings, RandomSearch())
+        sum(one.violation == 0 for one in _tried(each, most=0.3)) for each in (MOTPESearch(), RandomSearch())
     )
     assert inside > 2 * at_random
 

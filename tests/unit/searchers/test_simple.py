@@ -69,7 +69,7 @@ def test_of_many_the_best_the_newest_and_the_running_ones_are_chosen() -> None:
     assert 350 < sum(number < 1000 for number in numbers) < 650
 
 
-@pytest.mark.parametrize("searcher", ["tpe", "gp", "cma", "curves"])
+@pytest.mark.parametrize("searcher", ["tpe", "gp", "curves"])
 def test_a_draw_uses_a_part_of_a_long_study(searcher: str) -> None:
 
     class Counted(History):

@@ -16,7 +16,6 @@ from pipeline.schedulers import (
     PBT,
     PromotingASHA,
     PromotingMOASHA,
-    SuccessiveHalving,
 )
 from pipeline.searchers import CurveSearch, GridSearch, MOTPESearch, RandomSearch, TPESearch
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Switch, Uniform
@@ -125,7 +124,6 @@ class Foreign:
         ({"data": None}, "data", "for a model"),
         ({**FUNCTION, "callbacks": build}, "callbacks", "function"),
         ({"searcher": "grid"}, "searcher", "lr"),
-        ({"searcher": "cma", "space": {"a": Uniform(0, 1), "b": Choice([1, 2])}}, "searcher", "two numbers"),
         ({"space": {"p": 1, "s": Switch({"a": {"p": 1}})}}, "space.s.a.p", "another name"),
         ({"start_with": [{}, {}, {}], "budget": Budget(trials=2)}, "start_with", "budget.trials"),
         ({"start_with": [{"units": 32}]}, "start_with.0.units", "64"),
@@ -196,7 +194,6 @@ def test_settings_that_fit_are_accepted(fields):
         ({"objectives": SEVERAL}, PromotingMOASHA(), MOTPESearch()),
         ({**FUNCTION, "objectives": SEVERAL}, MOASHA(), MOTPESearch()),
         ({"scheduler": FIFO()}, FIFO(), RandomSearch()),
-        ({"scheduler": "halving"}, SuccessiveHalving(), CurveSearch()),
         ({"scheduler": "asha"}, ASHA(), RandomSearch()),
         ({"searcher": "tpe"}, PromotingASHA(), TPESearch()),
         ({"space": {"lr": 0.1}}, PromotingASHA(), RandomSearch()),

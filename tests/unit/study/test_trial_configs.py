@@ -80,7 +80,7 @@ _SMALL = {"a": IntUniform(1, 3), "n": IntUniform(1, 2), "s": Switch({"on": {"q":
 
 
 @pytest.mark.parametrize(
-    "kind", ["random", "sobol", "grid", "tpe", pytest.param("gp", marks=pytest.mark.long), "cma", "curves"]
+    "kind", ["random", "sobol", "grid", "tpe", pytest.param("gp", marks=pytest.mark.long), "curves"]
 )
 def test_each_config_of_a_small_space_is_tried_once(kind: str) -> None:
     job = _job(space=_SMALL, searcher=kind, budget=Budget(trials=100), seed=3, start_with=[{"a": 2}, {"a": 2}])

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import load_results
 from pipeline.engine.messages import Report
-from pipeline.engine.saved_state import saved_state
+from pipeline.engine.trial import saved_state
 from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver import record
 from pipeline.execution.driver.record import Recorder

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.engine.commands import ChangeBudget
 from pipeline.engine.messages import FINISH, Report
-from pipeline.engine.saved_state import saved_state
+from pipeline.engine.trial import saved_state
 from pipeline.errors import ModelError
 from pipeline.execution.commands import send
 from pipeline.notes import notes_to

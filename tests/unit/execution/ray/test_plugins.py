@@ -96,7 +96,7 @@ MISTAKES = [
     ({"scheduler": {"kind": MEDIAN, "gracep": 1}}, "gracep"),
     ({"scheduler": {"kind": ASHA, "grace_period": 100}}, "grace_period must be <= max_t"),
     ({"scheduler": "ray.tune.schedulers.HyperBandForBOHB"}, "use hyperband"),
-    ({"scheduler": "ray.tune.schedulers.PopulationBasedTraining"}, "use pbt or pb2"),
+    ({"scheduler": "ray.tune.schedulers.PopulationBasedTraining"}, "use pbt"),
     ({"searcher": "ray.tune.search.ConcurrencyLimiter"}, "how many trials run in parallel"),
     ({"searcher": {"kind": OPTUNA, "sampler": "tpe"}}, "AssertionError"),
 ]

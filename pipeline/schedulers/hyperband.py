@@ -1,6 +1,6 @@
-"""Brackets: trials that start together, of which the best continue from rung to rung, as soon as all have reported.
+"""Hyperband: brackets of trials that start together, from many short trials to a few long ones.
 
-Hyperband has several brackets, from many short trials to a few long ones; successive halving has brackets of one size.
+Of a bracket the best continue from rung to rung, as soon as all have reported.
 """
 
 import math
@@ -18,7 +18,7 @@ from pipeline.schedulers.base import (
     SchedulerSettings,
     Selection,
 )
-from pipeline.schedulers.rungs import Factor, Rung, Rungs, RungSettings
+from pipeline.schedulers.rungs import Factor, Rung, Rungs
 from pipeline.space import Config, Count
 from pipeline.text import DrawOrder, draw_order
 
@@ -54,7 +54,7 @@ class Hyperband(SchedulerSettings):
         return next((rung for rung in self._rungs(epochs) if rung > epoch), epochs)
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        return _Brackets(self._rungs(context.epochs), self.reduction_factor, context)
+        return _Hyperband(self._rungs(context.epochs), self.reduction_factor, context)
 
     def _rungs(self, epochs: int) -> tuple[int, ...]:
         return _divided_rungs(self.max_epochs or epochs, self.reduction_factor, epochs)
@@ -70,32 +70,11 @@ def _divided_rungs(max_epochs: int, reduction_factor: float, epochs: int) -> tup
     return (*dict.fromkeys(takewhile(lambda epoch: epoch < epochs, whole)), epochs)
 
 
-@dataclass(frozen=True)
-class SuccessiveHalving(RungSettings):
-    """Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic Best Arm Identification"), bracket by bracket.
-
-    Like Hyperband, but all brackets have the same size and the same rungs. At a rung, trials are paused until all
-    trials of their bracket have reached it; the best 1/reduction_factor continue, at least one. A worker that would
-    have to wait starts the next bracket.
-
-    Args:
-        bracket_size: Number of trials that are compared with each other.
-    """
-
-    title: ClassVar[str] = "successive halving"
-    pauses: ClassVar[bool] = True
-    bracket_size: Count = 12
-    kind: Literal["halving"] = field(default="halving", repr=False)
-
-    def build(self, context: SchedulerContext) -> Scheduler:
-        return _Brackets(self.rungs(context.epochs), self.factor, context, self.bracket_size)
-
-
 class _Bracket:
-    """Trials that are compared with each other, rung by rung."""
+    """Trials that are compared with each other, from the rung with a number on."""
 
-    def __init__(self, name: str, first: int, size: int, rungs: Rungs, factor: float) -> None:
-        self.name, self.first, self.size, self.rungs, self._factor = name, first, size, rungs, factor
+    def __init__(self, first: int, size: int, rungs: Rungs, factor: float) -> None:
+        self.first, self.size, self.rungs, self._factor = first, size, rungs, factor
         self.trials: list[str] = []
         self.decided: set[int] = set()
 
@@ -105,7 +84,7 @@ class _Bracket:
         return len(self.trials) >= self.size or bool(self.decided)
 
     def compare(self, ended: set[str]) -> list[str]:
-        """Decide at every rung at which all its trials have reported."""
+        """Decide at every rung at which all its trials have reported; returns the trials that continue."""
         coming, on = self.trials, list[str]()
         # At the last epoch nothing is compared, unless the trials' maximum is raised.
         for epoch, rung in list(self.rungs.items())[:-1]:
@@ -119,24 +98,28 @@ class _Bracket:
             coming = list(rung.promoted)
         return on
 
+    def place(self, trial_id: str, rung: Rung) -> str:
+        """A trial's value and rank, in words."""
+        return f"{rung.place(trial_id)} of bracket {self.first}"
+
     def cutoff(self, rung: Rung) -> float | None:
         """The value of the last trial that continues from a rung."""
         return rung.value_at(max(map(rung.rank, rung.promoted))) if rung.promoted else None
 
     def stop_decision(self, trial_id: str, rung: Rung) -> Decision:
-        reason = f"{rung.place(trial_id)} of {self.name}, of which {len(rung.promoted)} continue"
+        reason = f"{self.place(trial_id, rung)}, of which {len(rung.promoted)} continue"
         return Decision("stop", reason, rung=rung.epoch, cutoff=self.cutoff(rung))
 
 
-class _Brackets(Scheduler):
-    """Assigns trials to brackets, and halves each bracket; without a size, each begins one rung later."""
+class _Hyperband(Scheduler):
+    """Assigns trials to brackets, each of which begins one rung later, and halves each bracket."""
 
-    def __init__(self, at: Sequence[int], factor: float, context: SchedulerContext, size: int | None = None) -> None:
-        self._at, self._factor, self._size, self._context = at, factor, size, context
+    def __init__(self, epochs: Sequence[int], factor: float, context: SchedulerContext) -> None:
+        self._epochs, self._factor, self._context = epochs, factor, context
         self._brackets: list[_Bracket] = []
         # Those in which not all trials have ended: a search of all of them takes longer with each trial.
         self._live: list[_Bracket] = []
-        self._of: dict[str, _Bracket] = {}
+        self._bracket_of: dict[str, _Bracket] = {}
         self._ended: set[str] = set()
         # Trials that may continue and have not started again.
         self._due: set[str] = set()
@@ -144,18 +127,15 @@ class _Brackets(Scheduler):
     def add(self, trial_id: str, config: Config) -> None:
         """Add a trial to the bracket that is being filled, or start the next one."""
         if not self._brackets or self._brackets[-1].is_full:
-            last = self._brackets[-1].first if self._brackets else -1
-            self._new_bracket(0 if self._size else (last + 1) % len(self._at))
-        bracket = self._of[trial_id] = self._brackets[-1]
+            first = (self._brackets[-1].first + 1) % len(self._epochs) if self._brackets else 0
+            self._live.append(self._new_bracket(first))
+        bracket = self._bracket_of[trial_id] = self._brackets[-1]
         bracket.trials.append(trial_id)
-        if bracket not in self._live[-1:]:
-            self._live.append(bracket)
 
     def _new_bracket(self, first: int) -> _Bracket:
-        own = Rungs(Rung(epoch, self._context.mode, self._factor) for epoch in self._at[first:])
-        size = self._size or math.ceil(len(self._at) / len(own) * self._factor ** (len(own) - 1))
-        name = f"bracket {len(self._brackets) if self._size else first}"
-        self._brackets.append(_Bracket(name, first, size, own, self._factor))
+        own = Rungs(Rung(epoch, self._context.mode, self._factor) for epoch in self._epochs[first:])
+        size = math.ceil(len(self._epochs) / len(own) * self._factor ** (len(own) - 1))
+        self._brackets.append(_Bracket(first, size, own, self._factor))
         return self._brackets[-1]
 
     def start(self, trial_id: str) -> None:
@@ -163,22 +143,22 @@ class _Brackets(Scheduler):
 
     def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         """Pause a trial at a rung until all of its bracket have reached it."""
-        bracket = self._of[trial_id]
+        bracket = self._bracket_of[trial_id]
         if (before := bracket.rungs.decided(trial_id, epoch, value)) is not None:
             return before
         rung = bracket.rungs[epoch]
         rung.report(trial_id, value, None)
-        if epoch == self._at[-1]:
-            return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, the last")
+        if epoch == self._epochs[-1]:
+            return Decision("continue", f"{bracket.place(trial_id, rung)}, the last")
         if epoch not in bracket.decided:
-            reason = f"{rung.place(trial_id)} so far; waits for the others of {bracket.name}"
+            reason = f"{rung.place(trial_id)} so far; waits for the others of bracket {bracket.first}"
             return Decision("pause", reason, rung=epoch)
         # The others were compared while this trial counted as ended.
         cutoff = bracket.cutoff(rung)
         if cutoff is not None and (value < cutoff if self._context.mode == "max" else value > cutoff):
             return bracket.stop_decision(trial_id, rung)
         rung.promote(trial_id)
-        return Decision("continue", f"{rung.place(trial_id)} of {bracket.name}, late", rung=epoch, cutoff=cutoff)
+        return Decision("continue", f"{bracket.place(trial_id, rung)}, late", rung=epoch, cutoff=cutoff)
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._ended.add(trial_id)
@@ -193,9 +173,10 @@ class _Brackets(Scheduler):
         if back := self._ended & waiting:
             self._ended -= back
             self._live = list(self._brackets)
-        self._live = [bracket for bracket in self._live if not self._ended.issuperset(bracket.trials)]
+        newest = self._brackets[-1:]
+        self._live = [one for one in self._live if one in newest or not self._ended.issuperset(one.trials)]
         for bracket in self._live:
-            if bracket.is_full or len(self._of) >= self._context.trials:
+            if bracket.is_full or len(self._bracket_of) >= self._context.trials:
                 self._due |= waiting.intersection(bracket.compare(self._ended))
             free = [each for each in bracket.trials if each in waiting and not bracket.rungs.hold(each)]
             if free:
@@ -206,7 +187,7 @@ class _Brackets(Scheduler):
         """The trials that were compared and do not continue."""
         out = {}
         for trial_id in candidates:
-            bracket = self._of[trial_id]
+            bracket = self._bracket_of[trial_id]
             rung = bracket.rungs.newest(trial_id)
             if rung is not None and rung.epoch in bracket.decided and trial_id not in rung.promoted:
                 out[trial_id] = bracket.stop_decision(trial_id, rung)
@@ -223,24 +204,24 @@ class _Brackets(Scheduler):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restore the result of `state`; brackets keep their sizes."""
-        self._brackets, self._of = [], {}
+        self._brackets, self._bracket_of = [], {}
         for fields in state["brackets"]:
-            bracket = self._new_bracket(min(fields["first"], len(self._at) - 1))
+            bracket = self._new_bracket(min(fields["first"], len(self._epochs) - 1))
             bracket.size, bracket.trials = fields["size"], list(fields["trials"])
             bracket.decided = {epoch for epoch in fields["decided"] if epoch in bracket.rungs}
             bracket.rungs.restore(fields["rungs"])
-            self._of |= dict.fromkeys(bracket.trials, bracket)
+            self._bracket_of |= dict.fromkeys(bracket.trials, bracket)
         self._live = list(self._brackets)
         self._ended, self._due = set(state["ended"]), set(state["due"])
 
     def _turn(self, trial_id: str) -> tuple[int, DrawOrder]:
         """The order of free trials: those at higher rungs first, whose checkpoints can then be deleted sooner."""
-        rung = self._of[trial_id].rungs.newest(trial_id)
+        rung = self._bracket_of[trial_id].rungs.newest(trial_id)
         return -(rung.epoch if rung else 0), draw_order(trial_id)
 
     def _chosen(self, trial_id: str, bracket: _Bracket) -> Selection:
         rung = bracket.rungs.newest(trial_id)
         if rung is None or trial_id not in self._due:
-            return Selection(trial_id, f"the earliest of {bracket.name} that no rung has paused")
-        reason = f"{rung.place(trial_id)} of {bracket.name}, one of the {len(rung.promoted)} that continue"
+            return Selection(trial_id, f"the earliest of bracket {bracket.first} that no rung has paused")
+        reason = f"{bracket.place(trial_id, rung)}, one of the {len(rung.promoted)} that continue"
         return Selection(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=bracket.cutoff(rung))

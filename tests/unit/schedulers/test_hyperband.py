@@ -1,25 +1,26 @@
-"""Hyperband and successive halving: trials that start together are halved together."""
+"""Hyperband: trials that start together are halved together."""
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import Hyperband, Scheduler, SchedulerContext, SuccessiveHalving
-from tests.unit.schedulers.learning_curves import Curve, curves, milestones_of, simulated
+from pipeline.schedulers import Hyperband, Scheduler, SchedulerContext
+from tests.scheduler_play import Curve
+from tests.unit.schedulers.learning_curves import curves, milestones_of, played
 
 
-def _built(settings: Hyperband, trials: int, *, epochs: int, added: int | None = None, mode: str = "max") -> Scheduler:
-    scheduler = settings.build(SchedulerContext({}, mode, epochs, trials, 0))
-    for i in range(trials if added is None else added):
+def _built() -> Scheduler:
+    """With four trials, of which the first bracket has all."""
+    scheduler = Hyperband(reduction_factor=2).build(SchedulerContext({}, "max", 4, 4, 0))
+    for i in range(4):
         scheduler.add(f"{i:04d}", {})
     return scheduler
 
 
-def _reports(scheduler: Scheduler, epoch: int, values: Sequence[float], first: int = 0) -> None:
-    for i, value in enumerate(values, first):
+def _reports(scheduler: Scheduler, epoch: int, values: Sequence[float]) -> None:
+    for i, value in enumerate(values):
         scheduler.start(f"{i:04d}")
         assert scheduler.on_result(f"{i:04d}", epoch, value).action == "pause"
 
@@ -52,12 +53,11 @@ def _reference(found: Sequence[Curve], eta: int, maximum: int) -> dict[str, int]
 )
 def test_halves_as_the_paper_does(trials: int, seed: int, eta: int, maximum: int, mode: str) -> None:
     found = curves(trials, seed)
-    reached, _ = simulated(Hyperband(reduction_factor=eta), found, maximum, mode)
-    assert reached == _reference(found, eta, maximum)
+    assert played(Hyperband(reduction_factor=eta), found, maximum, mode).epochs == _reference(found, eta, maximum)
 
 
 def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
-    scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
+    scheduler = _built()
     _reports(scheduler, 1, [0.1, 0.2])
     for trial in _ids(0, 1, 2, 3):
         scheduler.end(trial)
@@ -67,7 +67,7 @@ def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
 
 @pytest.mark.parametrize(("value", "action"), [(0.95, "continue"), (0.5, "stop")])
 def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) -> None:
-    scheduler = _built(Hyperband(reduction_factor=2), 4, epochs=4)
+    scheduler = _built()
     _reports(scheduler, 1, [0.1, 0.9, 0.8])
     scheduler.end("0003")
     assert scheduler.choose(_ids(0, 1, 2)).trial_id == "0001"
@@ -90,25 +90,3 @@ def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) ->
 )
 def test_rungs_come_from_the_maximum_down(settings: Hyperband, epochs: int, milestones: list[int]) -> None:
     assert milestones_of(settings, epochs) == milestones
-
-
-@given(
-    trials=st.integers(1, 60),
-    seed=st.integers(0, 10_000),
-    size=st.integers(1, 13),
-    factor=st.sampled_from([2.0, 3.0, 3.5]),
-    mode=st.sampled_from(["max", "min"]),
-)
-def test_each_bracket_is_halved_separately(trials, seed, size, factor, mode):
-    found, epochs = curves(trials, seed), 27
-    settings = SuccessiveHalving(bracket_size=size, reduction_factor=factor, grace_period=2)
-    reached, _ = simulated(settings, found, epochs, mode)
-    at = milestones_of(settings, epochs)
-    expected = {}
-    for first in range(0, trials, size):
-        alive = list(range(first, min(first + size, trials)))
-        for epoch in at:
-            expected |= {f"{trial:04d}": epoch for trial in alive}
-            ranked = sorted(alive, key=lambda trial: -found[trial](epoch))
-            alive = ranked[: max(1, int(np.floor(len(alive) / factor)))]
-    assert reached == expected

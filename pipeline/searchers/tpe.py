@@ -1,4 +1,4 @@
-"""Searchers that draw by Optuna's samplers: TPE, TPE for several objectives, and NSGA-II.
+"""The tree-structured Parzen estimator (TPE), for one objective and for several, by Optuna's sampler.
 
 A study of Optuna is made for each draw, with the observations as its trials; it prints and stores nothing.
 """
@@ -7,21 +7,21 @@ import math
 import warnings
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 import numpy as np
-from pydantic import Field
 
 from pipeline.searchers.base import (
+    EARLY,
     AnySpace,
     History,
     Observation,
     SearcherSettings,
     Suggestion,
+    at_one_rung,
     draw_generator,
     units_of,
 )
-from pipeline.searchers.one_rung import EARLY, at_one_rung
 from pipeline.space import (
     Config,
     Count,
@@ -29,7 +29,6 @@ from pipeline.space import (
     ListedDomain,
     ParameterPath,
     Value,
-    Whole,
     compose,
     draw,
     drawn_parameters,
@@ -76,8 +75,8 @@ class _ParzenSearch(SearcherSettings):
                 group=True,
                 constant_liar=True,
             )
-        first = [(one, [] if one.loss is None else [one.loss], 0.0) for one in before]
-        rows = _ranked(_of_all_objectives(before)) if self.every_objective else first
+        first_objective = [(one, [] if one.loss is None else [one.loss], 0.0) for one in before]
+        rows = _ranked(before) if self.every_objective else first_objective
         return Suggestion(sampled(space, sampler, _trials(space, rows)))
 
 
@@ -104,47 +103,6 @@ class MOTPESearch(_ParzenSearch):
     title: ClassVar[str] = "TPE for several objectives"
     every_objective: ClassVar[bool] = True
     kind: Literal["motpe"] = field(default="motpe", repr=False)
-
-
-@dataclass(frozen=True)
-class NSGA2Search(SearcherSettings):
-    """Crosses configs of the first fronts, and mutates them; for several objectives, and for hundreds of trials.
-
-    NSGA-II (Deb et al. 2002). Parents are the best `population` of the earlier trials, by non-dominated sorting, then
-    by crowding distance; those within the objectives' bounds come first. Of more than 1,000 trials, an even sample is
-    used. Each trial counts as soon as it has values: there is no wait for a whole generation. It learns about the
-    hyperparameters that every config has; those in branches of switches are drawn at random.
-
-    Args:
-        population: Number of parents, and of configs that are drawn at random first.
-    """
-
-    title: ClassVar[str] = "NSGA-II"
-    learns: ClassVar[bool] = True
-    every_objective: ClassVar[bool] = True
-
-    population: Annotated[Whole, Field(ge=2, lt=2**31)] = 16
-    kind: Literal["nsga2"] = field(default="nsga2", repr=False)
-
-    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
-        rng = draw_generator(seed, index)
-        before, _ = at_one_rung(space, history.chosen(), epochs=epochs, startup=self.population)
-        known = [one for one in before if one.state == "known"]
-        if len(known) < self.population:
-            return Suggestion(draw(space, rng, index))
-        import optuna
-
-        class OfAllTrials(optuna.samplers.NSGAIISampler):
-            """Takes all trials as the generation before."""
-
-            def get_trial_generation(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> int:
-                return 1
-
-            def get_population(self, study: optuna.Study, generation: int) -> list[optuna.trial.FrozenTrial]:
-                return study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
-
-        sampler = OfAllTrials(population_size=self.population, seed=int(rng.integers(2**31)))
-        return Suggestion(sampled(space, sampler, _trials(space, _of_all_objectives(known))))
 
 
 def _quiet() -> warnings.catch_warnings:
@@ -189,16 +147,12 @@ _Row: TypeAlias = tuple[Observation, Sequence[float], float]
 """An observation with its losses and its violation."""
 
 
-def _of_all_objectives(observations: Sequence[Observation]) -> list[_Row]:
-    return [(one, one.losses or ([] if one.loss is None else [one.loss]), one.violation) for one in observations]
-
-
-def _ranked(rows: Sequence[_Row]) -> list[_Row]:
-    """The rows with losses as ranks from 0 to 1 in each objective, which do not depend on units."""
-    values = np.array([losses for one, losses, _ in rows if one.state == "known"])
+def _ranked(observations: Sequence[Observation]) -> list[_Row]:
+    """Observations with losses as ranks from 0 to 1 in each objective, which do not depend on units."""
+    values = np.array([one.losses or [one.loss or 0.0] for one in observations if one.state == "known"])
     ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in values.T], axis=1).astype(np.float64)
     places = iter((ranks / np.maximum(ranks.max(axis=0), 1.0)).tolist())
-    return [(one, next(places) if one.state == "known" else losses, bad) for one, losses, bad in rows]
+    return [(one, next(places) if one.state == "known" else [], one.violation) for one in observations]
 
 
 def _trials(space: AnySpace, rows: Sequence[_Row]) -> "list[optuna.trial.FrozenTrial]":
