@@ -1,7 +1,7 @@
 """A server on loopback that answers as Kubernetes does, with one configured response after another."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,8 +16,6 @@ from pipeline.cluster.submissions import STUDY_LABEL
 from tests.json_handler import JsonHandler, running
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
-
-
 CORE = "/api/v1/namespaces/tunepipe"
 
 
@@ -30,10 +28,8 @@ class ApiServer(ThreadingHTTPServer):
         self.posted: list[tuple[str, Any]] = []
         self.deleted: list[str] = []
         self.gone: set[str] = set()
-        self.errors: dict[str, int] = {}
+        self.failing: dict[str, int] = {}
         self.refused: dict[str, tuple[int, str]] = {}
-        self.unread: dict[str, tuple[int, str]] = {}
-        self.conflicts: dict[str, list[str]] = {}
         self.queries: list[tuple[str, dict[str, str]]] = []
         self.created_pod: dict[str, Any] | None = None
 
@@ -41,25 +37,29 @@ class ApiServer(ThreadingHTTPServer):
 class _Handler(JsonHandler, BaseHTTPRequestHandler):
     server: ApiServer
 
+    def _refused(self, request: str) -> bool:
+        """Whether a request, such as `GET /path`, is refused; answers it then."""
+        if request not in self.server.refused:
+            return False
+        status, message = self.server.refused[request]
+        self.answer(status, {"message": message})
+        return True
+
     def do_GET(self) -> None:
         """The next response of a path: an empty list if none is configured, an error if it is failing or gone."""
         path = urlsplit(self.path).path
         query = dict(parse_qsl(urlsplit(self.path).query))
         self.server.queries.append((path, query))
-        if self.server.errors.get(path):
-            self.server.errors[path] -= 1
+        if self.server.failing.get(path):
+            self.server.failing[path] -= 1
             self.answer(503, {"message": "etcd is away"})
-            return
-        if path in self.server.unread:
-            status, message = self.server.unread[path]
-            self.answer(status, {"message": message})
             return
         if path in self.server.gone:
             kind, name = path.split("/")[-2:]
             self.answer(404, {"message": f'{kind} "{name}" not found'})
-            return
-        answers = self.server.answers.get(path, [{"items": []}])
-        self.answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
+        elif not self._refused(f"GET {path}"):
+            answers = self.server.answers.get(path, [{"items": []}])
+            self.answer(200, answers.pop(0) if len(answers) > 1 else answers[0])
 
     def do_DELETE(self) -> None:
         """Keep what is deleted, which is gone then."""
@@ -71,12 +71,7 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         """Keep what is created, or refuse it."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         path = urlsplit(self.path).path
-        if conflicts := self.server.conflicts.get(path):
-            self.answer(409, {"message": conflicts.pop(0)})
-            return
-        if path in self.server.refused:
-            status, message = self.server.refused[path]
-            self.answer(status, {"message": message})
+        if self._refused(f"POST {path}"):
             return
         self.server.posted.append((self.path, body))
         if path == f"{CORE}/pods":
@@ -98,16 +93,10 @@ def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def pod(
-    name: str = "p", phase: str = "Pending", kind: str = "", containers: Sequence[str] = (), **status: Any
-) -> dict[str, Any]:
-    """A pod, with containers of these names."""
-    labels = {"ray.io/node-type": kind}
-    return {
-        "metadata": {"name": name, "labels": labels},
-        "spec": {"containers": [{"name": each} for each in containers]},
-        "status": {"phase": phase, **status},
-    }
+def pod(name: str = "p", phase: str = "Pending", kind: str = "", **status: Any) -> dict[str, Any]:
+    """A pod, of a `head` or a `worker`."""
+    metadata = {"name": name, "labels": {"ray.io/node-type": kind}}
+    return {"metadata": metadata, "spec": {}, "status": {"phase": phase, **status}}
 
 
 @contextmanager

@@ -13,10 +13,9 @@ from typing import Any
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
-from pipeline.cluster.chart import rayjob_template, volume_at
 from pipeline.cluster.kubernetes_api import translated_errors
-from pipeline.cluster.rayjobs import RayJobs
-from pipeline.cluster.why import fatal_reason, why_pods_wait
+from pipeline.cluster.rayjob import rayjob_template, volume_at
+from pipeline.cluster.rayjobs import RayJobs, fatal_reason, owners, why_pods_wait
 from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES
@@ -32,9 +31,6 @@ _POD_SECONDS = 3600
 """The longest time that copying may take: the pod ends by itself after it."""
 _READ_SECONDS = 60.0
 _TRIES = 3
-_CONTAINER = "reader"
-_NETWORK_LABEL = "app.kubernetes.io/part-of"
-"""The label by which network policies let pods of studies reach each other and object stores."""
 _CHANGED = 1
 """The exit code of tar if files changed while it read them."""
 _REMOVED = "removed before we read it"
@@ -52,13 +48,14 @@ def readable_study(server: RayJobs, name: str, to: Path, *, storage: str, values
     else:
         found = server.find(name)
         job, study, place = found.rayjob, found.study, found.storage
-    copied = download_results(server, job, study, place, to)
-    if copied is None and "://" not in place and not Path(place).is_dir():
+    if download_results(server, job, study, place, to) is not None:
+        return str(to), study
+    if "://" not in place and not Path(place).is_dir():
         raise JobNotFound(
-            f"The pods of {job['metadata']['name']!r} mount no volume claim at {place or 'their storage'}. Name the "
+            f"The pods of {job['metadata']['name']!r} mount no claim at {place or 'an unknown storage'}. Name the "
             "storage with --storage, and the cluster whose pods mount it with --values."
         )
-    return (place, study) if copied is None else (str(to), study)
+    return place, study
 
 
 def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
@@ -74,12 +71,11 @@ def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, sto
             with reader_pod(server, rayjob, *found) as pod:
                 read_study(server, pod, storage, study, archive)
             with tarfile.open(archive) as packed:
-                packed.extractall(unpacked, filter=_plain)
+                packed.extractall(unpacked, filter=_files_and_folders)
             return merge_study(unpacked / study, to / study)
     except OSError as error:
         raise StorageError(
-            f"The folder {to} for results cannot be written: {error.strerror or error}. Free some space there, or name "
-            "another one with --to."
+            f"The folder {to} for results cannot be written: {error.strerror or error}. Name another one with --to."
         ) from None
 
 
@@ -92,12 +88,11 @@ def reader_pod(
     pod = server.ask("create a pod that reads the volume", server.core.create_namespaced_pod, body=body)
     name, end = pod["metadata"]["name"], time.monotonic() + START_SECONDS
     try:
-        while not _runs(pod):
-            reasons, phase = why_pods_wait(pod, [pod], server.warnings()), pod["status"].get("phase")
+        while pod["status"]["phase"] != "Running":
+            reasons, phase = why_pods_wait(pod, [pod], server.warnings()), pod["status"]["phase"]
             if fatal_reason(reasons) or phase in ("Failed", "Succeeded") or time.monotonic() > end:
                 raise ClusterError(
-                    f"The pod {name}, which copies the results from the volume, did not start: "
-                    f"{'; '.join(reasons) or phase}. `tunepipe results STUDY --kubernetes` tries again."
+                    f"The pod {name}, which copies results, did not start: {'; '.join(reasons) or phase}."
                 )
             time.sleep(POLL_SECONDS)
             pod = server.ask("read a pod", server.core.read_namespaced_pod, name=name)
@@ -109,36 +104,36 @@ def reader_pod(
 
 
 def _reader(rayjob: Mapping[str, Any], volume: Mapping[str, Any], mount: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest of the pod, from the template of the submitter's pod."""
+    """The manifest of the pod: that of the submitter with another command, without its network and volumes."""
     metadata, template = rayjob["metadata"], deepcopy(rayjob["spec"].get("submitterPodTemplate"))
     if template is None:
         raise ClusterError(f"The RayJob {metadata['name']!r} has no submitterPodTemplate, by which results are copied.")
-    spec, marks = template["spec"], template.get("metadata") or {}
-    # It may use the volumes that are left out.
-    spec.pop("initContainers", None)
-    command = {"command": ["sleep", str(_POD_SECONDS)], "args": []}
-    mounts = {"volumeMounts": [{**mount, "name": "studies", "readOnly": True}]}
-    spec["containers"] = [{**spec["containers"][0], "name": _CONTAINER, **command, **mounts}]
     claim = {**volume["persistentVolumeClaim"], "readOnly": True}
-    spec |= {"volumes": [{"name": "studies", "persistentVolumeClaim": claim}]}
-    spec |= {"activeDeadlineSeconds": _POD_SECONDS, "terminationGracePeriodSeconds": 0}
-    owner = {"apiVersion": rayjob["apiVersion"], "kind": "RayJob", "name": metadata["name"], "uid": metadata.get("uid")}
-    about = {
+    container = template["spec"]["containers"][0] | {
+        "command": ["sleep", str(_POD_SECONDS)],
+        "args": [],
+        "volumeMounts": [{**mount, "name": "studies", "readOnly": True}],
+    }
+    spec = template["spec"] | {
+        "containers": [container],
+        # They may use the volumes that are left out.
+        "initContainers": [],
+        "volumes": [{"name": "studies", "persistentVolumeClaim": claim}],
+        "activeDeadlineSeconds": _POD_SECONDS,
+        "terminationGracePeriodSeconds": 0,
+    }
+    given = template.get("metadata") or {}
+    # Policies of a cluster may require the template's labels; by that of the chart, pods reach each other.
+    labels = {**(given.get("labels") or {}), "app.kubernetes.io/name": "tunepipe-reader"}
+    labels.pop("app.kubernetes.io/part-of", None)
+    pod_metadata = {
         "generateName": f"{metadata['name']}-reader-",
         "namespace": metadata["namespace"],
-        "ownerReferences": [owner] if "uid" in metadata else [],
-        # Policies of a cluster may require the template's labels; that of the network is left out.
-        "labels": {**(marks.get("labels") or {}), "app.kubernetes.io/name": "tunepipe-reader"},
-        "annotations": marks.get("annotations") or {},
+        "ownerReferences": owners(rayjob),
+        "labels": labels,
+        "annotations": given.get("annotations") or {},
     }
-    about["labels"].pop(_NETWORK_LABEL, None)
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": spec}
-
-
-def _runs(pod: Mapping[str, Any]) -> bool:
-    """Whether the container that reads runs; a service mesh may have added others."""
-    containers = pod["status"].get("containerStatuses") or ()
-    return any(each["name"] == _CONTAINER and "running" in (each.get("state") or {}) for each in containers)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": pod_metadata, "spec": spec}
 
 
 def read_study(server: RayJobs, pod: str, storage: str, study: str, archive: Path) -> None:
@@ -148,22 +143,20 @@ def read_study(server: RayJobs, pod: str, storage: str, study: str, archive: Pat
         # A log that grew is fine; without a file that has disappeared, rows could be missing.
         if code == 0 or (code == _CHANGED and _REMOVED not in why):
             return
-    raise ClusterError(
-        f"The study {study!r} cannot be read in {storage}: {why}. `tunepipe results {study} --kubernetes` tries again."
-    )
+    raise ClusterError(f"The study {study!r} cannot be read in {storage}: {why}.")
 
 
 def _read_archive(server: RayJobs, pod: str, storage: str, study: str, archive: Path) -> tuple[int | None, str]:
     """Write the archive; return the exit code of tar, None if there is none, and what went wrong."""
     with translated_errors("read the results from the volume"):
         connection = stream(
-            server.core.connect_get_namespaced_pod_exec, pod, server.namespace, container=_CONTAINER,
+            server.core.connect_get_namespaced_pod_exec, pod, server.namespace,
             command=["tar", "--create", "--directory", storage, "--exclude", f"{study}/checkpoints", "--", study],
             stdout=True, stderr=True, stdin=False, tty=False, binary=True, _preload_content=False,
         )  # fmt: skip
     errors, received_at, is_open, code = b"", time.monotonic(), True, None
     with archive.open("wb") as file, contextlib.closing(connection):
-        while is_open:
+        while is_open and time.monotonic() - received_at <= SILENT_SECONDS:
             is_open = connection.is_open()
             try:
                 connection.update(timeout=_READ_SECONDS)
@@ -173,15 +166,13 @@ def _read_archive(server: RayJobs, pod: str, storage: str, study: str, archive: 
             received_at = time.monotonic() if content or said else received_at
             errors += said
             file.write(content)
-            if time.monotonic() - received_at > SILENT_SECONDS:
-                break
         # There is no exit status if the connection was lost, or the pod's time was up, before the command ended.
         with contextlib.suppress(TypeError, LookupError, ValueError, WebSocketException, OSError):
             code = connection.returncode
     return code, errors.decode(errors="replace").strip() or "the connection was lost"
 
 
-def _plain(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+def _files_and_folders(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
     """A file or a folder of an archive; None for anything else that a trial may create: links, pipes, devices."""
     if member.isfile() or member.isdir() or member.islnk():
         with contextlib.suppress(tarfile.FilterError):

@@ -10,10 +10,8 @@ from pipeline.errors import ClusterError
 
 IN_RAYJOB = "TUNEPIPE_IN_RAYJOB"
 """A variable of a driver in a RayJob: the dashboard of the head, on which the driver runs."""
-
 EXIT_LINE = re.compile(r"^\[tunepipe\] exit code (\d+)\n?", re.MULTILINE)
 """The last line of a driver in a RayJob whose exit code is not 0."""
-
 _JOB_CONFIG = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """The variable in which Ray passes its submission to a driver."""
 
@@ -46,10 +44,7 @@ def report_end(dashboard: str | None, code: int, *, final: bool) -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: signalled.set())
     try:
         JobsApi(dashboard).request_stop(json.loads(os.environ[_JOB_CONFIG])["metadata"]["job_submission_id"])
-        if signalled.wait(STOP_SECONDS):
-            return
-        why: object = f"no signal in {STOP_SECONDS} s"
+        signalled.wait(STOP_SECONDS)
     except (KeyError, ValueError, ClusterError) as error:
-        why = error
-    signal.signal(signal.SIGTERM, before)
-    print(f"[tunepipe] Ray has not stopped this command, which is started again: {why}", flush=True)
+        signal.signal(signal.SIGTERM, before)
+        print(f"[tunepipe] Ray cannot stop this command, which is started again: {error}", flush=True)

@@ -19,16 +19,8 @@ from pipeline.errors import ClusterError
 ANSWER_SECONDS = (10.0, 60.0)
 """To connect, and between two parts of an answer. A connection that is lost without a reset stays open forever."""
 
-NOT_FOUND, CONFLICT = 404, 409
 _SAID = re.compile(r'"message":\s*("(?:[^"\\]|\\.)*")')
 """The message of a Status, which a client may have cut or put into other text."""
-
-_ADVICE = (
-    (404, "page not found", "Install the KubeRay operator with its definitions (Helm chart kuberay-operator)."),
-    (401, "", "The credentials of the kubeconfig may have expired: renew them. Studies that were submitted continue."),
-    (403, "cannot [a-z]+ resource", "The role tunepipe-submitter of the chart has the required permissions."),
-)
-"""For a status and a pattern of the server's message: what to do."""
 
 
 class KubernetesError(ClusterError):
@@ -55,23 +47,17 @@ class Kubernetes:
 
     def ask(self, action: str, request: Callable[..., Any], **fields: Any) -> Any:
         """The object that the server answers to a request about the namespace."""
-        answer = self.read(action, request, **fields)
         try:
-            return json.loads(answer)
+            return json.loads(self.read(action, request, **fields))
         except ValueError:
             # A gateway that wants a new login leads to its own page.
-            raise ClusterError(
-                f"Kubernetes did not {action}: the server answers with a page, not with JSON. Is --context the right "
-                "one, and is its login still valid?"
-            ) from None
+            raise ClusterError(f"Kubernetes did not {action}: the answer is not JSON. Is the login valid?") from None
 
     def read(self, action: str, request: Callable[..., Any], **fields: Any) -> bytes:
         """The bytes that the server answers to a request about the namespace."""
         with translated_errors(action):
-            answer = request(
-                namespace=self.namespace, **fields, _preload_content=False, _request_timeout=ANSWER_SECONDS
-            )
-            return bytes(answer.data)
+            settings = {"_preload_content": False, "_request_timeout": ANSWER_SECONDS}
+            return bytes(request(namespace=self.namespace, **fields, **settings).data)
 
 
 @contextmanager
@@ -84,13 +70,11 @@ def translated_errors(action: str) -> Iterator[None]:
         reason, body = str(error.reason).partition(" -+-+-")[0], str(error.body or "")
         found = _SAID.search(body)
         said = " ".join((str(json.loads(found[1], strict=False)) if found else reason).split()).rstrip(".")
-        status = error.status or int((re.findall(r"\b\d{3}\b", reason) or ["400"])[0])
-        advice = [one for code, pattern, one in _ADVICE if code == status and re.search(pattern, said + body)]
-        raise KubernetesError(f"Kubernetes did not {action}: {'. '.join([said, *advice[:1]])}", status) from None
+        if error.status == 404 and "page not found" in said + body:
+            said += ". Install the KubeRay operator with its definitions (Helm chart kuberay-operator)"
+        raise KubernetesError(f"Kubernetes did not {action}: {said}.", error.status or 400) from None
     except (HTTPError, OSError) as error:
-        raise KubernetesError(
-            f"Kubernetes cannot be reached: {error}. Is the cluster up, and is --context the right one?", 0
-        ) from None
+        raise KubernetesError(f"Kubernetes cannot be reached: {error}. Is --context the right one?", 0) from None
 
 
 def api_client(context: str | None) -> client.ApiClient:
@@ -105,10 +89,6 @@ def api_client(context: str | None) -> client.ApiClient:
             if context is not None or "KUBERNETES_SERVICE_HOST" not in os.environ:
                 raise
             config.load_incluster_config(client_configuration=settings)
-        # Files of tokens often end with a newline. The client would print a token that it cannot send.
-        settings.api_key = {name: token.strip() for name, token in settings.api_key.items()}
-        if not all(token.isascii() and token.isprintable() for token in settings.api_key.values()):
-            raise ClusterError("the token of the kubeconfig is not one line of ASCII characters")
         return client.ApiClient(configuration=settings)
     # The client does not check what it reads, renews tokens at services, and imports a library for a SOCKS proxy.
     except Exception as error:

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.cluster.chart import limits
 from pipeline.errors import ClusterError, ResourcesUnmet
-from pipeline.study import Resources, TuneJob
+from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
 from pipeline.text import counted, size
 
@@ -27,20 +26,18 @@ _GPUS = re.compile(r"nvidia\.com/(gpu|mig-\d+g\.\d+gb)")
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """The planned size of a worker group, and what one of its pods has."""
+    """The planned pods of a worker group, the trials and GPUs of each, and whether memory limits the trials."""
 
     name: str
     pods: int
     trials: int
     gpus: float
-    cpus: float
-    memory: float
     by_memory: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cluster that a study needs."""
+    """The cluster that a study needs: its groups, and how many trials run in parallel, of how many that could."""
 
     groups: tuple[GroupPlan, ...]
     workers: int
@@ -52,75 +49,61 @@ class Plan:
         """The groups that train trials."""
         return [group for group in self.groups if group.trials and group.pods]
 
-    @property
-    def by_memory(self) -> bool:
-        """Whether memory limits the trials of a group that the study uses."""
-        return any(group.by_memory for group in self.used)
-
     def __str__(self) -> str:
-        cpus, gpus, memory = (
-            float(sum(group.pods * getattr(group, field) for group in self.used))
-            for field in ("cpus", "gpus", "memory")
-        )
-        whole = counted(gpus, "GPU") if gpus else counted(sum(group.pods for group in self.used), "pod")
+        gpus, pods = sum(group.pods * group.gpus for group in self.used), sum(group.pods for group in self.used)
+        whole = counted(gpus, "GPU") if gpus else counted(pods, "pod")
         scaled = f"autoscaling up to {whole}" if self.autoscales else f"the cluster has {whole} from start to end"
         lines = [f"{counted(self.workers, 'trial')} in parallel (maximum {self.wanted}); {scaled}:"]
         for group in self.used:
-            by = f" by its {size(group.memory)} of memory" if group.by_memory else ""
-            each = f", {counted(group.gpus, 'GPU')} in each" if group.gpus else ""
-            pods = f"{'0 to ' if self.autoscales else ''}{counted(group.pods, 'pod')}"
-            lines.append(f"  {group.name}: {pods}, {counted(group.trials, 'trial')} in each{by}{each}")
-        return "\n".join([*lines, f"  workers' pods have {counted(cpus, 'CPU')}, {size(memory)} of memory at most"])
+            how_many = f"{'0 to ' if self.autoscales else ''}{counted(group.pods, 'pod')}"
+            by = " by its memory" if group.by_memory else ""
+            lines.append(f"  {group.name}: {how_many}, {counted(group.trials, 'trial')} in each{by}")
+        return "\n".join(lines)
 
 
 def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], *, autoscales: bool = True) -> Plan:
     """The smallest cluster on which as many trials run in parallel as the study allows."""
     need = job.resources
     remaining = wanted = min(need.workers or math.inf, trials_in_all(job))
-    planned = []
+    gigabytes = need.memory_gigabytes or TRIAL_GIGABYTES
+    counting = replace(need, memory_gigabytes=gigabytes)
+    planned, offered = [], []
     for group in groups:
-        sized = _group_plan(group, need)
-        pods = min(sized.pods, math.ceil(remaining / sized.trials)) if sized.trials else 0 if sized.gpus else sized.pods
-        remaining -= min(remaining, pods * sized.trials)
-        planned.append(replace(sized, pods=pods))
-    if not any(group.trials for group in planned):
-        offered = ", ".join(
-            f"{each.name} ({counted(each.cpus, 'CPU')}, {counted(each.gpus, 'GPU')}, {size(each.memory)} per pod)"
-            for each in planned
+        # As many CPUs and GPUs as KubeRay counts.
+        given, has, name = group.get("rayStartParams") or {}, limits(group), str(group["groupName"])
+        cpus = _amount(given.get("num-cpus", math.ceil(_amount(has["cpu"]))))
+        gpus = _amount(given.get("num-gpus", sum(_amount(has[each]) for each in has if _GPUS.fullmatch(each))))
+        # Trials without a GPU do not use GPU nodes.
+        suits, pods = bool(need.gpus) == bool(gpus), int(group["maxReplicas"])
+        trials = counting.fit(cpus, gpus, memory_for_trials(group)) if suits else 0
+        if trials:
+            pods = min(pods, math.ceil(remaining / trials))
+        elif gpus:
+            pods = 0
+        remaining -= min(remaining, pods * trials)
+        planned.append(GroupPlan(name, pods, trials, gpus, by_memory=suits and trials < need.fit(cpus, gpus)))
+        offered.append(
+            f"{name} ({counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}, {size(_amount(has['memory']))} per pod)"
         )
-        memory = size((need.memory_gigabytes or TRIAL_GIGABYTES) * 1e9)
+    if not any(group.trials for group in planned):
         raise ResourcesUnmet(
-            f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and {memory} "
-            f"of memory, and no pod has them in addition to the {size(_RAY_BYTES)} that Ray uses: "
-            f"{offered}. Request less with --gpus or --set resources.cpus=…, or choose other --values."
+            f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and "
+            f"{size(gigabytes * 1e9)} of memory, and no pod has them in addition to the "
+            f"{size(_RAY_BYTES)} that Ray uses: {', '.join(offered)}. Request less with --gpus or --set "
+            "resources.cpus=…, or choose other --values."
         )
     return Plan(tuple(planned), int(wanted - remaining), int(wanted), autoscales)
+
+
+def limits(group: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The limits of Ray's container in the pods of a group."""
+    found: Mapping[str, Any] = group["template"]["spec"]["containers"][0]["resources"]["limits"]
+    return found
 
 
 def memory_for_trials(group: Mapping[str, Any]) -> int:
     """The bytes of memory that trials may have in one pod of a group: what Ray's own processes leave."""
     return max(0, int(_amount(limits(group)["memory"]) - _RAY_BYTES))
-
-
-def _group_plan(group: Mapping[str, Any], need: Resources) -> GroupPlan:
-    """What a pod of a group has, and the trials that Ray starts there, with as many CPUs and GPUs as KubeRay counts."""
-    given, has = group.get("rayStartParams") or {}, limits(group)
-    cpus = _amount(given.get("num-cpus", math.ceil(_amount(has["cpu"]))))
-    own = sum(_amount(value) for resource, value in has.items() if _GPUS.fullmatch(resource))
-    gpus = _amount(given.get("num-gpus", own))
-    # Trials without a GPU do not use GPU nodes.
-    suits = bool(need.gpus) == bool(gpus)
-    counting = replace(need, memory_gigabytes=need.memory_gigabytes or TRIAL_GIGABYTES)
-    trials = counting.fit(cpus, gpus, memory_for_trials(group)) if suits else 0
-    return GroupPlan(
-        name=str(group["groupName"]),
-        pods=int(group["maxReplicas"]),
-        trials=trials,
-        gpus=gpus,
-        cpus=_amount(has["cpu"]),
-        memory=_amount(has["memory"]),
-        by_memory=suits and trials < need.fit(cpus, gpus),
-    )
 
 
 def _amount(quantity: object) -> float:

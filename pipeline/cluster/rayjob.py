@@ -1,11 +1,13 @@
-"""A study as a RayJob: the template with the study's name, command, code, images and sizes."""
+"""A study as a RayJob: that of the Helm chart or of a file, with the study's name, command, code, images and sizes."""
 
 import base64
 import hashlib
+import posixpath
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,13 +15,11 @@ from uuid import uuid4
 
 import yaml
 
-from pipeline.cluster.chart import check_storage_is_kept, rayjob_template
 from pipeline.cluster.driver_end import IN_RAYJOB
-from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, memory_for_trials, plan
+from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, limits, memory_for_trials, plan
 from pipeline.cluster.submissions import (
     DRIVER_COMMAND,
     DRIVER_ENVIRONMENT,
-    PRIORITY_LABEL,
     QUEUE_LABEL,
     STORAGE_ANNOTATION,
     STUDY_ANNOTATION,
@@ -36,11 +36,14 @@ RAYJOB_ENVIRONMENT = {**DRIVER_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:8265", 
 on three other clusters only.
 """
 
+_PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 _MAX_NAME_LENGTH = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
 _MAX_CODE_BYTES = 2**20
 """The limit of a ConfigMap."""
 _CODE_FOLDER = PurePosixPath("/job")
+_OF_A_POD = {"configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "projected", "secret"}
+"""Kinds of volumes that end with a pod, or that it cannot write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +92,35 @@ def study_manifests(
     metadata["annotations"] = {**metadata.get("annotations", {}), **own}
     if (queue or priority) and QUEUE_LABEL not in labels:
         raise ClusterError(
-            f"--queue and --priority are for clusters with Kueue, and {values} has no queue. Set kueue.enabled in the "
-            "chart's values, or leave them out."
+            f"{values} has no queue for --queue and --priority: set kueue.enabled in the chart's values."
         )
-    labels |= {key: value for key, value in ((QUEUE_LABEL, queue), (PRIORITY_LABEL, priority)) if value}
+    labels |= {key: value for key, value in ((QUEUE_LABEL, queue), (_PRIORITY_LABEL, priority)) if value}
     file, snapshot = None, Snapshot()
     job_file, name_in_file = split_job_name(job_name)
     if job_file.endswith(".py"):
         snapshot = snapshot_of_file(Path(job_file), limit=_MAX_CODE_BYTES)
-        file = _config_map(snapshot, {key: metadata[key] for key in ("name", "namespace", "labels")})
+        if (total := sum(map(len, snapshot.files.values()))) > _MAX_CODE_BYTES:
+            raise ClusterError(
+                f"The job's files have {total:,} bytes, and a ConfigMap can have {_MAX_CODE_BYTES:,}. Put large data "
+                "into the image or into the storage."
+            )
+        # A new name: the ConfigMap of a RayJob of this name that was just deleted may still be there.
+        name = f"{metadata['name']}-{uuid4().hex[:8]}"
+        keyed = {f"file-{number}": path for number, path in enumerate(snapshot.files)}
+        content = {key: base64.b64encode(snapshot.files[path]).decode() for key, path in keyed.items()}
+        named = {"name": name, "namespace": metadata["namespace"], "labels": labels}
+        file = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "binaryData": content}
         job_name = f"{_CODE_FOLDER / next(iter(snapshot.files))}{name_in_file}"
-        _mount_code(cluster, file["metadata"]["name"], snapshot)
+        for group in (head, *groups):
+            items = [{"key": key, "path": path} for key, path in keyed.items()]
+            pod = group["template"]["spec"]
+            pod.setdefault("volumes", []).append({"name": "job", "configMap": {"name": name, "items": items}})
+            mounts = pod["containers"][0].setdefault("volumeMounts", [])
+            mounts.append({"name": "job", "mountPath": str(_CODE_FOLDER), "readOnly": True})
     # No worker runs when the driver starts: autoscaling starts what the driver requests.
     words = [*DRIVER_COMMAND, job_name, "--resume", "--storage", storage, *options]
     words += [] if "--workers" in options else ["--workers", str(planned.workers)]
-    if planned.by_memory or job.resources.memory_gigabytes is not None:
+    if job.resources.memory_gigabytes is not None or any(group.by_memory for group in planned.used):
         words += [] if job.resources.memory_gigabytes else ["--set", f"resources.memory_gigabytes={TRIAL_GIGABYTES}"]
         # By default, Ray reserves the whole limit of a pod for trials: its own processes need some.
         for group in used:
@@ -129,46 +146,92 @@ def study_label(name: str) -> str:
     return f"s-{plain[: _MAX_NAME_LENGTH - 11].strip('-')}-{digest}".replace("--", "-")
 
 
-def _keyed(snapshot: Snapshot) -> dict[str, tuple[str, bytes]]:
-    """The files by their keys in a ConfigMap, which allow fewer characters than paths."""
-    return {
-        f"{number}-{re.sub('[^-._a-zA-Z0-9]', '_', PurePosixPath(path).name)[-200:]}": (path, content)
-        for number, (path, content) in enumerate(snapshot.files.items())
-    }
-
-
-def _config_map(snapshot: Snapshot, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """A ConfigMap with all files of a job.
-
-    Its name is a new one: the ConfigMap of a RayJob of this name that was just deleted may still be there.
-    """
-    if (total := sum(map(len, snapshot.files.values()))) > _MAX_CODE_BYTES:
-        largest = max(snapshot.files, key=lambda path: len(snapshot.files[path]))
+def rayjob_template(values: str, namespace: str | None = None) -> dict[str, Any]:
+    """The RayJob that `--values` means: a name, a file of manifests, or a file with values for the Helm chart."""
+    is_path = "/" in values or values.endswith((".yaml", ".yml"))
+    file = Path(values) if is_path else _home() / f"rendered/{values}-study.yaml"
+    try:
+        documents = [each for each in yaml.safe_load_all(file.read_text()) if each]
+        if not any(isinstance(each, dict) and "kind" in each for each in documents):
+            documents = [each for each in yaml.safe_load_all(_by_helm(file)) if each]
+    except OSError:
+        known = ", ".join(sorted(path.stem.removesuffix("-study") for path in (_home() / "rendered").glob("*-study.*")))
         raise ClusterError(
-            f"The job's files have {total:,} bytes, and a ConfigMap can have {_MAX_CODE_BYTES:,}. The largest is "
-            f"{largest} ({len(snapshot.files[largest]):,}). Put large data into the image or into the storage."
+            f"There are no values {values!r}. Available: {known}, and files (.yaml) with values for the Helm chart or "
+            "with manifests."
+        ) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ClusterError(f"The file {values} cannot be read as YAML: {error}") from None
+    rayjobs = [each for each in documents if each["kind"] == "RayJob"]
+    if len(rayjobs) != 1:
+        raise ClusterError(f"The manifests in {values} must have one RayJob; they have {len(rayjobs)}.")
+    rayjob: dict[str, Any] = rayjobs[0]
+    try:
+        rayjob["metadata"]["namespace"] = namespace or rayjob["metadata"]["namespace"]
+        cluster = rayjob["spec"]["rayClusterSpec"]
+        limits(cluster["headGroupSpec"])["memory"]
+        for group in cluster["workerGroupSpecs"]:
+            group["groupName"], group["maxReplicas"], limits(group)["cpu"], limits(group)["memory"]
+    except (KeyError, IndexError, TypeError) as error:
+        raise ClusterError(f"The RayJob in {values} lacks {error}, from which a study's cluster is planned.") from None
+    return rayjob
+
+
+def volume_at(pod: Mapping[str, Any], folder: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """The volume that has a folder in a pod's first container, and its mount; None if there is none."""
+    # Linux reads //studies as /studies; normpath keeps two slashes.
+    place = PurePosixPath("/", posixpath.normpath(folder).lstrip("/"))
+    volumes = {each["name"]: each for each in pod.get("volumes") or ()}
+    mounts = pod["containers"][0].get("volumeMounts") or ()
+    above = [each for each in mounts if place.is_relative_to(each["mountPath"])]
+    nearest = max(above, key=lambda mount: len(PurePosixPath(mount["mountPath"]).parts), default=None)
+    return None if nearest is None else (volumes.get(nearest["name"], {}), nearest)
+
+
+def check_storage_is_kept(
+    values: str, head: Mapping[str, Any], groups: Sequence[Mapping[str, Any]], storage: str
+) -> None:
+    """Check that a study's records and checkpoints outlive its pods."""
+    for name, group in [("the head", head), *((f"the group {each['groupName']!r}", each) for each in groups)]:
+        found = volume_at(group["template"]["spec"], storage)
+        if "://" not in storage and (found is None or _OF_A_POD.intersection(found[0])):
+            raise ClusterError(
+                f"The study would be lost with its pods: with --values {values}, there is no volume at --storage "
+                f"{storage} in {name}. Name an object store (s3://…, gs://…, abfs://…) or a folder on a volume."
+            )
+
+
+def _by_helm(file: Path) -> str:
+    command = [
+        "helm", "template", "tunepipe", str(_home() / "chart"), "--values", str(file), "--set", "study.enabled=true",
+        "--show-only", "templates/study.yaml", "--kube-version", "1.29.0",
+    ]  # fmt: skip
+    if shutil.which("helm") is None:
+        raise ClusterError(
+            f"Helm was not found. Install it, or render the chart on another machine and give its output to --values: "
+            f"`{' '.join(command[:9])}`."
         )
-    content = {key: base64.b64encode(content).decode() for key, (_, content) in _keyed(snapshot).items()}
-    named = {**metadata, "name": f"{metadata['name']}-{uuid4().hex[:8]}"}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "binaryData": content}
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"Helm cannot render tunepipe's chart with the values in {file}. {done.stderr.strip()}")
+    return done.stdout
 
 
-def _mount_code(cluster: Mapping[str, Any], config_map_name: str, snapshot: Snapshot) -> None:
-    items = [{"key": key, "path": path} for key, (path, _) in _keyed(snapshot).items()]
-    volume = {"name": "job", "configMap": {"name": config_map_name, "items": items}}
-    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
-        pod = group["template"]["spec"]
-        pod.setdefault("volumes", []).append(deepcopy(volume))
-        mounts = pod["containers"][0].setdefault("volumeMounts", [])
-        mounts.append({"name": "job", "mountPath": str(_CODE_FOLDER), "readOnly": True})
+def _home() -> Path:
+    """The folder of the manifests: next to the sources, or in the installed package."""
+    here = Path(__file__).parent
+    checkout = here.parent.parent / "k8s"
+    return checkout if (checkout / "chart").is_dir() else here / "k8s"
 
 
 def _set_image(spec: Mapping[str, Any], image: str) -> None:
     """Set the image of the containers that run Ray, and of others with the same image."""
     cluster = spec["rayClusterSpec"]
-    nodes = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
-    templates = [*(node["template"] for node in nodes), spec.get("submitterPodTemplate")]
-    for pod in (template["spec"] for template in templates if template):
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    pods = [group["template"]["spec"] for group in groups]
+    if "submitterPodTemplate" in spec:
+        pods.append(spec["submitterPodTemplate"]["spec"])
+    for pod in pods:
         replaced = pod["containers"][0].get("image")
         for container in (*pod["containers"], *(pod.get("initContainers") or ())):
             if container.get("image") == replaced:

@@ -1,4 +1,7 @@
-"""RayJobs of studies in a namespace: found, submitted, followed, stopped, and how they ended."""
+"""RayJobs of studies in a namespace: found, submitted, followed, stopped, how they ended, and why they wait.
+
+What cannot mend itself is recognised by a few reasons; everything else is shown as Kubernetes says it.
+"""
 
 import re
 import shlex
@@ -7,23 +10,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cluster.driver_end import EXIT_LINE
-from pipeline.cluster.kubernetes_api import CONFLICT, NOT_FOUND, Kubernetes, KubernetesError
+from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError
 from pipeline.cluster.submissions import (
-    QUEUE_LABEL,
     STORAGE_ANNOTATION,
     STUDY_ANNOTATION,
     STUDY_LABEL,
     NeverStarts,
     Submission,
     find,
-    find_one,
-    submit_once,
+    running_or_next,
     without_slash,
 )
-from pipeline.cluster.why import fatal_reason, one_line, queue_reason, why_pods_wait
 from pipeline.errors import ClusterError, Interrupted
 
 if TYPE_CHECKING:
@@ -34,38 +35,36 @@ SILENT_SECONDS = 45.0
 """A server that is busy, or is being updated, answers by then."""
 END_SECONDS = 180.0
 """A head has ended by then, whose grace period the chart sets to 45 s."""
-STARTING_SECONDS = 45.0
-"""By then a running operator has updated a new RayJob."""
-_RAYJOBS = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
-_WORKLOADS = {"group": "kueue.x-k8s.io", "version": "v1beta2", "plural": "workloads"}
 _KEPT = timedelta(days=7)
 """How long an ended RayJob stays."""
 _LAST_LINES = 50
+_MAX_CHARACTERS = 500
+_RAYJOBS = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
 _RAY_LINES = re.compile(
     r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC|WARN) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE
 )
 """Lines of Ray's command, with which KubeRay starts a study: they advise commands that are not tunepipe's."""
-
-
-def state(job: Mapping[str, Any]) -> str:
-    """A RayJob's state in KubeRay's words; empty until an operator has set one."""
-    return str((job.get("status") or {}).get("jobDeploymentStatus") or "")
-
-
-def has_ended(job: Mapping[str, Any]) -> bool:
-    """Whether a RayJob has ended, successfully or not."""
-    return state(job) in ("Complete", "Failed", "ValidationFailed")
+_FATAL = re.compile(
+    r"\((?:InvalidImageName|ErrImageNeverPull)\)|"
+    r"\((?:ErrImagePull|ImagePullBackOff)\).*(?:not found|manifest unknown|pull access denied|no such host)|"
+    'violates PodSecurity|is forbidden(?!: (?:exceeded quota|status unknown for quota|User "system:node:))|'
+    "is invalid: |denied the request"
+)
+"""An image that no later pull gets, and a pod that the namespace refuses; not for its quota, which may have room, nor
+what a node may not read before it has heard of its pod.
+"""
 
 
 def submission_of(job: Mapping[str, Any]) -> Submission:
-    """A RayJob as a submission, without its exit code and why it waits."""
+    """A RayJob as a submission, in the state of KubeRay, without its exit code and why it waits."""
     metadata = job["metadata"]
-    marks = metadata.get("annotations") or {}
+    annotations = metadata.get("annotations") or {}
+    labels = metadata.get("labels") or {}
     return Submission(
         name=metadata["name"],
-        study=str(marks.get(STUDY_ANNOTATION) or (metadata.get("labels") or {}).get(STUDY_LABEL) or metadata["name"]),
-        storage=without_slash(marks[STORAGE_ANNOTATION]) if STORAGE_ANNOTATION in marks else "",
-        state=state(job).upper() or "PENDING",
+        study=str(annotations.get(STUDY_ANNOTATION) or labels.get(STUDY_LABEL) or metadata["name"]),
+        storage=without_slash(annotations[STORAGE_ANNOTATION]) if STORAGE_ANNOTATION in annotations else "",
+        state=str((job.get("status") or {}).get("jobDeploymentStatus") or "PENDING").upper(),
         started=datetime.fromisoformat(metadata["creationTimestamp"]),
         rayjob=job,
     )
@@ -81,58 +80,38 @@ class RayJobs(Kubernetes):
         return f"--kubernetes{context} --namespace {self.namespace}"
 
     def find(self, name: str) -> Submission:
-        """The RayJob of a name; or else that of the study of that name: the one that has not ended, else the newest."""
-        return find_one(name, self._known(), self.where)
+        """The RayJob of a name, or that of the study of that name."""
+        return find(name, self._known(), self.where)
 
     def submissions(self, name: str | None = None) -> list[Submission]:
-        """The RayJobs of studies, the oldest first, with their exit codes and why they wait."""
-        known = self._known()
-        found = known if name is None else find(name, known, self.where)
+        """All RayJobs of studies, the oldest first, or the one that a name means: exit codes, and why they wait."""
+        found = self._known() if name is None else [self.find(name)]
         # Once for all RayJobs: a namespace may have thousands of events.
         events = [] if all(each.has_ended for each in found) else self.warnings()
         return [self._described(each, events) for each in found]
 
-    def job(self, name: str) -> dict[str, Any]:
-        """A RayJob as it is now."""
-        job: dict[str, Any] = self.ask(
-            f"read the RayJob {name}", self.objects.get_namespaced_custom_object, **_RAYJOBS, name=name
-        )
-        return job
-
     def submit(self, study: str, storage: str, manifests_of: "Callable[[int], Manifests]") -> tuple[Submission, bool]:
         """Create a study's RayJob, or find it; returns its submission, and whether it ran already."""
-        from pipeline.cluster.rayjob import study_label
-
-        selector = f"{STUDY_LABEL}={study_label(study)}"
-        found, attached = submit_once(
-            study, storage, self.where, lambda: self._known(selector), lambda number: self.create(manifests_of(number))
-        )
-        if attached and "deletionTimestamp" in found.rayjob["metadata"]:
-            raise ClusterError(
-                f"The RayJob {found.name!r} of this study is being deleted, and its driver may still write. Submit "
-                "again when `tunepipe status --kubernetes` no longer lists it."
-            )
-        if not attached:
+        running, number = running_or_next(study, storage, self._known())
+        if running is None:
+            created = self.create(manifests_of(number))
             # The study is submitted, and another user may have deleted them.
             with suppress(ClusterError):
                 self._delete_old()
-        return found, attached
+            return created, False
+        if "deletionTimestamp" in running.rayjob["metadata"]:
+            raise ClusterError(
+                f"The RayJob {running.name!r} of this study is being deleted. Submit again when `tunepipe status "
+                "--kubernetes` no longer lists it."
+            )
+        return running, True
 
-    def create(self, manifests: "Manifests") -> Submission | None:
-        """Create what a study needs; None if there is a RayJob of that name. The server validates every field."""
-        try:
-            job = self.ask(
-                "create the RayJob", self.objects.create_namespaced_custom_object, **_RAYJOBS, body=manifests.job,
-                field_validation="Strict",
-            )  # fmt: skip
-        except KubernetesError as error:
-            if error.status == CONFLICT and "already exists" in str(error):
-                return None
-            raise
+    def create(self, manifests: "Manifests") -> Submission:
+        """Create what a study needs. The server validates every field."""
+        request, strict = self.objects.create_namespaced_custom_object, {"field_validation": "Strict"}
+        job = self.ask("create the RayJob", request, **_RAYJOBS, body=manifests.job, **strict)
         if manifests.file is not None:
-            owner = {key: job[key] for key in ("apiVersion", "kind")}
-            owner |= {key: job["metadata"][key] for key in ("name", "uid")}
-            file = {**manifests.file, "metadata": {**manifests.file["metadata"], "ownerReferences": [owner]}}
+            file = {**manifests.file, "metadata": {**manifests.file["metadata"], "ownerReferences": owners(job)}}
             try:
                 self.ask("create the ConfigMap of the job's files", self.core.create_namespaced_config_map, body=file)
             except BaseException:
@@ -144,7 +123,7 @@ class RayJobs(Kubernetes):
 
     def output(self, found: Submission) -> str:
         """What a study's driver has printed so far, in all attempts whose pods are still there."""
-        return self._new_output(found.rayjob, {})
+        return self._new_output(found, {})
 
     def follow(self, name: str) -> Iterator[str]:
         """The output of a study's driver, and messages about pods that wait, until the RayJob has ended.
@@ -152,31 +131,26 @@ class RayJobs(Kubernetes):
         While some workers train, the reason why others do not start is only a message.
         """
         said: set[str] = set()
-        printed: dict[str, int] = {}
-        started, trained, failing_since = time.monotonic(), False, None
+        printed: dict[str, str] = {}
+        trained, failing_since = False, None
         while True:
             began = time.monotonic()
             try:
-                job = self.job(name)
-                if has_ended(job):
-                    yield f"[kubernetes] {name}: {state(job)}\n{self._new_output(job, printed)}"
+                found = submission_of(self.job(name))
+                if found.has_ended:
+                    yield f"[kubernetes] {name}: {found.state.lower()}\n{self._new_output(found, printed)}"
                     return
-                pods = self._pods_of(job)
+                pods = self._pods_of(found.rayjob)
                 trained |= any(_is_alive(pod, "worker", "Running") for pod in pods)
-                reasons = self._reasons(job, pods, self.warnings())
-                if not state(job) and not job["spec"].get("suspend") and began - started > STARTING_SECONDS:
-                    raise NeverStarts(
-                        f"No operator has started the RayJob {name!r}: the KubeRay operator does not run, or does not "
-                        f"watch the namespace {self.namespace!r}."
-                    )
+                reasons = why_pods_wait(found.rayjob, pods, self.warnings())
                 if (fatal := fatal_reason(reasons)) and not trained:
                     raise NeverStarts(f"{name!r} cannot start: {fatal}.")
-                for reason in reasons or [f"{name}: {state(job) or 'waits for the operator'}"]:
+                for reason in reasons or [f"{name}: {found.state.lower()}"]:
                     # The operator gives each pod that it tries to create another name.
                     if (key := re.sub(r'"[^"]*"|\d+', "", reason)) not in said:
                         said.add(key)
                         yield f"[kubernetes] {reason}\n"
-                if new := self._new_output(job, printed):
+                if new := self._new_output(found, printed):
                     yield new
                 failing_since = None
             except KubernetesError as error:
@@ -199,9 +173,8 @@ class RayJobs(Kubernetes):
                 if not left and not any(_is_alive(pod, "head") for pod in self._pods_of(job)):
                     return
         raise ClusterError(
-            f"The RayJob {name!r} was deleted {END_SECONDS:.0f} s ago, but it or its driver's pod still exists: the "
-            "KubeRay operator does not run, or a node is unreachable. `kubectl describe rayjobs,pods -n "
-            f"{self.namespace}` says more."
+            f"The RayJob {name!r} was deleted {END_SECONDS:.0f} s ago, but it or its driver's pod still exists. "
+            f"`kubectl describe rayjobs,pods -n {self.namespace}` says more."
         )
 
     def exit_code(self, name: str) -> int:
@@ -210,46 +183,37 @@ class RayJobs(Kubernetes):
         # A node that is gone has taken the log with it.
         with suppress(ClusterError):
             for pod in self._pods(f"job-name={name}")[-1:]:
-                log = self._log(pod, job, tail_lines=_LAST_LINES)
+                log = self._log(pod, tail_lines=_LAST_LINES)
         return exit_code_of(job, log)
 
-    def warnings(self) -> list[dict[str, Any]]:
-        """Events about what goes wrong in the namespace; none without the right to list them."""
-        return self._listed("list events", self.core.list_namespaced_event, field_selector="type=Warning")
+    def job(self, name: str) -> dict[str, Any]:
+        """A RayJob as it is now."""
+        request = self.objects.get_namespaced_custom_object
+        job: dict[str, Any] = self.ask(f"read the RayJob {name}", request, **_RAYJOBS, name=name)
+        return job
 
-    def _described(self, known: Submission, events: Sequence[Any]) -> Submission:
+    def warnings(self) -> list[dict[str, Any]]:
+        """Events about what goes wrong in the namespace."""
+        events = self.ask("list events", self.core.list_namespaced_event, field_selector="type=Warning")
+        return list(events["items"])
+
+    def _described(self, found: Submission, events: Sequence[Any]) -> Submission:
         """A submission with its exit code, or why it waits."""
-        job, code, shown = known.rayjob, None, known.state
-        if not known.has_ended:
-            return replace(known, message="; ".join(self._reasons(job, self._pods_of(job), events)[:2]))
-        message = " ".join(str((job.get("status") or {}).get("message") or "").split())
+        job, code, state = found.rayjob, None, found.state
+        if not found.has_ended:
+            return replace(found, message="; ".join(why_pods_wait(job, self._pods_of(job), events)[:2]))
+        message = one_line((job.get("status") or {}).get("message"))
         try:
-            code = self.exit_code(known.name)
+            code = self.exit_code(found.name)
         except ClusterError as error:
             message = message or str(error)
-        if state(job) == "Complete" and code != 0:
-            shown = "STOPPED" if code in (None, Interrupted.exit_code) else "FAILED"
-        return replace(known, state=shown, message=message, exit_code=code)
+        if state == "COMPLETE" and code != 0:
+            state = "STOPPED" if code in (None, Interrupted.exit_code) else "FAILED"
+        return replace(found, state=state, message=message, exit_code=code)
 
-    def _reasons(self, job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], events: Sequence[Any]) -> list[str]:
-        """What keeps a RayJob or some of its pods waiting."""
-        if job["spec"].get("suspend") and QUEUE_LABEL in (job["metadata"].get("labels") or {}):
-            request = self.objects.list_namespaced_custom_object
-            return [queue_reason(job, self._listed("list Kueue's workloads", request, **_WORKLOADS))]
-        return why_pods_wait(job, pods, events)
-
-    def _listed(self, action: str, request: Callable[..., Any], **fields: Any) -> list[dict[str, Any]]:
-        """Objects that explain only: none if the server refuses to show them, but not if it cannot do so now."""
-        try:
-            return list(self.ask(action, request, **fields)["items"])
-        except KubernetesError as error:
-            if error.passes:
-                raise
-            return []
-
-    def _known(self, selector: str = STUDY_LABEL) -> list[Submission]:
+    def _known(self) -> list[Submission]:
         request = self.objects.list_namespaced_custom_object
-        items = self.ask("list RayJobs", request, **_RAYJOBS, label_selector=selector)["items"]
+        items = self.ask("list RayJobs", request, **_RAYJOBS, label_selector=STUDY_LABEL)["items"]
         return sorted(map(submission_of, items), key=lambda each: (each.started, each.name))
 
     def _delete(self, name: str) -> None:
@@ -274,33 +238,34 @@ class RayJobs(Kubernetes):
         named = [f"job-name={job['metadata']['name']}", *([f"ray.io/cluster={cluster}"] if cluster else [])]
         return [pod for selector in named for pod in self._pods(selector)]
 
-    def _new_output(self, job: Mapping[str, Any], printed: dict[str, int]) -> str:
+    def _new_output(self, found: Submission, printed: dict[str, str]) -> str:
         """What is new in the logs of the pods that submit, of which each retry has one, after what was printed."""
         new = ""
-        for pod in self._pods(f"job-name={job['metadata']['name']}"):
-            name, log = pod["metadata"]["name"], self._log(pod, job)
-            if not has_ended(job) and pod["status"].get("phase") not in ("Succeeded", "Failed"):
+        for pod in self._pods(f"job-name={found.name}"):
+            name, log = pod["metadata"]["name"], self._log(pod)
+            if not found.has_ended and pod["status"].get("phase") not in ("Succeeded", "Failed"):
                 log = log[: log.rfind("\n") + 1]
             text = driver_output(log)
             # Kubernetes begins a log again when it is large.
-            begin = printed.get(name, 0) if printed.get(name, 0) <= len(text) else 0
-            new, printed[name] = new + text[begin:], len(text)
+            new, printed[name] = new + text.removeprefix(printed.get(name, "")), text
         return new
 
-    def _log(self, pod: Mapping[str, Any], job: Mapping[str, Any], **options: Any) -> str:
-        """The log of the container that submits; empty before it starts and once its pod is deleted."""
-        # A service mesh may have added others.
-        template = (job["spec"].get("submitterPodTemplate") or {}).get("spec") or {}
-        container = (template.get("containers") or [{}])[0].get("name") or "ray-job-submitter"
-        if any(each["name"] == container for each in pod["spec"]["containers"]):
-            options["container"] = container
-        request = self.core.read_namespaced_pod_log
+    def _log(self, pod: Mapping[str, Any], **options: Any) -> str:
+        """The log of a pod that submits; empty before it starts and once it is deleted."""
+        request, name = self.core.read_namespaced_pod_log, pod["metadata"]["name"]
         try:
-            return self.read("read logs", request, name=pod["metadata"]["name"], **options).decode(errors="replace")
+            return self.read("read logs", request, name=name, **options).decode(errors="replace")
         except KubernetesError as error:
-            if error.status == NOT_FOUND or "is waiting to start" in str(error):
+            if error.status == 404 or "is waiting to start" in str(error):
                 return ""
             raise
+
+
+def owners(job: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What an object has in its metadata to be deleted with a RayJob; nothing if that is only a template."""
+    metadata = job["metadata"]
+    owner = {"apiVersion": job["apiVersion"], "kind": "RayJob", "name": metadata["name"], "uid": metadata.get("uid")}
+    return [owner] if owner["uid"] else []
 
 
 def driver_output(log: str) -> str:
@@ -313,18 +278,66 @@ def exit_code_of(job: Mapping[str, Any], log: str) -> int:
 
     The RayJob alone says whether it is 0: Ray stops a driver that must not be started again because of a mistake.
     """
-    status = job.get("status") or {}
-    if status.get("jobStatus") == "SUCCEEDED" and state(job) == "Complete":
+    status, ended = job.get("status") or {}, submission_of(job)
+    if status.get("jobStatus") == "SUCCEEDED" and ended.state == "COMPLETE":
         return 0
     # At a deadline or a loss of the head, KubeRay ends a driver, whose code is then not that of the study.
     if status.get("jobStatus") in ("STOPPED", "FAILED") and (printed := EXIT_LINE.findall(log)):
         return int(printed[-1])
     message = one_line(f"{status.get('reason', '')} {status.get('message', '')}") or "KubeRay has no message"
     raise ClusterError(
-        f"The RayJob {job['metadata']['name']!r} did not succeed, and its driver's output is gone ({message}). "
-        f"`tunepipe results {submission_of(job).study} --kubernetes` shows what the study has recorded; `tunepipe "
-        "submit` with the same storage resumes it."
+        f"The RayJob {ended.name!r} did not succeed, and its driver's output is gone ({message}). `tunepipe results "
+        f"{ended.study} --kubernetes` shows what the study has recorded."
     )
+
+
+def why_pods_wait(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], events: Sequence[Any]) -> list[str]:
+    """What Kubernetes says about pods of a RayJob that do not run, and warning events, the newest first."""
+    said, metadata = [], job["metadata"]
+    pending = {pod["metadata"]["name"]: pod for pod in pods if pod["status"].get("phase") == "Pending"}
+    claims: set[str] = set()
+    for name, pod in pending.items():
+        for each in pod["status"].get("conditions") or ():
+            if (each["type"], each["status"]) == ("PodScheduled", "False"):
+                said.append(f"pod {name} waits for a node: {one_line(each.get('message') or each.get('reason'))}")
+        # An init container, which waits for the head, is the first to pull a worker's image.
+        for kind in ("initContainerStatuses", "containerStatuses"):
+            for each in pod["status"].get(kind) or ():
+                waiting = (each.get("state") or {}).get("waiting") or {}
+                if (reason := waiting.get("reason")) not in (None, "ContainerCreating", "PodInitializing"):
+                    message = one_line(waiting.get("message"))
+                    said.append(f"the image {each['image']} of pod {name} does not start ({reason}): {message}")
+        volumes = pod["spec"].get("volumes") or ()
+        claims |= {each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each}
+    owners = metadata["name"], (job.get("status") or {}).get("rayClusterName") or metadata["name"]
+    # Events are kept for an hour: an older RayJob may have had this name.
+    since = metadata.get("creationTimestamp") or ""
+    # What was refused before the newest pod was created has passed.
+    newest = max((pod["metadata"].get("creationTimestamp") or "" for pod in pods), default=since)
+    for event in sorted(events, key=_last_seen, reverse=True):
+        involved, reason, seen = event["involvedObject"], event.get("reason"), _last_seen(event)
+        name = str(involved.get("name"))
+        of_owner = name in owners and seen >= newest
+        of_pod = name in {*pending, *claims} and reason != "FailedScheduling"
+        if seen >= since and (of_owner or of_pod or (reason == "Evicted" and name.startswith(owners))):
+            said.append(f"{reason}: {one_line(event.get('message'))} ({involved.get('kind')} {name})")
+    return said
+
+
+def fatal_reason(said: Sequence[str]) -> str | None:
+    """The first of the reasons that no waiting mends."""
+    return next(filter(_FATAL.search, said), None)
+
+
+def one_line(message: str | None) -> str:
+    """A message of Kubernetes in one line, which others may follow."""
+    return shorten(message or "", _MAX_CHARACTERS, placeholder=" …").rstrip(".")
+
+
+def _last_seen(event: Mapping[str, Any]) -> str:
+    """When an event was last seen; one without a time counts as new. Kubernetes' times sort as text."""
+    series = (event.get("series") or {}).get("lastObservedTime")
+    return str(series or event.get("lastTimestamp") or event.get("eventTime") or "9")
 
 
 def _is_alive(pod: Mapping[str, Any], kind: str, *phases: str) -> bool:

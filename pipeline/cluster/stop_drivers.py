@@ -13,18 +13,19 @@ import psutil
 
 from pipeline.cluster.submissions import DRIVER_COMMAND
 
-_DRIVER = f"{' '.join(DRIVER_COMMAND[1:])} "
-"""Words of a driver's command line; the shell around it has the whole command as one word."""
+EPOCH_SECONDS = 8.0
+"""The time for the epochs in training."""
 
 
-def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seconds: float) -> list[int]:
+def stop_drivers(processes: Iterable[psutil.Process], seconds: float) -> list[int]:
     """Send SIGTERM to every driver among processes, a second time to those that still run, and wait for their end."""
     alive = []
     for process in processes:
         with suppress(psutil.Error):  # one of another user
-            if _DRIVER in " ".join(word for word in process.cmdline() if " " not in word):
+            # The shell around a driver has the whole command as one word.
+            if f"{' '.join(DRIVER_COMMAND[1:])} " in " ".join(word for word in process.cmdline() if " " not in word):
                 alive.append(process)
-    for patience in (epoch_seconds, seconds - epoch_seconds):
+    for patience in (EPOCH_SECONDS, seconds - EPOCH_SECONDS):
         for process in alive:
             with suppress(psutil.Error):
                 process.terminate()
@@ -34,7 +35,5 @@ def stop_drivers(processes: Iterable[psutil.Process], epoch_seconds: float, seco
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m pipeline.cluster.stop_drivers", description=__doc__)
-    parser.add_argument("--epoch-seconds", type=float, default=8.0, help="the time for the epochs in training")
     parser.add_argument("--seconds", type=float, default=30.0, help="the longest time to wait")
-    options = parser.parse_args()
-    stop_drivers(psutil.process_iter(), options.epoch_seconds, options.seconds)
+    stop_drivers(psutil.process_iter(), parser.parse_args().seconds)

@@ -1,7 +1,7 @@
 """Studies that were submitted to a cluster: found by name, and started once."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,9 +19,7 @@ STUDY_LABEL = "tunepipe/study"
 STORAGE_ANNOTATION = "tunepipe/storage"
 STUDY_ANNOTATION = "tunepipe/study-name"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 
-_TRIES = 5
 _ENDED = {"SUCCEEDED", "STOPPED", "FAILED", "COMPLETE", "VALIDATIONFAILED"}
 _KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
 """Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
@@ -68,48 +66,25 @@ def shared_storage(storage: str) -> str:
     raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
 
 
-def find(name: str, known: Sequence[Submission], where: str) -> Sequence[Submission]:
-    """The submission of a name; or those of the study of that name that run, else the newest one."""
+def find(name: str, known: Sequence[Submission], where: str) -> Submission:
+    """The submission of a name; or else that of the study of that name: the one that runs, else the newest."""
     found = [each for each in known if each.name == name] or [each for each in known if each.study == name]
     if not found:
         raise JobNotFound(
             f"There is no submission and no study {name!r} {where}. Available: "
-            f"{', '.join(each.name for each in known) or 'none'}. A restarted cluster loses its submissions, and ended "
-            "RayJobs are deleted: `tunepipe submit` with the same storage resumes the study."
+            f"{', '.join(each.name for each in known) or 'none'}. `tunepipe submit` resumes a study in its storage."
         )
-    return [each for each in found if not each.has_ended] or found[-1:]
+    running = [each for each in found if not each.has_ended]
+    if len({each.storage for each in running}) > 1:
+        several = " and ".join(f"{each.name} in {each.storage or 'an unknown storage'}" for each in running)
+        raise UsageError(f"The study {name!r} runs as several submissions: {several}. Name one of them.")
+    return (running or found)[-1]
 
 
-def find_one(name: str, known: Sequence[Submission], where: str) -> Submission:
-    """The newest of the submissions that a name means, which must be of one study."""
-    found = find(name, known, where)
-    if len({each.storage for each in found}) > 1:
-        running = " and ".join(f"{each.name} in {each.storage or 'an unknown storage'}" for each in found)
-        raise UsageError(f"The study {name!r} runs as several submissions: {running}. Name one of them.")
-    return found[-1]
-
-
-def submit_once(
-    study: str,
-    storage: str,
-    where: str,
-    known: Callable[[], Sequence[Submission]],
-    create: Callable[[int], Submission | None],
-) -> tuple[Submission, bool]:
-    """Start a study, or attach to it where it runs: its submission, and whether it ran already.
-
-    `known` lists the study's submissions, the oldest first; `create` makes the one of a number, None if its name is
-    taken.
-    """
-    for _ in range(_TRIES):
-        submissions = known()
-        if active := [each for each in submissions if each.storage == storage and not each.has_ended]:
-            return active[-1], True
-        numbers = (each.name.rpartition("-")[2] for each in submissions)
-        created = create(max((int(number) for number in numbers if number.isdigit()), default=0) + 1)
-        if created is not None:
-            return created, False
-    raise ClusterError(
-        f"The names of submissions of the study {study!r} {where} are taken, by others who submit it at this moment or "
-        "by another program. Submit again, or choose another --name for the study."
-    )
+def running_or_next(study: str, storage: str, known: Sequence[Submission]) -> tuple[Submission | None, int]:
+    """The submission of a study that runs in a storage, if there is one, and the number of the study's next one."""
+    of_study = [each for each in known if each.study == study]
+    running = [each for each in of_study if each.storage == storage and not each.has_ended]
+    numbers = (each.name.rpartition("-")[2] for each in of_study)
+    next_number = max((int(number) for number in numbers if number.isdigit()), default=0) + 1
+    return running[-1] if running else None, next_number

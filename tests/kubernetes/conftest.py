@@ -1,7 +1,6 @@
-"""The test bed for all tests of this folder, and the table at their end."""
+"""The test bed for all tests of this folder, and its object stores."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,8 +33,6 @@ from tests.kubernetes.user import (
 from tests.manifests import FOUNDATION, charted
 from tests.slow_study import JOB
 
-_TRIED: list[tuple[str, float, str]] = []
-
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[None]:
@@ -43,16 +40,14 @@ def bed() -> Iterator[None]:
     if (why := missing()) is not None:
         pytest.exit(why, returncode=2)
     begun = not is_up()
-    with _tried("The test bed comes up."):
-        if begun:
-            up()
-        else:
-            load(archives())
+    if begun:
+        up()
+    else:
+        load(archives())
     yield
     if begun:
-        with _tried("It ends, and nothing of it is left."):
-            leave()
-            assert remains() == []
+        leave()
+        assert remains() == []
 
 
 @pytest.fixture(scope="session")
@@ -69,33 +64,6 @@ def undisturbed(tmp_path_factory) -> Results:
     place = tmp_path_factory.mktemp("undisturbed")
     run(JOB.replaced({"budget.epochs": SLOW_EPOCHS, "resources.gpus": 0, "resources.cpus": 0.25}), storage=str(place))
     return load_results(place / JOB.name)
-
-
-@contextmanager
-def _tried(sentence: str) -> Iterator[None]:
-    began = time.monotonic()
-    outcome = "failed"
-    try:
-        yield
-        outcome = "passed"
-    finally:
-        _TRIED.append((sentence, time.monotonic() - began, outcome))
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    """Keep what was tested, in the words of the test's docstring."""
-    report = (yield).get_result()
-    if report.when == "call" or report.outcome != "passed":
-        sentence = (item.function.__doc__ or item.name).strip().splitlines()[0]
-        case = item.name.partition("[")[2].rstrip("]")
-        _TRIED.append((f"{sentence} {f'({case})' if case else ''}", call.duration, report.outcome))
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print what was tested, seconds and outcome."""
-    for sentence, seconds, outcome in _TRIED:
-        terminalreporter.write_line(f"{seconds:6.0f} s  {outcome:8}  {sentence}")
 
 
 @pytest.fixture

@@ -33,16 +33,6 @@ def nvidia_runtime() -> Iterator[None]:
         kubectl("delete", "runtimeclass", "nvidia")
 
 
-@contextmanager
-def spot_node() -> Iterator[None]:
-    """The GPU node with the mark of spot nodes on Google's clusters."""
-    kubectl("label", "node", "gpu", "cloud.google.com/gke-spot=true")
-    try:
-        yield
-    finally:
-        kubectl("label", "node", "gpu", "cloud.google.com/gke-spot-")
-
-
 def test_the_values_of_the_documentation(tmp_path):
     """A study runs with the documented values: its images, its runtime class and its first group, from no pod."""
     pods = {"headGroupSpec": ("200m", "2"), **{f"workerGroupSpecs/{number}": ("1", "1") for number in range(3)}}
@@ -54,7 +44,7 @@ def test_the_values_of_the_documentation(tmp_path):
     ]
     values = changed(tmp_path / "values", *sizes, values=documented_values(tmp_path))
     options = ("--gpus-per-trial", "0.5", "--workers", "2")
-    with nvidia_runtime(), labelled(product="NVIDIA-L4"):
+    with nvidia_runtime(), labelled("nvidia.com/gpu.product", "NVIDIA-L4"):
         study = Following(tmp_path, COUNTED, *options, "--values", str(values), image=None)
         study.until("a worker", lambda: bool(running("ray.io/group=gpu-l4")))
         specs = [each["spec"] for each in objects("pods")]
@@ -71,8 +61,8 @@ def test_a_spot_node_leaves(tmp_path):
     # Not a GPU that is only counted: Keras would look for it.
     spot = {"cloud.google.com/gke-spot": "true"}
     group = {"gpu": "l4", "spot": True}
-    values = cluster_with(tmp_path / "values", group, gpus=False, nodes=spot, alone=True, cloud="gke")
-    with spot_node():
+    values = cluster_with(tmp_path / "values", group, nodes=spot, cloud="gke")
+    with labelled("cloud.google.com/gke-spot", "true"):
         study = Following(tmp_path, SLOW_EPOCHS, "--workers", "1", "--values", str(values))
         study.until("two epochs", lambda: epochs_on_volume("slow-epochs").get("0000", 0) >= 2)
         (worker,) = running("ray.io/group=gpu-l4-spot")
@@ -95,7 +85,7 @@ def test_a_user_that_openshift_chooses(tmp_path):
         for pod in pods
         for name, value in chosen.items()
     ]
-    values = cluster_with(tmp_path / "values", {"gpu": "l4"}, gpus=False, alone=True, more=by_policy, openshift=True)
+    values = cluster_with(tmp_path / "values", {"gpu": "l4"}, more=by_policy, openshift=True)
     study = Following(tmp_path, COUNTED, "--workers", "2", "--values", str(values))
     study.until("a worker", lambda: bool(running("ray.io/group=gpu-l4")))
     (head,) = running(HEAD)

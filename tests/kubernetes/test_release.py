@@ -5,15 +5,14 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from pipeline import load_results
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
 from tests.kubernetes.testbed.room import call
+from tests.kubernetes.testbed.volume import volume
 from tests.kubernetes.user import Following, become, submit, tunepipe, until
 from tests.manifests import HOME
 
@@ -37,11 +36,6 @@ def helm() -> Helm:
     return run
 
 
-def apply(*made: dict[str, Any]) -> None:
-    """Apply objects as an administrator."""
-    kubectl("apply", "-f", "-", said=yaml.safe_dump_all(made))
-
-
 def contents(namespace: str) -> set[str]:
     """All objects of a namespace, except events, in the form KIND/NAME."""
     kinds = kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name").split()
@@ -53,48 +47,12 @@ def contents(namespace: str) -> set[str]:
 @contextmanager
 def disk(name: str) -> Iterator[None]:
     """A volume of its own storage class, for one claim."""
-    folder = BED / name
-    folder.mkdir()
-    folder.chmod(0o777)
-    volume = {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "capacity": {"storage": "20Gi"},
-            "accessModes": ["ReadWriteMany"],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "storageClassName": name,
-            "hostPath": {"path": str(folder)},
-        },
-    }
-    apply(volume)
+    kubectl("apply", "-f", "-", said=json.dumps(volume(name, BED / name)))
     try:
         yield
     finally:
         kubectl("delete", "pv", name, "--wait=false")
-        shutil.rmtree(folder)
-
-
-@contextmanager
-def names_for(namespace: str) -> Iterator[None]:
-    """Lets pods of a namespace ask the test bed's own server for names, as its values do."""
-    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    policy = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "names", "namespace": namespace},
-        "spec": {
-            "podSelector": {},
-            "policyTypes": ["Egress"],
-            "egress": [{"to": [{"ipBlock": {"cidr": f"{Addresses.BRIDGE}/32"}}], "ports": ports}],
-        },
-    }
-    apply(policy)
-    try:
-        yield
-    finally:
-        kubectl("delete", "networkpolicy", "names", "-n", namespace)
+        shutil.rmtree(BED / name)
 
 
 def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
@@ -105,6 +63,8 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
         f"namespace.name={place}",
         "priorityClasses.create=false",
         f"storage.className={place}",
+        # The test bed's own server of names is no pod.
+        f"dns.servers[0]={Addresses.BRIDGE}/32",
     )
     submitter = tmp_path / "submitter.kubeconfig"
     with disk(place):
@@ -112,14 +72,13 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
             said = helm("install", "tunepipe", CHART, *(word for value in values for word in ("--set", value)))
             assert "tunepipe submit mnist-asha --kubernetes --values values.yaml" in said
             become(SUBMITTER, place, submitter)
-            with names_for(place):
-                study = ("beale", "--trials", "2", "--workers", "1", "--namespace", place)
-                code, reported = submit(tmp_path, *study, kubeconfig=submitter)
-                assert code == 0, reported
-                assert len(load_results(tmp_path / "studies/beale").trials) == 2
-                here = ("--kubernetes", "--namespace", place)
-                assert "beale-1" in tunepipe("status", *here, kubeconfig=submitter)
-                tunepipe("stop", "beale", *here, kubeconfig=submitter)
+            study = ("beale", "--trials", "2", "--workers", "1", "--namespace", place)
+            code, reported = submit(tmp_path, *study, kubeconfig=submitter)
+            assert code == 0, reported
+            assert len(load_results(tmp_path / "studies/beale").trials) == 2
+            here = ("--kubernetes", "--namespace", place)
+            assert "beale-1" in tunepipe("status", *here, kubeconfig=submitter)
+            tunepipe("stop", "beale", *here, kubeconfig=submitter)
             helm("upgrade", "tunepipe", CHART, "--reuse-values", "--set", "objectStore.port=9000")
             (policy,) = json.loads(kubectl("get", "networkpolicy", "s3", "-n", place, "-o", "json"))["spec"]["egress"]
             assert [each["port"] for each in policy["ports"]] == [9000]

@@ -1,10 +1,12 @@
-"""Reasons why a study cannot start are reported in about a minute, in tunepipe's words, with exit code 2."""
+"""Why a study waits, cannot start, or was ended at its deadline: what `submit` and `status` report."""
+
+from pathlib import Path
 
 import pytest
 
+from pipeline import load_results
+from tests.kubernetes.groups import changed
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.kubernetes.testbed.operator import start_operator
-from tests.kubernetes.testbed.room import stop
 from tests.kubernetes.user import (
     NAMESPACE,
     SLOW_STUDY,
@@ -14,29 +16,28 @@ from tests.kubernetes.user import (
     running,
     submit,
     tunepipe,
+    until,
 )
 
+pytestmark = pytest.mark.usefixtures("gone")
+
 STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
+COUNTED = str(Path(__file__).with_name("counted.py"))
+WORKER = "/spec/rayClusterSpec/workerGroupSpecs/1/template/spec"
 
 
-def refused(where, *words: str) -> str:
-    """The output of a submission that ends with exit code 2."""
-    code, reported = submit(where, *STUDY, *words)
-    assert code == 2, reported
-    assert "Traceback" not in reported
-    return reported
-
-
-def test_a_missing_image_is_reported(gone, tmp_path):
+def test_a_missing_image_is_reported(tmp_path):
     """An image that no node can pull is reported with its name, and the RayJob is deleted."""
-    reported = " ".join(refused(tmp_path, "--image", "nowhere.invalid/x:1").split())
+    code, printed = submit(tmp_path, *STUDY, "--image", "nowhere.invalid/x:1")
+    reported = " ".join(printed.split())
+    assert code == 2, printed
     assert "the image nowhere.invalid/x:1 of pod" in reported
     assert "The RayJob beale-1 was deleted." in reported
     assert objects("rayjobs") == []
 
 
 @pytest.mark.parametrize("amount", ["requests.nvidia.com/gpu=2", "pods=4"], ids=["of a worker", "of a head"])
-def test_a_quota_that_another_study_uses_up(gone, tmp_path, amount):
+def test_a_quota_that_another_study_uses_up(tmp_path, amount):
     """A study waits while another one uses up the quota, says so, as `status` does, and runs once there is room."""
     kubectl("create", "quota", "shared", "-n", NAMESPACE, f"--hard={amount}")
     (tmp_path / "second").mkdir()
@@ -53,10 +54,33 @@ def test_a_quota_that_another_study_uses_up(gone, tmp_path, amount):
         kubectl("delete", "quota", "shared", "-n", NAMESPACE)
 
 
-def test_an_operator_that_does_not_run(gone, tmp_path):
-    """A study is refused with an explanation if the KubeRay operator does not run."""
+def test_a_secret_that_is_made_later(tmp_path):
+    """A study whose workers wait for a Secret says so, as `status` does, and runs once it is there."""
+    added = {
+        f"{WORKER}/volumes/-": {"name": "keys", "secret": {"secretName": "made-later"}},
+        # No node prepares a volume that no container mounts.
+        f"{WORKER}/containers/0/volumeMounts/-": {"name": "keys", "mountPath": "/keys"},
+    }
+    patch = [{"op": "add", "path": path, "value": value} for path, value in added.items()]
+    values = changed(tmp_path / "values", *patch)
+    study = Following(tmp_path, COUNTED, "--gpus-per-trial", "1", "--workers", "1", "--values", str(values))
+    reason = "FailedMount: MountVolume.SetUp failed for volume"
+    study.until("the reason to wait", lambda: reason in study.reported and '"made-later" not found' in study.reported)
+    until("the reason in status", lambda: reason in " ".join(tunepipe("status", "--kubernetes").split()))
+    kubectl("create", "secret", "generic", "made-later", "-n", NAMESPACE)
     try:
-        stop("operator")
-        assert "the KubeRay operator does not run" in " ".join(refused(tmp_path).split())
+        assert study.ended() == 0, study.reported
     finally:
-        start_operator()
+        kubectl("delete", "secret", "made-later", "-n", NAMESPACE)
+    assert len(load_results(tmp_path / "studies/counted").trials) == 4
+
+
+def test_a_deadline(tmp_path):
+    """A study that reaches its deadline ends with a message that says so, and nothing of it still runs."""
+    deadline = {"op": "replace", "path": "/spec/activeDeadlineSeconds", "value": 60}
+    values = changed(tmp_path / "values", deadline)
+    code, reported = submit(tmp_path, *SLOW_STUDY, "--epochs", "2000", "--values", str(values))
+    assert code == 2, reported
+    assert "DeadlineExceeded" in reported
+    assert "has passed the activeDeadlineSeconds" in " ".join(tunepipe("status", "--kubernetes").split())
+    until("the end of the cluster", lambda: not objects("pods", "ray.io/is-ray-node=yes"))

@@ -1,4 +1,4 @@
-"""What only the storage says: a stop, the end of a deleted RayJob; storages that go away; studies without a volume."""
+"""Studies that are stopped through their storage; object stores with and without keys, and one that goes away."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
-from pipeline.cluster.rayjobs import state
-from tests.kubernetes.groups import cluster_with_identity
+from tests.kubernetes.groups import cluster_with, cluster_with_identity
+from tests.kubernetes.testbed.certificates import AUTHORITY
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.kubernetes.testbed.object_store import storage_uri, unreachable_object_store
+from tests.kubernetes.testbed.object_store import KEYS, exchanged, storage_uri, unreachable_object_store
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.user import (
     HEAD,
@@ -17,11 +17,13 @@ from tests.kubernetes.user import (
     SLOW_STUDY,
     WORKERS,
     Following,
+    applied,
     objects,
     running,
     submit,
     tunepipe,
 )
+from tests.manifests import charted
 from tests.study_comparison import differences
 
 COUNTED = str(Path(__file__).with_name("counted.py"))
@@ -47,7 +49,7 @@ def test_a_study_is_stopped_through_its_storage(tmp_path, undisturbed, stop):
     stop()
     assert study.ended() == 130, study.reported
     (job,) = objects("rayjobs")
-    assert (state(job), job["status"]["jobStatus"]) == ("Complete", "STOPPED")
+    assert (job["status"]["jobDeploymentStatus"], job["status"]["jobStatus"]) == ("Complete", "STOPPED")
     assert not job["status"].get("failed")
     assert study.reported.count("Running entrypoint") <= 1
     assert "stopped" in tunepipe("status", "--kubernetes")
@@ -96,3 +98,51 @@ def test_a_study_without_a_volume(tmp_path, object_store):
     assert code == 2, reported
     assert "The study would be lost with its pods" in reported
     assert objects("rayjobs") == []
+
+
+def test_an_object_store_on_port_9000(tmp_path, object_store_on_port_9000):
+    """A driver waits for its object store on port 9000 until a policy opens it, then uses its keys."""
+    values = cluster_with(tmp_path / "values", {"gpu": "l4"})
+    bucket = storage_uri("lab/studies", port=9000)
+    secret = ("secret", "tunepipe-s3", "-n", NAMESPACE)
+    keys = [f"--from-literal={name}={value}" for name, value in KEYS.items() if name.startswith("AWS_")]
+    kubectl("create", secret[0], "generic", *secret[1:], *keys)
+    try:
+        study = Following(tmp_path, COUNTED, "--workers", "2", "--values", str(values), "--storage", bucket)
+        study.until("the driver to wait", lambda: "The driver waits for the storage" in study.reported)
+        with applied(charted(objectStore={"port": 9000})["NetworkPolicy", "s3"]):
+            assert study.ended() == 0, study.reported
+    finally:
+        kubectl("delete", *secret)
+    results = load_results(storage_uri("lab/studies/counted", port=9000))
+    assert (len(results.trials), len(results.epochs)) == (4, 12)
+    assert all("gpu-l4" in str(node) for node in results.epochs["node"])
+
+
+def test_a_study_on_an_object_store_without_keys(tmp_path, object_store):
+    """Head and workers write a study to a bucket with keys that they get for their service account alone."""
+    values = cluster_with_identity(tmp_path / "values")
+    bucket = storage_uri("lab/studies")
+    study = Following(tmp_path, COUNTED, "--workers", "2", "--values", str(values), "--storage", bucket)
+    study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
+    accounts = {each["spec"]["serviceAccountName"] for each in objects("pods", "ray.io/cluster")}
+    assert study.ended() == 0, study.reported
+    assert accounts == {"tunepipe-storage"}
+    results = load_results(storage_uri("lab/studies/counted"))
+    assert (len(results.trials), len(results.epochs)) == (4, 12)
+    assert {"head", "worker"} <= {kind for pod in exchanged() for kind in ("head", "worker") if f"-{kind}-" in pod}
+
+
+def test_an_object_store_whose_authority_is_ones_own(tmp_path, secure_object_store):
+    """With `caBundle`, a study is on a store whose certificate an authority of the user has signed."""
+    bucket = storage_uri("lab/studies", "https")
+    kubectl("create", "configmap", "tunepipe-ca", "-n", NAMESPACE, f"--from-file=ca.crt={AUTHORITY}")
+    try:
+        values = cluster_with_identity(tmp_path / "values", caBundle="tunepipe-ca")
+        code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--values", str(values), "--storage", bucket)
+        assert code == 0, reported
+    finally:
+        kubectl("delete", "configmap", "tunepipe-ca", "-n", NAMESPACE)
+    # This process has read its own certificates long ago.
+    results = json.loads(tunepipe("results", "counted", "--storage", bucket, "--json"))
+    assert (results["state"], len(results["trials"])) == ("finished", 4)

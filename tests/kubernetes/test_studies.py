@@ -10,8 +10,6 @@ import yaml
 
 from pipeline import load_results
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.kubernetes.testbed.nodes import NODES, is_ready, start_kubelet
-from tests.kubernetes.testbed.room import stop
 from tests.kubernetes.user import (
     HEAD,
     NAMESPACE,
@@ -23,6 +21,7 @@ from tests.kubernetes.user import (
     epochs_on_volume,
     forwarded,
     objects,
+    readable_tokens,
     running,
     submit,
     tunepipe,
@@ -141,9 +140,17 @@ def test_a_job_of_several_files(tmp_path):
 
 
 def test_a_running_study_is_read_from_here(tmp_path):
-    """Logs and results of a study are read while it runs, and results also after its RayJob was deleted."""
+    """Logs and results of a study are read while it runs, and results also after its RayJob was deleted.
+
+    Only the autoscaler's container can read a token of the Kubernetes API.
+    """
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("a trial to train", lambda: study.has_trained)
+    (head,), worker = running(HEAD), running(WORKERS)[0]
+    processes = kubectl("exec", "-n", NAMESPACE, head, "-c", "ray-head", "--", "sh", "-c", "cat /proc/[0-9]*/cmdline")
+    assert "kuberay-autoscaler" in processes
+    assert readable_tokens(head, "ray-head") == readable_tokens(worker, "ray-worker") == []
+    assert "/" in readable_tokens(head, "autoscaler")
     printed = tunepipe("logs", "slow-study", "--kubernetes")
     assert " running" in printed
     assert "sdk.py" not in printed
@@ -176,34 +183,6 @@ def test_a_study_submitted_twice(tmp_path, undisturbed):
     on_each = [list(rows.sort_values("time")["trial_id"]) for _, rows in found.epochs.groupby("node")]
     assert len(on_each) == 2
     assert all(len(list(groupby(trials))) == len(set(trials)) for trials in on_each)
-
-
-def test_a_node_is_out_of_sight_for_a_while(tmp_path, undisturbed):
-    """A study completes all its rows although the GPU node's kubelet stops until the node counts as lost."""
-    study = Following(tmp_path, *SLOW_STUDY)
-    study.until("a trial to train", lambda: study.has_trained)
-    node = next(each for each in NODES if each.gpus)
-    stop(f"kubelet-{node.name}")
-    try:
-        study.until("the node to be missed", lambda: not is_ready(node))
-    finally:
-        start_kubelet(node)
-    assert study.ended() == 0, study.reported
-    assert differences(undisturbed, load_results(tmp_path / "studies/slow-study")) == []
-
-
-def test_a_study_is_stopped_and_continues(tmp_path, undisturbed):
-    """A stopped driver has time to end, and another submission ends with the tables of an undisturbed study."""
-    study = Following(tmp_path, *SLOW_STUDY)
-    study.until("a trial to train", lambda: study.has_trained)
-    assert "slow-study-1 was stopped" in tunepipe("stop", "slow-study", "--kubernetes")
-    assert running(HEAD) == []
-    assert study.ended() == 2, study.reported
-    code, reported = submit(tmp_path, *SLOW_STUDY)
-    assert code == 0, reported
-    found = load_results(tmp_path / "studies/slow-study")
-    assert [each["state"] for each in found.sessions] == ["interrupted", "finished"]
-    assert differences(undisturbed, found) == []
 
 
 def test_a_cluster_for_interactive_use(foundation, tmp_path, monkeypatch):

@@ -37,15 +37,8 @@ for root in ("/", *(f"/proc/{name}/root/" for name in os.listdir("/proc") if nam
     print(root)
 """
 SLOW_EPOCHS = 50
-SLOW_STUDY = (
-    str(Path(__file__).parents[1] / "slow_study.py"),
-    "--epochs",
-    str(SLOW_EPOCHS),
-    "--workers",
-    "2",
-    "--gpus-per-trial",
-    "1",
-)
+_SLOW = str(Path(__file__).parents[1] / "slow_study.py")
+SLOW_STUDY = (_SLOW, "--epochs", str(SLOW_EPOCHS), "--workers", "2", "--gpus-per-trial", "1")
 """A study of a minute, if nothing happens to it."""
 
 

@@ -1,18 +1,14 @@
 """`python -m tests.kubernetes.testbed build`, `up` and `down`."""
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.kubernetes.testbed.build import build
 from tests.kubernetes.testbed.control_plane import start_control_plane
 from tests.kubernetes.testbed.images import IMAGE, archives
-from tests.kubernetes.testbed.monitoring import define_monitors
 from tests.kubernetes.testbed.network import enforce_policies, make_bridge, start_services
 from tests.kubernetes.testbed.nodes import NODES, load, start_containers, start_kubelet
-from tests.kubernetes.testbed.operator import start_operator
+from tests.kubernetes.testbed.operator import define_monitors, start_operator
 from tests.kubernetes.testbed.place import BIN, KUBECONFIG
 from tests.kubernetes.testbed.room import Failed, enter, leave, must_be_free, remains
 from tests.kubernetes.testbed.volume import make_volume
@@ -20,10 +16,9 @@ from tests.kubernetes.testbed.volume import make_volume
 
 def make() -> list[Path]:
     """Build what is missing; return the archives of the images."""
-    with _timed("programs"):
-        build()
-    with _timed("images"):
-        return archives()
+    print("programs and images", flush=True)
+    build()
+    return archives()
 
 
 def up() -> None:
@@ -31,27 +26,20 @@ def up() -> None:
     must_be_free()
     images = make()
     # Outside of the code that ends it: another process may have started a room meanwhile.
-    with _timed("room"):
-        enter()
+    enter()
     try:
-        with _timed("bridge"):
-            make_bridge()
-        with _timed("control plane"):
-            start_control_plane()
-        with _timed("containers, and their images"):
-            for node in NODES:
-                start_containers(node)
-            load(images)
-        with _timed("nodes"):
-            for node in NODES:
-                start_kubelet(node)
-        with _timed("services, names, and policies"):
-            start_services()
-            enforce_policies()
-        with _timed("KubeRay, the volume"):
-            make_volume()
-            define_monitors()
-            start_operator()
+        make_bridge()
+        start_control_plane()
+        for node in NODES:
+            start_containers(node)
+        load(images)
+        for node in NODES:
+            start_kubelet(node)
+        start_services()
+        enforce_policies()
+        make_volume()
+        define_monitors()
+        start_operator()
     except BaseException:
         leave()
         raise
@@ -67,14 +55,6 @@ def down() -> None:
     leave()
     if found := remains():
         raise Failed(f"Of the test bed there is still: {'; '.join(found)}.")
-
-
-@contextmanager
-def _timed(what: str) -> Iterator[None]:
-    began = time.monotonic()
-    print(what, flush=True)
-    yield
-    print(f"  {time.monotonic() - began:.0f} s", flush=True)
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from tests.kubernetes.testbed.build import module_folder
+from tests.kubernetes.testbed.build import MONITORING, module_folder
 from tests.kubernetes.testbed.certificates import kubeconfig
 from tests.kubernetes.testbed.control_plane import answers, kubectl
 from tests.kubernetes.testbed.place import BIN
@@ -16,7 +16,7 @@ _OTHER = os.environ.get("TUNEPIPE_TESTBED_OPERATOR")
 def start_operator() -> None:
     """Apply the definitions, and start the operator; TUNEPIPE_TESTBED_OPERATOR names a folder with other ones."""
     program = _folder() / "ray-operator" if _OTHER else BIN / "ray-operator"
-    kubectl("apply", "--server-side", "-f", str(_definitions()))
+    kubectl("apply", "--server-side", "-f", str(_folder() / "config/crd/bases"))
     wait_for("KubeRay's definitions", definitions_established, 180)
     identity = kubeconfig("operator", "kuberay-operator", "system:masters")
     start(
@@ -26,14 +26,8 @@ def start_operator() -> None:
         "ENABLE_WEBHOOKS=false",
         str(program),
         "--enable-leader-election=false",
-        *(["--feature-gates=GCSFaultToleranceEmbeddedStorage=true"] if keeps_heads() else []),
         ready=lambda: answers("http://127.0.0.1:8082/readyz"),
     )
-
-
-def keeps_heads() -> bool:
-    """Whether this KubeRay can keep what a head knows on a disk (1.7 and newer)."""
-    return "rocksdb" in (_definitions() / "ray.io_rayclusters.yaml").read_text()
 
 
 def definitions_established() -> bool:
@@ -49,5 +43,9 @@ def _folder() -> Path:
     return Path(_OTHER) if _OTHER else module_folder("operator", "github.com/ray-project/kuberay/ray-operator")
 
 
-def _definitions() -> Path:
-    return _folder() / "config/crd/bases"
+def define_monitors() -> None:
+    """Apply the definitions of PodMonitors and PrometheusRules, which check the chart's objects; nothing reads them."""
+    crds = module_folder("monitoring", MONITORING) / "example/prometheus-operator-crd"
+    for kind in ("podmonitors", "prometheusrules"):
+        kubectl("apply", "--server-side", "-f", str(crds / f"monitoring.coreos.com_{kind}.yaml"))
+    wait_for("the definitions of monitors", definitions_established, 180)

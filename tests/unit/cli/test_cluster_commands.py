@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 import tune_jobs
-from pipeline.cluster import chart, download
+from pipeline.cluster import download
+from pipeline.cluster.rayjob import rayjob_template
 from pipeline.storage import Store
 from pipeline.study.files import save_study
 from tests.command import tunepipe
@@ -35,7 +36,7 @@ FORBIDDEN = {"items": [{"involvedObject": {"name": "c"}, "message": "violates Po
 def of_beale(state: str = "Running", storage: str = "/studies", name: str = "beale-1", **status: Any) -> dict[str, Any]:
     """A RayJob of `beale` in a state."""
     job = rayjob(state, name, **status)
-    job["spec"] = chart.rayjob_template("local-cpu")["spec"]
+    job["spec"] = rayjob_template("local-cpu")["spec"]
     job["metadata"]["annotations"] = {"tunepipe/storage": storage}
     return job
 
@@ -66,7 +67,7 @@ def beale(api_server: ApiServer) -> ApiServer:
         ([*ON_KUBERNETES, "--dry-run", "--priority", "tunepipe-low"], "has no queue"),
         (["stop", "x", "--context", "c"], "only with --kubernetes: --context"),
         (["stop", "x", "--kubernetes", "--address", "http://x"], "give one of them"),
-        (["stop", "x", "--address", "ftp://x"], "http://HOST:8265"),
+        (["stop", "x", "--address", "http://ana:secret@x"], "http://HOST:8265"),
         (["stop", "x", "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
         (["logs", "x", "--trial", "1", "--context", "c"], "only with --kubernetes: --context"),
         (["logs", "x", "--trial", "0", "--kubernetes"], "`tunepipe results x --kubernetes`"),

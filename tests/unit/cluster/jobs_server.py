@@ -8,7 +8,7 @@ from tests.json_handler import JsonHandler
 
 
 class JobsServer(ThreadingHTTPServer):
-    """Keeps jobs and packages, as a dashboard does."""
+    """Keeps jobs and packages, as a dashboard does; first, `refusals` are what a gateway in front of it answers."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -16,12 +16,10 @@ class JobsServer(ThreadingHTTPServer):
         self.packages: dict[str, bytes] = {}
         self.token: str | None = None
         self.taken: set[str] = set()
-        self.foreign: set[str] = set()
         self.uploads = 0
         self.stopped: list[str] = []
-        self.gateway: list[int] = []
-        self.body: object = None
-        self.stops: dict[str, Callable[[], None]] = {}
+        self.refusals: list[tuple[int, str]] = []
+        self.at_stop: Callable[[], None] | None = None
 
     @property
     def address(self) -> str:
@@ -32,59 +30,39 @@ class JobsServer(ThreadingHTTPServer):
 class _Handler(JsonHandler, BaseHTTPRequestHandler):
     server: JobsServer
 
-    def _allowed(self) -> bool:
-        given = self.headers.get("Authorization")
-        if self.server.token is None or given == f"Bearer {self.server.token}":
-            return True
-        self.answer(403 if given else 401, "Forbidden: Invalid authentication token" if given else "Unauthorized")
-        return False
-
     def do_GET(self) -> None:
-        """Jobs, logs and packages; first the answers of a gateway in front; or what another server says to all."""
-        if self.server.gateway:
-            self.answer(self.server.gateway.pop(0), "<html>no server</html>")
-            return
-        if not self._allowed():
-            return
-        if self.server.body is not None:
-            self.answer(200, self.server.body)
-            return
-        name = self.path.rstrip("/").removesuffix("/logs").rpartition("/")[2]
-        if self.path == "/api/jobs/":
+        """Jobs, logs and packages."""
+        given, name = self.headers.get("Authorization"), self.path.rstrip("/").removesuffix("/logs").rpartition("/")[2]
+        if self.server.refusals:
+            self.answer(*self.server.refusals.pop(0))
+        elif self.server.token is not None and given != f"Bearer {self.server.token}":
+            self.answer(403 if given else 401, "Unauthorized")
+        elif self.path == "/api/jobs/":
             self.answer(200, list(self.server.jobs.values()))
         elif self.path.startswith("/api/packages/"):
             self.answer(200 if name in self.server.packages else 404, "")
         elif name not in self.server.jobs:
             self.answer(404, f"Job {name} does not exist")
-        elif self.path.endswith("/logs"):
-            self.answer(200, {"logs": "all of it\n"})
         else:
-            self.answer(200, self.server.jobs[name])
+            self.answer(200, {"logs": "all of it\n"} if self.path.endswith("/logs") else self.server.jobs[name])
 
     def do_PUT(self) -> None:
         """A package."""
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.packages[self.path.rpartition("/")[2]] = content
+        self.server.packages[self.path.rpartition("/")[2]] = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.uploads += 1
         self.answer(200, "")
 
     def do_POST(self) -> None:
         """A new job, or the end of one."""
         if self.path.endswith("/stop"):
-            name = self.path.split("/")[-2]
-            self.server.stopped.append(name)
+            self.server.stopped.append(self.path.split("/")[-2])
             self.answer(200, {"stopped": True})
-            if name in self.server.stops:
-                self.server.stops[name]()
+            if self.server.at_stop is not None:
+                self.server.at_stop()
             return
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         name = body["submission_id"]
-        if name in self.server.foreign:
-            self.answer(500, f"Job with submission_id {name} already exists.")
-            return
         if name in self.server.taken:
-            self.server.taken.discard(name)
-            self.server.jobs[name] = job(name, storage=body["metadata"]["tunepipe_storage"])
             self.answer(500, f"Job with submission_id {name} already exists.")
             return
         self.server.jobs[name] = {**body, "status": "RUNNING", "start_time": 1_700_000_000_000}

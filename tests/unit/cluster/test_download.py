@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.cluster import download
-from pipeline.cluster.chart import rayjob_template, volume_at
 from pipeline.cluster.download import download_results, merge_study, read_study, readable_study
+from pipeline.cluster.rayjob import rayjob_template, volume_at
 from pipeline.cluster.rayjobs import RayJobs
 from pipeline.cluster.submissions import STORAGE_ANNOTATION, STUDY_ANNOTATION
 from pipeline.errors import ClusterError, JobNotFound, StorageError
@@ -46,17 +46,11 @@ class Answer:
     """A stream that has all of a pod's output from the beginning."""
 
     def __init__(self, out: bytes = b"", err: bytes = b"", code: int | None = None, *, is_open: bool = False) -> None:
-        self._channels, self._code, self._is_open = {1: out, 2: err}, code, is_open
-
-    def close(self) -> None: ...
-
-    def update(self, timeout: float) -> None: ...
-
-    def is_open(self) -> bool:
-        return self._is_open
-
-    def read_channel(self, channel: int) -> bytes:
-        return self._channels.pop(channel, b"")
+        self._channels, self._code = {1: out, 2: err}, code
+        self.close = lambda: None
+        self.update = lambda **_: None
+        self.is_open = lambda: is_open
+        self.read_channel = lambda channel: self._channels.pop(channel, b"")
 
     @property
     def returncode(self) -> int:
@@ -83,15 +77,11 @@ REMOVED = {"err": b"tar: s/epochs/1.parquet: File removed before we read it", "c
 def test_a_study_is_read_completely_or_not_at_all(server, tmp_path, monkeypatch, answers, read):
     given, archive = [Answer(**each) for each in answers], tmp_path / "s.tar"
     monkeypatch.setattr(download, "stream", lambda *_, **__: given.pop(0))
-    monkeypatch.setattr(download, "SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(download, "SILENT_SECONDS", 0.1)
     with nullcontext() if isinstance(read, bytes) else pytest.raises(ClusterError, match=read):
         read_study(server, "p", "/studies", "s", archive)
         assert archive.read_bytes() == read
     assert given == []
-
-
-READER = {"name": "reader", "state": {"running": {}}}
-PROXY = {"name": "proxy", "state": {"running": {}}}
 
 
 def test_a_reader_mounts_the_volume_alone_and_is_deleted(api_server, server):
@@ -101,20 +91,18 @@ def test_a_reader_mounts_the_volume_alone_and_is_deleted(api_server, server):
     template["metadata"]["labels"]["cost"] = "7"
     template["spec"] |= {"initContainers": [{}]}
     template["spec"]["containers"][0]["args"] = ["--verbose"]
-    starts = {"name": "reader", "state": {"waiting": {"reason": "PodInitializing"}}}
-    reading = pod("s-1-reader-x", "Running", containerStatuses=[READER, PROXY])
-    prepares = pod("s-1-reader-x", "Running", containerStatuses=[starts, PROXY])
-    api_server.created_pod, path = prepares, f"{CORE}/pods/s-1-reader-x"
-    api_server.answers[path] = [prepares, reading]
+    starts, reads = pod("s-1-reader-x"), pod("s-1-reader-x", "Running")
+    api_server.created_pod, path = starts, f"{CORE}/pods/s-1-reader-x"
+    api_server.answers[path] = [starts, reads]
     mount = {"name": "lab", "mountPath": "/studies", "subPath": "ana"}
     with download.reader_pod(server, job, {"persistentVolumeClaim": {"claimName": "lab"}}, mount) as name:
         assert name == "s-1-reader-x"
-        assert api_server.answers[path] == [reading]
+        assert api_server.answers[path] == [reads]
     ((_, body),) = api_server.posted
     (container,) = body["spec"]["containers"]
     assert (container["command"][0], container["args"]) == ("sleep", [])
     assert container["volumeMounts"] == [{**mount, "name": "studies", "readOnly": True}]
-    assert "initContainers" not in body["spec"]
+    assert body["spec"]["initContainers"] == []
     assert body["metadata"]["ownerReferences"][0]["uid"] == "u-1"
     labels = body["metadata"]["labels"]
     assert (labels["cost"], labels["app.kubernetes.io/name"]) == ("7", "tunepipe-reader")
@@ -173,11 +161,10 @@ def test_links_and_pipes_of_a_trial_are_left_out(archive, tmp_path):
     assert found == ["to/s/files/0001/notes.txt", "to/s/sessions/0001.json"]
 
 
-@pytest.mark.parametrize("place", ["file", "file/below"])
-def test_a_folder_that_cannot_be_written_is_not_the_clusters_fault(archive, tmp_path, place):
+def test_a_folder_that_cannot_be_written_is_not_the_clusters_fault(archive, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="--to"):
-        download_results(None, of_study(), "s", "/studies", tmp_path / place)
+        download_results(None, of_study(), "s", "/studies", tmp_path / "file/below")
 
 
 def brought(folder: Path, began: str, state: str = "finished") -> Path:
@@ -211,19 +198,15 @@ def test_files_of_an_earlier_download_are_replaced(tmp_path):
     }
 
 
-def test_a_different_study_of_the_same_name_is_kept(tmp_path):
+def test_a_download_spares_other_studies_and_follows_no_link(tmp_path):
     here, other = brought(tmp_path / "here", "monday"), brought(tmp_path / "other", "tuesday")
     with pytest.raises(ClusterError, match="--to"):
         merge_study(other, here)
     assert (here / "sessions/0001.json").read_text() == session("monday")
-
-
-def test_a_download_follows_no_link(tmp_path):
-    brought(tmp_path / "here", "monday")
     (tmp_path / "outside").mkdir()
-    (tmp_path / "here/epochs").symlink_to(tmp_path / "outside")
+    (here / "epochs").symlink_to(tmp_path / "outside")
     with pytest.raises(StorageError):
-        merge_study(brought(tmp_path / "newer", "monday"), tmp_path / "here")
+        merge_study(brought(tmp_path / "newer", "monday"), here)
     assert list((tmp_path / "outside").iterdir()) == []
 
 
@@ -236,7 +219,7 @@ def test_a_study_is_read_where_its_rayjob_or_its_values_have_it(api_server, serv
     assert readable_study(server, "x-1", to, storage="studies") == ("s3://bucket/lab", "my.study")
     assert readable_study(server, "s", to, storage="studies") == (str(to), "s")
     assert (to / "s/sessions/0001.json").exists()
-    with pytest.raises(JobNotFound, match="no volume claim at /gone"):
+    with pytest.raises(JobNotFound, match="no claim at /gone"):
         readable_study(server, "gone", to, storage="studies")
     api_server.answers[RAYJOBS] = [{"items": []}]
     with pytest.raises(JobNotFound):

@@ -29,29 +29,22 @@ def refusal(status: int, body: str) -> ApiException:
 
 
 @pytest.mark.parametrize(
-    ("status", "message", "advice"),
-    [
-        (403, 'rayjobs.ray.io is forbidden: User "u" cannot create resource', "role tunepipe-submitter"),
-        (401, "Unauthorized", "may have expired"),
-        (404, "404 page not found", "Install the KubeRay operator"),
-        (403, "admission webhook denied the request: \n\nno autoscaling\n", ""),
-        (422, 'say "no" \\ <b> & Müller', ""),
-    ],
+    ("status", "message"),
+    [(404, "404 page not found"), (403, "webhook denied: \n\nno autoscaling\n"), (422, 'say "no" \\ <b> & Müller')],
 )
-def test_a_refusal_has_the_servers_message_and_a_remedy(status, message, advice):
+def test_a_refusal_has_the_servers_message(status, message):
     error = translated(refusal(status, json.dumps({"message": message})))
-    said = " ".join(message.split())
-    assert str(error).startswith(f"Kubernetes did not create the RayJob s-1: {said}")
-    assert advice in str(error)
+    assert str(error).startswith(f"Kubernetes did not create the RayJob s-1: {' '.join(message.split())}")
+    assert ("Install the KubeRay operator" in str(error)) is (status == 404)
     assert (error.status, error.passes) == (status, False)
 
 
-@pytest.mark.parametrize(("status", "passes"), [("403 Forbidden", False), ("504 Gateway Timeout", True)])
-def test_a_refused_connection_is_reported_without_its_headers(status, passes):
-    error = translated(ApiException(status=0, reason=f"Handshake status {status} -+-+- {{'audit-id': '7'}} -+-+- None"))
-    assert status in str(error)
+def test_a_refused_connection_is_reported_without_its_headers():
+    error = translated(
+        ApiException(status=0, reason="Handshake status 403 Forbidden -+-+- {'audit-id': '7'} -+-+- None")
+    )
+    assert "403 Forbidden" in str(error)
     assert "audit-id" not in str(error)
-    assert error.passes is passes
 
 
 @pytest.mark.parametrize(
@@ -79,7 +72,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(api_server, tm
 
 def test_a_page_to_log_in_is_no_answer(api_server):
     api_server.answers[f"{RAYJOBS}/s-1"] = ["<html>Log in</html>"]
-    with pytest.raises(ClusterError, match="answers with a page"):
+    with pytest.raises(ClusterError, match="the answer is not JSON"):
         RayJobs(None, "tunepipe").job("s-1")
 
 
@@ -107,39 +100,9 @@ def test_a_kubeconfig_goes_before_the_account_of_a_pod(in_pod, api_server):
     assert api_client(None).host == f"http://127.0.0.1:{api_server.server_port}"
 
 
-@pytest.fixture
-def user_of_the_kubeconfig(api_server, tmp_path):
-    """A function that gives the user of the kubeconfig other credentials."""
-
-    def change(user):
-        config = yaml.safe_load((tmp_path / "config").read_text())
-        config["users"][0]["user"] = user
-        (tmp_path / "config").write_text(yaml.safe_dump(config))
-
-    return change
-
-
-def test_a_token_ends_with_its_line(user_of_the_kubeconfig, tmp_path):
-    (tmp_path / "token").write_text("abc\n")
-    user_of_the_kubeconfig({"tokenFile": str(tmp_path / "token")})
-    assert api_client(None).configuration.api_key["BearerToken"] == "Bearer abc"
-
-
-@pytest.mark.parametrize("token", ["a\nb", "a…"])
-def test_an_invalid_token_is_not_sent_or_shown(user_of_the_kubeconfig, token):
-    user_of_the_kubeconfig({"token": token})
-    with pytest.raises(ClusterError, match="one line of ASCII characters") as refused:
-        api_client(None)
-    assert token not in str(refused.value)
-
-
-def test_an_unknown_context_is_reported(api_server):
-    with pytest.raises(ClusterError, match="nowhere"):
-        Kubernetes("nowhere", "tunepipe")
-
-
-@pytest.mark.parametrize("content", [b"hello", b"\xff\xfe", b"a:\n\t- b"])
-def test_a_file_that_is_no_kubeconfig_is_reported(api_server, tmp_path, content):
-    (tmp_path / "config").write_bytes(content)
+@pytest.mark.parametrize("content", [None, b"hello", b"\xff\xfe", b"a:\n\t- b"])
+def test_a_context_or_kubeconfig_that_is_none_is_reported(api_server, tmp_path, content):
+    if content is not None:
+        (tmp_path / "config").write_bytes(content)
     with pytest.raises(ClusterError, match="Kubernetes cannot be used: "):
-        Kubernetes(None, "tunepipe")
+        Kubernetes("nowhere" if content is None else None, "tunepipe")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cluster.why import fatal_reason, queue_reason, why_pods_wait
+from pipeline.cluster.rayjobs import fatal_reason, why_pods_wait
 from tests.kubernetes_server import pod, rayjob
 
 JOB = rayjob("Initializing", rayClusterName="c")
@@ -30,6 +30,7 @@ def waiting(reason: str, message: str = "") -> dict:
         ("ErrImagePull", "429 Too Many Requests", False),
         ("ErrImagePull", "x:1: not found", True),
         ("ImagePullBackOff", "manifest unknown", True),
+        ("ErrImagePull", "pull access denied, repository does not exist or may require authorization", True),
         ("ImagePullBackOff", 'Back-off pulling image "x:1"', False),
         ("ErrImageNeverPull", "not here", True),
         ("InvalidImageName", "couldn't parse", True),
@@ -84,20 +85,3 @@ def test_a_policy_forbids_a_pod_and_a_quota_may_have_room_later(message: str, fa
     newer["metadata"]["creationTimestamp"] = at(5)
     assert why_pods_wait(JOB, [newer], [event("c", message)]) == []
     assert why_pods_wait(JOB, [], [event("c", message, minutes=-1)]) == []
-
-
-@pytest.mark.parametrize(
-    ("conditions", "said"),
-    [
-        ([("QuotaReserved", "False", "insufficient quota")], ": insufficient quota"),
-        ([("QuotaReserved", "False", "pending"), ("Evicted", "True", "Preempted")], ": Preempted"),
-        ([("QuotaReserved", "True", "")], ""),
-    ],
-)
-def test_a_study_in_a_queue_has_kueues_reason(conditions: list[tuple[str, str, str]], said: str) -> None:
-    job = rayjob("Suspended")
-    job["metadata"] |= {"uid": "u-1", "labels": {"kueue.x-k8s.io/queue-name": "gpus"}}
-    reported = [{"type": name, "status": status, "message": message} for name, status, message in conditions]
-    workload = {"metadata": {"ownerReferences": [{"uid": "u-1"}]}, "status": {"conditions": reported}}
-    assert queue_reason(job, [workload]) == f"s-1 waits in the queue 'gpus'{said}"
-    assert queue_reason(job, []) == "s-1 waits in the queue 'gpus'"
