@@ -20,7 +20,6 @@ from tests.manifests import (
 )
 
 both = pytest.mark.parametrize("name", NAMES)
-OURS = {"app.kubernetes.io/part-of": "tunepipe"}
 
 
 @both
@@ -41,7 +40,9 @@ def test_kinds_of_kubernetes_itself_fit_their_schemas(name):
             check_schema(each)
         for spec in pods(each):
             check_schema(as_pod(spec))
-        assert {"app.kubernetes.io/name": "tunepipe", **OURS}.items() <= each["metadata"]["labels"].items()
+        assert {"app.kubernetes.io/name": "tunepipe", "app.kubernetes.io/part-of": "tunepipe"}.items() <= each[
+            "metadata"
+        ]["labels"].items()
 
 
 @both
@@ -122,42 +123,3 @@ def _tokens(spec):
         for volume in spec["volumes"]
         if any("serviceAccountToken" in source for source in volume.get("projected", {}).get("sources", ()))
     }
-
-
-@both
-def test_only_the_operator_reaches_a_dashboard(name):
-    """Users of port 8265 can run code."""
-    policies = [each["spec"] for (kind, _), each in plain(name).items() if kind == "NetworkPolicy"]
-    opened = [
-        rule
-        for spec in policies
-        for rule in spec.get("ingress", [])
-        if {"protocol": "TCP", "port": 8265} in rule.get("ports", [])
-    ]
-    (peer,) = (peer for rule in opened for peer in rule["from"])
-    (namespaces,) = peer["namespaceSelector"]["matchExpressions"]
-    assert "kuberay-operator" in namespaces["values"]
-    assert peer["podSelector"]["matchExpressions"]
-
-
-@both
-@pytest.mark.parametrize(
-    ("labels", "ports"),
-    [
-        ({"ray.io/node-type": "head"}, {443, 6443, 8443, 16443}),
-        ({"ray.io/node-type": "worker"}, {443}),
-        ({"app.kubernetes.io/name": "tunepipe-submitter"}, {443}),
-        ({"app.kubernetes.io/name": "tunepipe-page"}, {443}),
-    ],
-)
-def test_only_a_head_reaches_the_ports_of_an_api_server(name, labels, ports):
-    policies = [each["spec"] for (kind, _), each in plain(name).items() if kind == "NetworkPolicy"]
-    opened = {
-        port["port"]
-        for spec in policies
-        if spec["podSelector"].get("matchLabels", {}).items() <= {**OURS, **labels}.items()
-        for rule in spec.get("egress", [])
-        if "to" not in rule
-        for port in rule["ports"]
-    }
-    assert opened == ports

@@ -47,16 +47,9 @@ def test_a_refused_connection_is_reported_without_its_headers():
     assert "audit-id" not in str(error)
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        *(refusal(status, '{"message": "etcd is away"}') for status in (429, 500, 503)),
-        MaxRetryError(None, "/x", None),
-        ConnectionRefusedError("refused"),
-    ],
-)
-def test_a_server_that_does_not_answer_now_may_answer_later(error):
-    assert translated(error).passes
+def test_a_server_that_does_not_answer_now_may_answer_later():
+    for error in (refusal(429, ""), refusal(503, "{}"), MaxRetryError(None, "/x", None), ConnectionRefusedError("no")):
+        assert translated(error).passes
 
 
 def test_a_server_that_says_nothing_is_not_waited_for_without_end(api_server, tmp_path, monkeypatch):
@@ -94,10 +87,6 @@ def test_a_pod_without_a_kubeconfig_uses_its_account(in_pod):
     assert (found.host, found.api_key["BearerToken"]) == ("https://10.0.0.1:443", "bearer of-the-pod")
     with pytest.raises(ClusterError, match="KUBECONFIG names the file"):
         api_client("lab")
-
-
-def test_a_kubeconfig_goes_before_the_account_of_a_pod(in_pod, api_server):
-    assert api_client(None).host == f"http://127.0.0.1:{api_server.server_port}"
 
 
 @pytest.mark.parametrize("content", [None, b"hello", b"\xff\xfe", b"a:\n\t- b"])
