@@ -4,19 +4,14 @@ Every command of a page is run in full, in the page's order, in a new folder. Co
 installation keep the output that the page has. The notebook is run in a new kernel.
 """
 
-import contextlib
-import fcntl
 import os
-import pty
 import re
 import secrets
 import shlex
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -34,10 +29,9 @@ PAGES = ("README.md", "docs/commands.md")
 _MISTAKE = 2
 """The exit code of a mistake, which a page may show."""
 
-_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = "$ "
 _QUESTION, _ANSWER = "[y/N]: ", "y"
-_ROWS, _COLUMNS = 50, 136
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,7 @@ Step: TypeAlias = Command | SourceFile
 
 def steps(page: str) -> Iterator[Step]:
     """What a reader does, in the order of a page."""
-    for language, content in _FENCE.findall(page):
+    for language, content in FENCE.findall(page):
         if language == "console":
             yield from _commands(content, _PROMPT)
         elif language == "sh":
@@ -80,13 +74,7 @@ def with_outputs(page: str, run: Callable[[Step], str]) -> str:
         shown = "".join(f"{_PROMPT}{step.text}\n{output}" for step, output in outputs if isinstance(step, Command))
         return f"```console\n{shown}```"
 
-    return _FENCE.sub(block, page)
-
-
-def inline_commands(page: str) -> list[str]:
-    """What stands in backticks within the text and begins with `tunepipe `."""
-    text = _FENCE.sub("", page)
-    return [" ".join(found.split()) for found in re.findall(r"`(tunepipe [^`]+)`", text)]
+    return FENCE.sub(block, page)
 
 
 def _commands(content: str, prompt: str) -> Iterator[Command]:
@@ -123,9 +111,7 @@ class Place(Enum):
     HERE = "nothing"
     CLUSTER = "a Ray cluster or an object store"
     KUBERNETES = "Kubernetes"
-    GPU = "a GPU"
-    INSTALLATION = "an installation"
-    MEANWHILE = "a study that runs meanwhile, or a reader of the page"
+    ELSEWHERE = "a GPU, an installation, or a study that runs meanwhile"
 
 
 _SIGNS = {
@@ -133,9 +119,9 @@ _SIGNS = {
         r"--kubernetes|\b(kubectl|helm|podman)\b|^(mkdir -p|cat >) lab|127\.0\.0\.1:8265|\bmake (--silent )?image|^kind "
     ),
     Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
-    Place.GPU: r"resources\.gpus|--gpus",
-    Place.INSTALLATION: r"^(git|make|pip|uvx|ray|\.) ",
-    Place.MEANWHILE: r"\btunepipe (serve|pause|budget|stop \S+ --trial)\b",
+    Place.ELSEWHERE: (
+        r"resources\.gpus|--gpus|^(git|make|pip|uvx|ray|\.) |\btunepipe (serve|pause|budget|stop \S+ --trial)\b"
+    ),
 }
 
 
@@ -165,7 +151,7 @@ class Folder:
         search = ":".join(filter(None, (str(binaries), path, os.environ["PATH"])))
         self._environment = {
             **os.environ, "PATH": search, "PYTHONPATH": str(ROOT), "HOME": str(home), "TERM": "dumb", "NO_COLOR": "1",
-            "COLUMNS": str(_COLUMNS), "LINES": str(_ROWS), "TF_CPP_MIN_LOG_LEVEL": "2", **(environment or {}),
+            "TTY_COMPATIBLE": "1", "COLUMNS": "136", "LINES": "50", "TF_CPP_MIN_LOG_LEVEL": "2", **(environment or {}),
         }  # fmt: skip
 
     def take(self, step: Step) -> Done:
@@ -176,30 +162,15 @@ class Folder:
         if step.text.startswith("export "):
             self._environment |= dict(word.split("=", 1) for word in shlex.split(step.text)[1:])
             return Done(0, "", "")
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-        with tempfile.TemporaryFile() as errors, os.fdopen(ours, "rb", buffering=0) as terminal:
-            process = subprocess.Popen(
-                ["bash", "-c", step.text], cwd=self.path, env=self._environment,
-                stdin=subprocess.PIPE, stdout=theirs, stderr=errors,
-            )  # fmt: skip
-            os.close(theirs)
-            assert process.stdin is not None
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write(f"{_ANSWER}\n".encode())
-                process.stdin.close()
-            output = b""
-            # Reading a terminal without writers ends with an error.
-            with contextlib.suppress(OSError):
-                while read := terminal.read(65536):
-                    output += read
-            code = process.wait()
-            errors.seek(0)
-            told = self._shown(errors.read())
-        return Done(code, self._shown(output) or told, told)
+        done = subprocess.run(
+            ["bash", "-c", step.text], cwd=self.path, env=self._environment, input=f"{_ANSWER}\n".encode(),
+            capture_output=True, check=False,
+        )  # fmt: skip
+        errors = self._shown(done.stderr)
+        return Done(done.returncode, self._shown(done.stdout) or errors, errors)
 
     def _shown(self, output: bytes) -> str:
-        text = output.decode(errors="replace").replace("\r\n", "\n").replace(str(self.path), "/home/you")
+        text = output.decode(errors="replace").replace(str(self.path), "/home/you")
         text = text.replace(_QUESTION, f"{_QUESTION}{_ANSWER}\n")
         return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 

@@ -14,7 +14,7 @@ from pipeline.adapters.ray_tune import TrainableAdapter
 from pipeline.code.modules import SourceText, expanded, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.study import TuneJob
-from pipeline.text import closest, did_you_mean
+from pipeline.text import did_you_mean
 
 LIBRARIES: dict[str, type[Adapter]] = {
     each.library: each for each in (HypermodelAdapter, ObjectiveAdapter, TrainableAdapter)
@@ -34,7 +34,7 @@ def from_program(place: str, library: str, *, note: Callable[[str], None] = lamb
     Args:
         place: `file.py:name`, the function or class that is tuned, or `file.py` for what the file itself would tune.
         library: `keras-tuner`, `ray-tune` or `optuna`.
-        note: Is called with each setting of the program that the job does not have, in a sentence.
+        note: Is called with a sentence that names the settings of the program that the job does not have.
         fields: Fields of the TuneJob; they count more than what the program says.
 
     Raises:
@@ -54,19 +54,19 @@ def from_program(place: str, library: str, *, note: Callable[[str], None] = lamb
     program = load(path, kind.patches)
     subject = f"{path.name}:{name}" if name else path.name
     if name and not hasattr(program.module, name):
-        near = closest(name, [each for each, value in vars(program.module).items() if callable(value)])
         before = "" if program.call is None else f" before {program.call.line}, where its search starts"
-        allowed = f"must be a name that the file defines{before}{'' if near is None else f', such as {near}'}"
-        raise InvalidJob(subject, [Fault("name", name, allowed)])
+        raise InvalidJob(subject, [Fault("name", name, f"must be a name that the file defines{before}")])
     if not name and program.call is None:
-        allowed = f"must be given, as in {path.name}:NAME, because the file does not call {kind.search}"
+        allowed = f"must be given, as in {path.name}:NAME, because the file starts no search of {library}"
         raise InvalidJob(subject, [Fault("name", None, allowed)])
+    tuned = name if program.call is None else getattr(program.call.target, "__name__", name)
+    if name and tuned != name and hasattr(program.module, tuned):
+        raise InvalidJob(subject, [Fault("name", name, f"must be {tuned}, which the search of the file tunes")])
     adapter = kind(program, name)
     job = _job(adapter, fields, subject, path)
-    if program.call is not None and adapter.call is None:
-        note(f"{program.call.line}: this search does not tune {name}, so none of its arguments is used.")
-    for sentence in adapter.notes:
-        note(sentence if adapter.call is None else f"{adapter.call.line}: {sentence}")
+    if adapter.ignored:
+        where = "" if program.call is None else f"{program.call.line}: "
+        note(f"{where}the job does not have these settings, which are ignored: {', '.join(adapter.ignored)}.")
     return job
 
 
@@ -85,12 +85,8 @@ def _job(adapter: Adapter, given: Mapping[str, Any], subject: str, path: Path) -
             fields[field] = functions[fields[field]]
     text = f"{path.stem}-{adapter.name}".lower().replace("_", "-")
     fields["name"] = re.sub(r"[^a-z0-9._-]+", "-", text).strip("-._")[:63] or "study"
-    own = {"budget", "resources", "space", *(("data",) if fields.get("function") else ())}
+    own = {"budget", "resources", *(("data",) if fields.get("function") else ())}
     fields |= {field: value for field, value in given.items() if field not in own}
-    if given.get("space"):
-        fields |= {"space": given["space"], "start_with": given.get("start_with", [])}
-        if "scheduler" not in given and isinstance(scheduler := fields.get("scheduler"), Mapping):
-            fields["scheduler"] = {name: value for name, value in scheduler.items() if name != "explore"}
     return TuneJob(**{field: value for field, value in fields.items() if value not in ({}, None) or field == "space"})
 
 

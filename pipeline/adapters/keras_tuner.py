@@ -27,7 +27,7 @@ from pipeline.adapters.parameters import (
     space_of,
     value_in,
 )
-from pipeline.adapters.program import Adapter, Call, end_program, replaced_attributes, user_place
+from pipeline.adapters.program import Adapter, end_program, replaced_attributes, user_place
 from pipeline.adapters.steps import Steps
 from pipeline.datasets import Dataset, Split
 from pipeline.errors import Fault, InvalidJob, ResourcesUnmet, UsageError
@@ -45,7 +45,6 @@ class HypermodelAdapter(Adapter):
     """A hypermodel as the functions of a job."""
 
     library = "keras-tuner"
-    search = "tuner.search(…)"
     functions: ClassVar[Mapping[str, str]] = {
         "build_model": "config",
         "fit": "config",
@@ -91,10 +90,6 @@ class HypermodelAdapter(Adapter):
         with tempfile.TemporaryDirectory() as folder, replaced_attributes(replaced):
             yield
 
-    def is_tuned_by(self, call: Call) -> bool:
-        """Whether a search has the hypermodel, or an object of it where it is a class."""
-        return call.target is self.named or (inspect.isclass(self.named) and isinstance(call.target, self.named))
-
     @property
     def tuner(self) -> Any:
         """The tuner of the search; None without one."""
@@ -132,18 +127,13 @@ class HypermodelAdapter(Adapter):
         return [Objective(one.name, one.direction) for one in getattr(objective, "objectives", [objective])]
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """The fields of a job, as far as the hypermodel and its search define them."""
-        if self.tuner is None and not (callable(self.named) or hasattr(self.named, "build")):
-            allowed = "must be a function build(hp), or a HyperModel or its class"
-            raise InvalidJob(subject, [Fault("name", None, allowed)])
         if self.tuner is None and self.trains:
             allowed = "must be tuned by tuner.search(…) in its file, which has the arguments of fit"
             raise InvalidJob(subject, [Fault("fit", "a HyperModel with its own fit", allowed)])
         self.prepare(given)
         fields: dict[str, Any] = {"objectives": self.objectives, "budget": {}}
         found, reports = ([], False) if given.get("space") else self._found()
-        if found or not given.get("space"):
-            fields["space"] = space_of(found, subject)
+        fields["space"] = given.get("space") or space_of(found, subject)
         if self.trains:
             fields["function"] = self.trains
             fields["budget"]["epochs"] = UNKNOWN_EPOCHS if reports else 1
@@ -151,7 +141,6 @@ class HypermodelAdapter(Adapter):
             fields |= {"model": "build_model", **self._fit_fields()}
         if self.tuner is not None:
             self._budget(fields)
-            self._note()
         return fields
 
     def build_model(self, config: Mapping[str, Any]) -> Any:
@@ -206,7 +195,7 @@ class HypermodelAdapter(Adapter):
             def _register(self, hyperparameter: Any, overwrite: bool = False) -> Any:
                 self.lines.setdefault(hyperparameter.name, user_place())
                 with suppress(KeyError, ValueError):
-                    self.values[hyperparameter.name] = value_in(config, hyperparameter.name, _domain(hyperparameter))
+                    self.values[hyperparameter.name] = value_in(config, hyperparameter.name)
                 return super()._register(hyperparameter, overwrite)
 
         return HyperParameters()
@@ -216,8 +205,8 @@ class HypermodelAdapter(Adapter):
         return self.hypermodel.build(hp) if build is None else build(hp)
 
     def _found(self) -> tuple[list[Hyperparameter], bool]:
-        """The hyperparameters of all branches, and whether the program's own training reports epochs."""
-        found: dict[Any, Hyperparameter] = {}
+        """The hyperparameters of all builds, and whether the program's own training reports epochs."""
+        found: list[Hyperparameter] = []
         reports = False
 
         def run(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Hyperparameter]]:
@@ -228,18 +217,15 @@ class HypermodelAdapter(Adapter):
             except Exception:
                 if not values:
                     raise
-            here = []
             for one in hp.space:
-                conditions = tuple((each.name, tuple(each.values)) for each in one.conditions)
                 try:
-                    here.append(Hyperparameter(one.name, _domain(one), hp.lines[one.name], conditions))
+                    found.append(Hyperparameter(one.name, _domain(one), hp.lines[one.name]))
                 except ValueError as error:
                     raise InvalidJob("the hypermodel", [Fault(hp.lines[one.name], one.name, str(error))]) from None
-                found.setdefault((one.name, conditions), here[-1])
-            return dict(hp.values), here
+            return dict(hp.values), found
 
         explore(run, limit=_MAX_BUILDS, seconds=_SECONDS)
-        return list(found.values()), reports
+        return found, reports
 
     def _probe(self, hp: Any) -> bool:
         """Build a model, and train up to the first call of `fit` or the end of the first epoch; whether that came."""
@@ -295,7 +281,7 @@ class HypermodelAdapter(Adapter):
         return fields
 
     def _budget(self, fields: dict[str, Any]) -> None:
-        """Budget, scheduler, searcher and seed of the tuner."""
+        """Budget, scheduler, searcher and seed of the tuner, and what is ignored."""
         oracle, budget = self.tuner.oracle, fields["budget"]
         kind = type(oracle).__name__.removesuffix("Oracle")
         if self.searched.get("epochs"):
@@ -313,23 +299,17 @@ class HypermodelAdapter(Adapter):
             fields["searcher"] = "grid"
             budget.setdefault("trials", count)
         elif kind in ("GridSearch", "BayesianOptimization"):
-            self.notes.append(f"{kind} is ignored; set --search instead.")
+            self.ignored.append(kind)
         budget.setdefault("epochs", 1)
         if oracle.seed is not None:
             fields["seed"] = int(oracle.seed)
         if not self.trains and self.tuner.executions_per_trial > 1:
             fields["repeats"] = self.tuner.executions_per_trial
-
-    def _note(self) -> None:
-        """Say which settings of the tuner the job does not have."""
-        tuner, kind = self.tuner, type(self.tuner)
-        for hook in _HOOKS:
-            if hasattr(kind, hook) and _is_own(tuner, hook):
-                self.notes.append(f"{kind.__name__}.{hook} is not called.")
-        if getattr(tuner, "distribution_strategy", None) is not None:
-            self.notes.append("distribution_strategy is ignored; set resources.strategy instead.")
-        if tuner.oracle.hyperparameters.space:
-            self.notes.append("The tuner's own hyperparameters are ignored; set the space by --set instead.")
+        self.ignored += [f"{type(self.tuner).__name__}.{hook}" for hook in _HOOKS if _is_own(self.tuner, hook)]
+        if getattr(self.tuner, "distribution_strategy", None) is not None:
+            self.ignored.append("distribution_strategy")
+        if oracle.hyperparameters.space:
+            self.ignored.append("the tuner's own hyperparameters")
 
     def _returned(self, value: Any, count: int) -> dict[str, float] | None:
         """The metrics of a training that has reported no epoch, from its return value."""
@@ -351,7 +331,7 @@ class HypermodelAdapter(Adapter):
 
 def _is_own(owner: Any, method: str) -> bool:
     """Whether a method is the program's, and not KerasTuner's."""
-    return not str(getattr(type(owner), method).__module__).startswith("keras_tuner")
+    return not str(getattr(getattr(type(owner), method, None), "__module__", "keras_tuner")).startswith("keras_tuner")
 
 
 def _domain(one: Any) -> Any:

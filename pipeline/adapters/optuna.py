@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -21,7 +21,6 @@ from pipeline.adapters.parameters import (
     distinct,
     explore,
     floats,
-    identity,
     integers,
     json_values,
     parameter_name,
@@ -30,10 +29,10 @@ from pipeline.adapters.parameters import (
     tried,
     value_in,
 )
-from pipeline.adapters.program import Adapter, Call, end_program, replaced_attributes, user_place
+from pipeline.adapters.program import Adapter, end_program, replaced_attributes, user_place
 from pipeline.adapters.steps import Steps, numeric
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import Choice, Domain, Grid, IntUniform, combinations
+from pipeline.space import Domain, Grid, combinations
 from pipeline.study import Objective
 from pipeline.study.context import current
 
@@ -66,7 +65,6 @@ class ObjectiveAdapter(Adapter):
     """An objective of Optuna as the function of a job."""
 
     library = "optuna"
-    search = "study.optimize(…)"
     functions: ClassVar[Mapping[str, str]] = {"objective": "config"}
 
     @staticmethod
@@ -90,39 +88,35 @@ class ObjectiveAdapter(Adapter):
         with replaced_attributes(replaced):
             yield
 
-    def is_tuned_by(self, call: Call) -> bool:
-        """Whether a call of `optimize` has the objective, or may pass it additional arguments."""
-        return call.target is None or call.target is self.named or bool(_further_parameters(self.named))
-
     @cached_property
     def target(self) -> Any:
         """The objective; of a program, what `optimize` has, such as a lambda that calls the objective with the data."""
-        return self.named if self.call is None or (self.name and self.call.target is None) else self.call.target
+        tuned = None if self.program.call is None else self.program.call.target
+        return self.named if tuned is None else tuned
 
     @cached_property
     def metrics(self) -> list[str]:
         """The names of the objective's values."""
         count = len(self.arguments.get("directions", ["minimize"]))
-        names = self.arguments.get("names")
-        return list(names or (["value"] if count == 1 else [f"value_{number}" for number in range(count)]))
+        return ["value"] if count == 1 else [f"value_{number}" for number in range(count)]
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """The fields of a job, as far as the objective and its study define them."""
-        if self.target is None and self.call is not None:
+        if self.target is None and self.program.call is not None:
             allowed = "must be study.optimize(objective, …): move the body of the loop into a function objective(trial)"
-            raise InvalidJob(subject, [Fault(self.call.line, "study.ask()", allowed)])
-        further = _further_parameters(self.target)
-        if further or not callable(self.target):
-            found = f"also {', '.join(further)}" if further else None
+            raise InvalidJob(subject, [Fault(self.program.call.line, "study.ask()", allowed)])
+        try:
+            inspect.signature(self.target).bind(None)
+        except TypeError as error:
             allowed = "must be a function objective(trial): give other parameters defaults, or set them in a lambda"
-            raise InvalidJob(subject, [Fault("parameters", found, allowed)])
+            raise InvalidJob(subject, [Fault("parameters", str(error), allowed)]) from None
         sampler, pruner = self.arguments.get("sampler"), self.arguments.get("pruner")
         directions = self.arguments.get("directions", ["minimize"])
         runs = _runs(self.target)
-        space: dict[str, Any] = given.get("space") or space_of(_joined(runs, subject), subject)
-        if not given.get("space"):
-            grid = getattr(sampler, "_search_space", None) if type(sampler).__name__ == "GridSampler" else None
-            space |= {parameter_name(name): Grid(tuple(distinct(values))) for name, values in (grid or {}).items()}
+        space = given.get("space")
+        if not space:
+            space = space_of((one for run in runs for one in run.found.values()), subject)
+            grid = getattr(sampler, "_search_space", {}) if type(sampler).__name__ == "GridSampler" else {}
+            space |= {parameter_name(name): Grid(tuple(distinct(values))) for name, values in grid.items()}
         objectives = [
             Objective(name, "max" if direction == "maximize" else "min")
             for name, direction in zip(self.metrics, directions, strict=True)
@@ -135,19 +129,15 @@ class ObjectiveAdapter(Adapter):
             budget["trials"] = min(count, budget.get("trials", count))
         if any(run.reports for run in runs):
             fields["scheduler"] = self._scheduler(runs, budget["epochs"])
-        outside: list[str] = []
-        if enqueued := self.arguments.get("enqueued"):
-            fields["start_with"], outside = start_configs(enqueued, space)
-        if pruner is not None and type(pruner).__name__ not in PRUNERS:
-            self.notes.append(f"{type(pruner).__name__} is ignored; set --scheduler instead.")
-        if sampler is not None and not searcher:
-            self.notes.append(f"{type(sampler).__name__} is ignored; set --search instead.")
-        if getattr(sampler, "_constraints_func", None) is not None or any(run.constrained for run in runs):
-            self.notes.append("Constraints are ignored; set each as a user attribute, and bound it as an objective.")
-        if self.arguments.get("callbacks"):
-            self.notes.append("The callbacks of optimize are ignored.")
-        if outside:
-            self.notes.append(f"The enqueued {', '.join(outside)} are outside of the space, and drawn instead.")
+        ignored = {
+            type(pruner).__name__: pruner is not None and type(pruner).__name__ not in PRUNERS,
+            type(sampler).__name__: sampler is not None and not searcher,
+            "constraints": getattr(sampler, "_constraints_func", None) is not None
+            or any(run.constrained for run in runs),
+            "callbacks": bool(self.arguments.get("callbacks")),
+        }
+        fields["start_with"], outside = start_configs(self.arguments.get("enqueued", ()), space)
+        self.ignored = [*(name for name, is_set in ignored.items() if is_set), *outside]
         return fields
 
     def objective(self, config: Mapping[str, Any]) -> Iterator[Any]:
@@ -219,19 +209,9 @@ def _optimize(
         "sampler": study.sampler,
         "callbacks": callbacks,
         "caught": bool(catch),
-        "names": study.metric_names,
         "enqueued": [trial.system_attrs.get("fixed_params", {}) for trial in waiting],
     }
     end_program(func, arguments)
-
-
-def _further_parameters(function: Any) -> list[str]:
-    """The parameters without defaults that a function has in addition to its first one."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    return [p.name for p in parameters[1:] if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 def _trial(
@@ -257,7 +237,7 @@ def _trial(
                 raise InvalidJob("the objective", [Fault(user_place(), name, str(error))]) from None
             if name not in self._params:
                 try:
-                    self._params[name] = value_in(config, name, domain)
+                    self._params[name] = value_in(config, name)
                 except KeyError:
                     if suggested is None:
                         raise ValueError(
@@ -294,25 +274,43 @@ def _domain(distribution: Any) -> Any:
 
 
 def _default(domain: Any) -> Any:
-    if isinstance(domain, Choice):
-        return domain.values[0]
-    if isinstance(domain, IntUniform):
-        return domain.nth((domain.count - 1) // 2) if domain.count > 10 else domain.low
-    return domain.from_unit(0.4) if isinstance(domain, Domain) else domain
+    if not isinstance(domain, Domain):
+        return domain
+    return (tried(domain) or [domain.from_unit(0.4)])[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
     """A run of an objective that finds its suggestions."""
 
     values: Mapping[str, Any]
-    found: Mapping[str, Hyperparameter]
-    reports: bool
-    asks: bool
-    constrained: bool
-    failed: bool
-    longest: float
+    found: dict[str, Hyperparameter] = field(default_factory=dict)
+    reports: int = 0
+    asks: bool = False
+    failed: bool = False
+    constrained: bool = False
+    last: float = field(default_factory=time.monotonic)
+    """When it began, or made its last suggestion."""
+    longest: float = 0.0
     """Seconds between two suggestions at most."""
+
+    def suggested(self, one: Hyperparameter) -> None:
+        """Keep a suggestion."""
+        now = time.monotonic()
+        self.longest = max(self.longest, now - self.last) if self.found else 0.0
+        self.found.setdefault(one.name, one)
+        self.last = now
+
+    def report(self, _: float) -> None:
+        """End the run at its second report."""
+        self.reports += 1
+        if self.reports > 1:
+            raise _Enough
+
+    def pruned(self) -> bool:
+        """End the run."""
+        self.asks = True
+        raise _Enough
 
 
 class _Enough(BaseException):
@@ -335,34 +333,15 @@ def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], seconds: fl
     """Run an objective until its second report, its question whether to end, or some seconds after a suggestion."""
     from optuna.exceptions import TrialPruned
 
-    found: dict[str, Hyperparameter] = {}
-    reports, asked, failed, waits = 0, False, False, [0.0]
-    here, ended, last = threading.get_ident(), threading.Event(), [time.monotonic()]
-
-    def suggested(one: Hyperparameter) -> None:
-        found.setdefault(one.name, one)
-        if len(found) > 1:
-            waits.append(time.monotonic() - last[0])
-        last[0] = time.monotonic()
-
-    def report(_: float) -> None:
-        nonlocal reports
-        reports += 1
-        if reports > 1:
-            raise _Enough
-
-    def pruned() -> bool:
-        nonlocal asked
-        asked = True
-        raise _Enough
+    run, here, ended = _Run(values), threading.get_ident(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(0.05):
-            if found and time.monotonic() - last[0] > seconds:
+            if run.found and time.monotonic() - run.last > seconds:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(here), ctypes.py_object(_Enough))
                 return
 
-    trial = _trial(values, report=report, pruned=pruned, suggested=suggested)
+    trial = _trial(values, report=run.report, pruned=run.pruned, suggested=run.suggested)
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()
     try:
@@ -374,53 +353,9 @@ def _run(objective: Callable[[Any], Any], values: Mapping[str, Any], seconds: fl
     except _Enough:
         pass
     except TrialPruned:
-        failed = True
+        run.failed = True
     except Exception:
         if not values:
             raise
-    return _Run(dict(trial.params), found, reports > 0, asked, bool(trial.constraints), failed, max(waits))
-
-
-def _joined(runs: Sequence[_Run], subject: str) -> list[Hyperparameter]:
-    """The suggestions of all runs, with the conditions under which they are made."""
-    suggestions: dict[str, Hyperparameter] = {}
-    faults: dict[str, Fault] = {}
-    for one in (one for run in runs for one in run.found.values()):
-        known = suggestions.setdefault(one.name, one)
-        if repr(known.domain) != repr(one.domain):
-            found = f"{one.name} in {known.domain!r} and in {one.domain!r}"
-            allowed = "must have a range that does not depend on other suggestions: suggest a share, and multiply"
-            faults[one.name] = Fault(one.line, found, allowed)
-    joined = []
-    for one in suggestions.values():
-        if all(one.name in run.found for run in runs):
-            joined.append(one)
-        elif (condition := _condition(one, runs, suggestions)) is not None:
-            joined.append(replace(one, conditions=(condition,)))
-        else:
-            allowed = "must be made in each trial, or depend only on the value of one categorical or integer suggestion"
-            faults.setdefault(one.name, Fault(one.line, one.name, allowed))
-    if faults:
-        raise InvalidJob(subject, list(faults.values()))
-    return joined
-
-
-def _condition(
-    one: Hyperparameter, runs: Sequence[_Run], found: Mapping[str, Hyperparameter]
-) -> tuple[str, tuple[Any, ...]] | None:
-    """The suggestion whose value decides whether another is made, and the values that lead to it."""
-    for parent, known in found.items():
-        if parent == one.name or not isinstance(known.domain, Choice | IntUniform):
-            continue
-        made: dict[str | None, set[bool]] = {}
-        for run in runs:
-            there = one.name in run.found
-            if parent in run.found:
-                made.setdefault(identity(run.values[parent]), set()).add(there)
-            elif there:
-                made.setdefault(None, set()).update((True, False))
-        values = {identity(value): value for value in tried(known.domain)}
-        every = values.keys() <= made.keys() and len(values) == known.domain.count
-        if every and all(len(each) == 1 for each in made.values()):
-            return parent, tuple(value for key, value in values.items() if made[key] == {True})
-    return None
+    run.values, run.constrained = dict(trial.params), bool(trial.constraints)
+    return run

@@ -1,4 +1,4 @@
-"""Hyperparameters of other libraries as a space: their ranges as domains, those under conditions in a Switch."""
+"""Hyperparameters of other libraries as a space: their ranges as domains; one that only some trials use is in all."""
 
 import json
 import math
@@ -9,24 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Switch, Uniform, plain, walk
+from pipeline.space import Choice, Domain, IntUniform, LogUniform, QUniform, Uniform, plain
 
 UNKNOWN_EPOCHS = 100
 """The epochs of a trial if nothing says how often its code reports; docs/migrating.md names the number."""
 
 _MAX_VALUES = 1000
-_MAX_LISTED = 64
 _MAX_TRIED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameter:
-    """A hyperparameter that a program has, with the values of others under which it has it."""
+    """A hyperparameter that a program has."""
 
     name: str
     domain: Any
     line: str
-    conditions: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
 
 def choice(values: Sequence[Any]) -> Any:
@@ -83,20 +81,14 @@ def json_values(values: Iterable[Any]) -> list[Any]:
     return found
 
 
-def listed(domain: Any) -> list[Any] | None:
-    """The values of a domain that has few; None if it has many."""
-    if isinstance(domain, Switch | Choice):
-        return list(domain.values)
-    if isinstance(domain, IntUniform):
-        return [domain.nth(number) for number in range(domain.count)] if domain.count <= _MAX_LISTED else None
-    return None if isinstance(domain, Domain) else [domain]
-
-
 def tried(domain: Any) -> list[Any]:
     """The values of a domain that may lead to other hyperparameters: all of a few, the ends of many."""
-    if isinstance(domain, IntUniform) and domain.count > _MAX_TRIED:
-        return [domain.low, domain.nth(domain.count - 1)]
-    return (listed(domain) or [])[:_MAX_TRIED]
+    if isinstance(domain, Choice):
+        return list(domain.values[:_MAX_TRIED])
+    if isinstance(domain, IntUniform):
+        few = domain.count <= _MAX_TRIED
+        return [domain.nth(number) for number in (range(domain.count) if few else (0, domain.count - 1))]
+    return []
 
 
 def explore(
@@ -131,69 +123,28 @@ def parameter_name(name: str) -> str:
     return (text if text[0].isalpha() else f"x_{text}")[:63]
 
 
-def branch_text(value: Any) -> str:
-    """The name of a value as a branch of a Switch."""
-    text = re.sub(r"[^A-Za-z0-9_-]+", "_", str(value))
-    return (text if text[:1].isalnum() else f"x{text}")[:63]
-
-
-def value_in(config: Mapping[str, Any], name: str, domain: Any) -> Any:
-    """A config's value of a program's hyperparameter: the value that a branch stands for. KeyError without one."""
-    value = config[name] if name in config else config[parameter_name(name)]
-    if isinstance(value, str) and isinstance(domain, Domain) and not domain.contains(value):
-        return next((one for one in listed(domain) or () if branch_text(one) == value), value)
-    return value
+def value_in(config: Mapping[str, Any], name: str) -> Any:
+    """A config's value of a program's hyperparameter; KeyError without one."""
+    return config[name] if name in config else config[parameter_name(name)]
 
 
 def space_of(found: Iterable[Hyperparameter], subject: str) -> dict[str, Any]:
-    """A space of hyperparameters."""
-    space: dict[str, Any] = {}
+    """A space of hyperparameters, which may have been found several times."""
     names: dict[str, Hyperparameter] = {}
-    faults: list[Fault] = []
+    faults: dict[str, Fault] = {}
     for one in found:
         name = parameter_name(one.name)
         other = names.setdefault(name, one)
         if other.name != one.name:
             allowed = f"must have another name: {other.name!r} ({other.line}) has the same name in the tables, {name}"
-            faults.append(Fault(one.line, one.name, allowed))
+        elif repr(other.domain) != repr(one.domain):
+            allowed = f"must always have the same range, not also {other.domain!r}: draw a share of the range instead"
+        else:
             continue
-        conditions = {parameter_name(parent): values for parent, values in one.conditions}
-        try:
-            if not conditions:
-                space.setdefault(name, one.domain)
-            elif not _add(space, parameter_name(one.conditions[-1][0]), conditions, name, one.domain):
-                raise ValueError(f"must not depend on {one.conditions[-1][0]!r}, which is not found before it")
-        except ValueError as error:
-            faults.append(Fault(one.line, one.name, str(error)))
+        faults.setdefault(one.name, Fault(one.line, f"{one.name} in {one.domain!r}", allowed))
     if faults:
-        raise InvalidJob(subject, faults)
-    return space
-
-
-def _add(space: dict[str, Any], parent: str, conditions: Mapping[str, tuple[Any, ...]], name: str, domain: Any) -> bool:
-    """Add a parameter to the branches of its parent, at any depth of the space; False if the parent does not exist."""
-    if parent in space:
-        values = listed(space[parent])
-        if values is None:
-            raise ValueError(
-                f"must depend on a hyperparameter with few values (a choice, a boolean, or at most {_MAX_LISTED} whole "
-                f"numbers); {parent} is {space[parent]!r}"
-            )
-        if not isinstance(space[parent], Switch):
-            branches: dict[str, dict[str, Any]] = {branch_text(value): {} for value in values}
-            if len(branches) < len(values):
-                raise ValueError(f"must depend on a hyperparameter whose values differ as {', '.join(branches)}")
-            space[parent] = Switch(branches)
-        for value in conditions[parent]:
-            space[parent].branches.get(branch_text(value), {}).setdefault(name, domain)
-        return True
-    added = False
-    for switch, inner in space.items():
-        if isinstance(inner, Switch):
-            allowed = {branch_text(value) for value in conditions.get(switch, inner.values)}
-            for branch in allowed & set(inner.branches):
-                added = _add(inner.branches[branch], parent, conditions, name, domain) or added
-    return added
+        raise InvalidJob(subject, list(faults.values()))
+    return {name: one.domain for name, one in names.items()}
 
 
 def start_configs(
@@ -201,20 +152,10 @@ def start_configs(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """A program's first configs within a space, and as text, the values that the space does not have."""
     configs: list[dict[str, Any]] = []
-    outside: dict[str, None] = {}
-    parameters = {place.name: place for place in walk(space)}
+    outside: list[str] = []
     for point in points:
         given = {parameter_name(name): plain(value) for name, value in point.items()}
-        config: dict[str, Any] = {}
-        for name, place in parameters.items():
-            if name not in given or any(config.get(switch, branch) != branch for switch, branch in place.when):
-                continue
-            value, domain = given[name], place.domain
-            value = branch_text(value) if isinstance(domain, Switch) else value
-            # Only where its branch is chosen, too.
-            if isinstance(domain, Domain) and domain.contains(value) and all(one in config for one, _ in place.when):
-                config[name] = value
-            elif value != domain:
-                outside[f"{name}={value!r}"] = None
-        configs += [config] if config else []
-    return configs, list(outside)
+        drawn = {name: domain for name, domain in space.items() if isinstance(domain, Domain) and name in given}
+        configs.append({name: given[name] for name, domain in drawn.items() if domain.contains(given[name])})
+        outside += [f"{name}={given[name]!r}" for name in drawn if name not in configs[-1]]
+    return [config for config in configs if config], outside

@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
@@ -146,40 +145,25 @@ class Adapter:
 
     library: ClassVar[str]
     """Its name, as `--from` has it."""
-    search: ClassVar[str]
-    """The call that starts its search, for a message."""
     functions: ClassVar[Mapping[str, str]]
     """The job's functions by their names, each with its parameters; a method of the same name has their work."""
 
     def __init__(self, program: Program, name: str) -> None:
         self.program, self.name = program, name
         self.named = getattr(program.module, name) if name else None
-        self.notes: list[str] = []
-        """The settings of the program that the job does not have, a sentence each; known after `fields`."""
-
-    @cached_property
-    def call(self) -> Call | None:
-        """The call that starts the tuning; None if there is none, or if it tunes another object."""
-        call = self.program.call
-        return call if call is None or not self.name or self.is_tuned_by(call) else None
-
-    @property
-    def arguments(self) -> Mapping[str, Any]:
-        """The arguments of the call."""
-        return {} if self.call is None else self.call.arguments
+        self.arguments: Mapping[str, Any] = {} if program.call is None else program.call.arguments
+        """The arguments of the call that starts the tuning."""
+        self.ignored: list[str] = []
+        """The names of the program's settings that the job does not have; known after `fields`."""
 
     @staticmethod
     def patches() -> AbstractContextManager[None]:
-        """A context in which the library's calls that start a tuning end the program."""
+        """A context in which the library's calls that start a tuning end the program, and nothing else is written."""
         raise NotImplementedError
 
     @staticmethod
     def prepare(given: Mapping[str, Any]) -> None:
         """What comes before a program runs, by the given fields of the job."""
-
-    def is_tuned_by(self, call: Call) -> bool:
-        """Whether a call tunes the object with the name."""
-        raise NotImplementedError
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
         """The fields of a job, as far as object and call define them; functions by their names. `given` ones count

@@ -7,6 +7,7 @@ import copy
 import functools
 import inspect
 import math
+import statistics
 import sys
 import tempfile
 import time
@@ -17,13 +18,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from pipeline.adapters.parameters import UNKNOWN_EPOCHS, json_values, start_configs
-from pipeline.adapters.program import Adapter, Call, end_program, replaced_attributes
-from pipeline.adapters.ray_space import config_of, domain_of, domain_of_draws, is_drawn, leaves, name_of
+from pipeline.adapters.parameters import (
+    UNKNOWN_EPOCHS,
+    choice,
+    distinct,
+    integers,
+    is_json,
+    json_values,
+    parameter_name,
+    start_configs,
+)
+from pipeline.adapters.program import Adapter, end_program, replaced_attributes
 from pipeline.adapters.steps import Steps, flat, numeric
+from pipeline.code.modules import same_random_numbers
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, set_iteration
-from pipeline.space import Choice, Domain, Grid, Uniform
+from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, plain
 from pipeline.study import Objective
 from pipeline.study.context import continued_from, current
 
@@ -60,6 +70,10 @@ _LOWEST = {"grace_period": 1, "interval": 1, "min_samples_required": 1, "reducti
 
 _REPORTS = "training_iteration"
 
+_DRAWS = 1000
+_MAX_LISTED = 20
+"""How often a function is drawn from, and how many of its values are a choice."""
+
 
 def _innermost(searcher: Any) -> Any:
     while (inner := getattr(searcher, "searcher", None)) is not None:
@@ -71,7 +85,6 @@ class TrainableAdapter(Adapter):
     """A function of Ray Tune as the function of a job."""
 
     library = "ray-tune"
-    search = "tuner.fit()"
     functions: ClassVar[Mapping[str, str]] = {"train": "config, state"}
 
     @staticmethod
@@ -114,14 +127,11 @@ class TrainableAdapter(Adapter):
         with replaced_attributes(replaced):
             yield
 
-    def is_tuned_by(self, call: Call) -> bool:
-        """Whether a call of Tuner.fit or tune.run has the function, with or without its own parameters."""
-        return _without_parameters(call.target) is _without_parameters(_split_resources(self.named)[0])
-
     @cached_property
     def trainable(self) -> Any:
         """The function, with the parameters that tune.with_parameters gives it."""
-        return self.call.target if self.call is not None else _split_resources(self.named)[0]
+        call = self.program.call
+        return _split_resources(self.named)[0] if call is None else call.target
 
     @cached_property
     def mutations(self) -> dict[tuple[Any, ...], Any]:
@@ -141,15 +151,8 @@ class TrainableAdapter(Adapter):
         return space
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
-        """The fields of a job, as far as the function and its program define them."""
-        if not callable(self.trainable):
-            raise InvalidJob(subject, [Fault("name", None, "must be a function of Ray Tune, or a Trainable class")])
-        line = "" if self.call is None else self.call.line
         scheduler, search = self.arguments.get("scheduler"), _innermost(self.arguments.get("search_alg"))
-        if getattr(search, "_space", None) and not self.param_space and not given.get("space"):
-            allowed = "must have the space in param_space of tune.Tuner, in domains such as tune.uniform"
-            raise InvalidJob(subject, [Fault(line, f"a space in {type(search).__name__}", allowed)])
-        space = self._space(subject)
+        space = given.get("space") or self._space(subject)
         budget = self._budget(space)
         fields: dict[str, Any] = {"space": space, "function": "train", "budget": budget}
         metric, mode = (
@@ -162,13 +165,12 @@ class TrainableAdapter(Adapter):
             fields["objectives"] = [Objective(str(each), how) for each, how in zip(metrics, modes, strict=True)]
         elif "objectives" not in given:
             allowed = "must be given, in tune.TuneConfig(metric=…, mode=…) or by --set 'objectives=[{\"metric\": …}]'"
-            raise InvalidJob(subject, [Fault(line or subject, "no metric with a mode, min or max", allowed)])
+            raise InvalidJob(subject, [Fault(subject, "no metric with a mode, min or max", allowed)])
         if (settings := _scheduler(scheduler, budget["epochs"])) is not None:
             fields["scheduler"] = settings
-            if self.mutations:
-                settings["explore"] = [
-                    name for name in map(name_of, self.mutations) if isinstance(space.get(name), Domain)
-                ]
+            if self.mutations and not given.get("space"):
+                changed = map(name_of, self.mutations)
+                settings["explore"] = [name for name in changed if isinstance(space[name], Domain)]
         resources = dict(self.arguments.get("resources") or {})
         fields["resources"] = {
             f"{name}s": float(resources[key])
@@ -176,11 +178,8 @@ class TrainableAdapter(Adapter):
             for key in (name, name.upper())
             if key in resources
         }
-        fields["start_with"], outside = start_configs(
-            getattr(search, "_points_to_evaluate", None) or (),
-            {name: domain for name, domain in space.items() if isinstance(domain, Domain)},
-        )
-        self._note(scheduler, search, outside)
+        fields["start_with"], outside = start_configs(getattr(search, "_points_to_evaluate", None) or (), space)
+        self.ignored = [*self._ignored(scheduler, search), *outside]
         return fields
 
     def train(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
@@ -245,25 +244,21 @@ class TrainableAdapter(Adapter):
         budget["epochs"] = max(1, min((int(count) for count in counts if count), default=UNKNOWN_EPOCHS))
         return budget
 
-    def _note(self, scheduler: Any, search: Any, outside: list[str]) -> None:
-        """Say which settings of the call the job does not have."""
-        kind = type(scheduler).__name__
+    def _ignored(self, scheduler: Any, search: Any) -> list[str]:
+        """The settings of the call that the job does not have."""
+        kind, counted = type(scheduler).__name__, getattr(scheduler, "_time_attr", _REPORTS)
+        names = [search if isinstance(search, str) else type(search).__name__] if search is not None else []
         if self.arguments.get("callbacks"):
-            self.notes.append("The callbacks of the run are ignored.")
+            names.append("callbacks")
         if scheduler is not None and kind not in SCHEDULERS:
-            self.notes.append(f"{kind} is ignored; set --scheduler instead.")
-        elif (counted := getattr(scheduler, "_time_attr", None)) not in (None, _REPORTS):
-            self.notes.append(f"{kind} counts {counted}; the scheduler of the job counts reports instead.")
+            names.append(kind)
+        elif counted != _REPORTS:
+            names.append(f"time_attr={counted}")
         if getattr(scheduler, "_custom_explore_fn", None) is not None:
-            self.notes.append(f"custom_explore_fn of {kind} is ignored; hyperparam_mutations say what changes.")
+            names.append("custom_explore_fn")
         given = leaves(self.arguments.get("space") or {})
-        if fixed := [name_of(place) for place, value in given if place in self.mutations and not is_drawn(value)]:
-            self.notes.append(f"Trials begin with drawn values of {', '.join(fixed)}.")
-        if search is not None:
-            name = search if isinstance(search, str) else type(search).__name__
-            self.notes.append(f"{name} is ignored; set --search instead.")
-        if outside:
-            self.notes.append(f"{', '.join(outside)} in the first configs is outside of the space, and drawn instead.")
+        fixed = [name_of(place) for place, value in given if place in self.mutations and not is_drawn(value)]
+        return [*names, *(f"the value of {name}, which the population changes" for name in fixed)]
 
 
 def _scheduler(scheduler: Any, epochs: int) -> dict[str, Any] | None:
@@ -298,18 +293,10 @@ def _with_parameters(trainable: Any, **parameters: Any) -> Any:
         return functools.partial(trainable, **parameters)
 
     class WithParameters(trainable):  # type: ignore[misc]
-        __wrapped__ = trainable
-
         def setup(self, config: Any) -> None:
             super().setup(config, **parameters)
 
     return WithParameters
-
-
-def _without_parameters(function: Any) -> Any:
-    if isinstance(function, functools.partial):
-        return function.func
-    return vars(function).get("__wrapped__", function) if inspect.isclass(function) else function
 
 
 class _WithResources:
@@ -401,3 +388,93 @@ def _class_steps(trainable: type, config: dict[str, Any], state: Any, rules: _Ru
                 return
     finally:
         made.cleanup()
+
+
+def leaves(space: Mapping[Any, Any], above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """The values of a param_space with their places."""
+    for name, value in space.items():
+        if isinstance(value, Mapping) and value and not is_drawn(value):
+            yield from leaves(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def name_of(place: tuple[Any, ...]) -> str:
+    """The name of a parameter at a place: `outer_inner`."""
+    return parameter_name("_".join(map(str, place)))
+
+
+def is_drawn(value: Any) -> bool:
+    """Whether Ray Tune draws a value of a param_space."""
+    return type(value).__module__.startswith("ray.tune.search") or (
+        isinstance(value, Mapping) and set(value) == {"grid_search"}
+    )
+
+
+def domain_of(value: Any) -> Any:
+    """A value of a param_space as a domain, or a fixed value; None where a config does not have it."""
+    if not is_drawn(value):
+        inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+        if any(map(is_drawn, inner)):
+            raise ValueError("must not be a list with domains: put them into a dict, each with its own name")
+        return value if is_json(value) else None
+    if isinstance(value, Mapping):
+        return Grid(tuple(json_values(value["grid_search"])))
+    kind = type(value).__name__
+    if kind == "Function":
+        try:
+            return domain_of_draws((lambda: value.func(None)) if value.pass_config else value.func)
+        except Exception:  # the function is the user's own
+            raise ValueError("must not read other values in tune.sample_from: compute it in the function") from None
+    sampler = value.get_sampler()
+    quantum = getattr(sampler, "q", None)
+    if quantum is not None:
+        sampler = sampler.get_sampler()
+    drawn = type(sampler).__name__.lower()
+    normal, log = "normal" in drawn, "log" in drawn
+    if kind == "Categorical":
+        return choice(json_values(value.categories))
+    if kind == "Integer":
+        step = int(quantum or 1)
+        # Ray's upper end is excluded, unless values are quantised.
+        return integers(-(-int(value.lower) // step) * step, int(value.upper) - (quantum is None), step, log=log)
+    if quantum is None:
+        return (
+            Normal(sampler.mean, sampler.sd) if normal else (LogUniform if log else Uniform)(value.lower, value.upper)
+        )
+    if not normal and not log:
+        return QUniform(value.lower, value.upper, quantum)
+    raise ValueError(f"must be one of choice, uniform, loguniform, quniform, randn, randint, lograndint, qrandint and "
+                     f"grid_search, and not {kind} with {type(sampler).__name__} and q={quantum}")  # fmt: skip
+
+
+def domain_of_draws(draw: Callable[[], Any]) -> Any:
+    """The domain of a function's values, from 1,000 of them: a range of many numbers, a choice of others.
+
+    A range is logarithmic where the middle of the values is nearer to the middle of their logarithms.
+    """
+    with same_random_numbers(0):
+        drawn: list[Any] = [plain(draw()) for _ in range(_DRAWS)]
+    values = distinct(drawn)
+    kinds = {type(value) for value in values}
+    if len(values) <= _MAX_LISTED or not kinds <= {int, float}:
+        return Choice(tuple(sorted(values) if kinds <= {int, float} else sorted(values, key=repr)))
+    low, high, middle = min(values), max(values), statistics.median(drawn)
+    logarithmic = low > 0 and abs(math.log(middle / low) / math.log(high / low) - 0.5) < abs(
+        (middle - low) / (high - low) - 0.5
+    )
+    if kinds == {int}:
+        return IntUniform(low, high, log=logarithmic)
+    return (LogUniform if logarithmic else Uniform)(low, high)
+
+
+def config_of(space: Mapping[str, Any], config: Mapping[str, Any], above: tuple[Any, ...] = ()) -> dict[str, Any]:
+    """The config as the function expects it: nested, with the values that are not parameters."""
+    whole: dict[str, Any] = {}
+    for name, value in space.items():
+        place = (*above, name)
+        if isinstance(value, Mapping) and value and not is_drawn(value):
+            whole[name] = config_of(value, config, place)
+        else:
+            whole[name] = config.get(name_of(place), value)
+    return whole

@@ -1,7 +1,13 @@
-"""The command `tunepipe`: its start, and the one place that prints an error."""
+"""The command `tunepipe`: its start and end, its output streams, and the one place that prints an error."""
 
+import atexit
+import codecs
 import gc
+import io
+import os
 import sys
+from contextlib import suppress
+from typing import Any
 
 from pipeline.errors import Interrupted, OutputLost, TunepipeError, UsageError
 
@@ -11,7 +17,6 @@ _THRESHOLDS = 50_000, 2, 2
 
 def main() -> None:
     """Run the command line: a user's mistake prints a paragraph, a bug prints a traceback."""
-    from pipeline.cli.process import forget_output
     from pipeline.cluster.driver_end import report_end, take_dashboard
 
     # Before any code of a job runs.
@@ -64,6 +69,65 @@ def _run_app() -> int | None:
         raise UsageError(message) from None
 
 
+class _Stream(io.FileIO):
+    """A file descriptor whose output raises its own error class; messages that cannot be written are dropped."""
+
+    def __init__(self, descriptor: int, *, has_messages: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._has_messages = has_messages
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            if self._has_messages:
+                return len(memoryview(content).cast("B"))
+            raise OutputLost(error.errno, error.strerror or str(error)) from None
+
+
+def guard_streams() -> None:
+    """Replace `sys.stdout` by a stream that raises OutputLost, and `sys.stderr` by one that drops what it cannot write.
+
+    Python's own streams raise the errors of any file, and raise them again while the interpreter ends. A character that
+    the encoding of a stream lacks is written as its escape: Python would end the command with a traceback.
+    """
+    for name in ("stdout", "stderr"):
+        # A caller may have closed it: it is then None in Python.
+        if (stream := getattr(sys, name)) is not None:
+            stream.flush()
+            raw = io.BufferedWriter(_Stream(stream.fileno(), has_messages=name == "stderr"))
+            # With PYTHONUNBUFFERED, the log of a driver has each line immediately.
+            by_line = stream.line_buffering or getattr(stream, "write_through", False)
+            errors = stream.errors if codecs.lookup(stream.encoding).name == "utf-8" else "backslashreplace"
+            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, errors, line_buffering=by_line))
+
+
+def forget_output() -> None:
+    """Redirect standard output to /dev/null, so that flushing its buffer raises no error."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+class ProcessEnd:
+    """Ends the process after the exit functions that were registered after this object was made.
+
+    While the interpreter ends, a thread of PyArrow that releases a Python object aborts the process: one command in
+    a hundred on an object store ended with SIGABRT after its work was done.
+    """
+
+    def __init__(self) -> None:
+        self.code = 1
+        """The process's exit code; that of an error which nothing catches, unless it is set."""
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            # Either one may be closed or lost by now, which main() has reported.
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(self.code)
+
+
 def start() -> None:
     """The entry point of the command `tunepipe`."""
     # Imports make many objects and little garbage: a collection for each 700 takes an eighth of a command's start.
@@ -71,7 +135,6 @@ def start() -> None:
     gc.set_threshold(*_THRESHOLDS)
     try:
         import pipeline.cli.commands  # noqa: F401  (before ProcessEnd, so that exit functions of libraries do not run)
-        from pipeline.cli.process import ProcessEnd, guard_streams
     except KeyboardInterrupt:
         # Nothing has begun.
         sys.exit(Interrupted.exit_code)

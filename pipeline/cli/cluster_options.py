@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.console import note, print_output
-from pipeline.cli.options import grouped, option, switch
+from pipeline.cli.options import grouped, option, study_argument, switch
 from pipeline.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
@@ -30,17 +30,21 @@ def for_kubernetes(text: str, metavar: str = "NAME", *, default: str = "") -> An
 ResultsFolder = Annotated[
     Path | None, for_kubernetes("folder for the results from the cluster's volume", "FOLDER", default="studies")
 ]
+StudyOrSubmission = Annotated[
+    str,
+    study_argument(
+        "A study: its name in --storage, or the path or URI of its folder. On a cluster a submission, as `tunepipe "
+        "status` lists it, or its study.",
+        "STUDY|SUBMISSION",
+    ),
+]
 _KUBERNETES: dict[str, Any] = {
     "kubernetes": Annotated[bool | None, switch("--kubernetes", "Use RayJobs in a Kubernetes cluster.")],
     "context": Annotated[str | None, for_kubernetes("context of the kubeconfig", default="the current one")],
     "namespace": Annotated[str | None, for_kubernetes("namespace of the RayJobs", default=NAMESPACE)],
 }
 _DASHBOARD = Annotated[
-    str | None,
-    option(
-        f"Dashboard of a Ray cluster, not the address HOST:6379 that `run` joins. Default, not of `stop`: {_ADDRESS}.",
-        "http://HOST:8265",
-    ),
+    str | None, option(f"Dashboard of a Ray cluster. Default, not of `stop`: {_ADDRESS}.", "http://HOST:8265")
 ]
 
 
@@ -81,13 +85,9 @@ def refuse_without_kubernetes(cluster: Cluster, **given: Any) -> None:
         raise UsageError(f"These options have an effect only with --kubernetes: {', '.join(wrong)}.")
 
 
-def _made(given: dict[str, Any], _: dict[str, Any]) -> Cluster:
-    return Cluster(**given)
-
-
-with_cluster = grouped("cluster", {"address": _DASHBOARD, **_KUBERNETES}, _made)
+with_cluster = grouped("cluster", {"address": _DASHBOARD, **_KUBERNETES}, lambda given: Cluster(**given))
 """Replace a command's parameter `cluster`, a Cluster, by the options that name one."""
-with_kubernetes = grouped("cluster", _KUBERNETES, _made)
+with_kubernetes = grouped("cluster", _KUBERNETES, lambda given: Cluster(**given))
 """The same without the address of a Ray cluster."""
 
 

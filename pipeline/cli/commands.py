@@ -6,16 +6,12 @@ import typer
 
 from pipeline.cli.check import check
 from pipeline.cli.control import budget, pause, stop
-from pipeline.cli.explain import compare, explain
-from pipeline.cli.export import export
-from pipeline.cli.logs import logs
-from pipeline.cli.rerun import rerun
-from pipeline.cli.results import results
+from pipeline.cli.export import export, rerun
+from pipeline.cli.results import compare, explain, results, sql
 from pipeline.cli.run import resume, run
 from pipeline.cli.simulate import simulate
-from pipeline.cli.sql import sql
 from pipeline.cli.studies import delete, list_jobs, list_studies, report, serve
-from pipeline.cli.submit import status, submit
+from pipeline.cli.submit import logs, status, submit
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -2,12 +2,11 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -29,25 +28,12 @@ class _Console(Console):
             yield segment if segment.control else Segment(sanitize(segment.text), segment.style)
 
 
-class _Unpadded:
-    """A text file without the spaces at the ends of lines, with which rich fills its tables."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self.flush = file.flush
-
-    def write(self, text: str) -> int:
-        return self._file.write(re.sub(" +(?=\n)", "", text))
-
-
 def command_console(*, err: bool = False) -> Console:
     """A console on standard output."""
     # The current stream: while Ray runs, stdout is redirected into a log.
     console = _Console(file=sys.stderr if err else sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
-        if console.file is not None:
-            console.file = _Unpadded(console.file)  # type: ignore[assignment]
     return console
 
 

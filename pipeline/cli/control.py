@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.cluster_options import Cluster, refuse_without_kubernetes, with_cluster
+from pipeline.cli.cluster_options import Cluster, StudyOrSubmission, refuse_without_kubernetes, with_cluster
 from pipeline.cli.console import note, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
-from pipeline.cli.options import STORAGE, Storage, Study, option, study_argument, study_store, trial_id
+from pipeline.cli.options import STORAGE, Storage, Study, option, study_store, trial_id
 from pipeline.errors import Interrupted, JobNotFound, UsageError
 from pipeline.study.studies import as_argument, called
 
@@ -51,14 +51,7 @@ def budget(study: Study, *, options: JobOptions, storage: Storage = STORAGE, rea
 
 @with_cluster
 def stop(
-    study: Annotated[
-        str,
-        study_argument(
-            "A study: its name in --storage, or the path or URI of its folder. With --address or --kubernetes a "
-            "submission, as `tunepipe status` lists it, or its study.",
-            "STUDY|SUBMISSION",
-        ),
-    ],
+    study: StudyOrSubmission,
     *,
     storage: Storage = STORAGE,
     trial: Annotated[str | None, option("Stop only this trial of the study (id or number).", "TRIAL")] = None,
@@ -100,8 +93,7 @@ def _stop_here(study: str, storage: str) -> None:
         raise JobNotFound(f"{error} --address or --kubernetes stops a study on a cluster.") from None
     name, resume = called(store.uri), f"tunepipe resume {as_argument(store.uri)}"
     if (session := request_stop(store)) is None:
-        state = state_of(read_sessions(store, only_last=True))
-        print_text(f"The study {name!r} is not running: it is {state}.")
+        print_text(f"The study {name!r} is not running: it is {state_of(read_sessions(store, only_last=True))}.")
         return
     note(
         f"Session {session['number']} was asked to end: {describe_driver(session)}. Waiting for the end of the "

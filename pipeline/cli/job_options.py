@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.console import note
-from pipeline.cli.options import grouped, located
+from pipeline.cli.options import grouped
 from pipeline.errors import Fault, InvalidJob
 
 if TYPE_CHECKING:
@@ -59,13 +59,15 @@ JOB_OPTIONS: dict[str, tuple[Any, str]] = {
 }
 
 
-def assignments(pairs: list[str], option: str = "--set") -> dict[str, Any]:
-    """`--set` arguments as fields of a job, or other pairs of names and values."""
+def assignments(pairs: list[str]) -> dict[str, Any]:
+    """`--set` arguments as fields of a job."""
     changes: dict[str, Any] = {}
     for pair in pairs:
         field, equals, text = pair.partition("=")
         if not equals or not field:
-            raise InvalidJob("the command line", [Fault(option, pair, "must be field=value, for example space.lr=0.1")])
+            raise InvalidJob(
+                "the command line", [Fault("--set", pair, "must be field=value, for example space.lr=0.1")]
+            )
         try:
             changes[field.strip()] = json.loads(text)
         except (ValueError, RecursionError):
@@ -101,23 +103,12 @@ class JobOptions:
         return job_of(name, self.changes, storage, library=self.given.get("from_"), resume=resume)
 
 
-def with_job_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Replace a command's parameter `options`, a JobOptions, by the options of these names, or all."""
+def with_job_options(*names: str, **other: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace a command's parameter `options`, a JobOptions, by the options of these names, or all.
 
-    def made(given: dict[str, Any], others: dict[str, Any]) -> JobOptions:
-        if "start_from" in given:
-            given["start_from"] = _study(given["start_from"], others["storage"])
-        return JobOptions(given)
-
-    return grouped("options", {name: JOB_OPTIONS[name][0] for name in names or JOB_OPTIONS}, made)
-
-
-def _study(study: str, storage: str) -> str:
-    """A study as a job names it: by its name if it is in the storage, else by its folder."""
-    from pipeline.storage import Store
-
-    studies, name = located(study, storage)
-    return name if studies == storage else Store(studies).folder(name).uri
+    `other` has the annotations of options that this command describes in another way.
+    """
+    return grouped("options", {name: JOB_OPTIONS[name][0] for name in names or JOB_OPTIONS} | other, JobOptions)
 
 
 def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, library: str | None = None) -> "TuneJob":
@@ -133,20 +124,14 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
         prefix = "resources."
         resources = {field.removeprefix(prefix): value for field, value in changes.items() if field.startswith(prefix)}
         given |= {"resources": resources} if resources else {}
-        # A program may say how each of its trials begins, so it must know how many there are.
+        # Of a program's first configs, a job takes as many as it has trials.
         if "budget" not in given and "budget.trials" in changes:
             given["budget"] = {"trials": changes["budget.trials"]}
         job = from_program(name, library, note=note, **given)
     if resume:
         from pipeline.execution.driver.resume import with_study_settings
         from pipeline.storage import Store
-        from pipeline.study import layout, load_study
 
-        store = Store(storage).folder(job.replaced({"name": changes.get("name", job.name)}).name)
-        # The file's start configs may need the number of trials of the command line, not that of the study.
-        starts, job = changes.get("start_with", job.start_with), job.replaced({"start_with": []})
-        if library is not None and "start_with" not in changes and store.exists(layout.STUDY):
-            # A program may make others for another number of trials.
-            starts = load_study(store, here=job.functions.values(), placeholders=True).start_with
-        job, changes = with_study_settings(job, store, changed=changes), {**changes, "start_with": starts}
+        job = job.replaced({"name": changes.get("name", job.name)})
+        job = with_study_settings(job, Store(storage).folder(job.name), changed=changes)
     return job.replaced(changes)

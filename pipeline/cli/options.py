@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +9,6 @@ from urllib.parse import unquote
 
 import typer
 
-from pipeline.cli.console import print_path
-from pipeline.errors import StorageError
 from pipeline.study.studies import DEFAULT_STORAGE, STORAGE_VARIABLE
 
 if TYPE_CHECKING:
@@ -30,11 +27,11 @@ def switch(flag: str, text: str, *flags: str) -> Any:
 
 
 def grouped(
-    parameter: str, declared: Mapping[str, Any], make: Callable[[dict[str, Any], dict[str, Any]], Any]
+    parameter: str, declared: Mapping[str, Any], make: Callable[[dict[str, Any]], Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Replace one parameter of a command by options: the command gets what `make` makes of those that were given.
 
-    `declared` has the annotation of each option; `make` gets their values, and those of all others.
+    `declared` has the annotation of each option.
     """
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
@@ -48,7 +45,7 @@ def grouped(
         @functools.wraps(command)
         def with_options(**values: Any) -> None:
             given = {name: value for name in declared if (value := values.pop(name)) is not None}
-            command(**{parameter: make(given, values)}, **values)
+            command(**{parameter: make(given)}, **values)
 
         with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         with_options.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -108,12 +105,11 @@ def located(study: str, storage: str) -> tuple[str, str]:
     is_name = "/" not in study and study not in (".", "..")
     if is_name and (Store(storage).folder(study).exists(layout.STUDY) or not Path(study, layout.STUDY).is_file()):
         return storage, study
-    above, _, name = study.rstrip("/").rpartition("/")
-    if name in ("", ".", ".."):
-        above, name = os.path.split(Store(study).uri)
-        return above, name
+    path = Path(study)
+    if path.name in ("", ".."):
+        path = Path(Store(study).uri)
     # A study's folder that is a link keeps the link's name.
-    return Store(above or ("/" if study.startswith("/") else ".")).uri, name
+    return Store(path.parent).uri, path.name
 
 
 def study_store(study: str, storage: str) -> "Store":
@@ -143,28 +139,3 @@ def trial_id(text: str) -> str:
     from pipeline.study import layout
 
     return layout.trial_id(int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else text
-
-
-def _writable(output: Path | None) -> Path | None:
-    """Refuse a file that cannot be written before any work is done for it."""
-    from pipeline.study.contents import check_output
-
-    if output is not None:
-        check_output(output)
-        if not output.parent.is_dir():
-            raise StorageError(f"Cannot write {output}: there is no folder {output.parent}. Create it first.")
-    return output
-
-
-def file_option(text: str) -> Any:
-    """An option that names a file to write."""
-    return option(text, "FILE", callback=_writable)
-
-
-def save(output: Path, content: bytes) -> None:
-    """Write a file and print its path."""
-    try:
-        output.write_bytes(content)
-    except OSError as error:
-        raise StorageError(f"Cannot write {output}: {error.strerror or error}. Name another file.") from None
-    print_path(output)

@@ -1,8 +1,12 @@
-"""`tunepipe results`: the results of a study or of one of its trials, even while it runs."""
+"""`tunepipe results`, `sql`, `explain` and `compare`: what studies have found, even while they run."""
 
+import io
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import typer
 from rich.console import Console, Group
 from rich.text import Text
 
@@ -15,48 +19,55 @@ from pipeline.cli.cluster_options import (
     with_kubernetes,
 )
 from pipeline.cli.console import command_console, print_object, print_text
-from pipeline.cli.options import STORAGE, Json, Storage, option, study_argument, study_store, trial_id
+from pipeline.cli.options import (
+    STORAGE,
+    Json,
+    Storage,
+    Study,
+    option,
+    results_of,
+    study_argument,
+    study_store,
+    trial_id,
+)
 from pipeline.errors import UsageError
 from pipeline.study.studies import as_argument
 from pipeline.text import sanitize
 
 if TYPE_CHECKING:
     from pipeline.results import Results
+    from pipeline.results.views.table import Table
     from pipeline.storage import Store
 
+Studies = Annotated[
+    list[str] | None, study_argument("Studies: names in --storage, or paths or URIs of their folders.", "STUDY...")
+]
 _TOP = 10
 _BELOW = ("front", "bounds", "test split", "ended", "not exported", "changed", "decided")
 """The lines of a study's summary that the leaderboard does not show already."""
 
+_MAX_ROWS = 1000
+"""The maximum number of rows that `sql` prints as a table."""
+
 
 @with_kubernetes
 def results(
-    study: Annotated[
-        str,
-        study_argument(
-            "Name of the study in --storage, or the path or URI of its folder; with --kubernetes a RayJob or its study."
-        ),
-    ],
+    study: Study,
     *,
     storage: Storage = STORAGE,
     top: Annotated[int | None, option("Number of trials. Default: 10; with --json, all.", "N", min=1)] = None,
     trial: Annotated[str | None, option("Show one trial (id or number): epochs, decisions, error.", "TRIAL")] = None,
-    where: Annotated[
-        str | None, option("Condition, for example \"config_lr > 0.01 and state = 'completed'\".", "SQL")
-    ] = None,
+    where: Annotated[str | None, option('Condition, for example "config_lr > 0.01".', "SQL")] = None,
     as_json: Json = False,
     cluster: Cluster,
     values: Annotated[
-        str | None,
-        for_kubernetes("whose pods mount the storage, as for `submit`, for a study without a RayJob (with --storage)"),
+        str | None, for_kubernetes("as for `submit`, for a study without a RayJob (with --storage)")
     ] = None,
     to: ResultsFolder = None,
 ) -> None:
-    """Show a leaderboard, selected trials or one trial. The study may still run."""
-    given = {"--trial": trial is not None, "--where": where is not None, "--json": as_json, "--top": top is not None}
-    chosen = [name for name, is_given in given.items() if is_given]
-    if len(chosen) > 1 and chosen not in (["--trial", "--json"], ["--where", "--top"], ["--json", "--top"]):
-        raise UsageError(f"{' and '.join(chosen)} cannot be combined.")
+    """Show a leaderboard, selected trials or one trial. STUDY may still run; with --kubernetes it may be a RayJob."""
+    if where is not None and (trial is not None or as_json):
+        raise UsageError("--where selects rows of the leaderboard: it cannot be combined with --trial and --json.")
     refuse_without_kubernetes(cluster, values=values, to=to)
     if cluster.kubernetes:
         from pipeline.cluster.download import readable_study
@@ -137,3 +148,84 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
         where = place(results, error)
         console.print(Text.assemble("\n", ("error", "bold"), sanitize(f" at {where}") if where else ""))
         console.print(Text(sanitize(error.rstrip())))
+
+
+def sql(
+    studies: Studies = None,
+    *,
+    query: Annotated[
+        str, study_argument("One SELECT of DuckDB over the tables trials, epochs and decisions.", "SELECT")
+    ],
+    storage: Storage = STORAGE,
+    format: Annotated[
+        Literal["table", "csv", "json", "parquet"], typer.Option(help="What is printed; parquet is for a file or pipe.")
+    ] = "table",
+) -> None:
+    """Query the tables of studies in SQL. The column `study` has the study's name."""
+    from pipeline.results.tables.sql import query as answer_of
+    from pipeline.results.views.table_formats import text_table, write_table
+
+    if not studies:
+        raise UsageError(
+            f"Name studies and then one SELECT; found only {query!r:.100}. For example: `tunepipe sql STUDY "
+            '"select trial_id, objective from trials order by objective"`.'
+        )
+    if format == "parquet" and sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError(
+            "--format parquet is not for a terminal: redirect it, as in `… --format parquet > rows.parquet`."
+        )
+    # One more row than a terminal shows: whether there is more is known without it all.
+    limit = _MAX_ROWS + 1 if format == "table" else None
+    table = answer_of(results_of(studies, storage), query, limit=limit)
+    console = command_console()
+    if format != "table":
+        write_table(table, format, content := io.BytesIO())
+        written = content.getvalue()
+        if sys.stdout is not None:
+            sys.stdout.buffer.write(written if format == "parquet" else sanitize(written.decode()).encode())
+        return
+    console.print(text_table(table.slice(0, _MAX_ROWS)))
+    if not table.num_rows:
+        # A narrow terminal shows records instead of columns, and here there are none.
+        console.print("No rows.", style="dim")
+    elif table.num_rows > _MAX_ROWS:
+        console.print(f"… and more rows than these {_MAX_ROWS:,}; --format csv shows all.", style="dim")
+
+
+def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
+    """Explain a study. Shows important hyperparameters, early against final values, savings of early stopping, time."""
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.views.explanation import explanation_tables
+
+    results = load_results(study_store(study, storage).uri)
+    tables = explanation_tables(results)
+    if as_json:
+        print_object({"study": results.name, "location": results.location, "tables": _objects(tables)})
+    else:
+        _print_tables(Text(sanitize(results.name), style="bold"), tables)
+
+
+def compare(
+    studies: Studies = None,
+    storage: Storage = STORAGE,
+    as_json: Json = False,
+) -> None:
+    """Compare studies with the same objective. Says which is better, and with what confidence."""
+    from pipeline.results.views.comparison import compared
+
+    comparison = compared(results_of(studies or [], storage))
+    if as_json:
+        print_object({"comparable": not comparison.warning, "tables": _objects(comparison.tables)})
+    else:
+        _print_tables(Text(sanitize(comparison.warning), style="bold red"), comparison.tables)
+
+
+def _objects(tables: "Sequence[Table]") -> list[dict[str, Any]]:
+    return [table.as_object() for table in tables]
+
+
+def _print_tables(heading: Text, tables: "Sequence[Table]") -> None:
+    """Print tables below a heading, with an empty line before each but the first line."""
+    parts: list[Text | Table] = [*([heading] if heading else []), *tables]
+    for place, part in enumerate(parts):
+        command_console().print(Group(Text(), part) if place else part)

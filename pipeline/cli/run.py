@@ -1,6 +1,5 @@
 """`tunepipe run` and `tunepipe resume`: start or resume a study."""
 
-import shlex
 import sys
 from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +44,7 @@ def run(
     options: JobOptions,
     storage: Storage = STORAGE,
     resume: Annotated[
-        bool, switch("--resume", "Resume the study if it exists; its budget and resources are kept.")
+        bool, switch("--resume", "Resume the study, with its budget and resources, if it exists.")
     ] = False,
     accept_changes: AcceptChanges = False,
     address: Address = None,
@@ -58,11 +57,7 @@ def run(
     # Before anything is read there, such as the job of the study to resume.
     wait_for_storage(storage)
     tuned = options.job(job, storage, resume=resume)
-    try:
-        _run_and_print(tuned, storage, log, as_json, resume=resume, accept_changes=accept_changes, address=address)
-    except NoTrialSucceeded as error:
-        check = shlex.join(["tunepipe", "check", job, *options.arguments])
-        raise NoTrialSucceeded(f"{error} `{check}` trains a first epoch and says what is wrong with the job.") from None
+    _run_and_print(tuned, storage, log, as_json, resume=resume, accept_changes=accept_changes, address=address)
 
 
 @with_job_options("trials", "epochs", "total_epochs", "seconds", "workers", "set_")
@@ -74,11 +69,7 @@ def resume(
     accept_changes: AcceptChanges = False,
     address: Address = None,
     take_over: Annotated[
-        bool,
-        switch(
-            "--take-over",
-            "Resume even if the driver of the last session may still run, which then stops writing and ends.",
-        ),
+        bool, switch("--take-over", "Resume even if the last driver may still run, which then writes no more and ends.")
     ] = False,
     log: Logs = None,
     as_json: Json = False,

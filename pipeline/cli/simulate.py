@@ -1,7 +1,6 @@
 """`tunepipe simulate`: predicts a study without training."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,44 +16,27 @@ if TYPE_CHECKING:
     from pipeline.study import TuneJob
 
 
-_SYNTHETIC = "synthetic"
-
-
-_AMOUNT = {"min": 0.0, "max": 1e9}
+def _amount(text: str) -> Any:
+    return option(text, "NUMBER", min=0.0, max=1e9)
 
 
 @with_job_options("trials", "epochs", "total_epochs", "seconds", "seed", "set_")
 def simulate(
     job: JobName,
     *,
-    scheduler: Annotated[
-        str | None, option("One or more, for example asha,median,fifo. Default: the job's.", "NAMES")
-    ] = None,
-    search: Annotated[str | None, option("One or more, for example random,tpe. Default: the job's.", "NAMES")] = None,
-    workers: Annotated[
-        str, typer.Option(help="Number of parallel trials: one or more numbers.", metavar="NUMBERS")
-    ] = "1,2,4,8",
-    curves: Annotated[
-        str,
-        typer.Option(metavar="synthetic|STUDY", help="Learning curves: synthetic ones, or those of a recorded study."),
-    ] = _SYNTHETIC,
+    scheduler: Annotated[str | None, option("Names, for example asha,median. Default: the job's.", "NAMES")] = None,
+    search: Annotated[str | None, option("Names, for example random,tpe. Default: the job's.", "NAMES")] = None,
+    workers: Annotated[str, typer.Option(help="Numbers of parallel trials.", metavar="NUMBERS")] = "1,2,4,8",
+    curves: Annotated[str, option("Study with learning curves. Default: synthetic ones.", "STUDY")] = "",
     options: JobOptions,
-    seconds_per_epoch: Annotated[
-        float | None, option("Seconds of an epoch. Default: 1, or as recorded.", "SECONDS", **_AMOUNT)
-    ] = None,
-    seconds_per_start: Annotated[
-        float | None, option("Seconds to start a trial. Default: 0, or as recorded.", "SECONDS", **_AMOUNT)
-    ] = None,
-    price: Annotated[float | None, option("Cost of a worker per hour.", "COST", **_AMOUNT)] = None,
-    repeats: Annotated[
-        int, typer.Option(min=1, max=1000, metavar="N", help="Number of simulations, each with the next seed.")
-    ] = 1,
+    seconds_per_epoch: Annotated[float | None, _amount("Seconds of an epoch. Default: 1, or as recorded.")] = None,
+    seconds_per_start: Annotated[float | None, _amount("Seconds to start a trial. Default: 0, or as recorded.")] = None,
+    price: Annotated[float | None, _amount("Cost of a worker per hour.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Number of seeds.")] = 1,
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:
     """Predict a study without training. Prints time, epochs, cost and best value, from learning curves."""
-    from rich.progress import track
-
     from pipeline.execution.earlier_studies import warm_started
     from pipeline.simulation.forecast import forecast, forecast_table
 
@@ -67,14 +49,8 @@ def simulate(
     ]
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
     about = source(jobs[0]).description()
-    # The bar is on stderr: stdout holds the forecasts alone.
-    forecasts = list(
-        track(
-            forecast(jobs, counts, source, repeats=repeats), "Simulating",
-            total=len(jobs) * len(counts), console=command_console(err=True), transient=True,
-            disable=not sys.stderr.isatty(),
-        )
-    )  # fmt: skip
+    with command_console(err=True).status("simulating …"):
+        forecasts = list(forecast(jobs, counts, source, repeats=repeats))
     table = forecast_table(forecasts, about, price=price)
     if as_json:
         print_object(table.as_object())
@@ -84,7 +60,7 @@ def simulate(
 
 def _source(curves: str, storage: str, epoch: float | None, start: float | None) -> "Callable[[TuneJob], CurveSource]":
     """The source of a job's learning curves, with the seconds of an epoch and of a start."""
-    if curves == _SYNTHETIC:
+    if not curves:
         from pipeline.simulation.curves import SyntheticCurves
 
         seconds = 1.0 if epoch is None else epoch

@@ -2,33 +2,27 @@
 
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.cli.console import moment, print_object, print_path, print_rows, print_text
-from pipeline.cli.options import STORAGE, Json, Storage, Study, file_option, save, study_store, switch
+from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store, switch
 from pipeline.errors import UsageError
 from pipeline.study.studies import STORAGE_VARIABLE
 
 
-def list_jobs(as_json: Json = False) -> None:
+def list_jobs() -> None:
     """List the bundled jobs."""
     import tune_jobs
 
-    jobs = tune_jobs.jobs()
     rows = [
         {
-            "name": name, "description": job.description, "trials": job.budget.trials, "epochs": job.budget.epochs,
-            "scheduler": job.scheduler.kind, "searcher": job.searcher.kind,
+            "job": name, "description": job.description, "trials": job.budget.trials, "epochs": job.budget.epochs,
+            "scheduler": job.scheduler.kind,
         }
-        for name, job in jobs.items()
+        for name, job in tune_jobs.jobs().items()
     ]  # fmt: skip
-    if as_json:
-        print_object({"jobs": rows})
-        return
-    rows = [{**row, "job": row["name"]} for row in rows]
     print_rows(rows, job="whole", scheduler="extra", trials="extra", epochs="extra", description="wrapped")
 
 
@@ -46,8 +40,7 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
         return
     if not studies:
         print_text(
-            f"There is no study in {store.uri}. `tunepipe run JOB` creates one, `tunepipe list` lists the jobs; "
-            "--storage names another storage."
+            f"There is no study in {store.uri}. `tunepipe run JOB` creates one; --storage names another storage."
         )
         return
     rows = [
@@ -63,20 +56,11 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
             print_text(f"\n{one.name}: {one.fault}")
 
 
-def report(
-    study: Study,
-    storage: Storage = STORAGE,
-    output: Annotated[Path | None, file_option("File to write. Default: report.html of the study.")] = None,
-) -> None:
-    """Write a study as one HTML page. It has summary, leaderboard and pictures."""
-    from pipeline.results.report.page import report_page, write_report
-    from pipeline.results.tables.load import load_results
+def report(study: Study, storage: Storage = STORAGE) -> None:
+    """Write a study as one HTML page, report.html in its folder. It has summary, leaderboard and pictures."""
+    from pipeline.results.report.page import write_report
 
-    store = study_store(study, storage)
-    if output is None:
-        print_path(write_report(store))
-    else:
-        save(output, report_page(load_results(store.uri)).encode())
+    print_path(write_report(study_store(study, storage)))
 
 
 def serve(

@@ -1,4 +1,4 @@
-"""`tunepipe submit` and `status`: studies on a cluster."""
+"""`tunepipe submit`, `status` and `logs`: studies on a cluster, and the output of drivers and trials."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +8,7 @@ import typer
 from pipeline.cli.cluster_options import (
     Cluster,
     ResultsFolder,
+    StudyOrSubmission,
     follow_to_end,
     for_kubernetes,
     how_to_follow,
@@ -15,9 +16,20 @@ from pipeline.cli.cluster_options import (
     say_copied,
     with_cluster,
 )
-from pipeline.cli.console import moment, note, print_object, print_rows, print_text
+from pipeline.cli.console import moment, note, print_object, print_output, print_rows, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
-from pipeline.cli.options import AcceptChanges, JobName, Json, Storage, switch
+from pipeline.cli.options import (
+    STORAGE,
+    AcceptChanges,
+    JobName,
+    Json,
+    Storage,
+    option,
+    study_argument,
+    study_store,
+    switch,
+    trial_id,
+)
 from pipeline.errors import ClusterError, UsageError, UserError
 
 if TYPE_CHECKING:
@@ -26,7 +38,9 @@ if TYPE_CHECKING:
     from pipeline.study import TuneJob
 
 
-@with_job_options()
+@with_job_options(
+    workers=Annotated[int | None, option("Number of parallel trials. Default: what has room.", "N", min=1)]
+)
 @with_cluster
 def submit(
     job: JobName,
@@ -34,12 +48,10 @@ def submit(
     options: JobOptions,
     storage: Storage,
     cluster: Cluster,
-    detach: Annotated[
-        bool, switch("--detach", "Return after the submission instead of printing the study's output.")
-    ] = False,
+    detach: Annotated[bool, switch("--detach", "Return after the submission; print no output.")] = False,
     image: Annotated[str | None, for_kubernetes("container image", default="those of --values")] = None,
     values: Annotated[
-        str | None, for_kubernetes("local-cpu, prod-gpu, or a file of chart values or manifests", default="prod-gpu")
+        str | None, for_kubernetes("local-cpu, or a file of values or manifests", default="prod-gpu")
     ] = None,
     queue: Annotated[str | None, for_kubernetes("a LocalQueue of Kueue", default="that of --values")] = None,
     priority: Annotated[str | None, for_kubernetes("a WorkloadPriorityClass of Kueue", default="tunepipe")] = None,
@@ -54,8 +66,6 @@ def submit(
     refuse_without_kubernetes(
         cluster, image=image, values=values, queue=queue, priority=priority, to=to, dry_run=dry_run
     )
-    if options.given.get("workers") == 0:
-        raise UsageError("--workers 0 trains in the driver, which has no resources for it on a cluster: use 1 or more.")
     storage = shared_storage(storage)
     # A mistake is reported here, not by the cluster.
     tuned = options.job(job, storage, resume=False)
@@ -77,7 +87,12 @@ def submit(
         )  # fmt: skip
 
     manifests = manifests_of(1)
-    _print_plan(manifests)
+    note(str(manifests.plan))
+    if len(manifests.snapshot.files) > 1:
+        note(f"Uploaded with the job: {manifests.snapshot}.")
+    if manifests.snapshot.left_out:
+        left = manifests.snapshot.not_copied
+        note(f"Not uploaded, because of their size: {left}. Put what the job needs into the image.")
     if dry_run:
         typer.echo(str(manifests), nl=False)
         return
@@ -110,15 +125,6 @@ def _finish(server: Any, found: "Submission", attached: bool, *, detach: bool, t
     raise typer.Exit(code)
 
 
-def _print_plan(manifests: "Manifests") -> None:
-    note(str(manifests.plan))
-    snapshot = manifests.snapshot
-    if len(snapshot.files) > 1:
-        note(f"Uploaded with the job: {snapshot}.")
-    if snapshot.left_out:
-        note(f"Not uploaded, because of their size: {snapshot.not_copied}. Put what the job needs into the image.")
-
-
 def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "TuneJob":
     """A job as the driver resumes it: with the resources and budget of its study, if that can be read from here."""
     from pipeline.execution.driver.resume import with_study_settings
@@ -136,10 +142,7 @@ def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "Tun
 
 @with_cluster
 def status(
-    submission: Annotated[
-        str | None,
-        typer.Argument(metavar="[SUBMISSION]", help="A submission or its study. Default: all.", show_default=False),
-    ] = None,
+    submission: Annotated[str | None, study_argument("A submission or its study. Default: all.", "SUBMISSION")] = None,
     *,
     cluster: Cluster,
     as_json: Json = False,
@@ -173,3 +176,45 @@ def _as_object(submission: "Submission") -> dict[str, Any]:
         "message": submission.message,
         "started": submission.started.isoformat() if submission.started else None,
     }
+
+
+@with_cluster
+def logs(
+    study: StudyOrSubmission,
+    *,
+    trial: Annotated[str | None, option("Id or number of a trial of a study in --storage.", "TRIAL")] = None,
+    storage: Storage = STORAGE,
+    cluster: Cluster,
+    follow: Annotated[bool, switch("--follow", "Print new output until the driver ends.", "-f")] = False,
+) -> None:
+    """Print the output of a trial, or of a driver on a cluster."""
+    refuse_without_kubernetes(cluster)
+    if trial is not None:
+        if cluster.kubernetes or cluster.address or follow:
+            raise UsageError(
+                "--trial prints a trial's log in a storage; --follow, --address and --kubernetes are for drivers. "
+                f"`tunepipe results {study} --kubernetes` copies a study from a volume."
+            )
+        _print_trial(study, trial, storage)
+        return
+    server = cluster.connect()
+    found = server.find(study)
+    if follow:
+        raise typer.Exit(follow_to_end(server, found))
+    printed = server.output(found)
+    print_output(printed)
+    if not printed and (reason := server.submissions(found.name)[0].message):
+        note(f"{found.name} has printed nothing: {reason.rstrip('.')}.")
+
+
+def _print_trial(study: str, trial: str, storage: str) -> None:
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.trials import trial_row
+    from pipeline.study import layout
+
+    store, wanted = study_store(study, storage), trial_id(trial)
+    if store.exists(layout.log(wanted)) and (printed := store.read(layout.log(wanted))):
+        print_output(printed)
+        return
+    trial_row(load_results(store.uri), wanted)  # there may be no such trial at all
+    note(f"Trial {wanted} of the study in {store.uri} printed nothing. With --workers 0, output goes to the terminal.")

@@ -38,7 +38,7 @@ _JSON = st.sampled_from(
 _ASSIGNMENTS = st.builds(
     lambda field, equals, value: field + equals + value, _FIELDS, st.just("=") | _WORDS, _JSON | _WORDS
 )
-# Not --to and --output: they write to any path, and here they would get any.
+# Not --to: it writes to any path, and here it would get any.
 _OPTIONS = [
     "--trials", "--epochs", "--total-epochs", "--seconds", "--scheduler", "--search", "--workers", "--seed", "--name",
     "--resume", "--top", "--json", "--trial", "--accept-changes", "--help", "--version", "--nope", "-h", "-x",
@@ -97,17 +97,3 @@ def test_any_words(
     _fine(tunepipe(command, *words, "--storage", str(finished)))
     _fine(tunepipe(command, *words))
     assert sorted(finished.rglob("*")) == before
-
-
-@pytest.mark.parametrize("place", ["\0", "file/below", "\udcff.html", "new/\u202e\n.html"])
-@pytest.mark.usefixtures("no_pictures")
-def test_any_output_path_is_used_or_refused(
-    place: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A page is written to any writable path, which is printed byte for byte, or refused with the reason."""
-    monkeypatch.chdir(tmp_path)
-    Path("file").touch()
-    printed = tunepipe("report", "small", "--storage", str(finished), "--output", place)
-    _fine(printed)
-    written = list(tmp_path.rglob("*.html"))
-    assert [printed.output] == ([f"{path.relative_to(tmp_path)}\n" for path in written] or [""])

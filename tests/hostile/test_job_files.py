@@ -47,8 +47,8 @@ NAMES = [
 ]  # fmt: skip
 
 
-def _gone_through(path: str, folder: Path, storage: Path) -> bool:
-    """Run a job file like the command, without leaderboard and page; return whether it was accepted.
+def _gone_through(path: str, folder: Path, storage: Path) -> None:
+    """Run a job file like the command, without leaderboard and page.
 
     Where it is refused, nothing is written. Else its study can be read, and gone on with when the file is gone.
     """
@@ -56,7 +56,7 @@ def _gone_through(path: str, folder: Path, storage: Path) -> bool:
         job = find(path)
     except UserError:
         assert not storage.exists()
-        return False
+        return
     run(job.replaced({"resources.workers": 0}), storage=storage, note=lambda _: None)
     assert load_results(storage / "named").state == "finished"
     for file in (each for each in folder.iterdir() if each.is_file()):
@@ -66,7 +66,6 @@ def _gone_through(path: str, folder: Path, storage: Path) -> bool:
         del sys.modules[name]
     assert continued(storage / "named", trials=2) is None
     assert len(load_results(storage / "named").trials) == 2
-    return True
 
 
 @pytest.fixture(autouse=True)
@@ -103,25 +102,8 @@ def test_a_file_that_hides_a_module_is_refused(tmp_path: Path) -> None:
     assert "must not have the name of the module keras, which others import: rename it" in printed.errors
 
 
-def test_a_name_that_reads_as_an_option_needs_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job file whose name reads as an option is refused; with its folder, it runs."""
-    _written(tmp_path / "mine", "-x")
-    monkeypatch.chdir(tmp_path / "mine")
-    assert tunepipe("run", "-x.py", "--workers", "0").code == 2
-    assert tunepipe("run", "./-x.py", "--workers", "0").code == 0
-
-
-def test_a_link_to_a_job_file_runs_its_target(tmp_path: Path) -> None:
-    """A linked job file of any name runs as the link's target, with the modules next to the target."""
-    folder = tmp_path / "mine"
-    path = _written(folder, "the job")
-    link = tmp_path / "elsewhere.py"
-    link.symlink_to(str(path))
-    assert _gone_through(str(link), folder, tmp_path / "studies")
-    assert (tmp_path / "studies/named/source/the job.py").is_file()
-
-
-@pytest.mark.parametrize("way", cases(["stdin", "script", "module"], ["script"]))
+@pytest.mark.long
+@pytest.mark.parametrize("way", ["stdin", "script", "module"])
 def test_a_script_runs_its_own_job(way: str, tmp_path: Path) -> None:
     """A study of a script's own job can be read and, without the script, resumed; one from stdin cannot."""
     folder = tmp_path / "mine"

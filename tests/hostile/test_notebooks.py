@@ -35,27 +35,22 @@ class Scale(keras.layers.Layer):
 
     def call(self, x):
         return x * self.factor
-
-class Printing(keras.callbacks.Callback):
-    def on_epoch_end(self, epoch, logs=None):
-        print("epoch", epoch + 1, "of", HIDDEN)
 """,
     """
 def data():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(96, 4)).astype("float32"), np.eye(3, dtype="float32")[rng.integers(3, size=96)]
-    train, validation, test = Split(x[:64], y[:64]), Split(x[64:80], y[64:80]), Split(x[80:], y[80:])
-    return Dataset("typed", train=train, validation=validation, test=test)
+    return Dataset("typed", train=Split(x[:64], y[:64]), validation=Split(x[64:], y[64:]))
 
 def build_model(config):
     import beside
     layers = [keras.Input((4,)), keras.layers.Dense(doubled(HIDDEN)), Scale(), keras.layers.Dense(beside.CLASSES)]
     model = keras.Sequential([*layers, keras.layers.Softmax()])
-    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy", metrics=["accuracy"])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy")
     return model
 
 def callbacks(config):
-    return [Printing()]
+    return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print("epoch", epoch + 1, "of", HIDDEN))]
 
 JOB = TuneJob(name="typed", model=build_model, callbacks=callbacks, data=data, space={"lr": LogUniform(0.01, 1)},
               objectives=[Objective("val_loss", "min")], budget=Budget(trials=3, epochs=2), resources={"workers": 2})
@@ -79,7 +74,7 @@ class Kernel:
     """A kernel and the outputs of its cells."""
 
     def __init__(self, manager: KernelManager, client: BlockingKernelClient, folder: Path) -> None:
-        self._manager, self._client, self.folder = manager, client, folder
+        self.manager, self._client, self.folder = manager, client, folder
 
     def run(self, code: str, *, during: Callable[[], None] = lambda: None) -> str:
         """Run a cell to its end with a simultaneous action; returns all its outputs, an error included."""
@@ -99,10 +94,6 @@ class Kernel:
                 reported.append(f"{content['data'].get('text/plain')}\n")
             elif kind == "status" and content["execution_state"] == "idle":
                 return "".join(reported)
-
-    def interrupt(self) -> None:
-        """Interrupt like the button of a notebook."""
-        self._manager.interrupt_kernel()
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +136,7 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
     def during() -> None:
         study = kernel.folder / "studies/slow"
         wait_for(lambda: list(study.glob("epochs/*.parquet")), seconds=_SECONDS)
-        kernel.interrupt()
+        kernel.manager.interrupt_kernel()
 
     reported = kernel.run("run(SLOW)", during=during)
     assert "Interrupted: The study 'slow' was interrupted. Its tables are complete. Resume it with " in reported

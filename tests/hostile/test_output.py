@@ -1,4 +1,4 @@
-"""Output that cannot be written: a full disk, a closed reader, a missing folder."""
+"""Output that cannot be written: a full disk, a closed reader."""
 
 import os
 import shutil
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.cases import cases
-from tests.command import tunepipe
 
 COMMANDS = {
     "help": ["--help"],
@@ -91,12 +90,3 @@ def test_lost_messages_change_nothing(two: Path) -> None:
     for study, code in (("small", 0), ("nothing", 2)):
         words = f"{sys.executable} -m pipeline.cli.app results {study} --storage {two} 2>/dev/full"
         assert subprocess.run(["sh", "-c", words], stdout=subprocess.DEVNULL, timeout=200).returncode == code
-
-
-def test_no_folder_is_made_for_a_file(two: Path, tmp_path: Path) -> None:
-    """A missing folder of an output file is refused with a message and not created."""
-    file = tmp_path / "nonexistent" / "x.csv"
-    printed = tunepipe("report", "small", "--storage", str(two), "--output", str(file))
-    assert printed.code == 2
-    assert f"there is no folder {file.parent}" in printed.errors
-    assert not file.parent.exists()

@@ -28,9 +28,9 @@ def edited(path: str, before: str, after: str) -> str:
     ("place", "library", "said"),
     [
         ("op_quad.py:objective", "optna", "optuna"),
-        ("op_quad.py:objectiv", "optuna", "objective"),
-        ("op_ask.py:other", "optuna", "op_ask.py, line 10"),
-        ("kt_bad.py", "keras-tuner", "tuner.search"),
+        ("op_quad.py:objectiv", "optuna", "must be a name that the file defines"),
+        ("rt_basic.py:objective", "ray-tune", "must be training_function"),
+        ("kt_bad.py", "keras-tuner", "must be given"),
         ("kt_fit.py:MyHyperModel", "keras-tuner", "normalize"),
         ("gone.py:objective", "optuna", "file"),
     ],
@@ -79,7 +79,7 @@ def test_enqueued_trials_are_the_first_configs(program: Program, tmp_path: Path)
     enqueue = f"    [study.enqueue_trial(e) for e in {enqueued}]\n    study.optimize"
     path, notes = edited(program("op_data.py"), "    study.optimize", enqueue), list[str]()
     job = from_program(path, "optuna", note=notes.append)
-    assert job.start_with == ({"kind": "mean"}, {"kind": "scaled", "curved": "True", "power": 2})
+    assert job.start_with == ({"kind": "mean", "scale": 1.0}, {"kind": "scaled", "curved": True, "power": 2})
     assert len(notes) == 1
     assert "scale=9.0" in notes[0]
     assert len(job_of(path, {"budget.trials": 1}, str(tmp_path), resume=False, library="optuna").start_with) == 1

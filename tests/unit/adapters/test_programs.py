@@ -29,7 +29,7 @@ PROGRAMS: list[tuple[str, str, str, str, int, int, str, str, int]] = [
     ("kt_plain.py:build_recurrent", KT, "rnn_units rnn_cell learning_rate", "val_loss:min", 16, 8, "", "", 0),
     ("kt_trial.py", KT, "batch_size epochs units", "val_loss:min", 3, 100, "asha", "random", 1),
     ("kt_value.py", KT, "x", "val_loss:min", 5, 1, "asha", "random", 0),
-    ("op_callback.py", OP, "lr rate batch", "value:min", 3, 100, "asha", "random", 2),
+    ("op_callback.py", OP, "lr rate batch", "value:min", 3, 100, "asha", "random", 1),
     ("op_data.py", OP, "kind scale curved power", "value:min", 4, 1, "asha", "tpe", 0),
     ("op_data.py:objective", OP, "kind scale curved power", "value:min", 4, 1, "asha", "tpe", 0),
     ("op_keras.py", OP, "units activation dropout learning_rate", "value:max", 4, 100, "median", "tpe", 0),
@@ -45,12 +45,12 @@ PROGRAMS: list[tuple[str, str, str, str, int, int, str, str, int]] = [
     ("rt_class.py", RT, "a", "score:max", 4, 6, "promoting-asha", "curves", 0),
     ("rt_helper.py", RT, "lr", "loss:min", 2, 100, "promoting-asha", "curves", 1),
     ("rt_keras.py", RT, "lr momentum hidden activation", "mean_accuracy:max", 3, 4, "asha", "random", 0),
-    ("rt_mutations.py", RT, "lr inner_factor decay layers", "value:max", 4, 6, "pbt", "random", 2),
+    ("rt_mutations.py", RT, "lr inner_factor decay layers", "value:max", 4, 6, "pbt", "random", 1),
     ("rt_params.py", RT, "lr unused n", "loss:min", 4, 5, "promoting-asha", "curves", 0),
     ("rt_pb2.py", RT, "lr", "acc:max", 3, 100, "pbt", "random", 1),
     ("rt_pbt.py", RT, "lr", "value:max", 4, 8, "pbt", "random", 0),
     ("rt_sample.py", RT, "a inner_size rate", "loss:min", 3, 100, "promoting-asha", "curves", 0),
-    ("rt_search.py", RT, "x kind", "loss:min size:max", 3, 100, "promoting-moasha", "motpe", 2),
+    ("rt_search.py", RT, "x kind", "loss:min size:max", 3, 100, "promoting-moasha", "motpe", 1),
     ("rt_simple.py", RT, "a b", "score:min", 4, 100, "promoting-asha", "random", 0),
 ]  # fmt: skip
 
@@ -59,7 +59,6 @@ REFUSED = [
     ("kt_bad.py:build2", KT, ["kt_bad.py, line 13"]),
     ("kt_bad.py", KT, ["name"]),
     ("op_ask.py", OP, ["op_ask.py, line 10"]),
-    ("op_branches.py", OP, ["op_branches.py, line 8"]),
     ("op_dep.py", OP, ["op_dep.py, line 6"]),
     ("rt_bad.py", RT, ["param_space.y", "param_space.z", "param_space.f"]),
 ]

@@ -1,11 +1,16 @@
-"""The command: its groups, what it refuses, and the one place that prints an error."""
+"""The command: what it refuses, the one place that prints an error, output that cannot be written, its end."""
 
 import errno
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.cli.app import forget_output, guard_streams
 from pipeline.cli.commands import app
 from pipeline.errors import DamagedFile, Interrupted, NoTrialSucceeded, OutputLost, StorageError
 from tests.command import CommandResult, tunepipe
@@ -57,15 +62,9 @@ def test_a_closed_pipe_ends_the_command_without_a_message(
 ) -> None:
     """As after `| head -1`, with SIGPIPE's exit code."""
     dropped: list[bool] = []
-    monkeypatch.setattr("pipeline.cli.process.forget_output", lambda: dropped.append(True))
+    monkeypatch.setattr("pipeline.cli.app.forget_output", lambda: dropped.append(True))
     assert ended_by(OutputLost(errno.EPIPE, "Broken pipe")) == CommandResult(141, "", "")
     assert dropped == [True]
-
-
-def test_every_command_has_a_description() -> None:
-    for command in app.registered_commands:
-        assert command.callback is not None
-        assert (command.callback.__doc__ or "").strip().split("\n")[0].endswith((".", ":"))
 
 
 @pytest.mark.parametrize(
@@ -77,10 +76,11 @@ def test_every_command_has_a_description() -> None:
         (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "`tunepipe run --help`"]),
         (["logs", "x"], ["--address http://HOST:8265"]),
         (["submit", "beale"], ["'--storage'", "`tunepipe submit --help`"]),
+        (["submit", "beale", "--storage", "/s", "--workers", "0"], ["'--workers'", "equal to 1"]),
+        (["sql", "x", "select 1", "--format", "xml"], ["'--format'", "'csv'", "'parquet'"]),
         (["run", "beale", "--trials", "abc"], ["'--trials'", "integer"]),
         (["results", "x", "--top", "0"], ["'--top'", "1"]),
         (["explain", "a", "b"], ["extra argument", "(b)"]),
-        (["run", "beale", "--trials"], ["'--trials' requires an argument", "--help"]),
         (["rerun", "again"], ["'TRIAL'"]),
     ],
 )
@@ -108,3 +108,53 @@ def test_no_command_at_all_shows_the_help() -> None:
 def test_help_fits_a_screen(command: str) -> None:
     """In 100 columns; `submit` has two kinds of clusters."""
     assert tunepipe(command, "--help").output.count("\n") <= 55
+
+
+def test_output_without_a_reader_is_lost_and_messages_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = [os.pipe(), os.pipe()]
+    files = [os.fdopen(write, "w") for _, write in ends]
+    for (read, _), name, file in zip(ends, ("stdout", "stderr"), files, strict=True):
+        os.close(read)
+        monkeypatch.setattr(sys, name, file)
+    guard_streams()
+    print("dropped", file=sys.stderr, flush=True)
+    print("lost")
+    with pytest.raises(OutputLost) as lost:
+        sys.stdout.flush()
+    assert lost.value.exit_code == 141
+    forget_output()
+    sys.stdout.flush()
+
+
+@pytest.mark.parametrize(("encoding", "written"), [("utf-8", "ö – 日\n"), ("ascii", "\\xf6 \\u2013 \\u65e5\n")])
+def test_a_character_that_an_encoding_lacks_is_written_as_its_escape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, written: str
+) -> None:
+    with (tmp_path / "out").open("w", encoding=encoding) as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", out)
+        guard_streams()
+        print("ö – 日", flush=True)
+        monkeypatch.undo()
+    assert (tmp_path / "out").read_text(encoding) == written
+
+
+PROGRAM = """
+import atexit
+from pipeline.cli.app import ProcessEnd
+
+class Kept:
+    def __del__(self):
+        print("the interpreter ended")
+
+kept, end = Kept(), ProcessEnd()
+atexit.register(print, "an exit function")
+"""
+
+
+@pytest.mark.parametrize(("last", "code"), [("end.code = 3; raise SystemExit(3)", 3), ("raise ZeroDivisionError", 1)])
+def test_a_process_ends_after_its_exit_functions_and_before_the_interpreter(last: str, code: int) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM + last], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (code, "an exit function\n")

@@ -1,31 +1,68 @@
-"""`tunepipe export` writes models of a study, and its trials for other tools."""
+"""`tunepipe rerun` and `export`: a trial that is trained again, and trials for other tools."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline import Budget, Objective, TuneJob, Uniform, run
 from tests.command import tunepipe
-from tests.recorded_studies import Recording, every_domain_study
+from tests.recorded_studies import every_domain_study
+
+OFFSET = {"by": 0.0}
+
+
+def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    """Two epochs."""
+    for epoch in (1, 2):
+        yield {"distance": config["rate"] / epoch + OFFSET["by"], "other": float("nan")}
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return every_domain_study(tmp_path_factory.mktemp("storage"), trials=2)
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with a study of two trials."""
+    storage = tmp_path_factory.mktemp("storage")
+    job = TuneJob(
+        name="again", function=descend, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
+        scheduler="fifo", budget=Budget(trials=2, epochs=2), resources={"workers": 0},
+    )  # fmt: skip
+    run(job, storage=storage, note=lambda _: None)
+    return storage
 
 
-@pytest.mark.parametrize("words", [[], ["--trial", "1"], ["--overwrite", "--log", "tensorboard=x"]])
-def test_export_needs_a_target(study: Recording, words: list[str]) -> None:
-    refused = tunepipe("export", study.job.name, "--storage", str(study.root), *words)
-    assert refused.code == 2
-    assert "--to FOLDER" in refused.errors
+def test_epochs_stand_under_one_header(storage: Path) -> None:
+    reported = tunepipe("rerun", "again", "1", "--storage", str(storage)).output
+    head, *epochs, blank, verdict = reported.splitlines()
+    assert head.split() == ["epoch", "recorded", "now", "distance"]
+    assert [line.split()[::3] for line in epochs] == [["1", "equal"], ["2", "equal"]]
+    assert (blank, verdict) == ("", "All epochs are equal to the last digit.")
 
 
-def test_trials_are_logged_for_other_tools(study: Recording, tmp_path: Path) -> None:
+def test_metrics_that_differ_are_named(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`rerun` names the metrics of an epoch that differ, and none that was NaN and is NaN again."""
+    monkeypatch.setitem(OFFSET, "by", 1e-3)
+    printed = tunepipe("rerun", "again", "1", "--storage", str(storage)).output
+    epochs = printed.splitlines()[1:3]
+    assert [line.split()[3:] for line in epochs] == [["differs", "in", "distance"]] * 2
+    assert "Not equal from epoch 1 on" in printed
+
+
+def test_an_unknown_trial_is_reported_alone(storage: Path) -> None:
+    printed = tunepipe("rerun", "again", "9999", "--storage", str(storage))
+    assert (printed.code, printed.output) == (2, "")
+    assert "no trial '9999'" in printed.errors
+
+
+def test_trials_are_logged_for_other_tools(tmp_path: Path) -> None:
+    study = every_domain_study(tmp_path, trials=2)
+    words = ["export", study.job.name, "--storage", str(tmp_path)]
     logs = [f"tensorboard={tmp_path}/board", f"mlflow={tmp_path}/runs"]
-    words = [word for log in logs for word in ("--log", log)]
     for _ in range(2):
-        printed = tunepipe("export", study.job.name, "--storage", str(study.root), *words)
+        printed = tunepipe(*words, "--log", logs[0], "--log", logs[1])
         assert printed.code == 0, printed.errors
         assert printed.output == "".join(f"The trials are in {log}.\n" for log in logs)
     assert {path.parent.name for path in (tmp_path / "board").rglob("events.out.*")} == {"0000", "0001"}
     assert (tmp_path / "runs/mlflow.db").exists()
+    refused = tunepipe(*words, "--trial", "1")
+    assert (refused.code, "--to FOLDER" in refused.errors) == (2, True)

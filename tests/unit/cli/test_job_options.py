@@ -18,7 +18,7 @@ from tests.recorded_studies import Recording, tune_job
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("run", set(JOB_OPTIONS)), ("check", set(JOB_OPTIONS)), ("submit", set(JOB_OPTIONS)),
+        ("run", set(JOB_OPTIONS)), ("submit", set(JOB_OPTIONS)),
         ("resume", {"trials", "epochs", "total_epochs", "seconds", "workers", "set_"}),
         ("budget", {"trials", "total_epochs", "seconds"}),
     ],
@@ -61,8 +61,8 @@ def test_a_value_is_json_if_it_can_be_parsed_and_text_otherwise() -> None:
 @pytest.mark.parametrize("pair", ["lr", "=1", ""])
 def test_an_assignment_without_field_or_value_is_refused(pair: str) -> None:
     with pytest.raises(InvalidJob) as refused:
-        assignments([pair], "an option")
-    assert refused.value.faults[0].field == "an option"
+        assignments([pair])
+    assert refused.value.faults[0].field == "--set"
 
 
 def test_a_resumed_study_keeps_its_budget_except_for_the_changes(tmp_path: Path) -> None:

@@ -1,6 +1,12 @@
+"""`tunepipe results`, `sql` and `logs`: what they print of a study and of a trial, and what they refuse."""
+
+import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.results import load_results
@@ -9,7 +15,7 @@ from pipeline.results.views.study import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.command import CommandResult, tunepipe
-from tests.recorded_studies import Recording, asha_study, pbt_study, tune_job
+from tests.recorded_studies import Recording, asha_study, every_domain_study, pbt_study, tune_job
 from tests.unit.results.front_studies import recorded
 
 
@@ -32,7 +38,7 @@ def test_json_prints_one_object_and_nothing_else(study: Recording) -> None:
     assert {**best, "trials": whole["trials"]} == whole
 
 
-@pytest.mark.parametrize("words", [["--trial", "1", "--top", "3"], ["--json", "--where", "epochs > 1"]])
+@pytest.mark.parametrize("words", [["--trial", "1", "--where", "epochs > 1"], ["--json", "--where", "epochs > 1"]])
 def test_options_that_do_not_go_together_are_refused(study: Recording, words: list[str]) -> None:
     refused = results(study, *words)
     assert refused.code == 2
@@ -47,27 +53,12 @@ def test_without_a_terminal_the_leaderboard_is_plain_text(study: Recording) -> N
     assert "more; --top" not in results(study, "--top", "24").output
 
 
-def test_a_study_without_trials_prints_one_line(tmp_path: Path) -> None:
-    reported = results(Recording(tmp_path, tune_job("empty"))).output
-    assert reported.strip() == "empty  waiting, no trials yet; 0 epochs"
-
-
 def test_an_interrupted_study_is_shown_with_the_command_that_continues_it(tmp_path: Path) -> None:
     interrupted = asha_study(tmp_path)
     assert "tunepipe resume" not in results(interrupted).output
     interrupted.end(3, "interrupted")
     assert results(interrupted).output.endswith(f"\n\n`tunepipe resume {interrupted.store.uri}` continues it.\n")
     assert "continues it" not in results(interrupted, "--json").output
-
-
-def test_the_winners_test_metrics_are_shown(tmp_path: Path) -> None:
-    study = Recording(tmp_path, tune_job("tested"))
-    study.train("0000", 1, {"lr": 0.1}, 0.5, 1.0)
-    study.end(1.0)
-    study.store.write(layout.WINNER, json.dumps({"trial_id": "0000", "epoch": 1, "metrics": {"top[/5]": 0.25}}))
-    reported = results(study).output
-    assert "top[/5] 0.25" in reported
-    assert "failed" not in reported
 
 
 def test_an_unknown_study_or_trial_names_those_there_are(study: Recording) -> None:
@@ -101,15 +92,6 @@ def test_one_trial_is_shown_whole(study: Recording) -> None:
     assert [line.split()[0] for line in reported.splitlines() if "0.01785" in line] == ["config", "1"]
 
 
-def test_a_trial_that_took_weights_over_lists_its_segments(tmp_path: Path) -> None:
-    study = pbt_study(tmp_path)
-    reported = results(study, "--trial", "3").output.splitlines()
-    segments = [line.split() for line in reported[reported.index("segments") + 1 :][:3]]
-    assert [line[:3] for line in segments[1:]] == [["1", "its", "own"], ["5", "trial", "0004"]]
-    assert any(line.startswith("config at epoch 13  lr=0.04611") for line in reported)
-    assert "segments" not in results(study, "--trial", "1").output
-
-
 def test_one_trial_as_json(study: Recording) -> None:
     reported = json.loads(results(study, "--trial", "9", "--json").output)
     trials = results_object(load_results(study.store.uri))["trials"]
@@ -129,3 +111,85 @@ def test_a_condition_keeps_some_rows_of_the_leaderboard(study: Recording, tmp_pa
     assert results(study, "--where", "objective > 2").output == "None of 24 trials matches.\n"
     several = recorded(tmp_path, points=[(0.9, 1000), (0.5, 100), (0.4, 5000)])
     assert len(results(several, "--where", "front").output.splitlines()) == 3
+
+
+@pytest.fixture(scope="module")
+def storage(study: Recording) -> Path:
+    """The study's storage, with another study."""
+    pbt_study(study.root)
+    return study.root
+
+
+def sql(storage: Path, *arguments: str) -> CommandResult:
+    return tunepipe("sql", *arguments, "--storage", str(storage))
+
+
+def test_studies_come_before_the_query(storage: Path) -> None:
+    reported = sql(storage, "mnist-asha", "mnist-pbt", "select study, count(*) as n from trials group by 1 order by 1")
+    assert [line.split() for line in reported.output.splitlines()] == [
+        ["study", "n"], ["mnist-asha", "24"], ["mnist-pbt", "8"],
+    ]  # fmt: skip
+
+
+def test_rows_are_printed_for_other_programs(storage: Path) -> None:
+    """Control characters are escaped in text."""
+    query = "select max(epoch) as last, chr(27) || ']0;é' || chr(7) as text from epochs"
+    assert sql(storage, "mnist-pbt", query, "--format", "csv").output == '"last","text"\n20,"\\x1b]0;é\\x07"\n'
+    printed = sql(storage, "mnist-pbt", query, "--format", "json").output
+    assert printed == '[{"last": 20, "text": "\\u001b]0;é\\u0007"}]\n'
+    content = sql(storage, "mnist-pbt", query, "--format", "parquet").output.encode(errors="surrogateescape")
+    assert pq.read_table(io.BytesIO(content)).to_pylist() == [{"last": 20, "text": "\x1b]0;é\x07"}]
+
+
+def test_a_long_table_is_limited_and_notes_that_there_are_more(storage: Path) -> None:
+    reported = sql(storage, "mnist-pbt", "select * from range(2000)").output.splitlines()
+    assert len(reported) == 1 + 1000 + 1
+    assert reported[-1] == "… and more rows than these 1,000; --format csv shows all."
+
+
+@pytest.mark.parametrize("columns", ["40", "400"])
+def test_an_answer_without_rows_says_so(storage: Path, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    reported = sql(storage, "mnist-pbt", "select * from trials where epochs < 0").output
+    assert "No rows." in reported
+    assert ("trial_id" in reported) == (columns == "400")
+
+
+@pytest.mark.parametrize("word", ["mnist-pbt", " SELECT 1"])
+def test_a_missing_study_or_query_is_answered_by_an_example(storage: Path, word: str) -> None:
+    refused = sql(storage, word)
+    assert refused.code == 2
+    assert 'tunepipe sql STUDY "select trial_id, objective' in refused.errors
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_a_query_immediately(storage: Path) -> None:
+    code = (
+        "import signal, sys, threading, os; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "import pipeline.results.tables.sql; "
+        "threading.Timer(1, lambda: os.kill(os.getpid(), signal.SIGINT)).start(); "
+        "from pipeline.cli.app import start; start()"
+    )
+    query = "select count(*) from range(1000000) a, range(10000000) b where a.range * b.range % 7 = 3"
+    words = ["sql", "mnist-pbt", query, "--storage", str(storage)]
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert "Traceback" not in ended.stderr
+
+
+def test_logs_are_printed_without_what_a_terminal_obeys(tmp_path: Path) -> None:
+    study = every_domain_study(tmp_path, trials=2)
+    study.store.write(layout.log("0001"), "\x1b[32mgreen\x1b[0m\x1b]0;title\x07\x1b]8;;http://x\x1b\\\\link\x1b[2J\n")
+    words = ["logs", study.job.name, "--storage", str(tmp_path), "--trial"]
+    reported = tunepipe(*words, "1").output
+    assert reported.startswith("green\\x1b]0;title\\x07\\x1b]8;;")
+    assert reported.endswith("link\\x1b[2J\n")
+    silent = tunepipe(*words, "0")
+    assert (silent.code, silent.output) == (0, "")
+    assert "printed nothing" in silent.errors
+    assert "no trial '9999'" in tunepipe(*words, "9999").errors
+    for more in (["-f"], ["--address", "http://host:8265"], ["--kubernetes"]):
+        assert "--trial prints a trial's log" in tunepipe(*words, "1", *more).errors
