@@ -92,10 +92,6 @@ class StudyExists(UserError):
     """The study's name is taken."""
 
 
-class NotResumable(UserError):
-    """The study cannot be resumed: the state of its scheduler or searcher cannot be saved."""
-
-
 class Superseded(UserError):
     """Another driver has taken the study over: this one must stop writing."""
 

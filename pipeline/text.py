@@ -1,10 +1,11 @@
-"""Numbers, durations, plurals and suggestions as text, and text of unknown origin made safe to print."""
+"""Numbers, durations and suggestions as text, text of unknown origin made safe to print, and notes to the user."""
 
 import difflib
 import math
 import re
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 
 DrawOrder = tuple[int, str, str]
 
@@ -16,6 +17,9 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\
 _HARMLESS = re.compile(r"(\x1b\[[0-9;]*m|[\r\x08])")
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
+
+_receivers: list[tuple[Callable[[str], None], set[str]]] = [(print, set())]
+"""Who takes the sentences, the newest last, and what was sent to it."""
 
 
 def sanitize(text: str) -> str:
@@ -35,11 +39,6 @@ def sanitize_line(text: str) -> str:
 def sanitize_output(text: str) -> str:
     """Sanitize what a trial printed: colours and progress bars stay."""
     return "".join(part if place % 2 else sanitize(part) for place, part in enumerate(_HARMLESS.split(text)))
-
-
-def escaped_json(text: str) -> str:
-    """Write the invisible characters of a JSON document as escapes of JSON; its value stays the same."""
-    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -84,16 +83,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def rough_duration(seconds: float) -> str:
-    """A span of time in one unit, as an estimate is written: 0.012 s, 45 s, 10 min, 2.0 h, 11.6 days."""
-    if seconds < 1:
-        return f"{seconds:.2g} s"
-    for limit, unit, name in ((90, 1, "s"), (90 * 60, 60, "min"), (36 * 3600, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.1f} {name}"
-    return f"{seconds / 86400:.1f} days"
-
-
 def frequency(per_second: float) -> str:
     """How often something happens, in a unit in which that is at least one: 5.3 per second, 2 per minute."""
     for unit, factor in (("second", 1), ("minute", 60)):
@@ -120,11 +109,6 @@ def by_count(number: float, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
-def is_or_are(number: float) -> str:
-    """The verb that agrees with a number."""
-    return by_count(number, "is", "are")
-
-
 def capitalized(text: str) -> str:
     """A part of a sentence as the beginning of one; nothing else is changed, unlike by `str.capitalize`."""
     return f"{text[0].upper()}{text[1:]}"
@@ -139,11 +123,6 @@ def listed(items: Iterable[str], conjunction: str = "and") -> str:
 def percent(share: float) -> str:
     """A share as a whole percentage, with the minus sign of all numbers in prose: 12%, −3%."""
     return f"{share:.0%}".replace("-", "−")
-
-
-def percent_interval(low: float, high: float) -> str:
-    """An interval of shares as whole percentages: 12% to 30%."""
-    return f"{percent(low)} to {percent(high)}"
 
 
 def hide_numbers(text: str) -> str:
@@ -163,3 +142,30 @@ def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> 
     if near is None:
         return ""
     return f" Did you mean {near!r}?" if quoted else f" Did you mean {near}?"
+
+
+def note(text: str) -> None:
+    """Send a sentence to the user, unless it was sent before."""
+    send, sent = _receivers[-1]
+    if text not in sent:
+        sent.add(text)
+        send(text)
+
+
+@contextmanager
+def notes_to(send: Callable[[str], None], *, again: bool = True) -> Iterator[None]:
+    """Send the sentences to a function while the context is open; `again`: also those that were sent before.
+
+    What the function prints goes to the present standard output, even where that goes to a log meanwhile.
+    """
+    stdout = sys.stdout
+
+    def sent_to(text: str) -> None:
+        with redirect_stdout(stdout):
+            send(text)
+
+    _receivers.append((sent_to, set() if again else _receivers[-1][1]))
+    try:
+        yield
+    finally:
+        _receivers.pop()

@@ -13,7 +13,7 @@ from pyarrow import fs
 
 
 class Bucket:
-    """What `ObjectFiles` uses of a file system of pyarrow's."""
+    """What `Store` uses of a file system of pyarrow's."""
 
     type_name = "bucket"
 

@@ -14,6 +14,7 @@ from pipeline.execution.driver.session import Session
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob, save_study
+from tests.stored_tables import stored_table
 
 
 def steps(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -106,6 +107,6 @@ def new_study(folder: Path, **fields: Any) -> Study:
 
 def kinds(study: Study, trial_id: str) -> Sequence[str]:
     """What was decided about a trial, in order."""
-    table = study.store.read_table("decisions")
+    table = stored_table(study.store, "decisions")
     rows = sorted(table.to_pylist(), key=lambda r: r["number"])
     return [r["kind"] for r in rows if r["trial_id"] == trial_id]

@@ -54,7 +54,7 @@ def _run_app() -> int | None:
 
     from pipeline.cli.commands import app
     from pipeline.cli.console import note
-    from pipeline.notes import notes_to
+    from pipeline.text import notes_to
 
     try:
         with notes_to(note):

@@ -9,7 +9,7 @@ from pipeline.cli.console import note, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, Storage, Study, option, study_store, trial_id
 from pipeline.errors import Interrupted, JobNotFound, UsageError
-from pipeline.study.studies import as_argument, called
+from pipeline.study.files import as_argument, called
 
 if TYPE_CHECKING:
     from pipeline.engine.commands import Command

@@ -52,20 +52,18 @@ def rerun(
     """Train a trial again, for debugging, and compare. It trains in this process; the study does not change."""
     from pipeline.execution.models import rerun as train_again
     from pipeline.results.tables.load import load_results
-    from pipeline.storage.schema import column_of
+    from pipeline.storage.schema import metric_column
 
     store = study_store(study, storage)
     results = load_results(store.uri)
-    names = results.metric_names
-    objective = column_of(results.objective.metric, names)
+    objective = metric_column(results.objective.metric)
 
     def print_epoch(epoch: "RerunEpoch") -> None:
         if epoch.epoch == 1:
             # Not before: an error of the call is printed without the header.
-            print_text(f"epoch  {'recorded':>16}  {'now':>16}   {names.get(objective, objective)}")
+            print_text(f"epoch  {'recorded':>16}  {'now':>16}   {objective}")
         then, now = (f"{of[objective]:.10g}" if objective in of else "–" for of in (epoch.recorded, epoch.metrics))
-        differing = ", ".join(names.get(column, column) for column in epoch.differing)
-        mark = "" if not epoch.recorded else "equal" if epoch.equal else f"differs in {differing}"
+        mark = "" if not epoch.recorded else "equal" if epoch.equal else f"differs in {', '.join(epoch.differing)}"
         print_text(f"{epoch.epoch:>5}  {then:>16}  {now:>16}   {mark}".rstrip())
 
     result = train_again(store.uri, trial=trial_id(trial), on_epoch=print_epoch)

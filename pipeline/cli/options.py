@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import typer
 
-from pipeline.study.studies import DEFAULT_STORAGE, STORAGE_VARIABLE
+from pipeline.study.files import DEFAULT_STORAGE, STORAGE_VARIABLE
 
 if TYPE_CHECKING:
     from pipeline.results import Results
@@ -116,7 +116,7 @@ def study_store(study: str, storage: str) -> "Store":
     """The folder of an existing study."""
     from pipeline.storage import Store
     from pipeline.study import layout
-    from pipeline.study.studies import no_study
+    from pipeline.study.files import no_study
 
     where, name = located(study, storage)
     store = Store(where).folder(name)

@@ -31,7 +31,7 @@ from pipeline.cli.options import (
     trial_id,
 )
 from pipeline.errors import UsageError
-from pipeline.study.studies import as_argument
+from pipeline.study.files import as_argument
 from pipeline.text import sanitize
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ def simulate(
 ) -> None:
     """Predict a study without training. Prints time, epochs, cost and best value, from learning curves."""
     from pipeline.execution.earlier_studies import warm_started
-    from pipeline.simulation.forecast import forecast, forecast_table
+    from pipeline.simulation.simulator import forecast, forecast_table
 
     counts = _numbers(workers)
     tuned = warm_started(options.job(job, storage, resume=False), storage, always=True)
@@ -66,7 +66,7 @@ def _source(curves: str, storage: str, epoch: float | None, start: float | None)
         seconds = 1.0 if epoch is None else epoch
         return lambda job: SyntheticCurves(job, seconds_per_epoch=seconds, seconds_per_start=start or 0.0)
     from pipeline.results.tables.load import load_results
-    from pipeline.simulation.recorded_curves import RecordedCurves
+    from pipeline.simulation.curves import RecordedCurves
 
     results = load_results(study_store(curves, storage).uri)
     return lambda job: RecordedCurves(results, job, seconds_per_epoch=epoch, seconds_per_start=start)

@@ -9,7 +9,7 @@ import typer
 from pipeline.cli.console import moment, print_object, print_path, print_rows, print_text
 from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store, switch
 from pipeline.errors import UsageError
-from pipeline.study.studies import STORAGE_VARIABLE
+from pipeline.study.files import STORAGE_VARIABLE
 
 
 def list_jobs() -> None:

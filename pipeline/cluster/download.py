@@ -20,7 +20,7 @@ from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES
 from pipeline.study import layout
-from pipeline.study.contents import check_output
+from pipeline.study.files import check_output
 
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 300.0

@@ -29,9 +29,9 @@ from pipeline.code.modules import split_job_name
 from pipeline.code.snapshot import Snapshot, snapshot_of_file
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
-from pipeline.study.studies import STORAGE_WAIT_VARIABLE
+from pipeline.study.files import STORAGE_WAIT_VARIABLE
 
-RAYJOB_ENVIRONMENT = {**DRIVER_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:8265", STORAGE_WAIT_VARIABLE: "300"}
+RAYJOB_ENVIRONMENT = {**DRIVER_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:8265", STORAGE_WAIT_VARIABLE: "1"}
 """Environment variables of a driver in a RayJob. One that cannot reach its storage waits there: KubeRay starts it again
 on three other clusters only.
 """

@@ -20,7 +20,7 @@ from pipeline.datasets.columns import Inputs, check_complete, features, inputs, 
 from pipeline.errors import DataError, StorageError
 from pipeline.storage import Store
 from pipeline.storage.files import file_system
-from pipeline.storage.parquet import BROKEN
+from pipeline.storage.schema import BROKEN
 from pipeline.text import size
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from pipeline.schedulers import ObjectiveValues
 from pipeline.space import Config
 from pipeline.storage.schema import MEASURES
 from pipeline.study import Objective
-from pipeline.study.ranking import total_violation
-from pipeline.study.specification import UNKNOWN
+from pipeline.study.specification import UNKNOWN, total_violation
 
 FINISH = "finish"
 """The key of a study's final evaluation."""

@@ -13,7 +13,7 @@ from pipeline.schedulers import Decision, Mode, ObjectiveValues
 from pipeline.searchers import Observation
 from pipeline.space import Config
 from pipeline.study import Objective
-from pipeline.study.ranking import RankingKey, ranking_key
+from pipeline.study.specification import RankingKey, ranking_key
 
 TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
@@ -112,7 +112,7 @@ def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | Non
 
 
 def rank(trial: Trial, objective: Objective) -> RankingKey:
-    """A trial's key in the order of `pipeline.study.ranking`: the best first."""
+    """A trial's key in the order of `pipeline.study.specification`: the best first."""
     failed, best = trial.state == "failed", trial.best
     if best is None:
         return ranking_key(trial.trial_id, None, None, failed=failed, mode=objective.mode)

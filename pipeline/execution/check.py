@@ -37,16 +37,15 @@ from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
-from pipeline.notes import notes_to
 from pipeline.space import Config
 from pipeline.storage import Store
 from pipeline.storage.schema import MEASURES
 from pipeline.storage.scratch import remove_unused, scratch
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.studies import default_storage
+from pipeline.study.files import default_storage
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
-from pipeline.text import capitalized, counted, rough_duration, size
+from pipeline.text import capitalized, counted, duration, notes_to, size
 from pipeline.training.data import load_data
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
@@ -246,7 +245,7 @@ def _size_findings(job: TuneJob, estimate: Estimate, storage: Store) -> Iterator
         text += f"; {size(space)} are free"
     advice = "Keep fewer with --set checkpoints.top=N, or choose another --storage."
     yield compared("disk", text, advice, exceeded=kept > _WARNED_SHARE * space)
-    text = f"about {rough_duration(seconds)} for {counted(estimate['epochs'], 'epoch')} of "
+    text = f"about {duration(seconds)} for {counted(estimate['epochs'], 'epoch')} of "
     text += f"{counted(estimate['trials'], 'trial')} on {workers}, if none is stopped early"
     exceeded = job.budget.seconds is not None and seconds > job.budget.seconds
     yield compared("time", text, "budget.seconds ends the study earlier.", exceeded=exceeded)
@@ -313,8 +312,8 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
         yield Finding("epoch", "error", _in_line(problem or "The trial ended before its first epoch."), advice)
         return
     seconds, build_seconds = _seconds(rows[-1]), rows[0]["seconds_build"]
-    text = f"trial {trial.trial_id} trains: {rough_duration(seconds)} per "
-    text += "step" if job.model is None else f"epoch, {rough_duration(build_seconds)} to build its model"
+    text = f"trial {trial.trial_id} trains: {duration(seconds)} per "
+    text += "step" if job.model is None else f"epoch, {duration(build_seconds)} to build its model"
     notes = [capitalized(note) for note in worker.trainer_factory.notes.texts]
     notes += [f"The loss or the objective is not finite with {'; '.join(infinite)}."] if infinite else []
     yield Finding("epoch", "warning" if notes else "ok", ". ".join([text, *notes]))
@@ -332,7 +331,7 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
             yield _export_finding(worker, trial, rows[-1], metric)
     else:
         for name in ("resume", "export") if exports else ("resume",):
-            yield Finding(name, "skipped", f"an epoch takes {rough_duration(seconds)}")
+            yield Finding(name, "skipped", f"an epoch takes {duration(seconds)}")
     if job.model is not None:
         sampled = random.Random(job.seed).sample(configs, min(_BUILT, len(configs)))
         yield _configs_finding(worker, trial, sampled, store)
@@ -390,7 +389,7 @@ def _resume_finding(job: TuneJob, worker: Worker, trial: Assignment, store: Stor
                 return Finding("resume", "warning", f"A killed trial may differ after it is resumed: {text}")
     if job.function is None or takes_state(job.function):
         return Finding("resume", "ok", "a killed trial resumes exactly from its checkpoint")
-    steps, seconds = counted(job.budget.epochs, "step"), rough_duration(job.budget.epochs * _seconds(rows[-1]))
+    steps, seconds = counted(job.budget.epochs, "step"), duration(job.budget.epochs * _seconds(rows[-1]))
     text = f"a killed trial is replayed from its first step, which takes up to {seconds} ({steps})"
     return Finding("resume", "ok", text)
 

@@ -23,9 +23,7 @@ from pipeline.storage import Store
 from pipeline.storage.sessions import driver_alive, read_sessions, state_of
 from pipeline.storage.store import from_json
 from pipeline.study import layout
-from pipeline.study.contents import contents, listed_entries, remove
-from pipeline.study.files import read_job
-from pipeline.study.studies import as_argument, called, no_study
+from pipeline.study.files import as_argument, called, contents, listed_entries, no_study, read_job, remove
 from pipeline.text import size
 
 _POLL_SECONDS = 0.5

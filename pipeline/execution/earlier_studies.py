@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.notes import note
 from pipeline.space import drawn_names
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
-from pipeline.text import counted
+from pipeline.text import counted, note
 
 
 def _located(study: str, storage: str | Path) -> Store:

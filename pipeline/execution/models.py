@@ -40,14 +40,12 @@ from pipeline.results.tables.load import Results, configs_of, load_results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.space import Config
 from pipeline.storage import Checkpoint, Store, unpack
-from pipeline.storage.schema import column_of, metric_columns
+from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.storage.scratch import scratch
 from pipeline.storage.tables import config_from
 from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.contents import check_output
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.files import read_document, recorded_data
-from pipeline.study.studies import as_argument
+from pipeline.study.files import as_argument, check_output, read_document, recorded_data
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.data import load_data
@@ -396,7 +394,7 @@ def rerun(
                     break
                 then = recorded.get(epoch, {})
                 result = learner.run_epoch()
-                epochs.append(RerunEpoch(epoch, _columns(results, result), then))
+                epochs.append(RerunEpoch(epoch, _columns(result), then))
                 on_epoch(epochs[-1])
                 if result.last:
                     break
@@ -418,6 +416,6 @@ def _first_config(results: Results, trial_id: str, own: pa.Table) -> Config:
     return configs_of(own.slice(0, 1), results.space)[0] if len(own) else {}
 
 
-def _columns(results: Results, result: EpochResult) -> dict[str, float]:
+def _columns(result: EpochResult) -> dict[str, float]:
     """The metrics of an epoch, by column."""
-    return {column_of(name, results.metric_names): float(value) for name, value in result.metrics.items()}
+    return {metric_column(name): float(value) for name, value in result.metrics.items()}

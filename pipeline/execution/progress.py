@@ -13,8 +13,7 @@ from rich.table import Table
 from pipeline.engine.limits import seconds_left
 from pipeline.errors import OutputLost
 from pipeline.execution.driver.session import Session
-from pipeline.notes import notes_to
-from pipeline.text import clock, counted, format_number, frequency, sanitize, sanitize_line
+from pipeline.text import clock, counted, format_number, frequency, notes_to, sanitize, sanitize_line
 
 _LINE_SECONDS = 10.0
 

@@ -30,15 +30,12 @@ from pipeline.execution.provenance import command_line, provenance
 from pipeline.execution.ray.cluster import address_of, check_reachable, memory_for_rows_on_nodes
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.notes import note, notes_to
 from pipeline.storage import Store
-from pipeline.storage.lease import heartbeat
 from pipeline.storage.scratch import close_shared_folders
+from pipeline.storage.sessions import heartbeat
 from pipeline.study import TuneJob, layout, save_study
-from pipeline.study.contents import sweep
-from pipeline.study.files import read_document, recorded_data, set_data
-from pipeline.study.studies import STORAGE_WAIT_VARIABLE, default_storage
-from pipeline.text import capitalized
+from pipeline.study.files import STORAGE_WAIT_VARIABLE, default_storage, read_document, recorded_data, set_data, sweep
+from pipeline.text import capitalized, note, notes_to
 from pipeline.training.data import how_read
 from pipeline.training.process import refuse_other_keras
 
@@ -90,7 +87,7 @@ def run(
 
     Raises:
         StudyExists: There is a study of that name, and `resume` is not set, or its driver is alive.
-        NotResumable: The study to resume uses a scheduler or a searcher of Ray Tune.
+        UsageError: The study to resume uses a scheduler or a searcher of Ray Tune.
         StudyChanged: The job differs from that of the study to resume; says how.
         Superseded: Another driver has taken the study over.
         NoTrialSucceeded: The study ended without a value.
@@ -157,11 +154,11 @@ def run(
 
 
 def wait_for_storage(storage: str) -> None:
-    """Wait until a storage answers, for as many seconds as TUNEPIPE_STORAGE_WAIT says; not at all by default.
+    """Wait until a storage answers, for five minutes if TUNEPIPE_STORAGE_WAIT is set; not at all by default.
 
     In a RayJob, the driver's next cluster would fail as well.
     """
-    seconds, began = float(os.environ.get(STORAGE_WAIT_VARIABLE, "0")), time.monotonic()
+    seconds, began = 300.0 if os.environ.get(STORAGE_WAIT_VARIABLE) else 0.0, time.monotonic()
     while True:
         try:
             Store(storage).exists(layout.STUDY)

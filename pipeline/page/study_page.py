@@ -130,7 +130,7 @@ def shown_metrics(results: Results) -> list[tuple[str, str]]:
     """The columns of `epochs` that a curve can show, with their labels; the objective comes first."""
     first, epochs = metric_column(results.objective.metric), results.table("epochs")
     names = sorted([*metric_columns(epochs.column_names), "learning_rate"], key=first.__ne__)
-    labels = {"learning_rate": "learning rate", **results.metric_names}
+    labels = {"learning_rate": "learning rate"}
     return [(name, sanitize_line(labels.get(name, name))) for name in names if epochs[name].null_count < len(epochs)]
 
 

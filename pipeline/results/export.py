@@ -25,7 +25,7 @@ from pipeline.results.tables.load import Results, configs_of, load_results, stam
 from pipeline.space import Config, scalar
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column, metric_columns
-from pipeline.study.contents import check_output
+from pipeline.study.files import check_output
 from pipeline.text import sanitize, sanitize_line
 
 if TYPE_CHECKING:

@@ -1,16 +1,20 @@
-"""A study simulated over learning curves, with a clock that jumps from one report to the next."""
+"""Studies simulated over learning curves, with a clock that jumps from one report to the next; and tables of them."""
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from statistics import median
+from typing import Any
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.limits import ReportInterval
 from pipeline.engine.messages import EpochRow, Report
 from pipeline.engine.trial import DecisionRow, Trial
+from pipeline.results.views.table import Column, Table
 from pipeline.simulation.curves import Curve, CurveSource
 from pipeline.study import TuneJob
+from pipeline.text import duration, format_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +48,10 @@ class SimulationResult:
 
 
 def simulate(
-    job: TuneJob,
-    curves: CurveSource,
-    workers: int,
-    on_decision: Callable[[DecisionRow], None] | None = None,
+    job: TuneJob, curves: CurveSource, workers: int, on_decision: Callable[[DecisionRow], None] = lambda _: None
 ) -> SimulationResult:
-    """Simulate a study to its end.
-
-    The decisions come from the code that a driver uses: which trial is drawn, stopped or promoted, and when the study
-    ends. Workers report by the rule of real workers.
-    """
-    return _Simulation(job, curves, workers, on_decision or (lambda _: None)).run()
+    """Simulate a study to its end; the decisions come from the code that a driver uses."""
+    return _Simulation(job, curves, workers, on_decision).run()
 
 
 @dataclass(slots=True)
@@ -69,11 +66,7 @@ class _Progress:
 
 class _Simulation:
     def __init__(
-        self,
-        job: TuneJob,
-        curves: CurveSource,
-        workers: int,
-        on_decision: Callable[[DecisionRow], None],
+        self, job: TuneJob, curves: CurveSource, workers: int, on_decision: Callable[[DecisionRow], None]
     ) -> None:
         self._job, self._curves, self._workers = job, curves, workers
         self._engine = Engine(job, on_decision, lambda: self._now)
@@ -179,3 +172,88 @@ class _Simulation:
             if trial.state != "failed" and self._job.objective.better(value, best):
                 best = value
                 yield seconds, best
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One scheduler and one searcher with a number of workers, over several seeds."""
+
+    job: TuneJob
+    workers: int
+    results: Sequence[SimulationResult]
+
+    def middle(self, of: Callable[[SimulationResult], float | None]) -> float | None:
+        """The median of a number over the seeds that have it."""
+        known = [number for result in self.results if (number := of(result)) is not None]
+        return median(known) if known else None
+
+
+def forecast(
+    jobs: Iterable[TuneJob], workers: Sequence[int], curves: Callable[[TuneJob], CurveSource], *, repeats: int
+) -> Iterator[Forecast]:
+    """Simulate jobs with several numbers of workers, one after the other."""
+    for job in jobs:
+        seeded = [job.replaced({"seed": job.seed + number}) for number in range(repeats)]
+        sources = [(each, curves(each)) for each in seeded]
+        for number in workers:
+            yield Forecast(job, number, [simulate(each, source, number) for each, source in sources])
+
+
+def forecast_table(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> Table:
+    """The forecasts: a row for each, with medians over the seeds, and what they mean."""
+    job, repeats = forecasts[0].job, len(forecasts[0].results)
+    rows = [_row(forecast, price) for forecast in forecasts]
+    columns = [
+        Column("scheduler", keep="whole"),
+        Column("searcher", "search", keep="whole"),
+        Column("workers", right=True, keep="whole"),
+        Column("seconds", "time", duration, right=True, keep="whole"),
+        Column("utilisation", "in use", "{:.0%}".format, right=True, keep="extra"),
+        Column("worker_seconds", "worker time", duration, right=True, keep="extra"),
+        *([Column("cost", text="{:,.2f}".format, right=True, keep="whole")] if price is not None else []),
+        Column("epochs", text="{:,.0f}".format, right=True, keep="extra"),
+        Column("completed", text="{:,.0f}".format, right=True, keep="extra"),
+        Column("best", f"best {job.objective.metric}", _optional(format_number), right=True, keep="whole"),
+        Column("best_range", "of all seeds", _range, right=True, keep="whole" if repeats > 1 else "extra"),
+        Column("found_after", text=_optional(duration), right=True, keep="extra"),
+    ]
+    notes = [str(about["note"])]
+    notes += [f"Each number is the median of {repeats} seeds."] if repeats > 1 else []
+    results = [result for forecast in forecasts for result in forecast.results]
+    if extended := sum(result.extended for result in results):
+        share = extended / sum(result.epochs for result in results)
+        notes.append(f"{share:.0%} of the epochs were not recorded; their values are extended.")
+    notes += dict.fromkeys(result.end_reason for result in results if result.end_reason)
+    notes.append("The time excludes the start of Ray and of workers, lost workers, and workers that share a machine.")
+    facts = {
+        "job": job.name, "objective": {"metric": job.objective.metric, "mode": job.objective.mode},
+        "trials": job.budget.trials, "epochs": job.budget.epochs, "curves": about, "price": price, "seeds": repeats,
+    }  # fmt: skip
+    return Table("", columns, rows, " ".join(notes), "forecasts", facts)
+
+
+def _row(forecast: Forecast, price: float | None) -> dict[str, Any]:
+    bests = [result.best for result in forecast.results if result.best is not None]
+    worker_seconds = forecast.middle(lambda one: one.worker_seconds)
+    return {
+        "scheduler": forecast.job.scheduler.kind,
+        "searcher": forecast.job.searcher.kind,
+        "workers": forecast.workers,
+        "seconds": forecast.middle(lambda one: one.seconds),
+        "utilisation": forecast.middle(lambda one: one.utilisation),
+        "worker_seconds": worker_seconds,
+        "cost": (worker_seconds or 0) / 3600 * (price or 0),
+        "epochs": forecast.middle(lambda one: one.epochs),
+        "completed": forecast.middle(lambda one: sum(trial.state == "completed" for trial in one.trials)),
+        "best": forecast.middle(lambda one: one.best),
+        "best_range": [min(bests), max(bests)] if bests else None,
+        "found_after": forecast.middle(lambda one: one.best_curve[-1][0] if one.best_curve else None),
+    }
+
+
+def _optional(text: Callable[[float], str]) -> Callable[[float | None], str]:
+    return lambda value: "–" if value is None else text(value)
+
+
+def _range(ends: Sequence[float] | None) -> str:
+    return " to ".join(dict.fromkeys(map(format_number, ends))) if ends else "–"

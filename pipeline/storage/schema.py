@@ -1,22 +1,30 @@
-"""Every table and every column: type, unit and meaning. docs/tables.md is generated from this file.
+"""Every table and every column: type, unit and meaning; and tables as Parquet. docs/tables.md is generated from this.
 
-The columns of metrics have names that need no quotes in SQL, unless they are its words; the name of the metric is in
-the column's metadata.
+The columns of metrics have names that need no quotes in SQL, unless they are its words.
 """
 
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from pipeline.errors import StorageError
 from pipeline.space import column_type
 
 SCHEMA_VERSION = 1
 """The version of study.json and of every part. Other versions are refused."""
+
+BROKEN = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, MemoryError)
+"""What Arrow raises for bytes that are not Parquet; the error depends on the kind of damage."""
+
+_DICTIONARY = 2**17
+"""Bytes of a column's different values that are listed in a group of rows: a column of other values is stored as it is,
+which takes less than a list of nearly all of them."""
 
 SECONDS = {phase: f"seconds_{phase}" for phase in ("build", "train", "evaluate", "checkpoint")}
 """The phases of an epoch, and the column with the seconds of each."""
@@ -104,82 +112,81 @@ STUDY_DECISIONS = ("pause", "resume", "budget")
 TABLES: Mapping[str, tuple[Column, ...]] = {"trials": TRIALS, "epochs": EPOCHS, "decisions": DECISIONS}
 
 KEYS: Mapping[str, tuple[str, ...]] = {
-    "trials": ("trial_id", "state", "objective", "epochs"),
     "epochs": ("session", "trial_id", "attempt", "epoch", "time"),
     "decisions": ("session", "number", "trial_id", "kind", "reason"),
 }
-"""Columns that every file of a table has; a file without them is not tunepipe's.
+"""Columns in which each row has a value, except decisions about the whole study, which have no trial."""
 
-Every row has a value in each of them, except decisions about the whole study, which have no trial.
-"""
+
+_FIXED = frozenset(column.name for column in EPOCHS)
 
 
 def config_columns(space: Mapping[str, Any]) -> dict[str, pa.DataType]:
     return {f"config_{name}": column_type(domain) for name, domain in space.items()}
 
 
-def arrow_schema(table: str, space: Mapping[str, Any], metrics: Sequence[str | pa.Field] = ()) -> pa.Schema:
+def arrow_schema(table: str, space: Mapping[str, Any], metrics: Iterable[str] = ()) -> pa.Schema:
+    """The schema of a table; `metrics` are columns of metrics in `epochs`."""
     fields = [pa.field(column.name, column.type) for column in TABLES[table]]
     if table != "decisions":
         fields += [pa.field(name, type_) for name, type_ in config_columns(space).items()]
     if table == "epochs":
-        fields += [metric if isinstance(metric, pa.Field) else pa.field(metric, _real) for metric in metrics]
+        fields += [pa.field(metric, _real) for metric in metrics]
     return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION)})
 
 
-_METRIC = b"metric"
-"""The key of the metric's name in a column's metadata."""
-
-_DIGEST = 6
-
-_FIXED = frozenset(column.name for column in EPOCHS)
-
-
 def metric_column(metric: str) -> str:
-    """The column of `epochs` for a metric, unless another metric of the study has that column.
-
-    It is the metric's name in lower case, with `_` for characters that a column cannot have; letters of all scripts
-    remain.
-    """
+    """The column of a metric: its name in lower case, with `_` for what a column cannot have."""
     name = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", metric).lower()).strip("_")
     taken = name in _FIXED or name.startswith("config_")
     if name.isidentifier() and not taken and name == unicodedata.normalize("NFKC", name).lower():
         return name
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
-    return f"metric_{plain or _digest(metric)}"
-
-
-def assign_columns(metrics: Iterable[str], assigned: Mapping[str, str]) -> dict[str, str]:
-    """Columns for metrics of one study, no two the same; those that are assigned stay."""
-    columns = dict(assigned)
-    for metric in sorted(set(metrics) - columns.keys()):
-        column = metric_column(metric)
-        while column in columns.values():
-            column = f"{column}_{_digest(metric)}"
-        columns[metric] = column
-    return columns
-
-
-def column_of(metric: str, names: Mapping[str, str]) -> str:
-    """The column of `epochs` that holds a metric of a study."""
-    return next((column for column, name in names.items() if name == metric), metric_column(metric))
-
-
-def metric_field(metric: str, column: str | None = None) -> pa.Field:
-    metadata = {_METRIC: metric.encode(errors="surrogatepass")}
-    return pa.field(column or metric_column(metric), _real, metadata=metadata)
-
-
-def metric_names(schema: pa.Schema) -> dict[str, str]:
-    """The names of metrics whose column has another name, by column."""
-    metrics = [field for field in schema if _METRIC in (field.metadata or {})]
-    names = {field.name: field.metadata[_METRIC].decode(errors="surrogatepass") for field in metrics}
-    return {column: name for column, name in names.items() if name != column}
+    return f"metric_{plain or hashlib.sha256(metric.encode(errors='surrogatepass')).hexdigest()[:6]}"
 
 
 def metric_columns(columns: Iterable[str]) -> list[str]:
     return [name for name in columns if name not in _FIXED and not name.startswith("config_")]
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
+def parquet_bytes(schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table]) -> memoryview:
+    sink = pa.BufferOutputStream()
+    write_parquet(schema, batches, sink)
+    return memoryview(sink.getvalue())
+
+
+def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table], sink: Any) -> None:
+    """Write rows as one Parquet file, compressed with zstd; only one batch of them is in memory at a time."""
+    options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+    with pq.ParquetWriter(sink, schema, dictionary_pagesize_limit=_DICTIONARY, **options) as writer:
+        for batch in batches:
+            writer.write(batch, max(batch.num_rows, 1))
+
+
+def read_parquet(content: bytes, name: str) -> pa.Table:
+    try:
+        # A file's own reader: that of data sets, which `read_table` uses, is one more import for each command.
+        schema = pq.read_schema(pa.BufferReader(content))
+        # Text repeats, so that its values are faster to read once, and to look up then.
+        text = [field.name for field in schema if pa.types.is_string(field.type)]
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, read_dictionary=text)
+        table = file.read()
+        # `cast` of a whole table takes long for hundreds of columns, also where it changes nothing.
+        columns = [
+            column if column.type == field.type else column.cast(field.type)
+            for field, column in zip(schema, table.columns, strict=True)
+        ]
+        table = pa.Table.from_arrays(columns, schema=schema)
+    except BROKEN as error:
+        # Never skipped: if it is a damaged part of the study, the results would be wrong without a message.
+        raise StorageError(
+            f"{name} is not a complete Parquet file: {str(error).rstrip('.')}. If another program wrote it, move it "
+            "out of the study, so that the rest is readable. If tunepipe wrote it, restore it."
+        ) from None
+    version = (schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
+    if version not in map(str, range(1, SCHEMA_VERSION + 1)):
+        raise StorageError(
+            f"{name} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "
+            "Read it with the tunepipe that wrote it, or with a newer one."
+        )
+    return table

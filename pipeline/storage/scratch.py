@@ -1,8 +1,6 @@
 """Temporary folders that do not accumulate: each process removes those that no process of its machine uses any more.
 
-A process that uses a folder has locked it, and the kernel unlocks it whatever ends the process. A scratch folder
-belongs to one process. A shared one is the same for all processes of this machine with the same key, and does not
-outlive them.
+A process that uses a folder has locked it, and the kernel unlocks it whatever ends the process.
 """
 
 import atexit
@@ -13,6 +11,7 @@ import platform
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,22 +19,10 @@ from pathlib import Path
 _open: "set[SharedFolder]" = set()
 
 
-@contextmanager
-def scratch(purpose: str) -> Iterator[Path]:
-    """A temporary folder of this process, removed at the end."""
-    remove_unused()
-    folder, lock = _locked(lambda: Path(tempfile.mkdtemp(prefix=_prefix(purpose))))
-    try:
-        yield folder
-    finally:
-        os.close(lock)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 class SharedFolder:
-    """A folder below the temporary folder of this machine, the same for all processes with the same key.
+    """A temporary folder of all processes of this machine with the same key, made at its first use.
 
-    It is created when it is first used. The last process that closes it removes it.
+    The last process that closes it removes it.
     """
 
     def __init__(self, key: Callable[[], str]) -> None:
@@ -48,7 +35,10 @@ class SharedFolder:
         """The folder, which exists until it is closed."""
         if self._path is None:
             remove_unused()
-            self._path, self._lock = _locked(self._made)
+            name = hashlib.sha256(self._key().encode()).hexdigest()[:16]
+            folder = shared_root() / f"{_prefix('shared')}{name}"
+            self._lock = _locked(folder)
+            self._path = folder
             if not _open:
                 atexit.register(close_shared_folders)
             _open.add(self)
@@ -62,10 +52,18 @@ class SharedFolder:
             self._lock = self._path = None
             _open.discard(self)
 
-    def _made(self) -> Path:
-        folder = shared_root() / f"{_prefix('shared')}{hashlib.sha256(self._key().encode()).hexdigest()[:16]}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
+
+@contextmanager
+def scratch(purpose: str) -> Iterator[Path]:
+    """A temporary folder of this process, removed at the end."""
+    remove_unused()
+    folder = shared_root() / f"{_prefix(purpose)}{uuid.uuid4().hex[:16]}"
+    lock = _locked(folder)
+    try:
+        yield folder
+    finally:
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def shared_root() -> Path:
@@ -90,15 +88,16 @@ def _prefix(purpose: str) -> str:
     return f"tunepipe-{purpose}-{host}-{os.geteuid()}-"
 
 
-def _locked(make: Callable[[], Path]) -> tuple[Path, int]:
+def _locked(folder: Path) -> int:
+    """Make a folder, unless it exists, and lock it."""
     while True:
-        folder = make()
+        folder.mkdir(mode=0o700, exist_ok=True)
         # Another process may remove it at any moment before it is locked.
         with suppress(FileNotFoundError):
             lock = _descriptor(folder)
             fcntl.flock(lock, fcntl.LOCK_SH)
             if _is_there(lock, folder):
-                return folder, lock
+                return lock
             os.close(lock)
 
 
@@ -111,10 +110,9 @@ def _descriptor(folder: Path) -> int:
 
 
 def _is_there(lock: int, folder: Path) -> bool:
-    try:
+    with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(lock), folder.stat())
-    except FileNotFoundError:
-        return False
+    return False
 
 
 def _remove_if_unused(folder: Path) -> None:

@@ -1,24 +1,34 @@
-"""The file of each driver session, as every process reads it: who drives the study, and is that driver alive.
+"""The file of each driver session: its driver's lease of the study, and what every process reads from it.
 
-A file of another form is not a session file.
+Two drivers can run one study, for example after a node was lost and came back. Each has its own number, and the names
+of what it writes carry the number. A driver that sees a higher number, or another mark in its own file, has been
+replaced and must stop writing: that is checked when the number is taken, at a flush, and before a deletion.
 """
 
+import json
+import math
+import os
+import platform
 import re
 import shlex
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.errors import StorageError
-from pipeline.notes import note
+from pipeline.errors import StorageError, Superseded
 from pipeline.storage import layout
-from pipeline.storage.processes import lives
 from pipeline.storage.store import Store, from_json
+from pipeline.text import note
+
+SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
 
 BEAT_SECONDS = 30
 """A driver writes a heartbeat at least this often, in seconds."""
@@ -27,6 +37,10 @@ SILENT_SECONDS = 2 * BEAT_SECONDS
 """After this many seconds without a heartbeat a driver counts as dead."""
 
 _POLL_SECONDS = 1.0
+"""How often the storage is asked whether a lease holds, whether a driver lives, and whether a user wants the end."""
+
+_MARK_WITHIN = 200
+"""The mark is within the first bytes of the session's file."""
 
 _STATE = b', "resume": '
 """What a driver writes before the state of the trials: the last field of a session's file, and megabytes of a large
@@ -34,6 +48,12 @@ study. No text of the file contains it, because JSON escapes quotation marks."""
 
 _START_BYTES = 2**16
 """Bytes in which the other fields usually are."""
+
+_SAME_START = 1.0
+"""Seconds by which two readings of when a process started may differ."""
+
+_ENDED: set[str] = set()
+"""Marks of the sessions of this process that have ended."""
 
 
 def _a_moment(text: str) -> str:
@@ -46,33 +66,6 @@ _Seconds = Annotated[float, Field(strict=True, ge=0, lt=1e12)]
 _Moment = Annotated[str, AfterValidator(_a_moment)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-
-class _Machine(_Part):
-    host: str = ""
-    system: str = ""
-    cpu: str = ""
-    cores: _Whole = 0
-    memory: Annotated[int, Field(strict=True, ge=0)] = 0
-    gpus: list[str] = []
-    versions: dict[str, str] = {}
-
-
-class _Commit(_Part):
-    commit: str
-    dirty: bool
-
-
-class _Provenance(_Part):
-    versions: dict[str, str] = {}
-    command: list[str] = []
-    machine: _Machine = _Machine()
-    seed: _Whole | None = None
-    git: _Commit | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class TableFiles:
     """Which files hold a table: the one that a session has written as a whole, and the first parts of later ones."""
@@ -81,11 +74,11 @@ class TableFiles:
     parts: Mapping[int, _Whole] = field(default_factory=dict)
 
 
-class _Session(_Part):
-    """The fields of a session's file."""
+class _Session(BaseModel):
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     number: Annotated[_Whole, Field(ge=1)]
-    state: Literal["running", "finished", "interrupted", "failed"]
+    state: SessionState
     mark: str | None = None
     started: _Moment
     heartbeat: _Moment | None = None
@@ -98,8 +91,8 @@ class _Session(_Part):
     pid: _Whole = 0
     process_started_after_boot: _Seconds | None = None
     message: str = ""
-    provenance: _Provenance | None = None
-    nodes: list[_Machine] = []
+    provenance: dict[str, Any] | None = None
+    nodes: list[dict[str, Any]] = []
     data_changes: list[str] = []
     code_changes: list[str] = []
     winner_failure: str = ""
@@ -107,36 +100,134 @@ class _Session(_Part):
     resume: dict[str, Any] | None = None
 
 
-def files_in(session: Mapping[str, Any] | None) -> Mapping[str, TableFiles] | None:
-    """The files of each table that a session has committed; None if it does not say, as before its first flush."""
-    tables = None if session is None else session["tables"]
-    return tables and {name: TableFiles(**files) for name, files in tables.items()}
+_TOLD = (
+    "number", "state", "started", "ended", "seconds", "workers", "host", "message", "winner_failure", "provenance",
+    "nodes",
+)  # fmt: skip
+
+
+class Lease:
+    """The lease of one driver session: from the first `write` on, the study is this driver's."""
+
+    def __init__(self, store: Store, number: int, *, seconds_before: float = 0.0) -> None:
+        self.number = number
+        self.taken = False
+        """Whether the number is taken: before that, the study is not this driver's."""
+        self._store, self._mark = store, uuid.uuid4().hex
+        self._started, self._clock, self._seconds_before = datetime.now(UTC), time.monotonic(), seconds_before
+        self._stop_requested, self._polled = False, time.monotonic()
+        self._checked = -math.inf
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that drivers of this study ran, earlier sessions included."""
+        return self._seconds_before + time.monotonic() - self._clock
+
+    def write(self, state: SessionState, facts: Mapping[str, Any], resume: str) -> None:
+        """Write the session's file: the heartbeat, facts about the session, and as JSON text what a resume needs."""
+        self.check()
+        now = datetime.now(UTC).isoformat()
+        fields = {
+            "number": self.number, "mark": self._mark, "state": state, "started": self._started.isoformat(),
+            "heartbeat": now, "ended": None if state == "running" else now, "seconds": self.seconds,
+            **identity(), **facts,
+        }  # fmt: skip
+        # What a resume needs may have megabytes.
+        content = f'{json.dumps(fields, allow_nan=False).removesuffix("}")}, "resume": {resume}}}'
+        path = layout.session(self.number)
+        if self.taken:
+            self._store.write(path, content)
+        elif self._store.create(path, content):
+            self.taken = True
+        else:
+            raise Superseded(f"Another driver has just begun session {self.number} of the study in {self._store.uri}.")
+
+    def check(self, *, immediately: bool = False) -> None:
+        """Raise Superseded if another driver has taken the study over: asked immediately, or once a second at most.
+
+        What a driver that was replaced writes within the second carries its own number.
+        """
+        now = time.monotonic()
+        if self.taken and (immediately or now - self._checked >= _POLL_SECONDS):
+            check_newest(self._store, self.number)
+            start = b""
+            with suppress(FileNotFoundError):
+                start = self._store.read_start(layout.session(self.number), _MARK_WITHIN)
+            if self._mark.encode() not in start:
+                # Both drivers took the number at the same time, or the session's file was replaced.
+                raise _superseded(self._store, self.number, "of the same number")
+            self._checked = now
+
+    def leave(self) -> None:
+        """Let this process forget the session: its driver has ended, even if that could not be written."""
+        _ENDED.add(self._mark)
+
+    def stop_requested(self, *, immediately: bool = False) -> bool:
+        now = time.monotonic()
+        if self.taken and not self._stop_requested and (immediately or now - self._polled >= _POLL_SECONDS):
+            self._polled = now
+            with suppress(StorageError):
+                # An object store lists a folder by one request, and needs two to say that a file does not exist.
+                self._stop_requested = layout.stop_request(self.number) in self._store.files("sessions")
+        return self._stop_requested
+
+
+@contextmanager
+def heartbeat(beat: Callable[[], None]) -> Iterator[None]:
+    """Call a function again and again, in a separate thread, because the driver's own may be busy for long."""
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(BEAT_SECONDS / 6):
+            with suppress(StorageError, Superseded):
+                beat()
+
+    thread = threading.Thread(target=look, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def check_newest(store: Store, number: int) -> None:
+    newest = max(map(layout.session_number, _session_paths(store)), default=0)
+    if newest > number:
+        raise _superseded(store, number, f"session {newest}")
+
+
+def _superseded(store: Store, number: int, other: str) -> Superseded:
+    return Superseded(
+        f"Another driver, {other}, has taken over the study in {store.uri}. This one, session {number}, ends and "
+        "changes nothing more."
+    )
 
 
 def committed_files(store: Store) -> Mapping[str, TableFiles] | None:
-    return files_in(next(iter(read_sessions(store, only_last=True)), None))
+    """The files of each table that the last session has committed; None before its first flush."""
+    last = next(iter(read_sessions(store, only_last=True)), None)
+    return None if last is None else last["tables"]
 
 
 def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False) -> Sequence[Mapping[str, Any]]:
-    """The content of each driver session's file, by number; other files are passed over."""
-    paths, sessions = session_paths(store), []
+    """The content of each session's file, by number; `resume`: with what a resume needs, in the last one."""
+    paths, sessions = _session_paths(store), []
     for path in paths[-1:] if only_last else paths:
         # The study may be deleted meanwhile.
         with suppress(FileNotFoundError):
             whole = resume and path == paths[-1]
-            content = store.read(path) if whole else _without_state(store, path)
-            session = _session(store, path, content)
+            session = _session(store, path, store.read(path) if whole else _without_state(store, path))
             sessions.append(session if whole else {**session, "resume": None})
     return sorted(sessions, key=lambda session: int(session["number"]))
 
 
-def session_paths(store: Store) -> list[str]:
+def _session_paths(store: Store) -> list[str]:
     paths = [path for path in store.files("sessions") if re.fullmatch(r"sessions/[0-9]+\.json", path)]
     return sorted(paths, key=layout.session_number)
 
 
 def _without_state(store: Store, path: str) -> bytes:
-    """A session's file without what a resume needs, of which no more than the beginning is read."""
     start = store.read_start(path, _START_BYTES)
     before, found, _ = start.partition(_STATE)
     if found:
@@ -146,14 +237,13 @@ def _without_state(store: Store, path: str) -> bytes:
 
 def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
     try:
-        session = _Session.model_validate(from_json(text, "it")).model_dump()
+        session = _Session.model_validate(from_json(text, "it"))
+        return {**session.model_dump(), "tables": session.tables}
     except StorageError as error:
         fault = str(error).partition(". Restore")[0]
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         fault = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
-    else:
-        return session
     raise StorageError(
         f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy. If it is empty, the driver was "
         "killed when it began: delete it, and resume the study."
@@ -162,14 +252,11 @@ def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
 
 def driver_seconds(sessions: Sequence[Mapping[str, Any]]) -> float:
     """The seconds while a driver of the study ran, over all these sessions."""
-    return max((float(session.get("seconds") or 0) for session in sessions), default=0.0)
+    return max((float(session["seconds"]) for session in sessions), default=0.0)
 
 
 def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime | None = None) -> str:
-    """A study's state: that of its last session, or interrupted if its driver is dead.
-
-    The driver's process decides if it runs on this machine; otherwise the heartbeat does, by this machine's clock.
-    """
+    """A study's state: that of its last session, or interrupted if its driver is dead."""
     if not sessions:
         return "waiting"
     last = sessions[-1]
@@ -215,18 +302,53 @@ def driver_alive(store: Store, session: Mapping[str, Any]) -> bool:
     return False
 
 
-_TOLD = (
-    "number", "state", "started", "ended", "seconds", "workers", "host", "message", "winner_failure", "provenance",
-    "nodes",
-)  # fmt: skip
-
-
 def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The sessions as JSON values, without what only a resume needs."""
-    return [{name: session.get(name) for name in _TOLD} for session in sessions]
+    return [{name: session[name] for name in _TOLD} for session in sessions]
 
 
-def provenance_object(store: Store, model: Mapping[str, Any]) -> dict[str, Any]:
-    """The record next to an exported model: which model it is, and the sessions of its study."""
-    sessions = sessions_objects(read_sessions(store))
-    return {**model, "study": store.uri.partition("?")[0], "sessions": sessions}
+def identity() -> dict[str, Any]:
+    """What identifies this process, as JSON values.
+
+    Numbers are reused, and unique only between two boots, in one namespace; machines and pods may share a name.
+    """
+    import psutil
+
+    process = psutil.Process()
+    return {**_numbering(), "pid": process.pid, "process_started_after_boot": _after_boot(process)}
+
+
+def lives(session: Mapping[str, Any]) -> bool | None:
+    """Whether the process of a session's driver is alive; None if this machine cannot say."""
+    import psutil
+
+    if session.get("mark") in _ENDED:
+        # A notebook's process outlives a study whose end could not be written.
+        return False
+    if any(session.get(name) != value for name, value in _numbering().items()):
+        return None
+    try:
+        process = psutil.Process(session.get("pid") or 0)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        started = session.get("process_started_after_boot")
+        return None if started is None else bool(abs(_after_boot(process) - started) < _SAME_START)
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+    except psutil.AccessDenied:
+        return None
+
+
+def _after_boot(process: Any) -> float:
+    import psutil
+
+    return float(process.create_time() - psutil.boot_time())
+
+
+def _numbering() -> dict[str, str | None]:
+    """The host, boot and namespace in which this process has its number."""
+    found: dict[str, str | None] = {"host": platform.node(), "boot_id": None, "pid_namespace": None}
+    with suppress(OSError):
+        found["boot_id"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip() or None
+        found["pid_namespace"] = os.fspath(Path("/proc/self/ns/pid").readlink())
+    return found

@@ -12,9 +12,9 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Self
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -23,14 +23,19 @@ from pyarrow import fs
 from pipeline.errors import StorageError
 from pipeline.storage.files import (
     Entry,
-    LocalFiles,
-    ObjectFiles,
+    append_local,
+    delete_empty_folders,
     file_system,
-    refuse_unwritable,
+    link_new,
+    local_entries,
+    object_entries,
+    refuse_links,
+    refuse_links_out,
     unfinished,
-    with_defaults,
+    upload,
+    write_local,
 )
-from pipeline.storage.parquet import read_parquet, to_parquet
+from pipeline.storage.schema import parquet_bytes, read_parquet
 
 _PIECE = 1 << 20
 """Bytes of a large file that are in memory at a time."""
@@ -55,16 +60,17 @@ class Store:
 
     Args:
         uri: A local path, or a URI that pyarrow knows: s3://, gs://, abfs://, file://.
+        location: The file system and the path of a URI, where they are known.
 
     Raises:
         StorageError: The URI cannot be used.
     """
 
-    def __init__(self, uri: str | Path, files: LocalFiles | ObjectFiles | None = None) -> None:
+    def __init__(self, uri: str | Path, location: tuple[fs.FileSystem, str] | None = None) -> None:
         self.uri = str(uri)
-        if files is None:
-            self.uri, files = _located(self.uri)
-        self._files = files
+        if location is None:
+            self.uri, location = _located(self.uri)
+        self._fs, self._root = location
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.uri!r})"
@@ -72,14 +78,12 @@ class Store:
     @property
     def local(self) -> Path | None:
         """The folder on this machine's file system; None for an object store."""
-        return self._files.root if isinstance(self._files, LocalFiles) else None
+        return Path(self._root) if isinstance(self._fs, fs.LocalFileSystem) else None
 
     def folder(self, name: str) -> Self:
         """The files of a folder within this one, which may be a link: a study may be on another disk."""
-        if isinstance(self._files, LocalFiles):
-            return type(self)(self._files.path(name, itself=False))
-        files = self._files.within(name)
-        return type(self)(self.uri_of(name), files)
+        path = str(self._joined(name))
+        return type(self)(path if self.local else self.uri_of(name), (self._fs, path))
 
     def uri_of(self, path: str) -> str:
         """The path or URI of a file or folder within this one; the options of a URI stay at its end."""
@@ -92,11 +96,16 @@ class Store:
         return f"{head}/{quote(path, _PLAIN)}{mark}{options}"
 
     def writable_path(self, path: str) -> Path | None:
-        return self._files.writable(path) if isinstance(self._files, LocalFiles) else None
+        """The path on this machine's file system for writing or deleting, which has no links; None otherwise."""
+        if (root := self.local) is None:
+            return None
+        target = Path(self._joined(path))
+        refuse_links(root, target)
+        return target
 
     def exists(self, path: str) -> bool:
         with self._translated("look at", path):
-            return self._files.exists(path)
+            return bool(self._fs.get_file_info(self._readable(path)).type != fs.FileType.NotFound)
 
     def files(self, folder: str = "") -> list[str]:
         return [path for path, _ in self.sizes(folder)]
@@ -109,11 +118,19 @@ class Store:
     def entries(self, folder: str = "") -> list[Entry]:
         """Everything in a folder and its folders, sorted by path: links, empty folders and temporary names too."""
         with self._translated("list", folder):
-            return sorted(self._files.entries(folder), key=lambda entry: entry.path)
+            path, root = self._readable(folder), self.local
+            found = object_entries(self._fs, self._root, path) if root is None else local_entries(root, Path(path))
+            return sorted(found, key=lambda entry: entry.path)
 
     def folders(self) -> list[str]:
+        """Names of the folders directly below, sorted; links to folders are among them."""
         with self._translated("list", ""):
-            return sorted(self._files.folders())
+            if (root := self.local) is not None:
+                # Path.is_dir raises at a link whose target cannot be read.
+                return sorted(path.name for path in root.iterdir() if os.path.isdir(path)) if root.exists() else []  # noqa: PTH112
+            # pyarrow shows no folders of Google's store, and lists all files there in any case.
+            found = object_entries(self._fs, self._root, self._root, recursive=self._fs.type_name == "gcs")
+        return sorted({each.path.split("/")[0] for each in found if each.kind == "folder" or "/" in each.path})
 
     def read(self, path: str, *, most: int | None = None) -> bytes:
         """Read a file, which must have at most so many bytes."""
@@ -124,18 +141,18 @@ class Store:
 
     def read_start(self, path: str, size: int | None) -> bytes:
         """Read the first bytes of a file; None for all of them."""
-        with self._translated("read", path), self._files.open(path) as file:
+        with self._translated("read", path), self._open(path) as file:
             return file.read(size)  # type: ignore[arg-type]
 
     def read_end(self, path: str, most: int) -> tuple[bytes, int]:
         """Read the last bytes of a file; also returns how many are before them."""
-        with self._translated("read", path), self._files.open(path) as file:
+        with self._translated("read", path), self._open(path) as file:
             before = max(0, file.seek(0, os.SEEK_END) - most)
             file.seek(before)
             return file.read(most), before
 
     def pieces(self, path: str) -> Iterator[bytes]:
-        with self._translated("read", path), self._files.open(path) as file:
+        with self._translated("read", path), self._open(path) as file:
             while piece := file.read(_PIECE):
                 yield piece
 
@@ -148,40 +165,60 @@ class Store:
         return from_json(self.read(path, most=most), f"{path} in {self.uri}")
 
     def read_table(self, path: str) -> pa.Table:
-        """Read a Parquet file, or those of a folder as one table with the columns united by name."""
-        if path.endswith(".parquet"):
-            return read_parquet(self.read(path), f"{path} in {self.uri}")
-        parts = [self.read_table(found) for found in self.files(path) if found.endswith(".parquet")]
-        return pa.concat_tables(parts, promote_options="permissive")
+        """Read a Parquet file, with the checksums of its pages and its schema's version."""
+        return read_parquet(self.read(path), f"{path} in {self.uri}")
 
     def write(self, path: str, content: bytes | str | Iterable[bytes | memoryview]) -> int:
         """Write a whole file, replacing one that exists; returns its size in bytes."""
         whole = content.encode() if isinstance(content, str) else content
+        pieces = [whole] if isinstance(whole, bytes) else whole
         with self._translated("write", path):
-            return self._files.write(path, [whole] if isinstance(whole, bytes) else whole)
+            target = self.writable_path(path)
+            return upload(self._fs, self._joined(path), pieces) if target is None else write_local(target, pieces)
 
     def write_table(self, path: str, table: pa.Table) -> None:
-        self.write(path, [to_parquet(table)])
+        self.write(path, [parquet_bytes(table.schema, [table])])
 
     def create(self, path: str, content: str) -> bool:
-        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds."""
+        """Write a whole file, unless the file exists; of several simultaneous writers one succeeds.
+
+        In an object store both may, and the last one's file stays: a driver finds the mark of its lease replaced.
+        """
+        target = self.writable_path(path)
+        if target is None:
+            if created := not self.exists(path):
+                self.write(path, content)
+            return created
         with self._translated("write", path):
-            return self._files.create(path, content.encode())
+            try:
+                write_local(target, [content.encode()], link_new)
+            except FileExistsError:
+                # A folder above may also be a file.
+                if not target.exists():
+                    raise
+                return False
+            return True
 
     def append(self, path: str, content: bytes) -> None:
         """Append to a file, or create it. In an object store the whole file is written again."""
         with self._translated("write", path):
-            self._files.append(path, content)
+            if (target := self.writable_path(path)) is not None:
+                append_local(target, content)
+                return
+        before = b""
+        with suppress(FileNotFoundError):
+            before = self.read(path)
+        self.write(path, [before, content])
 
     def delete(self, path: str) -> None:
-        with self._translated("delete", path):
-            self._files.delete(path)
+        with self._translated("delete", path), suppress(FileNotFoundError):
+            if (target := self.writable_path(path)) is not None:
+                target.unlink()
+            else:
+                self._fs.delete_file(self._joined(path))
 
     def delete_all(self, paths: Sequence[str], check: Callable[[], None] | None = None) -> None:
-        """Delete those of some files that exist, in batches; an object store deletes the files of a batch in parallel.
-
-        `check` is called before each batch; an error that it raises ends the deletion.
-        """
+        """Delete those of some files that exist, in batches; `check` is called before each, and may raise."""
         with ThreadPoolExecutor(_DELETE_BATCH, thread_name_prefix="delete") as pool:
             each = map if self.local is not None else pool.map
             for start in range(0, len(paths), _DELETE_BATCH):
@@ -191,8 +228,37 @@ class Store:
                     pass
 
     def delete_empty_folders(self) -> None:
+        """Delete the folders where no file is left; in an object store names that files had in common, or markers."""
         with self._translated("delete", ""):
-            self._files.delete_empty_folders()
+            if self.local is not None:
+                delete_empty_folders(self.local)
+            elif not any(entry.kind == "file" for entry in self.entries()) and self.exists(""):
+                self._fs.delete_dir(self._root)
+
+    def _joined(self, path: str) -> str:
+        """A path within the folder, out of which it must not lead, as the file system has it."""
+        _refuse_unwritable(path, "The path")
+        parts = PurePosixPath(path)
+        if ".." in parts.parts or parts.is_absolute():
+            raise StorageError(f"The path {path!r} leads out of the storage {self.uri}.")
+        return str(PurePosixPath(self._root, parts))
+
+    def _readable(self, path: str) -> str:
+        target = self._joined(path)
+        if self.local is not None:
+            refuse_links_out(self.local, Path(target))
+        return target
+
+    def _open(self, path: str) -> BinaryIO:
+        target = self._readable(path)
+        if self.local is None:
+            # A stream would be read in many small requests.
+            file: BinaryIO = self._fs.open_input_file(target)
+            return file
+        # Reading from a pipe would never return.
+        if Path(target).exists() and not Path(target).is_file():
+            raise StorageError(f"{path} in {self.uri} is not a file. {_RESTORE}")
+        return Path(target).open("rb")
 
     @contextmanager
     def _translated(self, action: str, path: str) -> Iterator[None]:
@@ -235,9 +301,14 @@ def _refuse_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not a JSON number")
 
 
-def _located(text: str) -> tuple[str, LocalFiles | ObjectFiles]:
-    """The URI of a storage that a user names, and its files."""
-    refuse_unwritable(text, "The storage")
+def _refuse_unwritable(text: str, what: str) -> None:
+    if "\0" in text or text != text.encode(errors="replace").decode():
+        raise StorageError(f"{what} {text!r} cannot be used: it must be UTF-8 text without a NUL character.")
+
+
+def _located(text: str) -> tuple[str, tuple[fs.FileSystem, str]]:
+    """The URI of a storage that a user names, its file system and its path there."""
+    _refuse_unwritable(text, "The storage")
     is_uri = _URI.match(text) is not None
     if not is_uri and _ONE_SLASH.match(text):
         raise StorageError(f"The storage {text!r} cannot be used: a URI has two slashes, as in s3://bucket/folder.")
@@ -245,11 +316,8 @@ def _located(text: str) -> tuple[str, LocalFiles | ObjectFiles]:
         if not is_uri:
             folder = Path(text).expanduser().absolute()
             folder = folder.resolve() if ".." in folder.parts else folder
-            return str(folder), LocalFiles(folder)
-        system, root = file_system(text)
+            return str(folder), (fs.LocalFileSystem(), str(folder))
         head, mark, options = text.partition("?")
-        files = LocalFiles(Path(root)) if isinstance(system, fs.LocalFileSystem) else ObjectFiles(system, root)
-        return f"{head.rstrip('/')}{mark}{options}", files
+        return f"{head.rstrip('/')}{mark}{options}", file_system(text)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, RuntimeError) as error:
-        reason = str(error).replace(with_defaults(text), text).rstrip(".")
-        raise StorageError(f"The storage {text!r} cannot be used: {reason}.") from None
+        raise StorageError(f"The storage {text!r} cannot be used: {str(error).rstrip('.')}.") from None

@@ -1,10 +1,7 @@
 """The tables of a study: which files hold them, their clean rows, and the view `trials` over `epochs` and `decisions`.
 
 A flush writes one part of each table that has new rows, and then the session's file, which says how many parts there
-are. That file is the commit: parts beyond it do not exist, whoever wrote them.
-
-Parts may hold an epoch twice: an attempt whose worker was lost had recorded epochs that the next attempt trains again,
-and a checkpoint holds rows that may have been reported. The newest row counts.
+are. That file is the commit: parts beyond it do not exist. Parts may hold an epoch twice: the newest row counts.
 """
 
 import json
@@ -27,8 +24,7 @@ from pipeline.storage.schema import (
     SECONDS,
     STUDY_DECISIONS,
     arrow_schema,
-    column_of,
-    metric_names,
+    metric_column,
 )
 from pipeline.storage.sessions import TableFiles, committed_files
 from pipeline.storage.store import Store
@@ -76,18 +72,14 @@ class Tables:
     decisions: pa.Table
 
 
-class LostPart(StorageError):
-    """A part of the tables that the newest session names is not there."""
-
-
 def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
     """Read a study's tables as its newest session has committed them."""
     for _ in range(_RETRIES):
         committed = committed_files(store)
         try:
             epochs, decisions = (read_rows(store, table, study, committed) for table in ("epochs", "decisions"))
-        except LostPart:
-            # The driver has replaced the parts by one file, unless a part is lost.
+        except StorageError:
+            # The driver has replaced the parts by one file, unless a part is lost or damaged.
             if committed_files(store) == committed:
                 raise
             continue
@@ -109,7 +101,7 @@ def read_rows(
             parts.append(store.read_table(path))
         except FileNotFoundError:
             lost = f"{path} in {store.uri} does not exist, and the study's newest session names it."
-            raise LostPart(f"{lost} Restore it from a copy.") from None
+            raise StorageError(f"{lost} Restore it from a copy.") from None
     rows = _united(parts, table, schema)
     is_whole = files is not None and not files.parts
     return rows if is_whole else clean(rows, table)
@@ -130,12 +122,7 @@ def clean(rows: pa.Table, table: str) -> pa.Table:
     with open_database() as database:
         database.register("keys", rows.select(keys).append_column("place", pa.array(np.arange(rows.num_rows))))
         places = database.sql(f"select place from keys {_CLEAN[table]}").to_arrow_table()["place"]
-    if places.equals(pa.chunked_array([pa.array(np.arange(rows.num_rows))])):
-        return rows
-    places = places.combine_chunks()
-    # One column after the other: the whole table in one chunk would be in memory in addition to both.
-    columns = [column.combine_chunks().take(places) for column in rows.columns]
-    return pa.Table.from_arrays(columns, schema=rows.schema)
+    return rows if places.equals(pa.chunked_array([pa.array(np.arange(rows.num_rows))])) else rows.take(places)
 
 
 def derive_trials(
@@ -163,16 +150,10 @@ def derive_trials(
 
 
 def trials_sql(study: Mapping[str, Any], epochs: pa.Schema) -> str:
-    """The view `trials` over `epochs`, `decisions` and `checkpoints`.
-
-    The column `drawn` is the newest config in JSON of a trial without a best epoch.
-    """
+    """The view `trials`; its column `drawn` is the newest config in JSON of a trial without a best epoch."""
     configs = [f'"config_{name}"' for name in parameters_of(study)]
     packed = "".join(f", c{place} := {name}" for place, name in enumerate(configs))
-    chosen = "".join(
-        f", case when best is null then newest.c{place} else best.c{place} end as {name}"
-        for place, name in enumerate(configs)
-    )
+    chosen = "".join(f", best.c{place} as {name}" for place, name in enumerate(configs))
     seconds = " + ".join(f"coalesce({column}, 0)" for column in SECONDS.values())
     states = " ".join(f"when '{kind}' then '{state}'" for kind, state in _STATES.items())
     return f"""
@@ -183,7 +164,7 @@ def trials_sql(study: Mapping[str, Any], epochs: pa.Schema) -> str:
                     struct_pack(epoch := epoch, value := _value, violation := _violation{packed}),
                     row(_violation, _loss, epoch)
                 ) filter (isfinite(_value)) as best,
-                arg_max(struct_pack(value := _value{packed}), epoch) as newest
+                last(_value order by epoch) as last_objective
             from scored group by trial_id
         ),
         decided as (
@@ -200,7 +181,7 @@ def trials_sql(study: Mapping[str, Any], epochs: pa.Schema) -> str:
             from trained full join decided using (trial_id) left join checkpoints using (trial_id)
         )
         select trial_id, state, best.value as objective, best.epoch as best_epoch, best.violation as violation,
-            newest.value as last_objective, coalesce(epochs, 0) as epochs, coalesce(seconds, 0) as seconds, attempts,
+            last_objective, coalesce(epochs, 0) as epochs, coalesce(seconds, 0) as seconds, attempts,
             parent, checkpoint, case when state = 'failed' then last.reason end as error,
             case when best is null then config end as drawn{chosen}
         from known order by {DRAW_ORDER}"""
@@ -230,7 +211,7 @@ def scored_columns(study: Mapping[str, Any], epochs: pa.Schema) -> set[str]:
 
 def objective_column(metric: str, epochs: pa.Schema) -> str | None:
     """The column of `epochs` that an objective is read from: the metric's, or the measured one of that name."""
-    column = column_of(metric, metric_names(epochs))
+    column = metric_column(metric)
     if column in epochs.names:
         return column
     return metric if metric in MEASURES else None

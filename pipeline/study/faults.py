@@ -1,4 +1,4 @@
-"""What is wrong with a job, one fault for each field: pydantic's errors by the path that a user writes, and configs."""
+"""The fields of a job by the dotted path that a user writes: what is wrong with them, and changes by `--set`."""
 
 import dataclasses
 import re
@@ -134,3 +134,52 @@ def start_faults(space: Mapping[str, Any], config: Mapping[str, Value], path: st
             yield Fault(field, value, f"must be {here.domain!r}, which the space fixes it at, or be left out")
         elif here.drawn and not here.domain.contains(value):
             yield Fault(field, value, f"must be a value of its domain, {here.domain!r}")
+
+
+def apply_changes(fields: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    result, faults = dict(fields), []
+    # A part that is replaced precedes changes of its fields.
+    for path in sorted(changes, key=lambda path: path.count(".")):
+        try:
+            result = _put(result, path.split("."), changes[path])
+        except LookupError as error:
+            faults.append(Fault(path, changes[path], error.args[0]))
+    return result, faults
+
+
+def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
+    """A copy of `tree` with the value at `path`; the job checks the names of fields."""
+    name, *rest = path
+    if isinstance(tree, list | tuple):
+        places = [str(place) for place in range(len(tree))]
+        if name not in places:
+            raise LookupError(unknown("position in the list", places, name))
+        new = _put(tree[int(name)], rest, value, name) if rest else value
+        return [*tree[: int(name)], new, *tree[int(name) + 1 :]]
+    branches = _branches(tree)
+    if branches is None:
+        raise LookupError(f"no such field: {above} has no fields")
+    if above not in ("", "space") and branches.get("kind") == "switch" and name not in ("kind", "branches"):
+        # The path of a hyperparameter names the branch, as in faults.
+        switch = dict(branches.get("branches", {}))
+        if name not in switch:
+            raise LookupError(unknown("branch", switch, name))
+        switch[name] = _put(switch[name], rest, value, "space") if rest else value
+        return {"kind": "switch", "branches": switch}
+    if above == "space" and name not in branches:
+        raise LookupError(unknown("hyperparameter", branches, name))
+    if rest:
+        value = _put(branches.get(name, {}), rest, value, name)
+    elif not above and name in _KINDS and isinstance(value, str):
+        value = {"kind": value}
+    return {**branches, name: value}
+
+
+def _branches(tree: Any) -> dict[str, Any] | None:
+    if isinstance(tree, Mapping):
+        return dict(tree)
+    names = fields_of(tree)
+    if not names and not hasattr(tree, "kind"):
+        return None
+    kind = {"kind": tree.kind} if hasattr(tree, "kind") else {}
+    return {**{name: getattr(tree, name) for name in names}, **kind}

@@ -1,51 +1,52 @@
-"""A study's specification as files: study.json, and copies of the job's code."""
+"""A study's folder: study.json, copies of the job's code, its own entries and all others; and the studies of a storage.
+
+A link is never the study's own: neither it nor its target is touched. A user's output never goes among the files of a
+study.
+"""
 
 import json
+import os
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from pipeline.code.functions import digest_of
 from pipeline.code.snapshot import Copies, Recorded, Snapshot, snapshot_of
-from pipeline.errors import StorageError
-from pipeline.storage import Store
+from pipeline.errors import JobNotFound, StorageError
+from pipeline.storage import Entry, Store, layout, unfinished
 from pipeline.storage.schema import SCHEMA_VERSION
-from pipeline.study import layout
 from pipeline.study.job import TuneJob
-from pipeline.study.studies import no_study
+from pipeline.text import did_you_mean, sanitize_line
 
+STORAGE_VARIABLE = "TUNEPIPE_STORAGE"
+"""The environment variable that names the storage if no option does."""
 
-class _Elements(BaseModel):
-    """What the fingerprint of an array, or of a pipeline, says."""
+STORAGE_WAIT_VARIABLE = "TUNEPIPE_STORAGE_WAIT"
+"""The environment variable that lets a driver wait for a storage that does not answer."""
 
-    model_config = ConfigDict(strict=True)
+DEFAULT_STORAGE = "studies"
+"""The default storage, a folder in the current folder."""
 
-    sha256: str | None = None
-    batches: int | None = None
-    rows: int = 0
-    files: int = 0
-    buffer: int = 0
+_AT_ONCE = 8
+"""Folders that are looked at in parallel."""
 
-
-class _Array(_Elements):
-    shape: list[int]
-    dtype: str
-
-
-class _Pipeline(_Elements):
-    pipeline: str
-    elements: str
+_SHOWN = 50
+"""Names in a message."""
 
 
 class _Combination(BaseModel):
     config: dict[str, Any]
     absent: list[str]
-    arrays: dict[str, _Array | _Pipeline]
+    arrays: dict[str, dict[str, Any]]
 
 
 _DATA: TypeAdapter[Any] = TypeAdapter(
-    dict[str, _Array | _Pipeline] | dict[Literal["combinations"], list[_Combination]] | None
+    dict[Literal["combinations"], list[_Combination]] | dict[str, dict[str, Any]] | None
 )
 """The fingerprint of a study's data: of one data set, or of those of several configs."""
 
@@ -64,8 +65,7 @@ def save_study(
 ) -> None:
     """Write study.json and copies of the files of the job's code; `before` is the document of the last session.
 
-    study.json comes first. If this process is killed before all copies are written, no file is left that study.json
-    does not name, and the study continues with the job's own files, which have the digests there.
+    study.json comes first: after a kill, no file is left that it does not name.
     """
     snapshot = snapshot_of(job.functions.values()) if snapshot is None else snapshot
     recorded = Recorded((before or {}).get("sources"))
@@ -103,17 +103,7 @@ def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def load_study(store: Store, *, here: Collection[Callable[..., Any]] = (), placeholders: bool = False) -> TuneJob:
-    """Read a study's job.
-
-    Args:
-        store: The study's folder.
-        here: Functions without a file, which replace those of the study that do the same.
-        placeholders: Whether another function without a file is only named, instead of being a fault.
-
-    Raises:
-        JobNotFound: There is no study.
-        InvalidJob: The job is not one, or its code cannot be loaded; lists every fault.
-    """
+    """Read a study's job; `here` and `placeholders` are those of `TuneJob.from_json`."""
     try:
         fields, recorded = read_job(store), recorded_sources(store)
     except FileNotFoundError:
@@ -146,3 +136,121 @@ def _write(store: Store, document: Mapping[str, Any]) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # A command line may have bytes that are not UTF-8, which JSON has as escapes.
     store.write(layout.STUDY, text.encode(errors="backslashreplace"))
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The entries of a study's folder: its own files, which tunepipe may delete and replace, and all others."""
+
+    own: Sequence[Entry]
+    untracked: Sequence[Entry]
+
+
+def contents(store: Store) -> Contents:
+    entries, copies = store.entries(), set[str]()
+    with suppress(FileNotFoundError, StorageError):
+        copies = set(map(layout.source, recorded_sources(store).files))
+    # A driver writes its session's file first: before that, a file that only looks like a study's is untracked.
+    is_study = any(entry.kind == "file" and _marks_a_study(entry.path) for entry in entries)
+    above = {entry.path[:place] for entry in entries for place, letter in enumerate(entry.path) if letter == "/"}
+    own, untracked = [], []
+    for entry in entries:
+        path = unfinished(entry.path) or entry.path
+        named = path in copies if path.startswith(f"{layout.SOURCE}/") else layout.names(path)
+        if entry.kind == "file" and named and (is_study or _marks_a_study(path)):
+            own.append(entry)
+        elif entry.kind != "folder" or (entry.path not in above and not layout.names_folder(entry.path)):
+            untracked.append(entry)
+    return Contents(own, untracked)
+
+
+def _marks_a_study(path: str) -> bool:
+    return path == layout.STUDY or (path.startswith("sessions/") and layout.names(path))
+
+
+def listed_entries(entries: Sequence[Entry]) -> str:
+    """The first of some entries and the number of the others, for a message."""
+    more = f" and {len(entries) - _SHOWN:,} more" if len(entries) > _SHOWN else ""
+    # A line feed in a name would begin a line of the message.
+    return ", ".join(sanitize_line(str(entry)) for entry in entries[:_SHOWN]) + more
+
+
+def sweep(store: Store) -> None:
+    """Delete the unfinished files of killed writers. There must be no other writer."""
+    store.delete_all([entry.path for entry in contents(store).own if unfinished(entry.path) is not None])
+
+
+def remove(store: Store) -> Sequence[Entry]:
+    """Delete a study's own files and its empty folders; returns the entries that stay."""
+    paths = [entry.path for entry in contents(store).own]
+    # study.json last, sessions before it: after an interrupted deletion the rest is still a study, and can be deleted
+    # again.
+    sessions = [path for path in paths if path.startswith("sessions/")]
+    last = [*sessions, *(path for path in paths if path == layout.STUDY)]
+    store.delete_all([path for path in paths if path not in last])
+    for path in last:
+        store.delete(path)
+    store.delete_empty_folders()
+    return contents(store).untracked
+
+
+def check_output(path: Path, *, winner_of: Path | None = None) -> None:
+    """Make sure that a place which a user names may be written to: neither it nor its target is within a study."""
+    if winner_of is not None and os.path.realpath(path) == os.path.realpath(winner_of / layout.EXPORT):
+        return
+    for place in (Path(os.path.abspath(path)), Path(os.path.realpath(path))):  # noqa: PTH100 (links stay)
+        for study in (place, *place.parents):
+            within = place.relative_to(study).as_posix()
+            is_free = within == layout.REPORT or (within.startswith(f"{layout.EXPORT}/") and not layout.names(within))
+            if not is_free and os.path.lexists(study / layout.STUDY):
+                raise StorageError(
+                    f"{path} is within the study {study}, whose files only tunepipe writes. Nothing was written. Name "
+                    "a place outside of it; in a study, only report.html and new files in export/ may be written."
+                )
+
+
+def default_storage() -> str:
+    return os.environ.get(STORAGE_VARIABLE) or DEFAULT_STORAGE
+
+
+def called(location: str) -> str:
+    """The name of a study on a command line that is called in the current folder: as short as it can be."""
+    name = location.partition("?")[0].rpartition("/")[2]
+    return name if location == Store(default_storage()).folder(name).uri else location
+
+
+def as_argument(location: str) -> str:
+    """The name of a study in a command that works in a shell as it is printed: `called`, in quotes where needed."""
+    return shlex.quote(called(location))
+
+
+def study_names(store: Store) -> list[str]:
+    """The names of the studies in a storage, sorted; they include studies whose study.json cannot be read."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    # A study's folder may be a link to another disk.
+    names = store.folders()
+    # An object store answers slowly, but answers several requests at once.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        are_studies = pool.map(lambda name: _is_study(store.folder(name)), names)
+        return [name for name, is_study in zip(names, are_studies, strict=True) if is_study]
+
+
+def _is_study(store: Store) -> bool:
+    try:
+        return store.exists(layout.STUDY)
+    except StorageError:
+        # One entry must not hide the others: a reader of the entry gets the reason.
+        return True
+
+
+def no_study(store: Store) -> JobNotFound:
+    # A question mark in a path is part of a name.
+    head, mark, query = store.uri.partition("?") if store.local is None else (store.uri, "", "")
+    parent, _, name = head.rpartition("/")
+    names = study_names(Store(parent + mark + query)) if parent and not parent.endswith(":/") else []
+    available = f" Available: {', '.join(names[:_SHOWN])}." if names else ""
+    return JobNotFound(
+        f"There is no study {name!r} in {parent or '/'}.{did_you_mean(name, names, quoted=True)}{available} "
+        "`tunepipe studies --storage URI` lists those of a storage; `tunepipe run JOB` creates one."
+    )

@@ -43,8 +43,7 @@ from pipeline.space import (
     listed_values,
     normalize,
 )
-from pipeline.study.changes import apply_changes
-from pipeline.study.faults import NAME, read_faults, start_faults, unknown
+from pipeline.study.faults import NAME, apply_changes, read_faults, start_faults, unknown
 from pipeline.study.specification import Budget, Checkpoints, Fit, Objective, Phase, Resources, StartFrom
 from pipeline.text import counted
 
@@ -81,12 +80,7 @@ def _several_objectives(job: Mapping[str, Any]) -> bool:
 
 
 def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOASHA | PromotingMOASHA:
-    """The scheduler of a job that names none.
-
-    For a model, and for a function that keeps its state, ASHA that pauses and promotes: a trial that improves late
-    continues from its checkpoint. For another function, ASHA that stops: it would train its epochs again after each
-    pause. With several objectives, or bounds, the variant that compares trials by all of them.
-    """
+    """The scheduler of a job that names none; a function without a state would train its epochs again after a pause."""
     function = job.get("function")
     if function is not None and not takes_state(function):
         return MOASHA() if _several_objectives(job) else ASHA()
@@ -94,11 +88,7 @@ def recommended_scheduler(job: Mapping[str, Any]) -> ASHA | PromotingASHA | MOAS
 
 
 def recommended_searcher(job: Mapping[str, Any]) -> CurveSearch | MOTPESearch | RandomSearch:
-    """The searcher of a job that names none.
-
-    `curves` with the schedulers with which it was measured; `motpe` with those that compare trials by all objectives;
-    random draws with other schedulers, and for a space with a grid, whose values they take in turn.
-    """
+    """The searcher of a job that names none: `curves` only with the schedulers with which it was measured."""
     domains = [parameter.domain for parameter in drawn_parameters(job.get("space", {}))]
     scheduler = job.get("scheduler")
     if scheduler is None or not domains or any(isinstance(domain, Grid) for domain in domains):
@@ -241,10 +231,7 @@ class TuneJob(BaseModel):
         return job
 
     def resolved(self, before: "TuneJob | None" = None) -> "TuneJob":
-        """The job as a study stores it, with what the scheduler derives from the budget as numbers.
-
-        A resume with another budget then continues with the rungs with which the study, whose job is `before`, began.
-        """
+        """The job as a study stores it: with the rungs of its budget, or those with which it began (`before`)."""
         scheduler = self.scheduler.resolved(self.budget.epochs, None if before is None else before.scheduler)
         return self if scheduler == self.scheduler else self.replaced({"scheduler": scheduler})
 
@@ -277,18 +264,11 @@ class TuneJob(BaseModel):
         here: Collection[Callable[..., Any]] = (),
         placeholders: bool = False,
     ) -> Self:
-        """Read a job from the result of `to_json`.
+        """Read a job from the result of `to_json`; raises InvalidJob with every fault.
 
-        Args:
-            fields: The JSON object.
-            copies: The study's copies of its code, for functions whose modules have changed or are missing. Only code
-                with the digest that the job states is run.
-            load: Whether functions are loaded; else they are only named, and none of their code is run.
-            here: Functions without a file that replace those of the same name that do the same.
-            placeholders: Whether another function without a file is only named, instead of being a fault.
-
-        Raises:
-            InvalidJob: Lists every fault.
+        Functions whose modules have changed or are missing are loaded from the study's `copies`, if they have the
+        digest that the job states. Without `load`, functions are only named, and none of their code is run. Those
+        without a file are replaced by those `here` that do the same; others are faults, or `placeholders`.
         """
         module = loaded_module if copies is None else copies.module
         return cls.model_validate(

@@ -1,7 +1,7 @@
-"""The parts of a job: objective, budget, resources, checkpoints, start, and how a model is fitted."""
+"""The parts of a job: objective and the order of trials, budget, resources, checkpoints, start, and `fit`."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
@@ -10,9 +10,14 @@ from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictS
 from pipeline.code.functions import Code, value_or_code
 from pipeline.schedulers import Mode
 from pipeline.space import STRICT_CONFIG, Count, Real, Whole, plain
+from pipeline.text import DrawOrder, draw_order
 
 UNKNOWN = 1e300
 """The violation of a bound by a value that is not known: larger than any other, and finite, as JSON needs it."""
+
+RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
+"""The order of trials everywhere: not failed, with a finite value, smaller violation, better value, earlier epoch and
+draw. A trial's best epoch is found in the same order."""
 
 _MOST = 1e9
 """More than all trials in parallel; the quotient of a tiny request may be infinite."""
@@ -67,6 +72,32 @@ class Objective:
     def reaches(self, value: float, target: float) -> bool:
         """Whether a value is at least as good as a target."""
         return self.loss(value) <= self.loss(target)
+
+
+def total_violation(values: Iterable[tuple[Objective, float | None]]) -> float:
+    """How far values are beyond the bounds of their objectives, in total; 0 within all of them."""
+    return sum(objective.violation(value) for objective, value in values)
+
+
+def ranking_key(
+    trial_id: str, value: float | None, best_epoch: int | None, *, failed: bool, mode: Mode, violation: float = 0.0
+) -> RankingKey:
+    """A sort key that puts the best trial first."""
+    if value is None or best_epoch is None or not math.isfinite(value):
+        return failed, True, 0.0, 0.0, 0, draw_order(trial_id)
+    return failed, False, violation, -value if mode == "max" else value, best_epoch, draw_order(trial_id)
+
+
+def ranking_sql(loss: str) -> list[str]:
+    """The terms of an `order by` that puts the best trial first, in DuckDB's SQL."""
+    known = f"coalesce(isfinite({loss}), false)"
+    return [
+        "state = 'failed'",
+        f"not {known}",
+        f"case when {known} then violation end nulls last",
+        f"case when {known} then {loss} end nulls last",
+        f"case when {known} then best_epoch end nulls last",
+    ]
 
 
 @dataclass(frozen=True, slots=True)

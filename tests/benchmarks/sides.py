@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.storage import Store
+from tests.stored_tables import stored_table
 
 ROOT = Path(__file__).parents[2]
 """Where `tests` and `pipeline` are importable from."""
@@ -87,7 +88,7 @@ def _epochs(folder: Path) -> dict[str, Any]:
     import pyarrow.compute as pc
 
     (study,) = (folder / STUDIES).iterdir()
-    times = Store(study).read_table("epochs").column("time")
+    times = stored_table(Store(study), "epochs").column("time")
     first, last = (value.as_py().timestamp() for value in pc.min_max(times).values())
     return {"epochs": len(times), "first": first, "last": last}
 

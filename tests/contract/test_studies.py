@@ -15,6 +15,7 @@ from pipeline.storage.tables import read_tables
 from pipeline.study import Budget, Objective
 from tests.cases import cases
 from tests.recorded_curves import Study, kinds, new_study, row, steps, stored_state
+from tests.stored_tables import stored_table
 
 _SIZE = {"trials": 9, "epochs": 9}
 
@@ -74,7 +75,7 @@ def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
         decided = kinds(s, trial.trial_id)
         assert [ends[kind] for kind in decided if kind in ends] == [trial.state]
         assert ends.get(decided[-1]) == trial.state
-    table = s.store.read_table("decisions").to_pylist()
+    table = stored_table(s.store, "decisions").to_pylist()
     assert all(entry["reason"].strip() for entry in table)
     derived = read_tables(
         s.store, {"schema_version": SCHEMA_VERSION, "job": s.session.job.to_json()}

@@ -28,27 +28,6 @@ def images() -> Dataset:
     return Dataset("images", train=train, validation=tf.data.Dataset.from_tensor_slices((x[160:], y[160:])).batch(40))
 
 
-def shared_images() -> Dataset:
-    """The images of `images`, whose first part is created once for both workers; each element writes a line."""
-    import tensorflow as tf
-
-    from pipeline import shared_cache
-
-    plain = images()
-
-    def noted(image: Any, target: Any) -> Any:
-        def note() -> int:
-            with Path(f"{os.environ[_MARKER]}.made").open("a") as file:
-                file.write("made\n")
-            return 0
-
-        with tf.control_dependencies([tf.numpy_function(note, [], tf.int64)]):
-            return tf.identity(image), target
-
-    rows = plain.validation.unbatch().map(noted).apply(shared_cache("rows"))
-    return Dataset("images", train=rows.shuffle(40).batch(16), validation=rows.batch(40))
-
-
 def model(config: dict[str, Any]) -> Any:
     """A frozen layer, dropout, and a head."""
     import keras
@@ -82,8 +61,8 @@ def killing(config: dict[str, Any]) -> list[Any]:
     return [keras.callbacks.LambdaCallback(on_epoch_begin=kill)]
 
 
-PIPELINE = TuneJob(
-    name="pipeline",
+PHASED = TuneJob(
+    name="phased",
     model=model,
     data=images,
     callbacks=killing,
@@ -94,41 +73,5 @@ PIPELINE = TuneJob(
     budget=Budget(trials=2, epochs=5),
     checkpoints=Checkpoints(seconds=0.001),
     resources=Resources(workers=2),
+    phases=[Phase(at=2, prepare=unfrozen)],
 )
-PHASED = PIPELINE.replaced({"name": "phased", "phases": [Phase(at=2, prepare=unfrozen)]})
-SHARED = PIPELINE.replaced({"name": "shared", "data": shared_images})
-
-
-def streamed(folder: str) -> TuneJob:
-    """The job of `PIPELINE` on Parquet files that are streamed: images as PNG files."""
-    return PIPELINE.replaced({"name": "streamed", "data": folder, "model": streamed_model, "batch_size": 16})
-
-
-def streamed_model(config: dict[str, Any]) -> Any:
-    """The same as `model`, for decoded images."""
-    import keras
-
-    parts = [
-        keras.Input((6, 6, 1)),
-        keras.layers.Flatten(),
-        keras.layers.Dropout(0.2),
-        keras.layers.Dense(2, "softmax"),
-    ]
-    built = keras.Sequential(parts)
-    built.compile(keras.optimizers.Adam(config["lr"]), loss="categorical_crossentropy")
-    return built
-
-
-def parquet_tables() -> dict[str, Any]:
-    """Tables of PNG files with labels, by the names of their files."""
-    import numpy as np
-    import pyarrow as pa
-    import tensorflow as tf
-
-    rng, tables = np.random.default_rng(0), {}
-    for part in range(3):
-        pixels = rng.integers(0, 255, (60, 6, 6, 1), "uint8")
-        images = [tf.io.encode_png(image).numpy() for image in pixels]
-        label = np.where(pixels.mean(axis=(1, 2, 3)) > 127, "light", "dark")
-        tables[f"part-{part}.parquet"] = pa.table({"image": pa.array(images, pa.binary()), "label": label})
-    return tables

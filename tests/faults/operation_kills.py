@@ -10,11 +10,11 @@ import pytest
 
 from pipeline import run
 from pipeline.execution.driver.timing import FlushTiming
-from pipeline.storage.files import ObjectFiles
 from pipeline.study import TuneJob
+from tests.bucket import Bucket
 
 _LOCAL = ("replace", "unlink", "mkdir", "rmdir", "link", "fsync")
-_OBJECTS = ("write", "delete", "delete_empty_folders")
+_OBJECTS = ("open_output_stream", "delete_file", "delete_dir")
 
 
 class Killed(BaseException):
@@ -41,7 +41,7 @@ class Steps:
             for name in _LOCAL:
                 patch.setattr(os, name, self._local(getattr(os, name)))
             for name in _OBJECTS:
-                patch.setattr(ObjectFiles, name, self._object(getattr(ObjectFiles, name)))
+                patch.setattr(Bucket, name, self._object(getattr(Bucket, name)))
             yield
 
     def _local(self, operation: Callable[..., Any]) -> Callable[..., Any]:

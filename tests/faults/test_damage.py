@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from pipeline import Budget, Objective, load_results, run
-from pipeline.errors import StorageError
 from tests.faults.resumable_study import JOB as RESUMABLE, JOURNAL
 from tests.pausable_study import JOB as PAUSABLE
 
@@ -55,17 +54,6 @@ def test_a_damaged_checkpoint_is_passed_over(damaged, undisturbed, tmp_path, mon
     run(KERAS, storage=tmp_path, resume=True)
     assert "older checkpoint" in capsys.readouterr().out
     pd.testing.assert_frame_equal(exact(tmp_path / "resumable"), undisturbed, check_exact=True)
-
-
-def test_a_damaged_part_is_named_and_nothing_is_written(tmp_path):
-    """A resume with a damaged part ends with the file's name and leaves every file unchanged."""
-    run(PLAIN.replaced({"budget.epochs": 4}), storage=tmp_path)
-    part = next((tmp_path / "pausable/epochs").glob("*.parquet"))
-    part.write_bytes(part.read_bytes()[:-20])
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(StorageError, match=part.name):
-        run(PLAIN, storage=tmp_path, resume=True)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0], ids=["back", "ahead"])

@@ -9,15 +9,14 @@ import pytest
 from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, run
 from pipeline.execution.commands import check_deletable
 from pipeline.storage import Store
-from pipeline.study.contents import contents
-from pipeline.study.studies import study_names
+from pipeline.study.files import contents, study_names
 from tests.bucket import Bucket
 from tests.cases import cases
 from tests.faults.operation_kills import killed_run
 from tests.study_comparison import contradictions, differences
 
 LENGTH = 4
-SOME = 9
+SOME = 4
 """So many moments of a study, evenly spread, are tried each time; `long` tries all of them."""
 
 
@@ -53,6 +52,7 @@ def _storage(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> str:
     return "bucket://studies"
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("kind", cases(("files", "objects"), ("files",)))
 @pytest.mark.parametrize(
     ("name", "moments"),

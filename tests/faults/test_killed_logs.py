@@ -1,7 +1,6 @@
-"""A driver that is killed while it logs to MLflow and TensorBoard, and one whose MLflow server does not answer."""
+"""A driver that is killed while it logs to MLflow and TensorBoard."""
 
 import os
-import socket
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -73,28 +72,3 @@ def _each_epoch_once(folder: Path, results: Results) -> None:
         assert [(one.step, one.value) for one in history] == list(zip(own["epoch"], own["score"], strict=True))
         shown = shown_in_tensorboard(folder / "board/pausable" / trial, "score")
         assert shown == [(one.step, pytest.approx(one.value, rel=1e-6)) for one in history]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(
-    "listens", [pytest.param(False, id="down", marks=pytest.mark.long), pytest.param(True, id="hangs")]
-)
-def test_a_server_that_does_not_answer_delays_a_study_by_seconds(tmp_path: Path, listens: bool) -> None:
-    """A study whose MLflow server hangs completes, reports that once, and has every epoch in TensorBoard."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"mlflow=http://127.0.0.1:{server.getsockname()[1]}"
-        if not listens:
-            server.close()
-        quick = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "1", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-        done = subprocess.run(
-            [*RUN, "--log", address, "--log", "tensorboard=board"], cwd=tmp_path, capture_output=True, text=True,
-            env={**ENVIRONMENT, **quick}, timeout=200,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count(f"--log {address}: MLflow at") == 1
-    assert "The study continues without this log" in done.stderr
-    results = load_results(tmp_path / "studies/pausable")
-    assert set(results.trials["state"]) == {"completed"}
-    for trial, own in results.epochs.groupby("trial_id"):
-        shown = shown_in_tensorboard(tmp_path / "board/pausable" / str(trial), "score")
-        assert [epoch for epoch, _ in shown] == own["epoch"].to_list()

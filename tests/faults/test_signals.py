@@ -85,22 +85,6 @@ def test_sigterm_ends_a_driver_cleanly(whom, held, tmp_path):
 
 
 @pytest.mark.long
-def test_a_machine_that_slept_continues(held, tmp_path):
-    """A driver and workers that are stopped and continued, as by a closed laptop, count nothing as lost."""
-    driver = held()
-    family = [psutil.Process(driver.pid), *psutil.Process(driver.pid).children(recursive=True)]
-    for process in family:
-        process.send_signal(signal.SIGSTOP)
-    (tmp_path / "go").touch()
-    for process in reversed(family):
-        process.send_signal(signal.SIGCONT)
-    _, reported = driver.communicate(timeout=200)
-    assert driver.returncode == 0, reported
-    whole(tmp_path)
-    assert set(load_results(tmp_path / "studies/pausable").trials["attempts"]) == {1}
-
-
-@pytest.mark.long
 def test_a_driver_that_was_replaced_while_it_slept_writes_nothing(held, tmp_path):
     """A driver that was replaced while stopped reports that and exits with 2 without writing anything."""
     driver = held("--workers", "0")

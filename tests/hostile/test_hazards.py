@@ -18,7 +18,7 @@ from pipeline.execution.driver.prune import Pruner
 from pipeline.schedulers import SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import load_study
-from pipeline.study.contents import contents
+from pipeline.study.files import contents
 from tests.cases import cases
 from tests.command import tunepipe
 

@@ -1,7 +1,6 @@
 """The live page in a real browser: it draws, filters, follows a running study, and needs no pointer."""
 
 import json
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ import requests
 
 from pipeline.space import Uniform
 from pipeline.storage import Store
-from pipeline.storage.processes import identity
+from pipeline.storage.sessions import identity
 from pipeline.study import layout
 from tests.browser import BROWSER, Browser, browsing
 from tests.recorded_studies import Recording, asha_study, pbt_study, tune_job
@@ -272,4 +271,4 @@ def _running(study: Recording) -> None:
     """Write the file of a session that this process drives."""
     now = datetime.now(UTC).isoformat()
     content = {"number": 1, "state": "running", "started": now, "heartbeat": now, "ended": None, "seconds": 1.0}
-    Store(study.store.uri).write(layout.session(1), json.dumps(content | identity(os.getpid())))
+    Store(study.store.uri).write(layout.session(1), json.dumps(content | identity()))

@@ -17,7 +17,7 @@ import requests
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.storage import Store
 from pipeline.study import Resources
-from pipeline.study.contents import remove
+from pipeline.study.files import remove
 from tests.gcs import google_store
 from tests.processes import wait_for
 from tests.recorded_studies import asha_study

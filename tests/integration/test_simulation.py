@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, LogUniform, Objective, TuneJob, Uniform, load_results, run
-from pipeline.simulation.recorded_curves import RecordedCurves
+from pipeline.simulation.curves import RecordedCurves
 from pipeline.simulation.simulator import simulate
 
 

@@ -101,7 +101,7 @@ def test_only_spot_groups_run_on_spot_nodes(cloud):
     assert {name for name, _ in added} <= SPOT.get(cloud, set())
     assert not SPOT.get(cloud, set()) & refused_labels(spot)
     assert spot["terminationGracePeriodSeconds"] == 15
-    assert "TUNEPIPE_CHECKPOINT_SECONDS" in str(spot["containers"][0]["env"])
+    assert "TUNEPIPE_SPOT" in str(spot["containers"][0]["env"])
     check_schema(as_pod(spot))
 
 

@@ -1,6 +1,5 @@
 """Numbers, durations, plurals and suggestions as text, and text of unknown origin made safe."""
 
-import json
 import unicodedata
 
 import pytest
@@ -11,7 +10,6 @@ from pipeline.text import (
     did_you_mean,
     draw_order,
     duration,
-    escaped_json,
     format_number,
     hide_numbers,
     sanitize,
@@ -106,11 +104,3 @@ def test_output_keeps_colours_and_progress_bars() -> None:
     bar = "\x1b[32m10%\x1b[0m\r20%\x08"
     assert sanitize_output(bar) == bar
     assert sanitize_output("\x1b[2J\x1b]0;title\x07") == r"\x1b[2J\x1b]0;title\x07"
-
-
-@given(text=_texts)
-def test_a_json_document_keeps_its_value(text: str) -> None:
-    document = json.dumps({"text": text}, ensure_ascii=False)
-    safe = escaped_json(document)
-    assert sanitize(safe) == safe
-    assert json.loads(safe) == {"text": text}

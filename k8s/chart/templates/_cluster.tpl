@@ -162,7 +162,7 @@ workerGroupSpecs:
           {{- include "tunepipe.env" $ | nindent 10 }}
             - {name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S, value: "0"}
             {{- if $group.spot }}
-            - {name: TUNEPIPE_CHECKPOINT_SECONDS, value: "5"}
+            - {name: TUNEPIPE_SPOT, value: "1"}
             {{- end }}
           volumeMounts:
             {{- include "tunepipe.mounts" $ | nindent 12 }}

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -18,21 +17,18 @@ import pyarrow as pa
 from pipeline.datasets import ConfigReads, with_combination
 from pipeline.engine.messages import EpochRow
 from pipeline.engine.trial import DecisionRow
-from pipeline.errors import StorageError
+from pipeline.errors import ModelError, StorageError
 from pipeline.space import Config, column_value, flat
 from pipeline.storage import Store
-from pipeline.storage.lease import Lease, SessionState
-from pipeline.storage.parquet import write_parquet
 from pipeline.storage.schema import (
     MEASURES,
     SCHEMA_VERSION,
     arrow_schema,
-    assign_columns,
+    metric_column,
     metric_columns,
-    metric_field,
-    metric_names,
+    parquet_bytes,
 )
-from pipeline.storage.sessions import BEAT_SECONDS, TableFiles, files_in
+from pipeline.storage.sessions import BEAT_SECONDS, Lease, SessionState, TableFiles
 from pipeline.storage.tables import (
     clean,
     derive_trials,
@@ -77,18 +73,18 @@ class Recorder:
         self.decision_count = 0
         """How many decisions the study has made."""
         self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
-        committed = files_in(last)
+        committed = last["tables"] if last else None
         self._files = {table: (committed or {}).get(table, TableFiles()) for table in _TABLES}
         self._check_sessions()
         before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
         self._copied = before if last is not None and last["state"] == "running" else {}
         """Rows of which the driver of the last session, if it lives after all, may still delete the files."""
         self._schemas = {"decisions": arrow_schema("decisions", {})}
-        names = metric_names(before["epochs"].schema)
-        self._columns = {names.get(column, column): column for column in metric_columns(before["epochs"].column_names)}
+        self._metrics = set(metric_columns(before["epochs"].column_names))
+        """The columns of metrics, over all sessions."""
         # A measure has its column already; a metric of that name gets its own when a model reports it.
         own = [one.metric for index, one in enumerate(job.objectives) if not (index and one.metric in MEASURES)]
-        self._add_columns(own)
+        self._add_metrics(map(metric_column, own))
         # What the table `trials` is derived from.
         self._derived_from = {"epochs": [self._selected(before["epochs"])], "decisions": [before["decisions"]]}
         self._derived_at, self._derived_in = time.monotonic(), 0.0
@@ -107,8 +103,10 @@ class Recorder:
         for row in rows:
             fields: dict[str, Any] = {**row}
             reported = fields.pop("metrics")
-            self._add_columns(reported)
-            metrics = {self._columns[name]: value for name, value in reported.items()}
+            metrics = {metric_column(name): value for name, value in reported.items()}
+            if len(metrics) < len(reported):
+                raise ModelError(f"Of the metrics {', '.join(reported)}, two have the same column. Rename one of them.")
+            self._add_metrics(metrics)
             moment = datetime.fromtimestamp(fields.pop("time"), UTC)
             known = {"study": self._job.name, "session": self.lease.number, "trial_id": trial_id, "time": moment}
             self._rows["epochs"].append({**known, **fields, **values, **metrics})
@@ -217,10 +215,9 @@ class Recorder:
     def _write_whole(self, table: str, rows: pa.Table) -> None:
         if not rows.num_rows:
             return
-        sink = pa.BufferOutputStream()
-        write_parquet(rows.schema, (rows.slice(start, _BATCH) for start in range(0, rows.num_rows, _BATCH)), sink)
+        content = parquet_bytes(rows.schema, (rows.slice(at, _BATCH) for at in range(0, rows.num_rows, _BATCH)))
         self.lease.check()
-        self._store.write(layout.compacted(table, self.lease.number), [memoryview(sink.getvalue())])
+        self._store.write(layout.compacted(table, self.lease.number), [content])
         self._files[table] = TableFiles(self.lease.number)
 
     def _drop_others(self, table: str) -> None:
@@ -240,13 +237,11 @@ class Recorder:
                 "from a copy, or start a new study."
             )
 
-    def _add_columns(self, metrics: Iterable[str]) -> None:
-        """Assign columns to metrics that have none: a column stays that of its metric over all sessions."""
-        if "epochs" in self._schemas and all(metric in self._columns for metric in metrics):
-            return
-        self._columns = assign_columns(metrics, self._columns)
-        columns = [metric_field(*each) for each in sorted(self._columns.items(), key=itemgetter(1))]
-        self._schemas["epochs"] = arrow_schema("epochs", flat(self._job.space), columns)
+    def _add_metrics(self, columns: Iterable[str]) -> None:
+        new = set(columns) - self._metrics
+        if new or "epochs" not in self._schemas:
+            self._metrics |= new
+            self._schemas["epochs"] = arrow_schema("epochs", flat(self._job.space), sorted(self._metrics))
 
     def _selected(self, epochs: pa.Table) -> pa.Table:
         """The columns from which the table `trials` is derived."""

@@ -7,17 +7,15 @@ from typing import Any
 
 from pipeline.code.functions import origin, same_code
 from pipeline.code.snapshot import changed_files, forget_copies
-from pipeline.errors import Fault, NotResumable, StorageError, StudyChanged, StudyExists
-from pipeline.notes import note
+from pipeline.errors import Fault, StorageError, StudyChanged, StudyExists, UsageError
 from pipeline.space import flat
 from pipeline.storage import Store, unfinished
 from pipeline.storage.schema import config_columns
 from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
 from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.contents import check_output, contents, listed_entries
-from pipeline.study.files import read_document, recorded_sources
+from pipeline.study.files import as_argument, check_output, contents, listed_entries, read_document, recorded_sources
 from pipeline.study.job import FUNCTION_FIELDS
-from pipeline.study.studies import as_argument
+from pipeline.text import note
 
 _KEPT = ("budget", "resources", "checkpoints")
 """What a study keeps from one session to the next, unless an option changes it."""
@@ -63,7 +61,7 @@ def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: b
     start = SessionStart(job, saved, last, document, changes)
     kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
     if not start.finished and start.state.get("trials") and kinds:
-        raise NotResumable(
+        raise UsageError(
             f"The study {job.name!r} cannot be resumed: the state of {' and '.join(kinds)} cannot be saved. Start "
             f"another with --name, from its best configs with --start-from {job.name}."
         )

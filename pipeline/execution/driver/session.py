@@ -18,12 +18,12 @@ from pipeline.execution.driver.prune import Pruner
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.timing import FlushTiming, HangDetection
 from pipeline.execution.interrupts import Interrupts
-from pipeline.notes import note
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import TuneJob, layout
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
+from pipeline.text import note
 
 
 @dataclass(slots=True)

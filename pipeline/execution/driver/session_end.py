@@ -7,12 +7,10 @@ from pipeline.engine.trial import Trial
 from pipeline.errors import Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
 from pipeline.execution.driver.session import Session
 from pipeline.execution.interrupts import Interrupts
-from pipeline.notes import note
 from pipeline.storage import Store
 from pipeline.study import layout
-from pipeline.study.contents import remove, sweep
-from pipeline.study.studies import as_argument
-from pipeline.text import hide_numbers
+from pipeline.study.files import as_argument, remove, sweep
+from pipeline.text import hide_numbers, note
 
 _CAUSES, _LINES = 3, 40
 """How many causes of failure are shown, and how many lines of each log: the rest says the same."""

@@ -20,10 +20,10 @@ from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.cluster import cluster, cluster_nodes, logger_level, ray_environment
 from pipeline.execution.ray.internals import bare_experiment
 from pipeline.execution.ray.job_transport import pack
-from pipeline.notes import note
 from pipeline.storage import Store
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
+from pipeline.text import note
 
 
 def run_on_ray(

@@ -12,7 +12,7 @@ from pipeline.errors import NotEvaluated
 from pipeline.execution.worker.checkpoints import Checkpoints, learner_part
 from pipeline.storage import Checkpoint, Store
 from pipeline.storage.scratch import scratch
-from pipeline.storage.sessions import provenance_object
+from pipeline.storage.sessions import read_sessions, sessions_objects
 from pipeline.study import Objective, TuneJob, layout
 from pipeline.training.base import Learner
 from pipeline.training.ensemble import first_of
@@ -31,7 +31,8 @@ def write_documents(
         # JSON has no NaN: a metric that is not finite is null.
         "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
-    provenance = provenance_object(store, {"seed": assignment.seed, **content})
+    sessions, study = sessions_objects(read_sessions(store)), store.uri.partition("?")[0]
+    provenance = {"seed": assignment.seed, **content, "study": study, "sessions": sessions}
     written = [folder / Path(layout.PROVENANCE).name, folder / name]
     for path, document in zip(written, (provenance, content), strict=True):
         path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

@@ -42,9 +42,11 @@ from pipeline.training.function import FunctionLearner
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
 
-CHECKPOINT_SECONDS = "TUNEPIPE_CHECKPOINT_SECONDS"
-"""An environment variable of nodes that may be taken away at any time: trials there write a checkpoint at least this
-often, in seconds, whatever the job says."""
+SPOT = "TUNEPIPE_SPOT"
+"""An environment variable of nodes that may be taken away at any time."""
+
+_SPOT_SECONDS = 5.0
+"""Trials on such a node write a checkpoint at least this often, whatever the job says."""
 
 _SHARED, _GROWTH = 0.9, 1.5
 """The part of a machine's memory that its workers may hold together. A worker is replaced only at this multiple of its
@@ -108,7 +110,7 @@ class Worker:
         self._checkpoints = Checkpoints(store, session)
         self._winner = Winner(job, store, self.trainer_factory, self._checkpoints)
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
-        self._checkpoint_seconds = min(job.checkpoints.seconds, float(os.environ.get(CHECKPOINT_SECONDS) or math.inf))
+        self._checkpoint_seconds = min(job.checkpoints.seconds, _SPOT_SECONDS if os.environ.get(SPOT) else math.inf)
         self._reports = 0
         self._trial: ActiveTrial | None = None
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline.results.analysis.parameters import OBJECTIVE, format_value, scored_columns
 from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.space import ListedDomain, ParameterPath, When
-from pipeline.text import percent, percent_interval
+from pipeline.text import percent
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
@@ -117,7 +117,7 @@ def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) ->
         share = percent(r_squared) if r_squared > 0 else "none"
         note = (
             f"No conclusion is possible: a random forest predicts {share} of the differences between {count} trials"
-            f"{where} that it has not seen (90% interval {percent_interval(low, high)}), which may be chance."
+            f"{where} that it has not seen (90% interval {percent(low)} to {percent(high)}), which may be chance."
         )
         return replace(found, note=note)
     forests = [forest]

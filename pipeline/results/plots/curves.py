@@ -31,7 +31,7 @@ def learning_curves(results: Results, ax: Axes, column: str = "") -> Axes:
     _lines(ax, epochs, column)
     show_values(ax, epochs[column], results.objective.mode if column == objective else "min")
     _label_epochs(ax, epochs)
-    ax.set_ylabel(results.metric_names.get(column, column))
+    ax.set_ylabel(column)
     failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
     ends = epochs[np.isfinite(epochs[column])].drop_duplicates("trial_id", keep="last")
     last = ends[ends["trial_id"].isin(failed)]
@@ -56,7 +56,7 @@ def trial_curve(results: Results, ax: Axes, trial_id: str, column: str) -> Axes:
     """Draw a metric of one trial epoch by epoch."""
     mine = results.epochs[results.epochs["trial_id"] == trial_id]
     ax.plot(mine["epoch"], mine[column], "-o", color=ACCENT, lw=2, ms=3)
-    ax.set_title(results.metric_names.get(column, column), weight="bold", fontsize=9.5)
+    ax.set_title(column, weight="bold", fontsize=9.5)
     _label_epochs(ax, mine)
     plain_numbers(ax.yaxis)
     return ax

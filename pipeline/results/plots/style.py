@@ -17,7 +17,6 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from pipeline.results.analysis.parameters import format_value, is_log
 from pipeline.results.palette import GRID, INK, MAX_LINES, MAX_POINTS, MUTED, PAPER
 from pipeline.space import ListedDomain, column_text
-from pipeline.text import is_or_are
 
 _LETTER = 5.2
 """Points that a letter of a tick's label takes."""
@@ -174,7 +173,7 @@ def show_values(ax: Axes, values: npt.ArrayLike, mode: str, *, log: bool = True)
         for beyond, height, where in ((known < limits[0], 0, "below"), (known > limits[1], 1, "above")):
             if count := int(beyond.sum()):
                 ax.annotate(
-                    f"{count:,} of {len(known):,} {is_or_are(count)} {where}", (1, height), (-4, 4 - 8 * height),
+                    f"{count:,} of {len(known):,} {where}", (1, height), (-4, 4 - 8 * height),
                     xycoords="axes fraction", textcoords="offset points", ha="right", va="top" if height else "bottom",
                     fontsize=8, color=INK, zorder=7, bbox=BOX,
                 )  # fmt: skip

@@ -15,7 +15,7 @@ from pipeline.results.palette import MAX_LINES
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import pareto_front
 from pipeline.space import ListedDomain
-from pipeline.text import counted, duration, format_number, listed, percent, percent_interval
+from pipeline.text import counted, duration, format_number, listed, percent
 
 _MIN_TRIALS = 8
 """The minimum number of trials for a rank correlation."""
@@ -79,6 +79,6 @@ def of_objective_against(results: Results, parameter: str) -> str:
 
 def of_effect(effect: Effect) -> str:
     """What a hyperparameter does, in a sentence."""
-    interval = percent_interval(effect.low, effect.high)
+    interval = f"{percent(effect.low)} to {percent(effect.high)}"
     share = f"{percent(effect.share)} of the objective's variance (90% interval {interval})"
     return f"Best at {effect.best}; {share}." if effect.best else f"No best value can be given; {share}."

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from pipeline.errors import InvalidJob, StorageError, UserError
 from pipeline.space import Config, ParameterPath, Space, Value, config_value, listed_values, walk
 from pipeline.storage import Store
-from pipeline.storage.schema import SCHEMA_VERSION, metric_names
+from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
 from pipeline.storage.tables import (
     DRAW_ORDER,
@@ -33,9 +33,8 @@ from pipeline.storage.tables import (
     space_of,
 )
 from pipeline.study import Objective, TuneJob, layout
-from pipeline.study.files import read_document, read_job, recorded_data
-from pipeline.study.ranking import ranking_sql
-from pipeline.study.studies import no_study, study_names
+from pipeline.study.files import no_study, read_document, read_job, recorded_data, study_names
+from pipeline.study.specification import ranking_sql
 from pipeline.text import sanitize, sanitize_line
 
 if TYPE_CHECKING:
@@ -128,11 +127,6 @@ class Results:
         database.sql(f"create temp view scored as {scored_sql(self.study, self.tables.epochs.schema)}")
         database.sql(f"create temp view ranked as select *, row_number() over (order by {order}) as place from trials")
         return threading.Lock(), database
-
-    @property
-    def metric_names(self) -> Mapping[str, str]:
-        """The names of metrics whose column has another name, by column."""
-        return metric_names(self.tables.epochs.schema)
 
     @property
     def job(self) -> Mapping[str, Any]:

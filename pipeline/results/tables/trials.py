@@ -14,7 +14,7 @@ from pipeline.results.tables.load import Results, as_frame, cache_per_results, c
 from pipeline.space import Config
 from pipeline.storage import tables
 from pipeline.storage.schema import TABLES, metric_column
-from pipeline.study.studies import as_argument
+from pipeline.study.files import as_argument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def board(results: Results) -> pa.Table:
 
 
 def ranked(results: Results) -> list[str]:
-    """The trial ids, the best first, in the order of `pipeline.study.ranking`."""
+    """The trial ids, the best first, in the order of `pipeline.study.specification`."""
     ids: list[str] = board(results)["trial_id"].to_pylist()
     return ids
 

@@ -13,7 +13,7 @@ from pipeline.results.analysis.queries import (
 )
 from pipeline.results.tables.load import Results
 from pipeline.results.views.table import Column, Table
-from pipeline.text import counted, duration, format_number, percent, percent_interval
+from pipeline.text import counted, duration, format_number, percent
 
 
 def interval(text: Any = format_number) -> Any:
@@ -61,7 +61,7 @@ def importance_table(importance: Importance) -> Table:
     note = importance.note or (
         f"From {counted(importance.trials, 'trial')}{used}{clipped}; a random forest predicts "
         f"{percent(importance.r_squared)} of the objective's variance for trials that it has not seen (90% interval "
-        f"{percent_interval(importance.low, importance.high)})."
+        f"{percent(importance.low)} to {percent(importance.high)})."
     )
     facts = {
         "when": dict(importance.when), "trials": importance.trials, "used": importance.used,

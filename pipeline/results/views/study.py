@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipeline.results.views.table import STATES, Column, Table, plain
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.storage.sessions import sessions_objects
-from pipeline.study.studies import as_argument
+from pipeline.study.files import as_argument
 from pipeline.text import counted, duration, format_number, listed, size
 
 MAX_PARAMETERS = 30
@@ -167,8 +168,10 @@ def provenance_in_words(sessions: Sequence[Mapping[str, Any]]) -> list[tuple[str
     """The sessions with a record of where their numbers come from, each with lines of label and text."""
     found = []
     for session in sessions:
-        if recorded := session.get("provenance"):
-            git, machine, started = recorded["git"], recorded["machine"], str(session.get("started") or "")
+        # A study may come from anyone, and have anything there.
+        with suppress(LookupError, TypeError, ValueError, AttributeError):
+            recorded = session["provenance"]
+            git, machine, started = recorded["git"], recorded["machine"], str(session["started"])
             changed = ", with uncommitted changes" if git and git["dirty"] else ""
             parts = [machine["host"], machine["system"], machine["cpu"], f"{machine['cores']} cores"]
             parts += [f"{size(machine['memory'])} of memory", *machine["gpus"]]
@@ -198,7 +201,6 @@ def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
         "test": None if results.test is None else plain(results.test),
         "trials": rows_with_config(results, results.query(f"select * exclude (place, study) from ranked {limit}")),
         "front": [asdict(point) for point in pareto_front(results)],
-        "metric_names": dict(results.metric_names),
         "failures": failures_table(results).as_object()["rows"],
         "changes": changes(results),
         "decisions": plain(study_decisions(results).to_pylist()),

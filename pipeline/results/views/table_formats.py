@@ -9,8 +9,7 @@ from pyarrow import csv
 
 from pipeline.errors import UsageError
 from pipeline.results.views.table import Column, Table, plain
-from pipeline.storage.parquet import write_parquet
-from pipeline.text import escaped_json
+from pipeline.storage.schema import write_parquet
 
 
 def text_table(table: pa.Table) -> Table:
@@ -28,7 +27,7 @@ def write_table(table: pa.Table, form: str, sink: Any) -> None:
 
 
 def _write_json(table: pa.Table, sink: Any) -> None:
-    sink.write((escaped_json(json.dumps(plain(_rows(table)), allow_nan=False, ensure_ascii=False)) + "\n").encode())
+    sink.write((json.dumps(plain(_rows(table)), allow_nan=False) + "\n").encode())
 
 
 FORMATS: Mapping[str, Callable[[pa.Table, Any], Any]] = {

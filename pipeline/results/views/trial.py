@@ -17,7 +17,7 @@ from pipeline.results.views.study import number, rows_with_config
 from pipeline.results.views.table import Column, Table, plain
 from pipeline.space import drawn_names
 from pipeline.storage import Store
-from pipeline.storage.schema import SECONDS, column_of, metric_columns
+from pipeline.storage.schema import SECONDS, metric_column, metric_columns
 from pipeline.study import layout
 from pipeline.text import counted, duration, format_number, size
 
@@ -100,15 +100,14 @@ def _segments(results: Results, epochs: pa.Table, decisions: Sequence[Mapping[st
 
 
 def _epochs(results: Results, epochs: pa.Table) -> Table:
-    objective = column_of(results.objective.metric, results.metric_names)
+    objective = metric_column(results.objective.metric)
     filled = {name for name in epochs.column_names if epochs[name].null_count < epochs.num_rows}
     # The objective comes first: trials are compared by it.
     metrics = sorted((name for name in metric_columns(epochs.column_names) if name in filled), key=objective.__ne__)
     several = [name for name in ("segment", "phase") if name in filled and len(epochs[name].unique()) > 1]
     columns = [Column(name, right=True, keep="whole") for name in ("epoch", *several)]
     for name in (*metrics, *({"learning_rate"} & filled)):
-        title = results.metric_names.get(name, name)
-        columns.append(Column(name, title, number, right=True, keep="whole" if name == objective else "extra"))
+        columns.append(Column(name, text=number, right=True, keep="whole" if name == objective else "extra"))
     # A metric may be called seconds, too.
     columns.append(Column("_seconds", "seconds", "{:.2f}".format, right=True, keep="extra"))
     rows = [{**row, "_seconds": sum(row.get(name) or 0 for name in SECONDS.values())} for row in epochs.to_pylist()]
@@ -138,7 +137,6 @@ def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str
         "location": results.location,
         "trial": rows_with_config(results, _of(results, "trials", trial_id).drop_columns(["study"]))[0],
         "trained_with": _newest_way(epochs),
-        "metric_names": dict(results.metric_names),
         "epochs": [
             {**{name: value for name, value in row.items() if name not in metrics},
              "metrics": {name: row[name] for name in metrics}}

@@ -54,7 +54,7 @@ def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
     [
         ("two", r"no study 'two' in .*/studies\. Available: one\. `tunepipe studies --storage"),
         ("onne", r"Did you mean 'one'\?"),
-        ("./studies", r"is not a study but contains some: one\. Name one of them"),
+        ("./studies", "There is no study 'studies'"),
     ],
 )
 def test_a_study_that_is_not_there(study: str, reported: str, here: Path) -> None:

@@ -23,8 +23,7 @@ from pipeline.execution.commands import (
     wait_for_outcome,
 )
 from pipeline.storage import Store
-from pipeline.storage.processes import identity
-from pipeline.storage.sessions import read_sessions
+from pipeline.storage.sessions import identity, read_sessions
 from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.recorded_curves import Study, row

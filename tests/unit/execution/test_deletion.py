@@ -11,8 +11,7 @@ import pytest
 from pipeline.errors import JobNotFound, StorageError, StudyExists
 from pipeline.execution.commands import check_deletable, delete
 from pipeline.storage import Store
-from pipeline.storage.files import LocalFiles
-from pipeline.storage.processes import identity
+from pipeline.storage.sessions import identity
 from pipeline.study import layout
 from tests.recorded_studies import Recording, asha_study
 
@@ -76,7 +75,7 @@ def test_a_study_with_an_unreadable_session_can_be_deleted(study: Recording) -> 
 
 def test_a_study_whose_session_cannot_be_read_now_is_not_deleted(study: Recording) -> None:
     with (
-        mock.patch.object(LocalFiles, "open", side_effect=OSError(errno.ETIMEDOUT, "Timed out")),
+        mock.patch.object(Store, "_open", side_effect=OSError(errno.ETIMEDOUT, "Timed out")),
         mock.patch("pipeline.execution.commands.read_job"),
         pytest.raises(StorageError, match="Timed out"),
     ):

@@ -12,10 +12,10 @@ from pipeline import Budget, Choice, Grid, Objective, TuneJob, load_results, run
 from pipeline.errors import StorageError, UsageError
 from pipeline.execution import run as run_module
 from pipeline.execution.driver import record
-from pipeline.notes import notes_to
-from pipeline.storage import Store, lease
-from pipeline.storage.lease import Lease
-from pipeline.study.studies import STORAGE_WAIT_VARIABLE
+from pipeline.storage import Store, sessions
+from pipeline.storage.sessions import Lease
+from pipeline.study.files import STORAGE_WAIT_VARIABLE
+from pipeline.text import notes_to
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -140,7 +140,7 @@ def test_a_second_study_at_the_same_time_is_refused(tmp_path):
 
 
 def test_a_driver_that_trains_a_long_epoch_has_a_heartbeat(tmp_path, monkeypatch):
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.06)
+    monkeypatch.setattr(sessions, "BEAT_SECONDS", 0.06)
     monkeypatch.setattr(record, "BEAT_SECONDS", 0.0)
     publish = Lease.write
 
@@ -181,7 +181,7 @@ AWAY = StorageError("Cannot look at s3://b/s: no server. Fix that, or choose ano
 @pytest.mark.parametrize(
     ("seconds", "errors", "raised", "left"),
     [
-        ("300", [AWAY] * 3, None, 0),
+        ("1", [AWAY] * 3, None, 0),
         (None, [AWAY] * 2, StorageError, 1),
     ],
 )

@@ -9,7 +9,7 @@ import requests
 from pipeline.engine.messages import Report
 from pipeline.execution import commands
 from pipeline.execution.commands import outcomes
-from pipeline.storage import lease
+from pipeline.storage import sessions
 from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.recorded_curves import Study, new_study, row
@@ -21,7 +21,7 @@ Post = Callable[..., requests.Response]
 @pytest.fixture
 def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study whose driver is this process, and has reported an epoch of its first trial."""
-    for module in (commands, lease):
+    for module in (commands, sessions):
         monkeypatch.setattr(module, "time", Leaping())
     s = new_study(tmp_path / "s")
     s.session.begin()

@@ -70,9 +70,7 @@ def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object)
     ("path", "fault"),
     [
         ("budgett", "no such field"),
-        ("", "no such field"),
         ("budget.trial", "no such field; available: trials, epochs"),
-        ("lr", "no such field; did you mean the hyperparameter space.lr?"),
         ("budget.trials.x", "no such field: trials has no fields"),
         ("space.learning_rate", "no such hyperparameter; available: lr, kind, units, schedule"),
         ("space.lr.lo", "no such field; available: low, high; did you mean low?"),
@@ -93,7 +91,7 @@ def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
 def test_wrong_paths_and_wrong_values_are_reported_together() -> None:
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({"budget.trials": 0, "x": 1, "scheduler": "asha", "scheduler.interval": 2, "space.lr.low": 2})
-    assert [fault.field for fault in refused.value.faults] == ["x", "space.lr", "budget.trials", "scheduler.interval"]
+    assert [fault.field for fault in refused.value.faults] == ["space.lr", "budget.trials", "scheduler.interval", "x"]
 
 
 _paths = st.lists(

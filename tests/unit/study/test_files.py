@@ -1,8 +1,9 @@
-"""Files of a study's specification."""
+"""A study's folder: its specification, its own entries and all others; and the studies of a storage."""
 
 import importlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,8 +20,17 @@ from pipeline.schedulers import PBT
 from pipeline.space import Choice, LogUniform
 from pipeline.storage import Store
 from pipeline.study import Objective, TuneJob, load_study, save_study
-from pipeline.study.contents import contents
-from pipeline.study.files import read_document
+from pipeline.study.files import (
+    as_argument,
+    called,
+    check_output,
+    contents,
+    no_study,
+    read_document,
+    study_names,
+    sweep,
+)
+from tests.recorded_studies import Recording, tune_job
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +194,121 @@ def test_a_study_continues_with_other_code_where_the_switch_was_cut_off(
     assert load_study(store).model is job.model
     save_study(store, job, before=read_document(store))
     assert load_study(store).model is job.model
+
+
+OWN = [
+    "study.json", "sessions/0001.json", "files/0001/any/depth.bin", "source/job.py", "logs/.writing-0001.log-0a1b2c3d",
+]  # fmt: skip
+UNTRACKED = [
+    "notes.txt", "export/my_notes.txt", "checkpoints/0000/notes.txt", "source/mine.py", ".writing-my-novel-0a1b2c3d",
+]  # fmt: skip
+_STUDY = '{"schema_version": 1, "job": {}, "sources": {"roots": [], "files": {"job.py": "00"}}}'
+
+
+def test_the_layout_separates_a_study_from_other_files(store: Store) -> None:
+    for path in [*OWN, *UNTRACKED]:
+        store.write(path, _STUDY)
+    found = contents(store)
+    assert sorted(entry.path for entry in found.own) == sorted(OWN)
+    assert sorted(entry.path for entry in found.untracked) == sorted(UNTRACKED)
+    sweep(store)
+    assert set(store.files()) | {UNTRACKED[-1]} == {*OWN[:-1], *UNTRACKED}
+    assert store.exists(UNTRACKED[-1])
+
+
+@pytest.mark.parametrize("begun", [".writing-study.json-0a1b2c3d", "sessions/.writing-0001.json-0a1b2c3d"])
+def test_without_a_session_or_a_specification_nothing_belongs_to_a_study(tmp_path: Path, begun: str) -> None:
+    store = Store(tmp_path / "s")
+    named = ["trials.parquet", "report.html", "files/0001/data.bin"]
+    for path in [*named, begun]:
+        store.write(path, "mine")
+    found = contents(store)
+    assert sorted(entry.path for entry in found.untracked) == sorted(named)
+    assert [entry.path for entry in found.own] == [begun]
+    store.write("sessions/0001.json", "{}")
+    assert contents(store).untracked == []
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    folder = tmp_path / "studies" / "s"
+    for name in ("export", "epochs", "files/0000"):
+        (folder / name).mkdir(parents=True)
+    (folder / "study.json").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "study.json",
+        "epochs/all-0001.parquet",
+        "export/model.keras",
+        "files/0000/x.csv",
+        "epochs/../export/../x.csv",
+    ],
+)
+def test_a_file_in_a_study_is_refused(study: Path, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study.parent)
+    (tmp_path / "linked").symlink_to(study)
+    for named in (study / path, Path("s") / path, tmp_path / "linked" / path):
+        with pytest.raises(StorageError, match=r"is within the study .*only report\.html and new files in export/"):
+            check_output(named)
+
+
+@pytest.mark.parametrize("path", ["s/report.html", "s/export/table.csv", "s/export/mine/x.csv", "x.csv", "../x.csv"])
+def test_a_file_beside_a_study_is_accepted(study: Path, path: str) -> None:
+    check_output(study.parent / path)
+
+
+@pytest.mark.parametrize("path", ["", "export", "epochs", "files/0000", "checkpoints/0009", "new"])
+def test_a_folder_in_a_study_is_refused(study: Path, path: str) -> None:
+    with pytest.raises(StorageError, match="is within the study"):
+        check_output(study / path)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Recording(tmp_path / "studies", tune_job("one"))
+    return tmp_path
+
+
+def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
+    assert called(str(here / "studies/one")) == "one"
+    for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
+        assert called(location) == location
+
+
+@pytest.mark.parametrize("location", ["/my studies/two", "s3://bucket/two?scheme=http&region=x"])
+def test_a_study_in_a_command_is_quoted_where_a_shell_needs_it(here: Path, location: str) -> None:
+    assert shlex.split(as_argument(location)) == [location]
+    assert as_argument(str(here / "studies/one")) == "one"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Store:
+    for name in ("b", "a", "mnist-asha"):
+        Store(tmp_path / "studies" / name).write("study.json", "{}")
+    Store(tmp_path / "studies" / "notes").write("text", "")
+    return Store(tmp_path / "studies")
+
+
+def test_a_study_is_a_folder_with_its_specification(storage: Store) -> None:
+    assert storage.local is not None
+    (storage.local / "linked").symlink_to(storage.local / "a")
+    assert study_names(storage) == ["a", "b", "linked", "mnist-asha"]
+
+
+def test_an_entry_that_cannot_be_read_hides_no_other(storage: Store) -> None:
+    assert storage.local is not None
+    (storage.local / "x").mkdir()
+    (storage.local / "x" / "study.json").symlink_to("../a/study.json")
+    assert study_names(storage) == ["a", "b", "mnist-asha", "x"]
+
+
+def test_a_study_that_does_not_exist_is_explained(storage: Store) -> None:
+    assert str(no_study(storage.folder("mnist-ahsa"))).startswith(
+        f"There is no study 'mnist-ahsa' in {storage.uri}. Did you mean 'mnist-asha'? "
+    )
+    assert str(no_study(Store(f"{storage.uri}/else/x"))).startswith(f"There is no study 'x' in {storage.uri}/else. ")

@@ -12,11 +12,12 @@ from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver import record
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.storage import Store, lease
+from pipeline.storage import Store, sessions
 from pipeline.storage.sessions import read_sessions
 from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.recorded_curves import Study, row
+from tests.stored_tables import stored_table
 
 Make = Callable[..., Study]
 
@@ -51,7 +52,7 @@ def cut_off(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
         raise StorageError("The disk is full.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(lease.Lease, "write", fail)
+        patch.setattr(sessions.Lease, "write", fail)
         with pytest.raises(StorageError):
             study.session.flush()
 
@@ -67,7 +68,7 @@ def test_the_end_leaves_one_file_a_table_and_why(study: Make, state: Any) -> Non
     assert len(s.store.files("epochs")) == 3
     s.recorder.close(state, "why")
     assert s.store.files("epochs") == ["epochs/all-0001.parquet"]
-    assert s.store.read_table("epochs")["score"].to_pylist() == [0.1, 0.2, 0.3]
+    assert stored_table(s.store, "epochs")["score"].to_pylist() == [0.1, 0.2, 0.3]
     assert s.store.read_table(layout.TRIALS)["epochs"].to_pylist() == [3]
     assert not [path for path in s.store.local.rglob("*") if path.name.startswith(".")]
     results = load_results(s.store.uri)
@@ -125,7 +126,7 @@ def replaced(store: Store, patch: pytest.MonkeyPatch, *, during: str) -> None:
 def test_a_driver_that_is_replaced_between_two_writes_stops(
     study: Make, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    monkeypatch.setattr(lease, "time", Leaping())
+    monkeypatch.setattr(sessions, "time", Leaping())
     s = study()
     s.session.begin()
     train(s, 1)
@@ -139,7 +140,7 @@ def test_a_driver_that_is_replaced_between_two_writes_stops(
 
 
 def test_the_files_of_a_driver_that_takes_over_stay(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "time", Leaping())
+    monkeypatch.setattr(sessions, "time", Leaping())
     s = study()
     s.session.begin()
     train(s, 1)
@@ -154,7 +155,7 @@ def test_the_files_of_a_driver_that_takes_over_stay(study: Make, monkeypatch: py
 def test_a_part_that_is_gone_is_an_error_unless_another_driver_has_taken_over(
     study: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "time", Leaping())
+    monkeypatch.setattr(sessions, "time", Leaping())
     s = study()
     s.session.begin()
     train(s, 1)

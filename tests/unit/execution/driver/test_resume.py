@@ -11,9 +11,9 @@ import pytest
 from pipeline import Budget, load_results, run
 from pipeline.errors import StorageError, StudyChanged, Superseded
 from pipeline.execution.driver.resume import SessionStart, reconciled, session_start, with_study_settings
-from pipeline.notes import notes_to
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
+from pipeline.text import notes_to
 from tune_jobs import find
 
 JOB = """

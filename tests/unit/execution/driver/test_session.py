@@ -9,15 +9,16 @@ from pipeline.engine.messages import FINISH, Report
 from pipeline.engine.trial import saved_state
 from pipeline.errors import ModelError
 from pipeline.execution.commands import send
-from pipeline.notes import notes_to
 from pipeline.results.tables.load import load_results
 from pipeline.schedulers import PromotingASHA
-from pipeline.storage import lease
+from pipeline.storage import sessions
 from pipeline.storage.sessions import read_sessions
 from pipeline.study import Budget, layout
 from pipeline.study.files import read_job
+from pipeline.text import notes_to
 from tests.clocks import Leaping
 from tests.recorded_curves import row, steps, stored_state
+from tests.stored_tables import stored_table
 
 
 def test_a_model_that_cannot_be_used_ends_the_study_immediately(study):
@@ -46,7 +47,7 @@ def test_a_study_that_is_cut_off_at_any_epoch_continues_as_if_it_were_not(study,
 
 
 def test_a_users_request_to_end_is_recorded(study, monkeypatch):
-    monkeypatch.setattr(lease, "time", Leaping())
+    monkeypatch.setattr(sessions, "time", Leaping())
     s = study()
     s.session.begin()
     trial_id = s.session.next().trial_id
@@ -54,7 +55,7 @@ def test_a_users_request_to_end_is_recorded(study, monkeypatch):
     for _ in range(2):
         s.session.beat()
     s.session.flush()
-    rows = [(row["trial_id"], row["kind"], row["reason"]) for row in s.store.read_table("decisions").to_pylist()]
+    rows = [(row["trial_id"], row["kind"], row["reason"]) for row in stored_table(s.store, "decisions").to_pylist()]
     assert rows[1:] == [(None, "pause", "A user stopped the study."), (trial_id, "pause", "A user stopped the study.")]
 
 

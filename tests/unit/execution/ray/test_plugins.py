@@ -22,7 +22,7 @@ from pipeline import (
     load_results,
     run,
 )
-from pipeline.errors import InvalidJob, NotResumable
+from pipeline.errors import InvalidJob, UsageError
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.space import fits
@@ -59,7 +59,7 @@ def test_a_study_ends_as_under_a_native_scheduler(tmp_path: Path, path: str, set
 
 def test_a_study_with_a_ray_scheduler_is_not_resumed(tmp_path: Path) -> None:
     run(rising_job(scheduler=ASHA), storage=tmp_path)
-    with pytest.raises(NotResumable):
+    with pytest.raises(UsageError):
         run(rising_job(scheduler=ASHA, budget=Budget(trials=20, epochs=6)), storage=tmp_path, resume=True)
     assert len(load_results(tmp_path / "theirs").trials) == 12
     assert load_study(Store(tmp_path).folder("theirs")).scheduler == RayScheduler(ASHA)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.engine.messages import Assignment, Report
 from pipeline.execution.worker.checkpoints import Checkpoints, lineage
-from pipeline.execution.worker.worker import CHECKPOINT_SECONDS, MemoryLimit, Worker
+from pipeline.execution.worker.worker import SPOT, MemoryLimit, Worker
 from pipeline.storage import Checkpoint, Store
 from pipeline.study import Budget, Checkpoints as Limits, Objective, Resources, TuneJob
 
@@ -108,16 +108,17 @@ def test_a_storage_that_refuses_is_no_failure_of_the_trial(tmp_path):
     assert report.cause == "storage"
 
 
-@pytest.mark.parametrize("seconds", ["", "0"])
-def test_a_preemptible_node_has_its_own_checkpoint_interval(tmp_path, monkeypatch, seconds):
+@pytest.mark.parametrize("spot", ["", "1"])
+def test_a_preemptible_node_has_its_own_checkpoint_interval(tmp_path, monkeypatch, spot):
     def falling(config, state=None):
         for step in range(state or 0, 99):
             yield {"score": -float(step)}, step + 1
 
-    monkeypatch.setenv(CHECKPOINT_SECONDS, seconds)
+    monkeypatch.setenv(SPOT, spot)
+    monkeypatch.setattr("pipeline.execution.worker.worker._SPOT_SECONDS", 0.0)
     reports = trained(make(tmp_path, falling, epochs=5, scheduler="median"))
     kept = {epoch for report in reports for _, epoch, _ in report.checkpoints}
-    assert ({1, 2, 3, 4, 5} <= kept) == (seconds == "0") or kept == {1, 5}
+    assert ({1, 2, 3, 4, 5} <= kept) == bool(spot) or kept == {1, 5}
 
 
 @pytest.mark.parametrize(

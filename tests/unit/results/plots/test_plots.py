@@ -167,7 +167,7 @@ def test_an_axis_shows_the_good_values(values: list[float], mode: str, scale: st
     if len(values) > 9:
         low, high = ax.get_ylim()
         assert 0.5 < low < 0.97 < high
-        assert "of 31 are below" in ax.texts[0].get_text()
+        assert "of 31 below" in ax.texts[0].get_text()
 
 
 @pytest.mark.parametrize(
