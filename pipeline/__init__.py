@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         TuneJob as TuneJob,
     )
     from pipeline.study.context import TrialContext as TrialContext, trial as trial
-    from pipeline.training.shared_cache import shared_cache as shared_cache
+    from pipeline.training.data import shared_cache as shared_cache
 
 _MODULES = {
     "pipeline.adapters": "from_program",
@@ -71,7 +71,7 @@ _MODULES = {
     "pipeline.space": "Choice Grid IntUniform LogUniform Normal QUniform Switch Uniform",
     "pipeline.study": "Budget Checkpoints Fit Objective Phase Resources StartFrom TuneJob",
     "pipeline.study.context": "TrialContext trial",
-    "pipeline.training.shared_cache": "shared_cache",
+    "pipeline.training.data": "shared_cache",
 }
 
 __all__ = sorted(name for names in _MODULES.values() for name in names.split())

@@ -109,11 +109,6 @@ def by_count(number: float, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
-def capitalized(text: str) -> str:
-    """A part of a sentence as the beginning of one; nothing else is changed, unlike by `str.capitalize`."""
-    return f"{text[0].upper()}{text[1:]}"
-
-
 def listed(items: Iterable[str], conjunction: str = "and") -> str:
     """Items in a row: a, b and c."""
     *first, last = list(items) or [""]

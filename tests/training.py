@@ -13,8 +13,8 @@ from pipeline.study import Budget, Objective, TuneJob
 from pipeline.training.arrays import as_batch, order_of
 from pipeline.training.build import build_callbacks
 from pipeline.training.data import load_data
-from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import ordered_sums
+from pipeline.training.process import seed_generators
 from pipeline.training.trainer_factory import TrainerFactory
 
 SEED = 3

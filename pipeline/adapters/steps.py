@@ -7,7 +7,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
-from pipeline.training.metrics import NotNumeric, as_number
+from pipeline.training.base import NotNumeric, as_number
 
 _END_SECONDS = 60.0
 

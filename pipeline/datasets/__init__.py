@@ -1,6 +1,5 @@
 """Data sets: what a study trains, validates and tests on."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,12 +22,11 @@ from pipeline.datasets.identity import (
     fingerprint,
     first_recorded,
     pipeline_text,
-    recorded_buffer,
     recorded_for,
     takes_config,
     with_combination,
 )
-from pipeline.datasets.parquet import ParquetFiles, Stream, is_parquet, read
+from pipeline.datasets.parquet import find_files, is_parquet, read
 from pipeline.errors import DataError, UserError
 from pipeline.text import did_you_mean
 
@@ -38,7 +36,6 @@ __all__ = [
     "Dataset",
     "RecordedConfig",
     "Split",
-    "Stream",
     "batches_of",
     "check_files",
     "differences",
@@ -50,7 +47,6 @@ __all__ = [
     "leaves",
     "load",
     "pipeline_text",
-    "recorded_buffer",
     "recorded_for",
     "takes_config",
     "with_combination",
@@ -65,27 +61,17 @@ DATASETS: dict[str, Callable[[], Dataset]] = {
 """Every data set by the name that a job uses."""
 
 
-def load(
-    data: str | Callable[..., Any],
-    config: RecordedConfig | None = None,
-    *,
-    memory: float = math.inf,
-    buffer: int | None = None,
-) -> Dataset:
-    """Load the data set that a job's `data` names.
+def load(data: str | Callable[..., Any], config: RecordedConfig | None = None) -> Dataset:
+    """Load the data set that a job's `data` names: a bundled one, Parquet files, or what a function returns.
 
-    Args:
-        data: A bundled data set's name, Parquet files, or a function.
-        config: The config for a function that takes it.
-        memory: Bytes that a trial has for data: larger Parquet files are streamed.
-        buffer: Rows of the shuffle buffer with which a study began to stream its files; see `parquet.read`.
+    `config` is for a function that takes it.
     """
     if callable(data):
         return _call(data, () if config is None else (config,))
     if data in DATASETS:
         return DATASETS[data]()
     if is_parquet(data):
-        return read(data, memory=memory, buffer=buffer)
+        return read(data)
     raise DataError(
         f"There is no data set {data!r}.{did_you_mean(data, DATASETS, quoted=True)} Available: "
         f"{', '.join(sorted(DATASETS))}; a path that ends in .parquet, a folder of such files with a / at its end, and "
@@ -96,7 +82,7 @@ def load(
 def check_files(data: Any) -> None:
     """Check that a job's data exist, as far as that is possible without loading them."""
     if isinstance(data, str) and data not in DATASETS and is_parquet(data):
-        ParquetFiles.find(data)
+        find_files(data)
 
 
 def _call(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...]) -> Dataset:

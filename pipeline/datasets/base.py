@@ -18,11 +18,7 @@ from pipeline.text import listed
 Arrays: TypeAlias = np.ndarray | Mapping[str, np.ndarray] | tuple[np.ndarray, ...]
 """One array, or a dict or tuple of arrays for a model with several inputs or outputs; rows first."""
 
-Kind: TypeAlias = Literal["tf.data.Dataset", "keras.utils.PyDataset", "generator function", "stream of Parquet files"]
-
-
-class FileRows:
-    """A split that is read from files while a model trains."""
+Kind: TypeAlias = Literal["tf.data.Dataset", "keras.utils.PyDataset", "generator function"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +189,6 @@ def leaves(tree: Any) -> list[np.ndarray]:
 
 def kind_of(split: Any) -> Kind | None:
     """The kind of pipeline that a split is; None if it is none."""
-    if isinstance(split, FileRows):
-        return "stream of Parquet files"
     if is_tf_data(split):
         return "tf.data.Dataset"
     keras = sys.modules.get("keras")
@@ -276,8 +270,8 @@ def _of_frame(frame: Any) -> np.ndarray:
     others = list(table.select_dtypes(exclude=["number", "bool", "boolean"]).columns)
     if others and len(others) < table.shape[1]:
         raise DataError(
-            f"Some columns of a DataFrame hold no numbers, but the others do: {listed(others)}. Encode them, for "
-            "example with pandas.get_dummies, or make each column a separate input with dict(frame)."
+            f"The columns {listed(others)} of a DataFrame hold no numbers, but others do. Encode them, for example "
+            "with pandas.get_dummies, or make each column a separate input with dict(frame)."
         )
     return array if others else frame.to_numpy(np.float32, na_value=np.nan)
 

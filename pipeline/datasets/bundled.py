@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.base import Dataset, Split
-from pipeline.datasets.columns import features, one_hot
+from pipeline.datasets.parquet import features, one_hot
 from pipeline.storage import Store
 
 _MNIST = Path(__file__).parent / "mnist"

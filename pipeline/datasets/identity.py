@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.base import Dataset, batches_of, is_tf_data, kind_of
-from pipeline.datasets.parquet import Stream
 from pipeline.space import key_of
 
 _COMBINATIONS = "combinations"
@@ -118,13 +117,6 @@ def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) 
     return next((entry["arrays"] for entry in entries), None)
 
 
-def recorded_buffer(recorded: Mapping[str, Any] | None) -> int | None:
-    """The rows of the buffer with which a study streams Parquet files; 0 if it loads its data, None if unknown."""
-    if recorded is None:
-        return None
-    return max((int(entry.get("buffer", 0)) for entry in recorded.values() if isinstance(entry, Mapping)), default=None)
-
-
 def first_recorded(recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The values that a data function has read of a config for the first combination that a study has recorded."""
     entries = (recorded or {}).get(_COMBINATIONS) or [{"config": {}}]
@@ -142,15 +134,11 @@ def with_combination(
 
 
 def pipeline_text(entry: Mapping[str, Any]) -> str:
-    if "rows" in entry:
-        return f"a stream of {entry['rows']:,} rows with the columns {entry['elements']}"
     return f"a {entry['pipeline']} with {entry['batches'] or 'an unknown number of'} batches of {entry['elements']}"
 
 
 def _described(split: Any) -> dict[str, Any]:
     """What is recorded of a pipeline, as JSON values: nothing of its content is read."""
-    if isinstance(split, Stream):
-        return {"pipeline": kind_of(split), "batches": None, **split.description()}
     kind, name = kind_of(split), getattr(split, "__qualname__", type(split).__qualname__)
     elements = str(split.element_spec) if is_tf_data(split) else name
     return {"pipeline": kind, "batches": batches_of(split), "elements": elements}

@@ -45,7 +45,7 @@ from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import default_storage
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
-from pipeline.text import capitalized, counted, duration, notes_to, size
+from pipeline.text import counted, duration, notes_to, size
 from pipeline.training.data import load_data
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
@@ -314,7 +314,7 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
     seconds, build_seconds = _seconds(rows[-1]), rows[0]["seconds_build"]
     text = f"trial {trial.trial_id} trains: {duration(seconds)} per "
     text += "step" if job.model is None else f"epoch, {duration(build_seconds)} to build its model"
-    notes = [capitalized(note) for note in worker.trainer_factory.notes.texts]
+    notes = list(worker.trainer_factory.notes.texts.values())
     notes += [f"The loss or the objective is not finite with {'; '.join(infinite)}."] if infinite else []
     yield Finding("epoch", "warning" if notes else "ok", ". ".join([text, *notes]))
     if metric not in metrics:

@@ -25,28 +25,21 @@ Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
 """Data, and what the study records of them; None for a function objective."""
 
 
-def loader(
-    job: TuneJob,
-    before: Mapping[str, Any] | None,
-    *,
-    accept_changes: bool,
-    memory_on_cluster: Callable[[TuneJob], float] | None = None,
-) -> Callable[[], Loaded]:
+def loader(job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: bool) -> Callable[[], Loaded]:
     """What loads a study's data.
 
     Where there is a fingerprint to compare with, they are loaded now, and the study stays unchanged if they differ.
-    Else they are loaded later: whether files fit into the memory of a cluster is known when the study has joined it.
     """
     if before is None or accept_changes:
-        return lambda: _loaded(job, None, None if memory_on_cluster is None else memory_on_cluster(job))
-    loaded = _loaded(job, before, None)
+        return lambda: _loaded(job, None)
+    loaded = _loaded(job, before)
     return lambda: loaded
 
 
-def _loaded(job: TuneJob, before: Mapping[str, Any] | None, memory: float | None) -> Loaded:
+def _loaded(job: TuneJob, before: Mapping[str, Any] | None) -> Loaded:
     """The data, and what the study records of them; refuses others than before."""
     config = RecordedConfig(example_config(job, dict(first_recorded(before)))) if takes_config(job.data) else None
-    data = load_data(job, trains=job.resources.workers == 0, config=config, recorded=before, memory=memory)
+    data = load_data(job, trains=job.resources.workers == 0, config=config)
     now = None if data is None else fingerprint(data)
     document: Mapping[str, Any] | None
     if config is None or now is None:

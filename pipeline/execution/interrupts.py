@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.code.snapshot import as_before
 from pipeline.errors import UsageError
-from pipeline.training.global_state import kept_global_state
+from pipeline.training.process import kept_global_state
 
 _LOCK = threading.RLock()
 _MAX_DEFERRED = 2

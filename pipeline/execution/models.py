@@ -298,7 +298,7 @@ class _Models:
 def _data_of(job: TuneJob, store: Store, config: Config) -> tuple[Dataset | None, list[str]]:
     """The data for a config, and how they differ from those that the study has recorded."""
     before = recorded_for(recorded_data(read_document(store)), config)
-    data = load_data(job, config=RecordedConfig(config), recorded=before)
+    data = load_data(job, config=RecordedConfig(config))
     return data, [] if data is None or before is None else differences(before, fingerprint(data))
 
 

@@ -27,7 +27,7 @@ from pipeline.execution.in_process import run_in_process
 from pipeline.execution.interrupts import Interrupts, interruptible, kept_process_state, one_study
 from pipeline.execution.progress import Progress, notebook_progress
 from pipeline.execution.provenance import command_line, provenance
-from pipeline.execution.ray.cluster import address_of, check_reachable, memory_for_rows_on_nodes
+from pipeline.execution.ray.cluster import address_of, check_reachable
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.storage import Store
@@ -35,8 +35,7 @@ from pipeline.storage.scratch import close_shared_folders
 from pipeline.storage.sessions import heartbeat
 from pipeline.study import TuneJob, layout, save_study
 from pipeline.study.files import STORAGE_WAIT_VARIABLE, default_storage, read_document, recorded_data, set_data, sweep
-from pipeline.text import capitalized, note, notes_to
-from pipeline.training.data import how_read
+from pipeline.text import note, notes_to
 from pipeline.training.process import refuse_other_keras
 
 if TYPE_CHECKING:
@@ -127,12 +126,7 @@ def run(
             check_reachable(cluster)
         # From here on the job is the study's: it names what was chosen for it.
         job = start.job.resolved()
-        load = loader(
-            job,
-            recorded_data(start.document),
-            accept_changes=accept_changes,
-            memory_on_cluster=None if cluster is None else memory_for_rows_on_nodes,
-        )
+        load = loader(job, recorded_data(start.document), accept_changes=accept_changes)
         facts = {"provenance": origin, "code_changes": start.code_changes}
         session = _session(job, start, store, facts, interrupts)
         new = start.saved is None
@@ -268,6 +262,4 @@ def _recorded(session: Session, store: Store, load: Callable[[], Loaded]) -> Dat
             session.recorder.facts["data_changes"] = differences(recorded, fingerprint)
             session.flush()
         set_data(store, fingerprint)
-    if (text := how_read(data)) is not None:
-        note(f"{capitalized(text)}.")
     return data

@@ -1,16 +1,21 @@
 """The interface of training: epochs, one by one, and a state to resume from."""
 
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
+
+import numpy as np
 
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import Fit, TuneJob
 from pipeline.study.specification import READERS
-from pipeline.text import capitalized
+
+ALLOWED = "a metric must be a number of Python's or NumPy's, or an array or tensor of one element"
+"""The end of a message about any other value."""
 
 
 class TrainingEnded(Exception):
@@ -65,19 +70,16 @@ def batch_size_of(job: TuneJob, config: Config) -> int:
 
 
 class JobNotes:
-    """Prints each fact that the trials of a process have shown about their job once, and remembers it."""
+    """Prints what the trials of a process show about their job, each once."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        """What was printed, in order: each a sentence or a part of one."""
-        self._subjects = set[str]()
+        self.texts: dict[str, str] = {}
+        """What was printed, by its subject."""
 
-    def print_once(self, what: str, *, subject: str | None = None) -> None:
-        subject = what if subject is None else subject
-        if subject not in self._subjects:
-            self._subjects.add(subject)
-            self.texts.append(what)
-            print(f"tunepipe: {capitalized(what)}")
+    def print_once(self, what: str, *, subject: str) -> None:
+        if subject not in self.texts:
+            self.texts[subject] = what
+            print(f"tunepipe: {what}")
 
 
 def fit_arguments(job: TuneJob, config: Config) -> Fit:
@@ -93,3 +95,22 @@ def fit_arguments(job: TuneJob, config: Config) -> Fit:
                 f"{str(error).partition(', or a function of')[0]}."
             ) from None
     return Fit(**values)
+
+
+class NotNumeric(ValueError):
+    """A value is not a number; says what it is."""
+
+
+def as_number(value: Any) -> float:
+    """A metric as Keras' steps, callbacks and functions may report it."""
+    try:
+        if hasattr(value, "shape"):
+            # A tensor of PyTorch on a GPU has no __array__.
+            value = value.item() if hasattr(value, "item") else np.asarray(value).item()
+        if value is None or isinstance(value, str | bytes):
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except Exception:
+        raise NotNumeric(f"an object of type {type(value).__name__}, {value!r:.80}") from None

@@ -1,25 +1,28 @@
 """Building the user's model and callbacks under a trial's seed, checking them, and preparing a model for its phases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
+from types import ModuleType
 from typing import Any, cast
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from pipeline.code.functions import takes_argument
+from pipeline.code.frames import is_user_file
+from pipeline.code.functions import python_function, takes_argument
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
-from pipeline.training.global_state import restore_own_settings, seed_generators
 from pipeline.training.internals import (
     compilation_of,
     compile_arguments,
     layers_of,
+    reserve_names,
     reset_names,
     reset_seeds,
 )
-from pipeline.training.persistent_objects import PersistentObjects
+from pipeline.training.process import first_values, restore_own_settings, seed_generators
 
 
 def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[], Any]) -> keras.Model:
@@ -41,19 +44,12 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[]
     _check(build, model, persistent)
     if callable(job.data):
         _refuse_unadapted(persistent.layers)
-    if type(model).call is keras.Model.call:
-        if unbuilt := _unbuilt(model):
-            raise ModelError(
-                f"{build.__name__}(config) returned a model without call(), and its parts {', '.join(unbuilt)} are not "
-                "built. Begin each part with keras.Input(shape), or call part.build(shape), or give the model a call()."
-            )
-        model.built = True
-    elif not model.built or _unbuilt(model):
+    if not (model.built and _parts_are_built(model)):
         try:
             model(example())
         except Exception:
             # Its own train_step may take a batch apart in its own way, and never call the model with x.
-            if type(model).train_step is keras.Model.train_step or not layers_of(model) or _unbuilt(model):
+            if type(model).train_step is keras.Model.train_step or not layers_of(model) or not _parts_are_built(model):
                 raise
             model.built = True
     persistent.remember()
@@ -61,7 +57,7 @@ def build_model(job: TuneJob, config: Config, *, seed: int, example: Callable[[]
     return model
 
 
-def _check(build: Callable[..., Any], model: Any, persistent: PersistentObjects) -> None:
+def _check(build: Callable[..., Any], model: Any, persistent: "PersistentObjects") -> None:
     name = build.__name__
     if not isinstance(model, keras.Model) or not model.compiled or model.optimizer is None:
         found = "a model that is not compiled" if isinstance(model, keras.Model) else _named(model)
@@ -89,8 +85,8 @@ def _refuse_unadapted(layers: Sequence[Any]) -> None:
             )
 
 
-def _unbuilt(model: keras.Model) -> list[str]:
-    return [layer.name for layer in layers_of(model) if layer is not model and not layer.built]
+def _parts_are_built(model: keras.Model) -> bool:
+    return all(layer.built for layer in layers_of(model))
 
 
 def build_callbacks(job: TuneJob, config: Config, *, seed: int) -> Sequence[keras.callbacks.Callback]:
@@ -178,3 +174,87 @@ def build_untrained(
     model = build_model(job, config, seed=seed, example=example)
     Phases(job, config, seed=seed).prepare_first(model, phases)
     return model
+
+
+# Objects that are made outside of the model function.
+
+_KINDS = (
+    keras.layers.Layer,
+    keras.metrics.Metric,
+    keras.optimizers.Optimizer,
+    keras.random.SeedGenerator,
+    keras.Variable,
+    tf.Variable,
+)
+_MAX_ITEMS = 1000
+"""A longer list holds data."""
+
+
+class PersistentObjects:
+    """What a job's modules have made of Keras before a model is built."""
+
+    def __init__(self, functions: Iterable[Callable[..., Any]]) -> None:
+        self._found = list({id(value): value for value in _reached(functions)}.values())
+        self.layers = [
+            part for each in self._found if isinstance(each, keras.layers.Layer) for part in (each, *layers_of(each))
+        ]
+
+    def __contains__(self, value: object) -> bool:
+        return any(value is each for each in self._found)
+
+    def begin(self) -> None:
+        """Restore the first values and the frozen layers, and keep the layers' names from those of the next model."""
+        self.remember()
+        # A layer sets those in it, which come after it.
+        for layer in self.layers:
+            if layer.trainable != first_values[id(layer)][1]:
+                layer.trainable = first_values[id(layer)][1]
+        for variable in self._variables():
+            value = first_values[id(variable)][1]
+            if tuple(variable.shape) == value.shape:
+                variable.assign(value)
+        reserve_names([layer.name for layer in self.layers])
+
+    def remember(self) -> None:
+        """Record what has no first value yet: a model may have built its layers."""
+        for layer in self.layers:
+            first_values.setdefault(id(layer), (layer, bool(layer.trainable)))
+        for variable in self._variables():
+            if id(variable) not in first_values:
+                first_values[id(variable)] = variable, np.array(keras.ops.convert_to_numpy(variable))
+
+    def _variables(self) -> Iterator[Any]:
+        for value in self._found:
+            if isinstance(value, keras.Variable | tf.Variable):
+                yield value
+            elif isinstance(value, keras.random.SeedGenerator):
+                yield value.state
+            elif not isinstance(value, keras.optimizers.Optimizer):
+                yield from value.variables
+
+
+def _reached(functions: Iterable[Callable[..., Any]]) -> Iterator[Any]:
+    for function in functions:
+        inner = python_function(function)
+        own = getattr(inner, "__globals__", {})
+        modules = [value for value in list(own.values()) if isinstance(value, ModuleType)]
+        modules = [module for module in modules if (file := getattr(module, "__file__", None)) and is_user_file(file)]
+        homes = [own, *map(vars, modules), dict(enumerate(map(_content, inner.__closure__ or ())))]
+        for value in [value for home in homes for value in list(home.values())]:
+            yield from _parts(value)
+
+
+def _parts(value: Any, depth: int = 3) -> Iterator[Any]:
+    if isinstance(value, _KINDS):
+        yield value
+        return
+    if depth and isinstance(value, dict | list | tuple) and len(value) <= _MAX_ITEMS:
+        for part in list(value.values() if isinstance(value, dict) else value):
+            yield from _parts(part, depth - 1)
+
+
+def _content(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # it is empty
+        return None

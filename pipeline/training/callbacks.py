@@ -14,7 +14,6 @@ from pipeline.errors import DamagedFile, ModelError
 from pipeline.study.context import current
 from pipeline.training.function_state import decoded, encoded
 from pipeline.training.internals import profiles, without_threads
-from pipeline.training.metrics import plain_logs
 
 _SET_AGAIN = frozenset({"_model", "model", "params", "min_delta", "monitor_op"})
 """Attributes that Keras sets when training begins, some of them derived from their own values."""
@@ -75,7 +74,7 @@ class Callbacks:
             self.list.set_model(self._model)
         self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
-            self._first.setdefault(place, _attributes(callback))
+            self._first.setdefault(place, _contents(callback))
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
         self._logs = plain_logs(logs)
@@ -96,9 +95,9 @@ class Callbacks:
             name, first = type(callback).__name__, self._first.get(place, {})
             # What has not changed comes from the callback's code and the trial's config; a trial that takes over
             # another's state keeps its own.
-            values = {key: value for key, value in _attributes(callback).items() if not _same(value, first.get(key))}
-            entry = {"callback": name, "values": encoded(values, arrays, where=f"callback {name}", values_only=True)}
-            states.append(entry)
+            changed = [key for key, content in _contents(callback).items() if content != first.get(key)]
+            values = {key: vars(callback)[key] for key in changed}
+            states.append({"callback": name, "values": encoded(values, arrays, values_only=True)})
         return states, arrays
 
     def restore(self, states: Sequence[Mapping[str, Any]], arrays: Sequence[np.ndarray]) -> None:
@@ -146,26 +145,33 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
         self.logs = self._callbacks.epoch_end(epoch, logs or {})
 
 
-def _attributes(callback: Any) -> dict[str, Any]:
-    """The attributes of a callback that can be saved, copied."""
-    saved: dict[str, Any] = {}
+def plain_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The logs as Keras gives them to callbacks: flat, sorted by name, with numbers as Python numbers."""
+    plain: dict[str, Any] = {}
+    for name, value in sorted((logs or {}).items()):
+        if isinstance(value, Mapping):
+            plain.update(plain_logs(value))
+            continue
+        try:
+            plain[name] = float(value.numpy() if hasattr(value, "numpy") else value)
+        except Exception:  # a tensor of several elements, text, an object of the user's
+            plain[name] = value.numpy() if hasattr(value, "numpy") else value
+    return plain
+
+
+def _contents(callback: Any) -> dict[str, Any]:
+    """The attributes of a callback that can be saved, in a form that can be compared."""
+    contents: dict[str, Any] = {}
     if isinstance(callback, keras.callbacks.TensorBoard):
-        return saved
+        return contents
     for name, value in vars(callback).items():
         if name in _SET_AGAIN or callable(value):
             continue
         arrays: list[np.ndarray] = []
         with contextlib.suppress(ModelError):
-            saved[name] = decoded(encoded(value, arrays, values_only=True), arrays, folder=_no_folder)
-    return saved
-
-
-def _same(value: Any, other: Any) -> bool:
-    contents = []
-    for each in (value, other):
-        arrays: list[np.ndarray] = []
-        contents.append((encoded(each, arrays), [(str(array.dtype), array.shape, array.tobytes()) for array in arrays]))
-    return repr(contents[0]) == repr(contents[1])
+            tree = encoded(value, arrays, values_only=True)
+            contents[name] = repr(tree), [(str(array.dtype), array.shape, array.tobytes()) for array in arrays]
+    return contents
 
 
 def _restore(callback: Any, name: str, value: Any) -> None:
@@ -188,16 +194,14 @@ def _no_folder() -> Path:
 
 def with_batch_hooks(callbacks: Sequence[Any]) -> str | None:
     """The class name of the first callback that is called for each batch; None if there is none."""
-    hooked = (each for each in callbacks if not isinstance(each, _LEFT_OUT) and _has_hooks(each))
-    return next((type(each).__name__ for each in hooked), None)
-
-
-def _has_hooks(callback: Any) -> bool:
-    overridden = any(
-        hook in vars(callback) or getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
-        for hook in _BATCH_HOOKS
-    )
-    return overridden and not _has_idle_hooks(callback)
+    for callback in callbacks:
+        overridden = any(
+            hook in vars(callback) or getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+            for hook in _BATCH_HOOKS
+        )
+        if overridden and not isinstance(callback, _LEFT_OUT) and not _has_idle_hooks(callback):
+            return type(callback).__name__
+    return None
 
 
 def _has_idle_hooks(callback: Any) -> bool:

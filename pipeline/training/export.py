@@ -7,15 +7,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from pipeline.datasets import Dataset, Split
+from pipeline.datasets import Split
 from pipeline.errors import ModelError, NotEvaluated
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.training.arrays import as_batch, with_text_as_tensors
-from pipeline.training.pipelines import as_fit_takes_it, opened
+from pipeline.training.pipelines import as_fit_takes_it
 from pipeline.training.state import load_variables, variables_of
-from pipeline.training.trace_key import has_own_parts
+from pipeline.training.traces import has_own_parts
 from pipeline.training.trainer_factory import TrainerFactory
 
 _BATCH = 1000
@@ -43,17 +43,12 @@ def export_winner(
 ) -> dict[str, float]:
     """Rebuild a study's winner, export it, and score it on the test split."""
     data = trainer_factory.dataset(config)
-    if trainer_factory.job.model is None or data is None:
+    if data is None:
         return {}
-    return export_and_evaluate(rebuilt(trainer_factory.build, config, checkpoint, seed=seed), data, folder)
-
-
-def export_and_evaluate(model: keras.Model, data: Dataset | None, folder: Path) -> dict[str, float]:
-    """Export a trial's model, and score it on the test split."""
+    model = rebuilt(trainer_factory.build, config, checkpoint, seed=seed)
     export(model, folder)
-    if data is None or data.test is None:
+    if data.test is None:
         return {}
-    data = opened(data, _BATCH)
     try:
         metrics = evaluate(model, data.test)
     except Exception as error:
@@ -65,10 +60,7 @@ def export_and_evaluate(model: keras.Model, data: Dataset | None, folder: Path) 
 def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
     if isinstance(split, Split):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(as_batch(split)))
-        # The batches of a model with a stateful recurrent layer have a fixed number of rows.
-        fixed = [each.shape[0] for each in getattr(model, "inputs", None) or () if each.shape[0] is not None]
-        rows = fixed[0] if fixed else _BATCH
-        metrics = model.evaluate(x, y, batch_size=rows, sample_weight=weight, verbose=0, return_dict=True)
+        metrics = model.evaluate(x, y, batch_size=_BATCH, sample_weight=weight, verbose=0, return_dict=True)
     else:
         metrics = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
     return {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}

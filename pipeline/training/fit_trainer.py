@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split, Stream, batches_of, kind_of
+from pipeline.datasets import Dataset, Split, batches_of, kind_of
 from pipeline.training.arrays import (
     WHOLE,
     Fold,
@@ -22,10 +22,9 @@ from pipeline.training.arrays import (
     with_text_as_tensors,
 )
 from pipeline.training.callbacks import Relay, with_batch_hooks
-from pipeline.training.global_state import seed_generators
 from pipeline.training.internals import keep_averages_apart, ordered_sums
-from pipeline.training.pipeline_reader import PipelineReader
-from pipeline.training.pipelines import Source, pipeline_variables
+from pipeline.training.pipelines import PipelineReader, Source, pipeline_variables
+from pipeline.training.process import seed_generators
 from pipeline.training.state import build_further_optimizers, further_variables, skip_reductions, variables_of
 from pipeline.training.trainer import Trainer
 
@@ -53,10 +52,7 @@ def reason_for_fit(model: keras.Model) -> str | None:
 
 def reason_for_pipelines(data: Dataset) -> str:
     """Which splits are pipelines."""
-    found = {name: kind_of(split) for name, split in data.pipelines.items()}
-    return ", ".join(
-        f"the {name} split is a {kind}" for name, kind in found.items() if name != "test" or len(found) == 1
-    )
+    return ", ".join(f"the {name} split is a {kind_of(split)}" for name, split in data.pipelines.items())
 
 
 class FitTrainer(Trainer):
@@ -77,9 +73,9 @@ class FitTrainer(Trainer):
         **common: Any,
     ) -> None:
         self._source, self._stream, self._fold = source, stream, fold
-        counted = isinstance(data.train, Split | Stream)
-        rows = 0 if not counted else data.train.rows if fold.train is None else len(fold.train)
-        self._batches = None if counted else batches_of(data.train)
+        rows = data.train.rows if isinstance(data.train, Split) else 0
+        rows = rows if fold.train is None else len(fold.train)
+        self._batches = batches_of(data.train)
         super().__init__(model, rows=rows, steps=self._batches, trained_with=f"Keras' fit: {reason}", **common)
         self._open(data)
 
@@ -110,8 +106,6 @@ class FitTrainer(Trainer):
                 shuffle=fit.shuffle,
                 steps=fit.steps_per_epoch,
                 class_weight=fit.class_weight,
-                batch_size=self.batch_size,
-                seed=self.seed,
             )
         self._validation = self._validation_data(data.validation)
 
@@ -127,7 +121,7 @@ class FitTrainer(Trainer):
         elif split is None:
             return None
         else:
-            return PipelineReader(split, training=False, steps=self.fit.validation_steps, batch_size=self.batch_size)
+            return PipelineReader(split, training=False, steps=self.fit.validation_steps)
         if self.fit.validation_steps is not None:
             rows = rows[: self.fit.validation_steps * self.batch_size]
         if self._stream:

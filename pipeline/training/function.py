@@ -15,10 +15,9 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.study.context import set_continued_from
-from pipeline.training.base import EpochResult, TrainingEnded
+from pipeline.training.base import ALLOWED, EpochResult, NotNumeric, TrainingEnded, as_number
 from pipeline.training.function_state import decoded, encoded
-from pipeline.training.global_state import generator_states, restore_generators, seed_globally, seeding_imports
-from pipeline.training.metrics import yielded_metrics
+from pipeline.training.process import generator_states, restore_generators, seed_globally, seeding_imports
 
 
 class FunctionLearner:
@@ -35,9 +34,7 @@ class FunctionLearner:
         self._function, self._config, self._seed, self._epochs = function, deepcopy(dict(config)), seed, epochs
         self._takes_state = takes_state(function)
         self._steps: Iterator[Any] | None = None
-        self._single = self._finished = self._sparse = False
-        self._new: Any = None
-        """The state that the last step has yielded, until it is saved; None if it has yielded none."""
+        self._single = self._finished = False
         self._saved: Checkpoint | None = None
         """The last state that can be continued from."""
         self._generators: Mapping[str, Any] = {}
@@ -47,9 +44,6 @@ class FunctionLearner:
 
     def run_epoch(self) -> EpochResult:
         started = time.perf_counter()
-        if self._sparse or isinstance(self._new, Path):
-            # The next step may come without a state, and may change this one; a folder may be deleted by then.
-            self._save_state()
         try:
             yielded = self._next()
         except StopIteration:
@@ -60,10 +54,18 @@ class FunctionLearner:
                 "metrics for each epoch."
             ) from None
         where = f"The function {self._function.__name__}, at step {self.model_epoch + 1},"
-        yielded, self._new = self._parted(yielded, where)
-        metrics = yielded_metrics(yielded, where)
+        yielded, state = self._parted(yielded, where)
+        metrics = _metrics(yielded, where)
         self.model_epoch += 1
-        self._sparse = self._sparse or self._new is None
+        if state is not None:
+            # At once: the next step may change it, or delete its folder.
+            arrays: list[Any] = []
+            header = {
+                "state_epoch": self.model_epoch,
+                "state": encoded(state, arrays),
+                "generators": encoded(self._generators, arrays),
+            }
+            self._saved = Checkpoint(header, arrays)
         # A function that ends here may take further steps in a later session, with a larger budget.
         return EpochResult(metrics, None, 0.0, time.perf_counter() - started, 0.0, last=self._single)
 
@@ -79,8 +81,6 @@ class FunctionLearner:
             Whether it has ended by itself; a step that it takes instead is lost.
         """
         self._finished = True
-        # The rest of the function may change it.
-        self._save_state()
         try:
             self._next()
         except StopIteration:
@@ -89,7 +89,6 @@ class FunctionLearner:
         return False
 
     def save(self) -> Checkpoint:
-        self._save_state()
         saved = Checkpoint({}, []) if self._saved is None else self._saved
         return Checkpoint({**saved.header, "model_epoch": self.model_epoch}, saved.arrays)
 
@@ -107,7 +106,6 @@ class FunctionLearner:
             self.run_epoch()
 
     def close(self) -> None:
-        self._new = None
         with self._files:
             self._close_steps()
 
@@ -122,17 +120,16 @@ class FunctionLearner:
         restore_generators(self._generators)
         with seeding_imports(self._number):
             step = next(self._steps)
-        self._generators = generator_states(libraries=False)
+        self._generators = generator_states()
         return step
 
     def _start(self, *, exploit: bool = False) -> None:
         saved = self._saved
         state = None if saved is None else state_of(saved, folder=self._folder)
-        if saved is None or exploit:
-            seed_globally(self._number)
-        else:
+        seed_globally(self._number)
+        if saved is not None and not exploit:
             restore_generators(decoded(saved.header["generators"], saved.arrays, folder=self._folder))
-        self._generators = generator_states(libraries=True)
+        self._generators = generator_states()
         if saved is not None and exploit:
             arrays = list(saved.arrays)
             self._saved = Checkpoint({**saved.header, "generators": encoded(self._generators, arrays)}, arrays)
@@ -179,17 +176,23 @@ class FunctionLearner:
             )
         return yielded
 
-    def _save_state(self) -> None:
-        """Save the newest state, unless it is saved."""
-        if self._new is None:
-            return
-        arrays: list[Any] = []
-        header = {
-            "state_epoch": self.model_epoch,
-            "state": encoded(self._new, arrays),
-            "generators": encoded({**generator_states(libraries=True), **self._generators}, arrays),
-        }
-        self._saved, self._new = Checkpoint(header, arrays), None
+
+def _metrics(yielded: Any, where: str) -> dict[str, float]:
+    """The metrics of a step by name; `where` names the function and the step."""
+    if not isinstance(yielded, Mapping) or not yielded:
+        raise ModelError(
+            f"{where} yielded {type(yielded).__name__} {yielded!r:.80}; a dict of metric names and numbers is allowed."
+        )
+    metrics: dict[str, float] = {}
+    for key, value in yielded.items():
+        name = str(key)
+        if not name.strip() or name in metrics or any(char == "\0" or "\ud800" <= char <= "\udfff" for char in name):
+            raise ModelError(f"{where} yielded a metric with the name {key!r:.80}; each needs a name of its own.")
+        try:
+            metrics[name] = as_number(value)
+        except NotNumeric as error:
+            raise ModelError(f"{where} yielded {name} as {error}; {ALLOWED}.") from None
+    return metrics
 
 
 def has_state(checkpoint: Checkpoint) -> bool:

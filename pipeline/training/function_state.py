@@ -17,12 +17,12 @@ from pipeline.storage.checkpoints import is_storable
 _COLLECTIONS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "set": set}
 
 
-def encoded(value: Any, arrays: list[np.ndarray], *, where: str = "state", values_only: bool = False) -> dict[str, Any]:
+def encoded(value: Any, arrays: list[np.ndarray], *, values_only: bool = False) -> dict[str, Any]:
     """A value as JSON values; its arrays, and its files unless it has values only, are appended to `arrays`."""
     try:
-        return _encoded(value, arrays, where, values_only)
+        return _encoded(value, arrays, "state", values_only)
     except RecursionError:
-        raise ModelError(f"The {where} contains itself, which cannot be saved.") from None
+        raise ModelError("The state contains itself, which cannot be saved.") from None
 
 
 def decoded(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], *, folder: Callable[[], Path]) -> Any:

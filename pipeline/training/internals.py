@@ -17,7 +17,6 @@ from keras.src.models.functional import Functional
 from keras.src.trainers.data_adapters import get_data_adapter
 from keras.src.trainers.data_adapters.data_adapter_utils import get_tensor_spec
 from keras.src.utils import naming
-from tensorflow.python.eager import context
 from tensorflow.python.ops import gen_math_ops
 
 _NAMES, _SEEDS, _POLICY = "object_name_uids", "global_seed_generator", "dtype_policy"
@@ -51,31 +50,6 @@ def restore_dtype_policy(policy: Any) -> None:
 def reset_seeds() -> None:
     """Let Keras draw its next global seed generator from Python's generator."""
     global_state.set_global_attribute(_SEEDS, None)
-
-
-def library_generators() -> dict[str, Any]:
-    generator = global_state.get_global_attribute(_SEEDS)
-    generators: dict[str, Any] = {
-        "keras": None if generator is None else [int(number) for number in generator.state.numpy()]
-    }
-    # Without a seed there is no generator of eager operations.
-    if (seed := context.context()._seed) is not None:
-        version, numbers, gauss = context.context()._rng.getstate()
-        generators["tensorflow"] = {"seed": int(seed), "state": [version, list(numbers), gauss]}
-    return generators
-
-
-def restore_library_generators(states: Mapping[str, Any]) -> None:
-    if "tensorflow" in states:
-        version, numbers, gauss = states["tensorflow"]["state"]
-        tf.random.set_seed(states["tensorflow"]["seed"])
-        context.context()._rng.setstate((version, tuple(numbers), gauss))
-    if "keras" in states:
-        reset_seeds()
-        if states["keras"] is not None:
-            generator = keras.random.SeedGenerator(0)
-            generator.state.assign(states["keras"])
-            global_state.set_global_attribute(_SEEDS, generator)
 
 
 # Graphs of TensorFlow.
@@ -150,11 +124,9 @@ def build_metrics(model: keras.Model, target: Any, output: Any) -> None:
 
 
 def learning_rate_of(optimizer: Any) -> Any:
-    """What an optimiser takes its learning rate from: a variable, a schedule or a function."""
-    # An optimiser around another one has its rate.
-    return (
-        None if optimizer is None else vars(optimizer).get("_learning_rate", getattr(optimizer, "learning_rate", None))
-    )
+    """What an optimiser, or the one within it, takes its learning rate from: a variable, a schedule or a function."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return vars(optimizer).get("_learning_rate")
 
 
 def excludes_from_weight_decay(optimizer: Any) -> bool:
@@ -205,8 +177,11 @@ def batch_signature(batches: Sequence[Any]) -> Any:
     return get_tensor_spec(batches)
 
 
-def pipeline_inputs(dataset: Any) -> list[Any]:
-    return list(dataset._inputs())
+def pipeline_stages(dataset: Any) -> Iterator[Any]:
+    """The pipelines of which a tf.data pipeline is made, from itself to its sources."""
+    yield dataset
+    for source in dataset._inputs():
+        yield from pipeline_stages(source)
 
 
 def pipeline_functions(dataset: Any) -> list[Any]:

@@ -1,20 +1,21 @@
-"""A job's pipelines as Keras takes them, made again for each model that reads them; streams of files as pipelines."""
+"""A job's pipelines as Keras takes them, made again for each model that reads them, and read epoch by epoch."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split, Stream, is_tf_data, kind_of
-from pipeline.training import arrays
+from pipeline.datasets import Dataset, Split, is_endless, is_tf_data, kind_of
+from pipeline.errors import DataError
+from pipeline.training.arrays import first_inputs
 from pipeline.training.internals import (
     batch_signature,
     captured_variables,
+    data_adapter,
     pipeline_functions,
-    pipeline_inputs,
+    pipeline_stages,
     reshuffles,
 )
 
@@ -26,10 +27,9 @@ ones have other sizes."""
 class Source:
     """A job's pipelines, created again for each model: a pipeline that was read continues where the reader stopped."""
 
-    def __init__(
-        self, load: Callable[[], Dataset], data: Dataset | None = None, *, discard_first: bool = False
-    ) -> None:
-        self._load, self._unread, self._discard_first = load, data, discard_first
+    def __init__(self, load: Callable[[], Dataset], *, discard_first: bool) -> None:
+        self._load, self._discard_first = load, discard_first
+        self._unread: Dataset | None = None
         self._example: Any = None
 
     def fresh(self) -> Dataset:
@@ -69,8 +69,8 @@ def as_fit_takes_it(pipeline: Any) -> Any:
 def example_of(split: Any) -> Any:
     """Inputs by which a model learns its shapes: those of one row of arrays, or of a pipeline's first batch."""
     if isinstance(split, Split):
-        return arrays.first_inputs(split)
-    pipeline = as_fit_takes_it(streamed(split, 1) if isinstance(split, Stream) else split)
+        return first_inputs(split)
+    pipeline = as_fit_takes_it(split)
     batch = pipeline[0] if isinstance(pipeline, keras.utils.PyDataset) else next(iter(pipeline))
     inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
     return keras.tree.map_structure(
@@ -80,7 +80,7 @@ def example_of(split: Any) -> Any:
 
 def _zeros(split: Any) -> Any:
     if isinstance(split, Split):
-        return arrays.first_inputs(split)
+        return first_inputs(split)
     if not is_tf_data(split):
         return None
     inputs = keras.utils.unpack_x_y_sample_weight(split.element_spec)[0]
@@ -102,27 +102,91 @@ def _from_generator(function: Callable[[], Any]) -> Any:
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(tf.data.AUTOTUNE)
 
 
-# Streams of Parquet files.
+class PipelineReader:
+    """A pipeline that fit reads in one call for each epoch, with the batches that one call for all would read.
 
+    A call of fit gets `dataset`, and `steps` if it is not read to its end.
+    """
 
-def opened(data: Dataset, batch_size: int) -> Dataset:
-    """A data set whose streams are pipelines of batches in the files' order; other splits stay as they are."""
-    streams = {name: split for name, split in data.splits.items() if isinstance(split, Stream)}
-    return replace(data, **{name: streamed(split, batch_size) for name, split in streams.items()})
+    def __init__(
+        self,
+        split: Any,
+        *,
+        training: bool,
+        shuffle: bool = False,
+        steps: int | None = None,
+        class_weight: Mapping[int, float] | None = None,
+    ) -> None:
+        if steps is None and is_endless(split):
+            field = "steps_per_epoch" if training else "validation_steps"
+            raise DataError(
+                f"A {kind_of(split)} of the data set is endless. Set the number of its batches with Fit({field}=…), or "
+                "let it end."
+            )
+        pipeline = as_fit_takes_it(split)
+        self._is_tf_data = is_tf_data = isinstance(pipeline, tf.data.Dataset)
+        shuffle = shuffle and not is_tf_data and pipeline.num_batches is not None
+        self._adapter = data_adapter(pipeline, shuffle=shuffle, class_weight=class_weight)
+        self._batches: int | None = self._adapter.num_batches
+        self.dataset = self._pipeline = self._adapter.get_tf_dataset()
+        if self._batches is not None and not is_tf_data:
+            self.dataset = self._pipeline = self._pipeline.apply(tf.data.experimental.assert_cardinality(self._batches))
+        self.spec = self._pipeline.element_spec
+        # Each validation begins at the start of the pipeline; each epoch of training where the one before ended.
+        self._training, self._limit = training, steps
+        self._continues = training and steps is not None
+        self._rest: Iterator[Any] | None = None
+        self._seen = 0
+        if self._continues:
+            self.dataset = tf.data.Dataset.from_generator(self._next_batches, output_signature=self.spec)
+        if training:
+            # As fit does before its first epoch.
+            self._adapter.on_epoch_end()
 
+    @property
+    def steps(self) -> int | None:
+        """The steps of the next epoch; None if it reads the pipeline to its end."""
+        if not self._continues or self._batches is None or self._limit is None:
+            return self._limit
+        return min(self._limit, self._batches - self._seen % self._batches)
 
-def streamed(stream: Stream, batch_size: int, order: Callable[[], Any] = lambda: None) -> tf.data.Dataset:
-    """A stream as a pipeline; `order` returns the seed of the order in which an iterator reads the rows."""
+    def begin(self) -> None:
+        if not self._training:
+            # As `evaluate` does.
+            self._adapter.on_epoch_end()
+        self._adapter.on_epoch_begin()
 
-    def spec(array: np.ndarray) -> tf.TensorSpec:
-        return tf.TensorSpec((None, *array.shape[1:]), tf.string if array.dtype.hasobject else tf.float32)
+    def end(self) -> None:
+        self._adapter.on_epoch_end()
+        if self._continues and self._batches is not None:
+            self._seen += self.steps or 0
+            if self._seen % self._batches == 0:
+                self._rest = None
 
-    x, y = next(stream.batches(1))
-    rows = tf.data.Dataset.from_generator(
-        lambda: stream.batches(batch_size, order()), output_signature=(keras.tree.map_structure(spec, x), spec(y))
-    )
-    rows = rows.apply(tf.data.experimental.assert_cardinality(arrays.steps_of(stream.rows, batch_size)))
-    return rows.prefetch(tf.data.AUTOTUNE)
+    def skip(self) -> None:
+        """Advance the pipeline by an epoch, and read no more than necessary."""
+        self.begin()
+        if self._continues:
+            for _ in self._next_batches():
+                pass
+        elif self._is_tf_data:
+            iterator = iter(self._pipeline)
+            for _ in itertools.islice(iterator, _batches_to_skip(self._pipeline)):
+                pass
+            if self._batches is not None:
+                # Fit makes another one at the end of an epoch whose length it knows.
+                iter(self._pipeline)
+        self.end()
+
+    def _next_batches(self) -> Iterator[Any]:
+        if self._rest is None:
+            self._rest = iter(self._pipeline)
+        read = 0
+        for batch in itertools.islice(self._rest, self.steps):
+            read += 1
+            yield batch
+        if self._batches is None and read < (self._limit or 0):
+            self._rest = None
 
 
 # What the stages of a tf.data pipeline say of it.
@@ -132,7 +196,7 @@ def pipeline_variables(data: Dataset) -> list[Any]:
     """The variables that functions of tf.data pipelines change, such as the seed generators of Keras' layers."""
     variables: dict[int, Any] = {}
     for name, split in data.pipelines.items():
-        for stage in _stages(split) if name != "test" and isinstance(split, tf.data.Dataset) else ():
+        for stage in pipeline_stages(split) if name != "test" and isinstance(split, tf.data.Dataset) else ():
             for function in pipeline_functions(stage):
                 # A graph lists its variables in another order in another process, and a user's may share a name.
                 variables.update(
@@ -141,17 +205,10 @@ def pipeline_variables(data: Dataset) -> list[Any]:
     return sorted(variables.values(), key=lambda variable: str(variable.name))
 
 
-def batches_to_skip(dataset: Any) -> int:
+def _batches_to_skip(dataset: Any) -> int:
     """How many batches an iterator must read to leave a pipeline as a whole epoch would.
 
     The order of a shuffle is drawn when its input begins: for the last one when the iterator is made, for those before
     it with the first element. A shuffle before `repeat` or `concatenate` draws later ones, which are not drawn again.
     """
-    return int(sum(map(reshuffles, _stages(dataset))) > 1)
-
-
-def _stages(dataset: Any) -> Iterator[Any]:
-    """The pipelines of which a tf.data pipeline is made, from itself to its sources."""
-    yield dataset
-    for source in pipeline_inputs(dataset):
-        yield from _stages(source)
+    return int(sum(map(reshuffles, pipeline_stages(dataset))) > 1)

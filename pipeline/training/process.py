@@ -1,15 +1,25 @@
-"""Setting up a process for training: importing Keras once, and TensorFlow's threads and devices before their start."""
+"""What training sets in its process: the import of Keras, TensorFlow's devices, Keras' settings, random generators.
+
+Settings of Keras that a job's file or a notebook makes hold for every model; those of a model function hold for its own
+model.
+"""
 
 import ctypes
 import gc
 import math
 import os
+import random
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
+from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from pipeline.code.modules import quiet_retracing, without_notes
 from pipeline.errors import ModelError, ResourcesUnmet
@@ -22,7 +32,13 @@ _LATER = frozenset({"keras.wrappers", "matplotlib.pyplot"})
 
 _BACKEND = "Models are trained with TensorFlow: leave KERAS_BACKEND and `backend` in keras.json out, or set tensorflow."
 
+_LIBRARIES = ("tensorflow", "keras")
+
 _set_up_for: Resources | None = None
+_job_settings: "KerasSettings | None" = None
+
+first_values: dict[int, tuple[Any, Any]] = {}
+"""The id of a variable or layer that the job's modules made → it, and its value, or whether it trains, at first."""
 
 
 def import_keras() -> None:
@@ -71,15 +87,8 @@ def set_up(resources: Resources) -> None:
     needed; a fraction of a card limits it.
     """
     global _set_up_for
-    if _set_up_for != resources:
-        _start(resources)
-        _set_up_for = resources
-    from pipeline.training.internals import keep_additions
-
-    keep_additions()
-
-
-def _start(resources: Resources) -> None:
+    if _set_up_for == resources:
+        return
     with without_notes(gpus=bool(resources.gpus)):
         import_keras()
         import tensorflow as tf
@@ -107,6 +116,10 @@ def _start(resources: Resources) -> None:
     except RuntimeError:
         if tf.config.threading.get_intra_op_parallelism_threads() != threads or resources.gpus:
             print("tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.")
+    from pipeline.training.internals import keep_additions
+
+    keep_additions()
+    _set_up_for = resources
 
 
 def memory_for_data(resources: Resources, workers: int | None = None) -> float:
@@ -147,3 +160,154 @@ def refuse_other_keras() -> None:
         raise ModelError("Keras must be version 3. Remove TF_USE_LEGACY_KERAS from the environment and the program.")
     if (chosen := os.environ.get("KERAS_BACKEND")) not in (None, "", "tensorflow"):
         raise ModelError(f"KERAS_BACKEND is {chosen}. {_BACKEND}")
+
+
+# Keras' settings, and the classes that a job registers with it.
+
+
+@dataclass(frozen=True, slots=True)
+class KerasSettings:
+    """Keras' float type, dtype policy and order of an image's axes for a process."""
+
+    floatx: str
+    dtype_policy: Any
+    image_data_format: str
+
+    @classmethod
+    def current(cls) -> "KerasSettings | None":
+        if "keras" not in sys.modules:
+            return None
+        import keras
+
+        from pipeline.training.internals import chosen_dtype_policy
+
+        return cls(keras.config.floatx(), chosen_dtype_policy(), keras.config.image_data_format())
+
+    def restore(self) -> None:
+        import keras
+
+        from pipeline.training.internals import restore_dtype_policy
+
+        keras.config.set_floatx(self.floatx)
+        restore_dtype_policy(self.dtype_policy)
+        keras.config.set_image_data_format(self.image_data_format)
+
+
+def restore_own_settings() -> None:
+    """Restore what was set before the first model function of this process was called."""
+    global _job_settings
+    if _job_settings is None:
+        _job_settings = KerasSettings.current()
+    else:
+        _job_settings.restore()
+
+
+@contextmanager
+def kept_global_state() -> Iterator[None]:
+    """Restore Keras' settings, and the generators of Python and NumPy, after the context, which is that of one job.
+
+    Threads and visible GPUs stay, because TensorFlow takes them once for a process. Classes that the job registers with
+    Keras stay registered.
+    """
+    global _job_settings
+    _job_settings = None
+    first_values.clear()
+    generators, settings = generator_states(), KerasSettings.current()
+    try:
+        yield
+    finally:
+        # Where the job has imported Keras, the settings of its file, not those of its model function.
+        if (first := settings or _job_settings) is not None:
+            first.restore()
+        restore_generators(generators)
+
+
+def registered(module: str = "__main__") -> Mapping[str, Any]:
+    """A module's objects that are registered with `keras.saving.register_keras_serializable`, by registered name."""
+    if "keras" not in sys.modules:
+        return {}
+    import keras
+
+    objects: Mapping[str, Any] = keras.saving.get_custom_objects()
+    return {name: each for name, each in objects.items() if getattr(each, "__module__", None) == module}
+
+
+def register(objects: Mapping[str, Any]) -> None:
+    for name, each in objects.items():
+        import keras
+
+        package, _, own = name.rpartition(">")
+        keras.saving.register_keras_serializable(package or "Custom", own)(each)
+
+
+# The global random generators that the user's code may draw from.
+
+
+def seed_generators(seed: int, purpose: str) -> None:
+    number = zlib.crc32(f"{seed} {purpose}".encode())
+    random.seed(number)
+    np.random.seed(number)
+
+
+def seed_globally(seed: int, *, gpus: bool = True) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    for name in _LIBRARIES:
+        if name in sys.modules:
+            _seed_library(sys.modules[name], seed, gpus=gpus)
+
+
+@contextmanager
+def seeding_imports(seed: int, *, gpus: bool = True) -> Iterator[None]:
+    """Start the generators of TensorFlow and Keras from a seed if they are imported within the context."""
+    finder = _SeedingFinder(seed, gpus)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def generator_states() -> dict[str, Any]:
+    """The present states of Python's and NumPy's global generators: JSON values and arrays."""
+    python, numpy = random.getstate(), np.random.get_state()
+    return {"python": [python[0], np.array(python[1], np.uint32), python[2]], "numpy": list(numpy)}
+
+
+def restore_generators(states: Mapping[str, Any]) -> None:
+    version, numbers, gauss = states["python"]
+    random.setstate((version, tuple(map(int, numbers)), gauss))
+    np.random.set_state(tuple(states["numpy"]))
+
+
+def _seed_library(module: ModuleType, seed: int, *, gpus: bool) -> None:
+    if module.__name__ == "keras":
+        from pipeline.training.internals import reset_seeds
+
+        reset_seeds()
+        return
+    if not gpus:
+        # TensorFlow looks for GPUs here, and prints a warning if there is no driver.
+        with without_notes(gpus=False), suppress(RuntimeError):  # it has started its devices
+            module.config.set_visible_devices([], "GPU")
+    module.random.set_seed(seed)
+
+
+class _SeedingFinder:
+    def __init__(self, seed: int, gpus: bool) -> None:
+        self._seed, self._gpus = seed, gpus
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target) if name in _LIBRARIES else None
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                # Numbers that the library draws while it is imported do not count.
+                states = generator_states()
+                execute(module)
+                _seed_library(module, self._seed, gpus=self._gpus)
+                restore_generators(states)
+
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec

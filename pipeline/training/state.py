@@ -90,18 +90,6 @@ def optimizers_of(model: keras.Model) -> list[Any]:
     return [model.optimizer, *(optimizer for optimizer in further.values() if optimizer is not model.optimizer)]
 
 
-def updating_optimizer(model: keras.Model) -> Any:
-    """The first optimiser that has updated weights: a GAN may leave the compiled one unused."""
-    # Others are looked for only where they matter: a model may hold long lists.
-    if updates_of(model.optimizer):
-        return model.optimizer
-    return next(filter(updates_of, optimizers_of(model)[1:]), model.optimizer)
-
-
-def updates_of(optimizer: Any) -> int:
-    return int(keras.ops.convert_to_numpy(optimizer.iterations))
-
-
 def build_further_optimizers(model: keras.Model, batch: Callable[[], Any]) -> None:
     """Let optimisers other than the compiled one create their variables, as their first step would."""
     if len(optimizers_of(model)) > 1:

@@ -20,8 +20,7 @@ from pipeline.training.internals import layers_of, learning_rate_of
 _NUMBERS: dict[type, tuple[str, ...]] = {
     **dict.fromkeys((layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D), ("rate",)),
     layers.GaussianNoise: ("stddev",),
-    layers.BatchNormalization: ("momentum", "epsilon"),
-    layers.LayerNormalization: ("epsilon",),
+    layers.BatchNormalization: ("momentum",),
     **dict.fromkeys((regularizers.L1, regularizers.L2, regularizers.L1L2), ("l1", "l2")),
     **dict.fromkeys(
         (
@@ -29,7 +28,7 @@ _NUMBERS: dict[type, tuple[str, ...]] = {
             *(optimizers.Nadam, optimizers.Adagrad, optimizers.Adadelta, optimizers.Lion),
         ),
         (
-            *("momentum", "rho", "beta_1", "beta_2", "epsilon"),
+            *("momentum", "rho", "beta_1", "beta_2"),
             *("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema_momentum"),
         ),
     ),
@@ -95,24 +94,14 @@ def _arithmetic(name: str, operation: Callable[[Any, Any], Any], *, swapped: boo
     return operate
 
 
-def _escaping(name: str) -> Any:
+def _escaping(name: str, *, compares: bool = False) -> Any:
     plain = getattr(float, name)
 
     def operate(self: SymbolicFloat, *others: Any) -> Any:
-        if not others or isinstance(others[0], int | float):
+        in_key = compares and self.known and type(others[0]) in (int, float) and others[0] in (0, 1)
+        if not in_key and (not others or isinstance(others[0], int | float)):
             self.escape()
         return plain(self, *others)
-
-    return operate
-
-
-def _comparing(name: str) -> Any:
-    plain = getattr(float, name)
-
-    def operate(self: SymbolicFloat, other: Any) -> Any:
-        if isinstance(other, int | float) and not (self.known and type(other) in (int, float) and other in (0, 1)):
-            self.escape()
-        return plain(self, other)
 
     return operate
 
@@ -125,7 +114,7 @@ for _name in ("pow", "rpow", "floordiv", "rfloordiv", "mod", "rmod", "divmod", "
 for _name in ("abs", "neg", "pos", "float", "int", "round", "trunc", "floor", "ceil"):
     setattr(SymbolicFloat, f"__{_name}__", _escaping(f"__{_name}__"))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(SymbolicFloat, f"__{_name}__", _comparing(f"__{_name}__"))
+    setattr(SymbolicFloat, f"__{_name}__", _escaping(f"__{_name}__", compares=True))
 
 
 class FloatAttribute:
@@ -197,14 +186,10 @@ def _of_optimizer(optimizer: Any) -> Iterator[FloatAttribute]:
     yield from _of("optimizer.schedule", learning_rate_of(optimizer))
     if inner := getattr(optimizer, "inner_optimizer", None):
         yield from _of("optimizer.inner", inner)
-        yield from _of("optimizer.inner.schedule", learning_rate_of(inner))
 
 
 def _of(path: str, owner: Any) -> Iterator[FloatAttribute]:
     for name in _NUMBERS.get(type(owner), ()):
-        if name == "epsilon" and getattr(owner, "centered", False):
-            # TensorFlow moves this constant within the sum around it; a variable differs in the last digit.
-            continue
         value = vars(owner).get(name)
         if type(value) in (float, SymbolicFloat) or (tf.is_tensor(value) and value.shape.rank == 0):
             yield FloatAttribute(f"{path}.{name}", owner, name)

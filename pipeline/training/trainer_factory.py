@@ -1,4 +1,4 @@
-"""The shared state of the trials of a process: its set-up, the data in the form for training, and the traced epochs."""
+"""What the trials of a process share: its set-up, the data in the form for training, and the traced epochs."""
 
 import contextlib
 import time
@@ -37,9 +37,8 @@ class PreparedData:
         self.traces: Any = None
         self.arrays: Dataset | None = None
         if data is None or data.pipelines:
-            # Data of a function that are here already are those of its first call in this process.
-            own = callable(job.data)
-            self.source = Source(load, None if own else data, discard_first=own and data is None)
+            # Data that are here already are those of the function's first call in this process.
+            self.source = Source(load, discard_first=data is None)
             self.folds = [WHOLE]
             return
         self.arrays = data
@@ -98,7 +97,6 @@ class TrainerFactory:
     ) -> None:
         self.job = job
         self.notes = JobNotes()
-        """What was printed about the job, such as what makes its training slow."""
         if job.model is None:
             return
         if data is None and not callable(job.data):
@@ -108,18 +106,16 @@ class TrainerFactory:
         set_up(job.resources)
         import tensorflow as tf
 
-        self._own_parts, self._fresh = False, True
+        self._own_parts = True
+        """Whether the newest model has parts of the user's own; so at first, when that is unknown."""
         self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
         self._memory = memory_for_data(job.resources, workers_here) if memory is None else memory
         self._loaded, self._caches = loaded, caches
         # Data functions are called where the study was started, not in a trial's folder.
         self._folder = Path.cwd()
         self._kept: list[tuple[ConfigReads, PreparedData]] = []
-        if takes_config(job.data):
-            return
-        # The pipelines of a function are consumed; files are read again from the start.
-        prepared = self._prepared(data, lambda: self._load() if data is None or callable(job.data) else data)
-        self._kept.append((ConfigReads(), prepared))
+        if not takes_config(job.data):
+            self._kept.append((ConfigReads(), self._prepared(data, self._load)))
 
     @property
     def traces(self) -> Any:
@@ -167,10 +163,9 @@ class TrainerFactory:
 
         # Before the seed: the data function of a pipeline draws from the generators that the model draws from.
         example = self.prepared(config).example
-        if self._fresh or self._own_parts:
+        if self._own_parts:
             # For tf.random in the user's own code. It empties TensorFlow's caches, so Keras' own models do without.
             tf.random.set_seed(seed)
-            self._fresh = False
         with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
             model = build_model(self.job, config, seed=seed, example=lambda: example)
             Phases(self.job, config, seed=seed).prepare_first(model, phases)
@@ -198,8 +193,8 @@ class TrainerFactory:
     def _trainer(self, config: Config, seed: int, fold: "Fold") -> "Trainer":
         from pipeline.training.build import Phases, build_callbacks
         from pipeline.training.callbacks import with_batch_hooks
-        from pipeline.training.compiled_trainer import CompiledTrainer
         from pipeline.training.fit_trainer import FitTrainer, reason_for_fit, reason_for_pipelines
+        from pipeline.training.trainer import CompiledTrainer
 
         started, job = time.perf_counter(), self.job
         fit, phases = fit_arguments(job, config), Phases(job, config, seed=seed)
@@ -223,22 +218,20 @@ class TrainerFactory:
         elif reason is None and (hooked := with_batch_hooks(callbacks)) is not None:
             reason = f"{hooked} has batch hooks"
         if reason is not None:
-            self.notes.print_once(f"trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
+            slower = f"Trials go through Keras' fit, which is slower than a compiled epoch: {reason}."
+            self.notes.print_once(slower, subject=reason)
             stream = not prepared.fits
             return FitTrainer(model, prepared.arrays, fold, stream=stream, reason=reason, **common)
-        part, batch_size = prepared.part(fold, fit), batch_size_of(job, config)
-
-        def own_trace(model: Any) -> Any:
-            return prepared.traces.own(model, part, batch_size)
-
+        part = prepared.part(fold, fit)
         # A phase compiles the model again: its first trace would serve no other trial.
-        trace = own_trace(model) if job.phases else prepared.traces.of(model, part, batch_size, list(config.values()))
-        return CompiledTrainer(trace, part, retrace=own_trace, **common)
+        values = None if job.phases else list(config.values())
+        trace = prepared.traces.of(model, part, batch_size_of(job, config), values)
+        return CompiledTrainer(trace, part, traces=prepared.traces, **common)
 
     def _built(self, config: Config, seed: int) -> Any:
-        from pipeline.training.trace_key import has_own_parts
+        from pipeline.training.traces import has_own_parts
 
-        seeded = self._fresh or self._own_parts
+        seeded = self._own_parts
         model = self.build(config, seed=seed)
         self._own_parts = has_own_parts(model)
         return model if seeded or not self._own_parts else self.build(config, seed=seed)

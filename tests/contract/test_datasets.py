@@ -11,51 +11,30 @@ def dataset(request: pytest.FixtureRequest) -> Dataset:
     return load(request.param)
 
 
-def _splits(dataset: Dataset) -> dict[str, Split]:
-    named = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    return {name: split for name, split in named.items() if split is not None}
-
-
 def _hashes(split: Split) -> list[int]:
     return [hash(b"".join(row.tobytes() for row in rows)) for rows in zip(*leaves(split.x), strict=True)]
 
 
-def test_it_is_called_as_it_is_found(dataset: Dataset) -> None:
-    assert DATASETS[dataset.name]().name == dataset.name
-
-
 def test_arrays_are_what_a_network_takes(dataset: Dataset) -> None:
+    assert DATASETS[dataset.name]().name == dataset.name
+    assert dataset.facts["inputs"] == dataset.train.x.shape[1]
     shapes = set()
-    for split in _splits(dataset).values():
+    for split in dataset.arrays.values():
         arrays = leaves((split.x, split.y, split.weight))
         assert all(array.dtype == np.float32 and array.flags.c_contiguous for array in arrays)
         assert all(np.isfinite(array).all() for array in arrays)
         shapes.add(tuple(array.shape[1:] for array in arrays))
     assert len(shapes) == 1
-
-
-def test_inputs_lie_between_0_and_1(dataset: Dataset) -> None:
-    inputs = leaves(dataset.train.x)
-    assert min(array.min() for array in inputs) == 0
-    assert max(array.max() for array in inputs) == 1
+    assert (dataset.train.x.min(), dataset.train.x.max()) == (0, 1)
 
 
 def test_no_row_is_in_two_splits(dataset: Dataset) -> None:
-    hashes = [number for split in _splits(dataset).values() for number in _hashes(split)]
-    assert len(hashes) == len(set(hashes)) == sum(split.rows for split in _splits(dataset).values())
+    hashes = [number for split in dataset.arrays.values() for number in _hashes(split)]
+    assert len(hashes) == len(set(hashes)) == sum(split.rows for split in dataset.arrays.values())
 
 
 def _classes(split: Split) -> np.ndarray:
     return split.y[:, 0].astype(int) if split.y.shape[1] == 1 else split.y.argmax(axis=1)
-
-
-def test_targets_name_one_class_each(dataset: Dataset) -> None:
-    if not dataset.classes:
-        pytest.skip("its targets are numbers")
-    for split in _splits(dataset).values():
-        assert split.y.shape[1] == len(dataset.classes) or (split.y.shape[1], len(dataset.classes)) == (1, 2)
-        assert set(np.unique(split.y)) == {0.0, 1.0}
-        assert split.y.shape[1] == 1 or (split.y.sum(axis=1) == 1).all()
 
 
 def test_targets_that_are_numbers_have_the_same_scale(dataset: Dataset) -> None:
@@ -63,19 +42,23 @@ def test_targets_that_are_numbers_have_the_same_scale(dataset: Dataset) -> None:
         pytest.skip("its targets are classes")
     assert dataset.train.y.mean() == pytest.approx(0, abs=1e-6)
     assert dataset.train.y.std() == pytest.approx(1, abs=1e-6)
-    for split in _splits(dataset).values():
+    for split in dataset.arrays.values():
         assert abs(split.y.mean()) < 0.2
         assert abs(split.y.std() - 1) < 0.2
     assert dataset.facts["target_std"] > 0
     assert "target_mean" in dataset.facts
 
 
-def test_every_split_knows_every_class(dataset: Dataset) -> None:
+def test_targets_name_one_class_each_and_every_split_has_every_class(dataset: Dataset) -> None:
     if not dataset.classes:
         pytest.skip("its targets are numbers")
+    for split in dataset.arrays.values():
+        assert split.y.shape[1] == len(dataset.classes) or (split.y.shape[1], len(dataset.classes)) == (1, 2)
+        assert set(np.unique(split.y)) == {0.0, 1.0}
+        assert split.y.shape[1] == 1 or (split.y.sum(axis=1) == 1).all()
     parts = {
         name: np.bincount(_classes(split), minlength=len(dataset.classes)) / split.rows
-        for name, split in _splits(dataset).items()
+        for name, split in dataset.arrays.items()
     }
     for name, part in parts.items():
         assert (np.abs(part / parts["train"] - 1) < 0.2).all(), name
@@ -83,13 +66,7 @@ def test_every_split_knows_every_class(dataset: Dataset) -> None:
 
 def test_it_is_the_same_every_time(dataset: Dataset) -> None:
     again = load(dataset.name)
-    for name, split in _splits(dataset).items():
-        other = _splits(again)[name]
+    for name, split in dataset.arrays.items():
+        other = again.arrays[name]
         for mine, theirs in zip(leaves((split.x, split.y)), leaves((other.x, other.y)), strict=True):
             assert np.array_equal(mine, theirs)
-
-
-def test_facts_fit_the_inputs(dataset: Dataset) -> None:
-    assert dataset.facts["inputs"] == dataset.train.x.shape[1]
-    assert np.prod(dataset.facts.get("image_shape", [dataset.facts["inputs"]])) == dataset.facts["inputs"]
-    assert len(dataset.facts.get("columns", range(dataset.facts["inputs"]))) == dataset.facts["inputs"]

@@ -55,7 +55,7 @@ def _write(path: Path, columns: list[tuple[str, pa.Array]]) -> Path:
 
 
 def _loaded(path: Path) -> None:
-    """Check for a data set of finite numbers and text, a stream, or a message that names the file."""
+    """Check for a data set of finite numbers and text, or a message that names the file."""
     try:
         data = load(str(path))
     except DataError as error:

@@ -23,7 +23,6 @@ ROOT = Path(__file__).parents[2]
 
 
 def descend(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
-    """Noisy gradient descent; records each start, and kills its process at step 3 if the config says so."""
     with Path(config["starts"]).open("a") as starts:
         starts.write(f"{None if state is None else state['steps']}\n")
     place, steps = (np.full(2, 4.0), 0) if state is None else (state["place"], state["steps"])
@@ -41,7 +40,6 @@ def descend(config: Mapping[str, Any], state: Any) -> Iterator[Any]:
 
 
 def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
-    """Counts in a file."""
     count = 0 if state is None else int((state / "count.txt").read_text())
     Path("kept").mkdir(exist_ok=True)
     while True:
@@ -51,7 +49,6 @@ def in_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
 
 
 def job(folder: Path, **fields: Any) -> TuneJob:
-    """Four trials of six steps, in this process, with a checkpoint of each step."""
     defaults: dict[str, Any] = {
         "name": "d",
         "function": descend,
@@ -67,12 +64,10 @@ def job(folder: Path, **fields: Any) -> TuneJob:
 
 
 def values(folder: Path) -> list[Any]:
-    """Each epoch's values."""
     return load_results(folder / "d").epochs[["trial_id", "epoch", "model_epoch", "distance"]].to_numpy().tolist()
 
 
 def test_a_killed_study_continues_exactly_without_a_replay(tmp_path: Path) -> None:
-    """After a kill at step 3 the next process starts from step 2 without a replay and has equal values."""
     milestones = {"scheduler": {"kind": "asha", "grace_period": 2}}
     (tmp_path / "whole").mkdir()
     run(job(tmp_path / "whole", **milestones), storage=tmp_path / "whole")
@@ -98,7 +93,6 @@ def test_a_killed_study_continues_exactly_without_a_replay(tmp_path: Path) -> No
 
 @pytest.mark.long
 def test_population_based_training_hands_states_over(tmp_path: Path) -> None:
-    """Trials of low rank start from the state of better ones, under their own configs."""
     run(job(tmp_path, scheduler={"kind": "pbt", "interval": 2}, budget=Budget(trials=4, epochs=8)), storage=tmp_path)
     results = load_results(tmp_path / "d")
     exploits = results.decisions[results.decisions["kind"] == "exploit"]
@@ -120,7 +114,6 @@ def test_the_state_is_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_folder_is_exported(tmp_path: Path) -> None:
-    """An exported folder has its files in files/, and load_state requires a folder for them."""
     run(job(tmp_path, function=in_folder, space={"by": Grid([1, 2])}, searcher="grid"), storage=tmp_path)
     export(Store(tmp_path / "d"), tmp_path / "best")
     assert (tmp_path / "best/files/count.txt").read_text() == "12"

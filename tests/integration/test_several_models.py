@@ -17,14 +17,12 @@ from pipeline.training.trainer_factory import TrainerFactory
 
 
 def network(config: Mapping[str, Any]) -> keras.Model:
-    """A network of one layer."""
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")])
     model.compile(keras.optimizers.SGD(config["lr"]), "sparse_categorical_crossentropy", jit_compile=False)
     return model
 
 
 def rows() -> Dataset:
-    """Small splits of random rows."""
     draw = np.random.default_rng(0)
     splits = [
         Split(draw.normal(size=(n, 6)).astype(np.float32), draw.integers(0, 3, n).astype(np.int32)) for n in (40, 9, 9)
@@ -33,7 +31,6 @@ def rows() -> Dataset:
 
 
 def job(**fields: Any) -> TuneJob:
-    """Two trials in this process."""
     defaults: dict[str, Any] = {
         "name": "s",
         "model": network,
@@ -49,7 +46,6 @@ def job(**fields: Any) -> TuneJob:
 
 
 def exported(storage: Path) -> list[np.ndarray]:
-    """The weights of the exported model of the study."""
     weights: list[np.ndarray] = keras.saving.load_model(storage / "s/export/model.keras", compile=False).get_weights()
     return weights
 
@@ -60,7 +56,6 @@ def exported(storage: Path) -> list[np.ndarray]:
     ids=["folds", "repeats"],
 )
 def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The storage of a finished study whose trials have two models each; each step of its worker is one epoch."""
     folder = tmp_path_factory.mktemp("several")
     with pytest.MonkeyPatch.context() as patches:
         for module in (limits, winner):
@@ -70,7 +65,6 @@ def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_winner_is_a_model_of_the_whole_training_split(storage: Path) -> None:
-    """The export is the winner's config trained on all training rows up to its best epoch."""
     best = load_results(storage / "s").best
     assert best is not None
     alone: Any = TrainerFactory(job(), rows()).learner(best.config, seed=0)
@@ -82,7 +76,6 @@ def test_the_winner_is_a_model_of_the_whole_training_split(storage: Path) -> Non
 
 
 def test_the_tables_have_every_model(storage: Path) -> None:
-    """The tables have the objective of each model, and the mean with its standard deviation."""
     results = load_results(storage / "s")
     label, epochs = "fold" if results.job["folds"] > 1 else "repeat", results.epochs
     single = epochs[[f"val_loss_{label}1", f"val_loss_{label}2"]].to_numpy()
@@ -90,16 +83,3 @@ def test_the_tables_have_every_model(storage: Path) -> None:
     np.testing.assert_allclose(epochs["val_loss"], single.mean(axis=1))
     np.testing.assert_allclose(epochs["val_loss_std"], single.std(axis=1))
     assert (single[:, 0] != single[:, 1]).all()
-
-
-@pytest.mark.long
-def test_a_study_with_folds_is_resumed_exactly(tmp_path: Path) -> None:
-    """A study with folds that is resumed after three epochs has the rows of an uninterrupted one."""
-    fields: dict[str, Any] = {"folds": 2, "budget": Budget(trials=1, epochs=5)}
-    run(job(**fields), storage=tmp_path / "whole")
-    run(job(**{**fields, "budget": Budget(trials=1, epochs=3)}), storage=tmp_path / "cut")
-    run(job(**fields), storage=tmp_path / "cut", resume=True)
-    whole, cut = (load_results(tmp_path / folder / "s").epochs for folder in ("whole", "cut"))
-    columns = [name for name in whole if "loss" in name]
-    assert len(columns) == 8
-    assert whole[columns].equals(cut[columns])

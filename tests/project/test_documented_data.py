@@ -42,6 +42,17 @@ def _records() -> None:
                 writer.write(example.SerializeToString())
 
 
+def _tables() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for name in ("train-0", "train-1", "validation-0"):
+        folder = Path("rows", name.partition("-")[0])
+        folder.mkdir(parents=True, exist_ok=True)
+        a, b = np.random.default_rng(len(name)).normal(size=(2, 90)).astype("float32")
+        pq.write_table(pa.table({"a": a, "b": b, "label": (a > b).astype("int64")}), folder / f"{name}.parquet")
+
+
 def _epochs(job: TuneJob, config: dict[str, Any], *, stop: int) -> list[dict[str, float]]:
     """Two epochs of a trial that is stopped after some of them and resumed."""
     from pipeline.training.trainer_factory import TrainerFactory
@@ -72,10 +83,10 @@ def _photo_classifier(config: dict[str, Any]) -> Any:
     return model
 
 
-def _record_classifier(config: dict[str, Any]) -> Any:
+def _row_classifier(config: dict[str, Any]) -> Any:
     import keras
 
-    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3, activation="softmax")])
+    model = keras.Sequential([keras.Input((config["width"],)), keras.layers.Dense(3, activation="softmax")])
     model.compile(keras.optimizers.Adam(config["lr"]), loss="sparse_categorical_crossentropy")
     return model
 
@@ -143,7 +154,8 @@ def older(config: dict[str, Any]) -> Any:
     [
         pytest.param("photos", _photo_classifier, {"size": 16}, marks=pytest.mark.long),
         ("shared_photos", _photo_classifier, {"size": 16}),
-        (records, _record_classifier, {"lr": 0.05}),
+        ("large", _row_classifier, {"width": 2, "lr": 0.05}),
+        (records, _row_classifier, {"width": 8, "lr": 0.05}),
         (encoded, older, {"bins": 5}),
     ],
 )
@@ -152,7 +164,7 @@ def test_data_that_read_files_train_and_resume_exactly(
 ) -> None:
     """Documented functions, TFRecords and a feature space have the same digits in a resumed trial."""
     monkeypatch.chdir(tmp_path)
-    (_records if data is records else _photos)()
+    {"large": _tables, records: _records}.get(data, _photos)()
     job = TuneJob(
         name="documented",
         model=model,

@@ -16,9 +16,7 @@ from pipeline.errors import ClusterError
 from pipeline.execution.capacity import Node, cluster_workers, local_capacity, local_workers
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray import internals
-from pipeline.machine import this_machine
 from pipeline.study import TuneJob
-from pipeline.training.data import memory_for_rows
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -192,16 +190,3 @@ def cluster_nodes(*, joined: bool) -> list[Node]:
 
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return [(has.get("CPU", 0.0), has.get("GPU", 0.0), has.get("memory", 0.0) if joined else math.inf) for has in alive]
-
-
-def memory_for_rows_on_nodes(job: TuneJob) -> float:
-    """The bytes of main memory that rows may fill in each worker of the cluster that this process has joined.
-
-    That is half of the smallest share of a node that can train trials. The driver, which loads the rows once, needs as
-    much. Where no such node has started yet, this machine stands for all.
-    """
-    need = job.resources
-    nodes = [(memory, need.fit(cpus, gpus, memory)) for cpus, gpus, memory in cluster_nodes(joined=True) if memory]
-    shares = [memory / min(fits, need.workers or fits) for memory, fits in nodes if fits]
-    limits = [each * 1e9 for each in (need.memory_gigabytes, need.worker_gigabytes) if each is not None]
-    return min(this_machine().free, *shares, *limits) / 2 if shares else memory_for_rows(job)

@@ -15,7 +15,7 @@ from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray.cluster import ray_environment
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
-from pipeline.training.global_state import KerasSettings, register, registered
+from pipeline.training.process import KerasSettings, register, registered
 
 _CACHED: type[Any] = type(functools.lru_cache(lambda: None))
 

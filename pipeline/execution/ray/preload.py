@@ -30,7 +30,7 @@ with contextlib.ExitStack() as stack:
     import pipeline.execution.ray.trainable
 
     import_keras()
-    import pipeline.training.compiled_trainer  # noqa: F401
+    import pipeline.training.trainer  # noqa: F401
 
 # These objects stay: collecting among them would free almost nothing.
 gc.freeze()

@@ -33,7 +33,7 @@ def trial(epochs: int, *, share: bool) -> float:
 
     from pipeline import shared_cache
     from pipeline.storage.scratch import SharedFolder
-    from pipeline.training.shared_cache import in_data_call
+    from pipeline.training.data import in_data_call
 
     def decoded(path):
         return tf.cast(tf.image.resize(tf.image.decode_jpeg(tf.io.read_file(path), 3), (_SIZE, _SIZE)), tf.uint8)

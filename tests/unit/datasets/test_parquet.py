@@ -1,7 +1,6 @@
-"""Parquet files of the user as a data set: loaded, or streamed."""
+"""Parquet files of the user as a data set."""
 
-import pickle
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,33 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.datasets import Stream, differences, fingerprint, load, recorded_buffer
-from pipeline.datasets.parquet import ParquetFiles, is_parquet
+from pipeline.datasets import differences, fingerprint, load, parquet
 from pipeline.errors import DataError
-
-ROWS = 300
+from pipeline.machine import this_machine
 
 
 def _file(folder: Path, columns: dict[str, Any], **options: Any) -> str:
     pq.write_table(pa.table(columns), folder / "data.parquet", **options)
     return str(folder / "data.parquet")
-
-
-def _folder(place: Path, columns: dict[str, Any], files: int = 3) -> str:
-    table = pa.table(columns)
-    size = -(-table.num_rows // files)
-    for part in range(files):
-        pq.write_table(table.slice(part * size, size), place / f"part-{part}.parquet", row_group_size=30)
-    return f"{place}/"
-
-
-def _whole(split: Stream | Any, seed: int | None = None, size: int = 32) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    batches = [(x if isinstance(x, dict) else {"x": x}, y) for x, y in split.batches(size, seed)]
-    assert {len(y) for _, y in batches[:-1]} <= {size}
-    names = batches[0][0]
-    return {name: np.concatenate([x[name] for x, _ in batches]) for name in names}, np.concatenate(
-        [y for _, y in batches]
-    )
 
 
 def test_numbers_lists_and_bytes_become_inputs_side_by_side(tmp_path: Path) -> None:
@@ -82,6 +62,7 @@ def test_a_fifth_is_held_out_by_the_number_of_rows_alone(tmp_path: Path) -> None
         {"x": range(9), "label": [0.5] * 9},
         {"x": range(9), "label": ["a"] * 9},
         {"x": [[1, 2], [3]] * 4, "target": range(8)},
+        {"x": [None, *range(8)], "target": range(9)},
         {"x": range(8), "target": range(8), "split": ["train"] * 8},
         {"x": range(8), "target": range(8), "split": ["train", "val"] * 4},
         {"x": range(8), "target": range(8), "split": range(8)},
@@ -93,69 +74,35 @@ def test_a_broken_rule_is_refused_with_the_file(tmp_path: Path, columns: dict[st
         load(_file(tmp_path, columns))
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {"x": range(ROWS), "v": [[i, -i] for i in range(ROWS)], "target": range(ROWS)},
-        {"x": range(ROWS), "label": pa.array(["b", "a", "c"] * 100).dictionary_encode()},
-        {"image": pa.array([bytes([i % 256] * 9) for i in range(ROWS)], pa.binary(9)), "label": [True, False] * 150},
-        {"text": [f"no. {i}" for i in range(ROWS)], "x": range(ROWS), "label": [3, 4] * 150},
-        {"x": range(ROWS), "label": [7, 9] * 150, "split": ["train", "train", "test", "validation", "train"] * 60},
-    ],
-)
-def test_a_stream_has_the_rows_of_loaded_files(tmp_path: Path, columns: dict[str, Any]) -> None:
-    data = _folder(tmp_path, columns)
-    loaded, streamed = load(data), load(data, buffer=50)
-    assert list(streamed.splits) == list(loaded.splits)
-    assert list(streamed.classes) == list(loaded.classes)
-    for name, split in loaded.splits.items():
-        stream = pickle.loads(pickle.dumps(streamed.splits[name]))
-        x, y = _whole(stream)
-        parts = split.x if isinstance(split.x, dict) else {"x": split.x}
-        assert np.array_equal(y, split.y)
-        assert all(np.array_equal(x[part], parts[part]) and x[part].dtype == parts[part].dtype for part in parts)
-        assert stream.rows == split.rows
+def test_categories_text_and_named_splits_of_many_files(tmp_path: Path) -> None:
+    columns = {
+        "text": [f"no. {i}" for i in range(20)],
+        "x": range(20),
+        "label": pa.array(["b", "a", "a", "b"] * 5).dictionary_encode(),
+        "split": ["train", "train", "test", "validation", "train"] * 4,
+    }
+    for part in range(3):
+        pq.write_table(pa.table(columns).slice(part * 7, 7), tmp_path / f"{part}.parquet", row_group_size=2)
+    data = load(f"{tmp_path}/")
+    rows = [row for row in range(20) if row % 5 in (0, 1, 4)]
+    assert data.train.x["text"].tolist() == [f"no. {row}" for row in rows]
+    assert data.train.x["x"][:, 0].tolist() == rows
+    assert data.train.y.argmax(axis=1).tolist() == [int(row % 4 in (0, 3)) for row in rows]
+    assert (data.validation.rows, data.test.rows, list(data.classes)) == (4, 4, ["a", "b"])
 
 
-@pytest.mark.parametrize("buffer", [1, 7, 50, 10_000])
-def test_a_seed_gives_an_order_of_all_rows(tmp_path: Path, buffer: int) -> None:
-    train = load(_folder(tmp_path, {"x": range(ROWS), "target": range(ROWS)}), buffer=buffer).train
-    (first, y), (again, _), (other, _) = (_whole(train, seed) for seed in (5, 5, 6))
-    assert np.array_equal(first["x"], again["x"])
-    assert np.array_equal(first["x"], y)
-    assert not np.array_equal(first["x"], other["x"])
-    assert Counter(first["x"][:, 0]) == Counter(_whole(train)[0]["x"][:, 0])
+def test_rows_larger_than_the_free_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = _file(tmp_path, {"x": range(300), "target": range(300)})
+    machine = this_machine()
+    monkeypatch.setattr(parquet, "this_machine", lambda: replace(machine, free=1000))
+    with pytest.raises(DataError, match="data function"):
+        load(data)
 
 
-def test_size_decides_unless_a_choice_is_recorded(tmp_path: Path) -> None:
-    data = _folder(tmp_path, {"x": range(ROWS), "v": [[i, -i] for i in range(ROWS)], "target": range(ROWS)})
-    assert not load(data, memory=ROWS * 12).pipelines
-    streams = load(data, memory=ROWS * 12 - 1)
-    before = fingerprint(streams)
-    again = load(data, memory=1e9, buffer=recorded_buffer(before))
-    assert differences(before, fingerprint(again)) == []
-    assert again.train.buffer == streams.train.buffer
-    assert not load(data, memory=1, buffer=recorded_buffer(fingerprint(load(data)))).pipelines
-
-
-def test_other_content_of_a_stream_is_noticed(tmp_path: Path) -> None:
-    data = _folder(tmp_path, {"x": range(ROWS), "target": range(ROWS)})
-    before = fingerprint(load(data, buffer=50))
-    _folder(tmp_path, {"x": range(1, ROWS + 1), "target": range(ROWS)})
-    assert any("train" in change for change in differences(before, fingerprint(load(data, buffer=50))))
-
-
-@pytest.mark.parametrize("values", [[[1]] * 150 + [[1, 2]] * 150, [None, *range(ROWS - 1)]])
-def test_lists_of_other_lengths_and_nulls_are_refused_where_they_are_read(tmp_path: Path, values: Any) -> None:
-    data = _folder(tmp_path, {"x": values, "target": range(ROWS)}, files=2)
-    with pytest.raises(DataError):
-        _whole(load(data, buffer=50).train)
-
-
-def test_row_groups_larger_than_the_memory_are_refused(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"x": range(ROWS), "target": range(ROWS)}), tmp_path / "one.parquet")
-    with pytest.raises(DataError, match="row_group_size"):
-        load(f"{tmp_path}/one.parquet", memory=1000)
+def test_other_content_is_noticed(tmp_path: Path) -> None:
+    before = fingerprint(load(_file(tmp_path, {"x": range(9), "target": range(9)})))
+    now = fingerprint(load(_file(tmp_path, {"x": range(1, 10), "target": range(9)})))
+    assert any("train" in change for change in differences(before, now))
 
 
 @pytest.fixture
@@ -182,8 +129,8 @@ def test_files_and_folders_are_found_in_order(
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HOME", str(folder))
     for spelling in (data, f"./{data}", f"~/{data}", f"{folder}/{data}", f"file://{folder}/{data}"):
-        assert is_parquet(spelling)
-        assert [path.rpartition("rows/")[2] for path in ParquetFiles.find(spelling).paths] == names
+        assert parquet.is_parquet(spelling)
+        assert [path.rpartition("rows/")[2] for path in parquet.find_files(spelling)[2]] == names
 
 
 @pytest.mark.parametrize("data", ["empty/", "gone/", "gone.parquet", "rows/text.parquet", "a\0.parquet"])

@@ -4,15 +4,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from pipeline import TuneJob, load_results, run
-from pipeline.datasets import Split, Stream
+from pipeline import load_results, run
 from pipeline.errors import DataError
-from pipeline.execution.data import loader, shared_caches
+from pipeline.execution.data import shared_caches
 from pipeline.execution.models import rerun
 from pipeline.storage import Store
 from pipeline.storage.scratch import close_shared_folders
@@ -78,25 +74,6 @@ def test_other_data_are_refused_until_they_are_accepted(study: tuple[Store, Path
         "train.y has other values in the same shape",
     ]
     assert rerun(store.uri, trial="0000").other_data == []
-
-
-def test_files_are_loaded_for_the_memory_of_a_clusters_nodes(tmp_path: Path) -> None:
-    """Files that fit into this machine's memory are streamed where the nodes of the joined cluster have too little."""
-    file = tmp_path / "rows.parquet"
-    pq.write_table(pa.table({"x": np.arange(1000.0), "target": np.arange(1000.0)}), file, row_group_size=100)
-    job, joined = find("digits-quick").replaced({"data": str(file)}), []
-
-    def memory(_: TuneJob) -> float:
-        joined.append(True)
-        return 3000.0
-
-    load = loader(job, None, accept_changes=False, memory_on_cluster=memory)
-    assert not joined
-    data, _ = load()
-    assert joined
-    assert isinstance(data.train, Stream)
-    data, _ = loader(job, None, accept_changes=False)()
-    assert isinstance(data.train, Split)
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from pipeline.space import Config
 from pipeline.study import Objective, TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.training.arrays import first_inputs
-from pipeline.training.build import build_callbacks, build_model, build_untrained
-from pipeline.training.global_state import kept_global_state
+from pipeline.training.build import build_callbacks, build_model
+from pipeline.training.process import kept_global_state
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.model_kinds import KINDS, dense, rows_of_six
 from tests.training import epochs_of, job_of, resumes_exactly, same, weights_of
@@ -120,7 +120,7 @@ def test_a_model_without_call_needs_parts_that_are_built() -> None:
     data = Dataset("rows", rows_of_six().train)
     factory = TrainerFactory(job_of(without_call, objectives=[Objective("loss", "min")]), data)
     resumes_exactly(factory, {"built": True}, epochs=3, after=1)
-    with pytest.raises(ModelError, match="parts part"):
+    with pytest.raises(NotImplementedError, match="call"):
         factory.learner({"built": False}, seed=0)
 
 
@@ -190,13 +190,6 @@ def test_layers_of_all_trials_keep_their_names_their_freezing_and_what_the_user_
 
 
 # Models without training.
-
-
-def test_a_model_is_built_from_its_config_and_seed() -> None:
-    factory = TrainerFactory(job_of(dense), rows_of_six())
-    expected = factory.build({}, seed=4)
-    found = build_untrained(factory.job, lambda: EXAMPLE, {}, seed=4)
-    assert same(weights_of(found), weights_of(expected))
 
 
 ADAPTED = layers.Normalization()

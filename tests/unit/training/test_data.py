@@ -20,10 +20,9 @@ from pipeline.space import Config
 from pipeline.storage.scratch import SharedFolder, close_shared_folders
 from pipeline.study import Objective, TuneJob
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.training.arrays import as_batch, first_inputs, folds_of
-from pipeline.training.data import load_data
-from pipeline.training.metrics import NotNumeric, as_number
-from pipeline.training.shared_cache import in_data_call
+from pipeline.training.arrays import folds_of
+from pipeline.training.base import NotNumeric, as_number
+from pipeline.training.data import in_data_call, load_data
 from pipeline.training.trainer_factory import TrainerFactory
 from tests import training
 from tests.model_kinds import dense
@@ -218,28 +217,14 @@ def test_outside_of_trials_a_pipeline_stays_as_it_is_and_a_name_is_used_once() -
 def test_a_full_disk_leaves_each_trial_its_own(
     caches: SharedFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipeline.training.shared_cache.FREE_DISK_BYTES", 2**60)
+    monkeypatch.setattr("pipeline.training.data.FREE_DISK_BYTES", 2**60)
     for _ in range(2):
         assert numbers(call(caches, lambda: rows().apply(shared_cache("train")))) == list(range(8))
         assert "is not shared" in capsys.readouterr().out
     assert sum(path.stat().st_size for path in caches.path.rglob("*") if path.is_file()) < 1000
 
 
-def test_a_job_file_that_imports_shared_cache_loads_no_tensorflow() -> None:
-    code = "import sys; from pipeline import shared_cache; shared_cache('a'); print('tensorflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
-
-
 # Arrays.
-
-
-def test_a_split_is_a_batch_as_fit_takes_it() -> None:
-    x, weight = {"a": np.zeros((4, 2)), "b": [np.zeros(4, "int64")]}, np.ones(4)
-    found = as_batch(Split(x, {"y": np.zeros(4), "z": np.zeros(4)}, weight))
-    assert (found[0]["a"].dtype, found[0]["b"][0].dtype) == (np.float32, np.int64)
-    assert list(found[2]) == ["y", "z"]
-    assert as_batch(Split(np.zeros((4, 2)), None)).shape == (4, 2)
-    assert first_inputs(Split(np.zeros((4, 2)), None)).shape == (1, 2)
 
 
 def test_folds_divide_the_rows_by_the_seed_with_the_same_part_of_every_class() -> None:
@@ -262,13 +247,9 @@ def test_folds_divide_the_rows_by_the_seed_with_the_same_part_of_every_class() -
 # Numbers.
 
 
-@pytest.mark.parametrize("value", [3, True, np.float32(3), np.array([[3]]), tf.constant([3.0]), keras.Variable(3.0)])
-def test_any_real_number_is_a_metric(value: Any) -> None:
-    assert as_number(value) == float(np.asarray(value).item() if not hasattr(value, "numpy") else 3)
-    assert as_number(10**400) == np.inf
-
-
-@pytest.mark.parametrize("value", [None, "3", b"3", 1j, [3], np.zeros(2), tf.zeros((2, 2)), object()])
-def test_what_is_no_number_is_refused(value: Any) -> None:
-    with pytest.raises(NotNumeric):
-        as_number(value)
+def test_real_numbers_are_metrics_and_nothing_else() -> None:
+    values = [3, True, np.float32(3), np.array([[3]]), tf.constant([3.0]), keras.Variable(3.0), 10**400]
+    assert list(map(as_number, values)) == [3.0, 1.0, 3.0, 3.0, 3.0, 3.0, np.inf]
+    for value in (None, "3", b"3", 1j, [3], np.zeros(2), np.array(["3"]), tf.zeros((2, 2)), object()):
+        with pytest.raises(NotNumeric):
+            as_number(value)

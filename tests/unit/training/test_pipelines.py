@@ -7,20 +7,16 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, load
+from pipeline.datasets import Dataset
 from pipeline.space import Config
 from pipeline.study import Fit, Objective, TuneJob
 from pipeline.training.data import load_data
 from pipeline.training.pipelines import (
     as_fit_takes_it,
     example_of,
-    opened,
-    streamed,
 )
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
@@ -153,40 +149,3 @@ def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
 
     assert [x.shape[0] for x, _ in as_fit_takes_it(batches)] == [4, 4, 3]
     assert example_of(batches).numpy().tolist() == np.eye(4).tolist()
-
-
-# Streams of Parquet files.
-
-
-@pytest.fixture(scope="module")
-def stream(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder = tmp_path_factory.mktemp("rows")
-    x = np.random.default_rng(0).normal(size=(400, 2))
-    for part in range(4):
-        rows = slice(part * 100, part * 100 + 100)
-        table = pa.table({"a": x[rows, 0], "b": x[rows, 1], "label": x[rows].sum(axis=1) > 0})
-        pq.write_table(table, folder / f"{part}.parquet", row_group_size=50)
-    return load(f"{folder}/", buffer=120)
-
-
-def test_a_trial_on_a_stream_resumes_exactly(stream: Dataset) -> None:
-    def model(config: Config) -> keras.Model:
-        parts = [keras.Input((2,)), keras.layers.Dropout(0.2), keras.layers.Dense(2, "softmax")]
-        model = keras.Sequential(parts)
-        model.compile(keras.optimizers.Adam(0.05), loss="categorical_crossentropy", metrics=["accuracy"])
-        return model
-
-    job = job_of(model, data=stream.train.files.data, batch_size=50)
-    found = resumes_exactly(TrainerFactory(job, stream), {}, again=TrainerFactory(job, stream))
-    assert found[-1]["loss"] < found[0]["loss"]
-
-
-def test_epochs_of_a_stream_have_orders_of_their_own_and_of_the_seed(stream: Dataset) -> None:
-    def rows(split: Any) -> np.ndarray:
-        return np.concatenate([x.numpy() for x, _ in split])
-
-    first, again, second = (rows(streamed(stream.train, 64, lambda n=n: [5, n])) for n in (0, 0, 1))
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, second)
-    assert np.array_equal(np.sort(first, axis=0), np.sort(second, axis=0))
-    assert len(rows(opened(stream, 64).validation)) == stream.validation.rows

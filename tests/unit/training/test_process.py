@@ -17,15 +17,9 @@ from pipeline.datasets import Dataset, Split
 from pipeline.errors import NotEvaluated, ResourcesUnmet
 from pipeline.space import Config
 from pipeline.study import Resources
-from pipeline.training.export import (
-    evaluate,
-    export_and_evaluate,
-    export_winner,
-    load_exported,
-)
-from pipeline.training.global_state import kept_global_state, register, registered
+from pipeline.training.export import evaluate, export_winner, load_exported
 from pipeline.training.internals import restore_dtype_policy
-from pipeline.training.process import memory_for_data, set_up
+from pipeline.training.process import kept_global_state, memory_for_data, register, registered, set_up
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
 from tests.model_kinds import KINDS, averaged, dense, rows_of_six
@@ -85,22 +79,20 @@ def test_settings_of_a_model_function_hold_for_its_own_model() -> None:
     def build(config: Config) -> keras.Model:
         if config.get("policy"):
             keras.config.set_dtype_policy(config["policy"])
+        if config.get("float"):
+            keras.config.set_floatx(config["float"])
         return dense(config)
 
-    factory = TrainerFactory(job_of(build), rows_of_six())
-    policies = [factory.build(config, seed=1).dtype_policy.name for config in ({"policy": "mixed_bfloat16"}, {})]
-    assert policies == ["mixed_bfloat16", "float32"]
-
-
-def test_the_float_type_of_a_model_function_holds_for_its_layers() -> None:
-    def build(config: Config) -> keras.Model:
-        keras.config.set_floatx("float64")
-        return dense(config)
-
+    library = sys.modules.pop("keras")
     with kept_global_state():
+        # The study is the first to import Keras.
+        sys.modules["keras"] = library
         restore_dtype_policy(None)
         factory = TrainerFactory(job_of(build), rows_of_six())
-        assert [factory.build({}, seed=1).layers[-1].compute_dtype for _ in range(2)] == ["float64", "float64"]
+        configs = [{"float": "float64"}, {"policy": "mixed_bfloat16"}, {}, {"float": "float64"}]
+        types = [factory.build(config, seed=1).layers[-1].compute_dtype for config in configs]
+    assert types == ["float64", "bfloat16", "float32", "float64"]
+    assert keras.config.floatx() == "float32"
 
 
 def test_what_a_notebook_has_registered_is_registered_elsewhere() -> None:
@@ -160,18 +152,19 @@ def test_averaged_weights_are_the_winners(swapped: bool, tmp_path: Path) -> None
 
 
 def test_texts_are_evaluated_and_a_failed_evaluation_leaves_the_export(tmp_path: Path) -> None:
-    data = text_arrays()
-    factory = TrainerFactory(job_of(reading), replace(data, test=data.validation))
-    learner: Any = factory.learner({}, seed=SEED)
-    learner.run_epoch()
-    found = export_winner(factory, {}, learner.save(), seed=SEED, folder=tmp_path)
-    assert set(found) == {"test_loss", "test_accuracy"}
-    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    other = replace(rows_of_six(), test=Split(np.zeros((4, 5), "float32"), np.zeros(4)))
-    with pytest.raises(NotEvaluated):
-        export_and_evaluate(model, other, tmp_path)
-    assert names(tmp_path) == FILES
+    texts, rows = text_arrays(), rows_of_six()
+    other = replace(rows, test=Split(np.zeros((4, 5), "float32"), np.zeros(4)))
+    found = []
+    for build, data in ((reading, replace(texts, test=texts.validation)), (dense, other)):
+        factory = TrainerFactory(job_of(build), data)
+        state = factory.learner({}, seed=SEED).save()
+        if data is other:
+            with pytest.raises(NotEvaluated):
+                export_winner(factory, {}, state, seed=SEED, folder=tmp_path)
+        else:
+            found.append(export_winner(factory, {}, state, seed=SEED, folder=tmp_path))
+        assert names(tmp_path) == FILES
+    assert set(found[0]) == {"test_loss", "test_accuracy"}
 
 
 class Unregistered(layers.Layer):

@@ -1,7 +1,6 @@
 """Exact continuation: in another factory, in another process, of callbacks, phases, folds and repeats; exploits."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -208,20 +207,6 @@ def test_an_exploit_keeps_what_a_callback_has_of_its_own_config() -> None:
     assert (found.factor, found.count) == (0.7, 1)
 
 
-def test_a_log_continues_when_a_trial_is_resumed(tmp_path: Path) -> None:
-    job = job_of(dense, callbacks=lambda _: [callbacks.CSVLogger(tmp_path / "log.csv")])
-    factory = TrainerFactory(job, rows_of_six())
-    first = factory.learner({}, seed=SEED)
-    epochs_of(first, 2)
-    state = first.save()
-    first.close()
-    second = factory.learner({}, seed=SEED)
-    second.load(state)
-    second.run_epoch()
-    second.close()
-    assert [line[0] for line in (tmp_path / "log.csv").read_text().splitlines()] == ["e", "0", "1", "2"]
-
-
 # Phases.
 
 AT = 2
@@ -246,7 +231,7 @@ def _compile(model: keras.Model, rate: float) -> None:
     model.compile(optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
 
 
-def tuned(*, at: Any = AT, prepare: Any = unfreeze, **fields: Any) -> TuneJob:
+def tuned(*, at: int = AT, prepare: Any = unfreeze, **fields: Any) -> TuneJob:
     return job_of(frozen, phases=[Phase(at=at, prepare=prepare)], **fields)
 
 
@@ -274,6 +259,14 @@ def test_phases_are_calls_of_fit_and_resume_exactly(kind: str) -> None:
         resumed.load(read_back(states[trained - 1]))
         assert epochs_of(resumed, 4 - trained) == [dict(result.metrics) for result in results[trained:]]
     assert same(weights_of(resumed.model), weights_of(whole.model))
+    exploiting: Any = factory.learner({"lr": 0.5}, seed=SEED)
+    exploiting.load(states[-1], exploit=True)
+    assert same(weights_of(exploiting.model), weights_of(whole.model))
+    result = exploiting.run_epoch()
+    assert (result.phase, result.learning_rate) == (1, pytest.approx(0.05))
+    model = rebuilt(factory.build, {}, states[-1], seed=SEED)
+    assert len(model.trainable_variables) == 6
+    assert same(weights_of(model), weights_of(whole.model))
 
 
 @LONG
@@ -291,22 +284,6 @@ def test_a_callback_that_stops_ends_the_phase() -> None:
     resumed = factory.learner({}, seed=SEED)
     resumed.load(state)
     assert epochs_of(resumed, 3) == [dict(result.metrics) for result in results[1:]]
-
-
-@LONG
-def test_a_parameter_sets_the_start_and_an_exploit_takes_over_the_phase() -> None:
-    factory = TrainerFactory(tuned(at="x"), rows_of_six())
-    donor: Any = factory.learner({"x": 1, "lr": 0.1}, seed=SEED)
-    assert [donor.run_epoch().phase for _ in range(2)] == [0, 1]
-    assert factory.learner({}, seed=SEED).run_epoch().phase == 0
-    receiver: Any = factory.learner({"x": 1, "lr": 0.5}, seed=SEED)
-    receiver.load(donor.save(), exploit=True)
-    assert same(weights_of(receiver.model), weights_of(donor.model))
-    result = receiver.run_epoch()
-    assert (result.phase, result.learning_rate) == (1, pytest.approx(0.05))
-    model = rebuilt(factory.build, {"x": 1}, donor.save(), seed=SEED)
-    assert len(model.trainable_variables) == 6
-    assert same(weights_of(model), weights_of(donor.model))
 
 
 def _forgets(model: keras.Model, config: Config) -> None:
@@ -333,8 +310,8 @@ def test_models_of_a_trial_resume_exactly_and_share_traces(fields: Mapping[str, 
     factory = TrainerFactory(job_of(dense, callbacks=plateaus, **fields), rows_of_six())
     resumes_exactly(factory, {}, epochs=3, after=1)
     if "repeats" in fields:
-        learner, alone = factory.learner({}, seed=SEED), TrainerFactory(job_of(dense), rows_of_six())
+        learner = factory.learner({}, seed=SEED)
         learner.run_epoch()
-        single = alone.learner({}, seed=SEED)
+        single = TrainerFactory(job_of(dense), rows_of_six()).learner({}, seed=SEED)
         single.load(first_of(read_back(learner.save())))
         assert learner.run_epoch().metrics["loss_repeat1"] == single.run_epoch().metrics["loss"]

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,9 @@ import ray
 from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet
 from pipeline.execution.ray import cluster, on_ray
 from pipeline.execution.run import run
-from pipeline.machine import this_machine
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, Resources, TuneJob
-from tune_jobs.digits_quick import JOB
 
 
 def _loss(config: dict[str, Any]) -> float:
@@ -90,21 +87,6 @@ def test_a_cluster_that_does_not_answer_is_refused_before_anything_starts(tmp_pa
         with pytest.raises(ClusterError, match=f"No Ray cluster can be reached at {address}"):
             run(_SIGNALLED, storage=tmp_path, address=address, note=lambda _: None)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("resources", "expected"),
-    [(Resources(), 2e9), (Resources(workers=2), 4e9), (Resources(cpus=4), 8e9), (Resources(worker_gigabytes=1), 0.5e9)],
-)
-def test_rows_fill_half_of_the_least_share_of_a_node(
-    monkeypatch: pytest.MonkeyPatch, resources: Resources, expected: float
-) -> None:
-    nodes = [(0.0, 64e9, True), (1.0, 1e9, False), (4.0, 16e9, True), (8.0, 64e9, True)]
-    alive = [{"Alive": alive, "Resources": {"CPU": cpus, "memory": memory}} for cpus, memory, alive in nodes]
-    monkeypatch.setattr(ray, "nodes", lambda: alive)
-    machine = replace(this_machine(), free=50_000_000_000)
-    monkeypatch.setattr(cluster, "this_machine", lambda: machine)
-    assert cluster.memory_for_rows_on_nodes(JOB.replaced({"resources": resources})) == expected
 
 
 def test_only_the_study_and_ray_print_into_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT, TrialTrainable
 from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective, TuneJob, save_study
-from pipeline.training.global_state import kept_global_state
+from pipeline.training.process import kept_global_state
 
 
 def climb(config: Any) -> Any:
