@@ -4,7 +4,6 @@ Objects are dictionaries with Kubernetes' own names.
 """
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,17 +77,12 @@ def translated_errors(action: str) -> Iterator[None]:
 
 
 def api_client(context: str | None) -> client.ApiClient:
-    """A client with the credentials of the kubeconfig; in a pod without a kubeconfig, with those of its account."""
+    """A client with the credentials of the kubeconfig."""
     settings = client.Configuration()
     # A kept connection may have been closed. Three repetitions, the default, make silence four times as long.
     settings.retries = 1
     try:
-        try:
-            config.load_kube_config(context=context, client_configuration=settings)
-        except config.ConfigException:
-            if context is not None or "KUBERNETES_SERVICE_HOST" not in os.environ:
-                raise
-            config.load_incluster_config(client_configuration=settings)
+        config.load_kube_config(context=context, client_configuration=settings)
         return client.ApiClient(configuration=settings)
     # The client does not check what it reads, renews tokens at services, and imports a library for a SOCKS proxy.
     except Exception as error:

@@ -6,11 +6,10 @@ import socket
 import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import incluster_config
 from urllib3.exceptions import MaxRetryError
 
 from pipeline.cluster import kubernetes_api
-from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError, api_client, translated_errors
+from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError, translated_errors
 from pipeline.cluster.rayjobs import RayJobs
 from pipeline.errors import ClusterError
 from tests.kubernetes_server import RAYJOBS
@@ -67,26 +66,6 @@ def test_a_page_to_log_in_is_no_answer(api_server):
     api_server.answers[f"{RAYJOBS}/s-1"] = ["<html>Log in</html>"]
     with pytest.raises(ClusterError, match="the answer is not JSON"):
         RayJobs(None, "tunepipe").job("s-1")
-
-
-@pytest.fixture
-def in_pod(tmp_path, monkeypatch):
-    """A pod with the token of its account, and without a kubeconfig."""
-    for name, content in (("TOKEN", "of-the-pod"), ("CERT", "certificate")):
-        file = tmp_path / name
-        file.write_text(content)
-        monkeypatch.setattr(incluster_config, f"SERVICE_{name}_FILENAME", str(file))
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
-    monkeypatch.setattr("kubernetes.client.ApiClient", lambda configuration: configuration)
-
-
-def test_a_pod_without_a_kubeconfig_uses_its_account(in_pod):
-    found = api_client(None)
-    assert (found.host, found.api_key["BearerToken"]) == ("https://10.0.0.1:443", "bearer of-the-pod")
-    with pytest.raises(ClusterError, match="KUBECONFIG names the file"):
-        api_client("lab")
 
 
 @pytest.mark.parametrize("content", [None, b"hello", b"\xff\xfe", b"a:\n\t- b"])
