@@ -2,8 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 import yaml
@@ -80,39 +78,18 @@ def gone(foundation) -> Iterator[None]:
 
 
 @pytest.fixture
-def object_store(foundation, monkeypatch) -> Iterator[None]:
-    """An S3 server for which only an account of the cluster, and this machine, get keys."""
-    with _object_store(monkeypatch), applied(*_identity()):
-        yield
+def object_store(foundation, monkeypatch, request) -> Iterator[None]:
+    """An S3 server, for which this machine has keys, and for which an account of the cluster gets some.
 
-
-@pytest.fixture
-def secure_object_store(foundation, monkeypatch) -> Iterator[None]:
-    """Such a server with a certificate of the test bed's authority, which commands on this machine trust."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(AUTHORITY))
-    with _object_store(monkeypatch, scheme="https"), applied(*_identity()):
-        yield
-
-
-@pytest.fixture
-def object_store_on_port_9000(foundation, monkeypatch) -> Iterator[None]:
-    """An S3 server on the port of MinIO, for which this machine has keys, and pods those of a Secret."""
-    with _object_store(monkeypatch, port=9000):
-        yield
-
-
-def _identity() -> list[dict[str, Any]]:
-    """The account of pods that get keys of an object store, and the way to the server that has them."""
-    made = charted(identity={"enabled": True})
-    return [made["ServiceAccount", "tunepipe-storage"], made["NetworkPolicy", "identity"]]
-
-
-@contextmanager
-def _object_store(monkeypatch: pytest.MonkeyPatch, *, scheme: str = "http", port: int = 443) -> Iterator[None]:
-    for name, value in KEYS.items():
+    Its parameter is its scheme and port; this machine trusts its certificate, which the test bed's authority signs.
+    """
+    scheme, port = getattr(request, "param", ("http", 443))
+    for name, value in {**KEYS, "SSL_CERT_FILE": str(AUTHORITY)}.items():
         monkeypatch.setenv(name, value)
+    made = charted(identity={"enabled": True})
     try:
         start_object_store(scheme, port)
-        yield
+        with applied(made["ServiceAccount", "tunepipe-storage"], made["NetworkPolicy", "identity"]):
+            yield
     finally:
         stop_object_store()

@@ -100,7 +100,8 @@ def test_a_study_without_a_volume(tmp_path, object_store):
     assert objects("rayjobs") == []
 
 
-def test_an_object_store_on_port_9000(tmp_path, object_store_on_port_9000):
+@pytest.mark.parametrize("object_store", [("http", 9000)], indirect=True)
+def test_an_object_store_on_port_9000(tmp_path, object_store):
     """A driver waits for its object store on port 9000 until a policy opens it, then uses its keys."""
     values = cluster_with(tmp_path / "values", {"gpu": "l4"})
     bucket = storage_uri("lab/studies", port=9000)
@@ -133,7 +134,8 @@ def test_a_study_on_an_object_store_without_keys(tmp_path, object_store):
     assert {"head", "worker"} <= {kind for pod in exchanged() for kind in ("head", "worker") if f"-{kind}-" in pod}
 
 
-def test_an_object_store_whose_authority_is_ones_own(tmp_path, secure_object_store):
+@pytest.mark.parametrize("object_store", [("https", 443)], indirect=True)
+def test_an_object_store_whose_authority_is_ones_own(tmp_path, object_store):
     """With `caBundle`, a study is on a store whose certificate an authority of the user has signed."""
     bucket = storage_uri("lab/studies", "https")
     kubectl("create", "configmap", "tunepipe-ca", "-n", NAMESPACE, f"--from-file=ca.crt={AUTHORITY}")
