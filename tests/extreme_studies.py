@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, Switch, Uniform, draw
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, Switch, Uniform, draw
 from pipeline.study import Objective, layout
 from tests.recorded_studies import HOSTILE, Recording, asha_study, tune_job
 
@@ -87,13 +87,13 @@ def only_categories(root: Path) -> Recording:
 
 
 def whole_numbers_among_floats(root: Path) -> Recording:
-    """A choice whose column holds other types than were drawn, and a parameter without bounds."""
+    """A choice whose column holds other types than were drawn, and numbers below 0."""
     space = {
         "rate": Choice((0, 0.25, 1)),
         "mix": Choice((2, "auto", True)),
         "layers": Choice([None, [64, 32], {"units": [8, 0.5]}, "auto"]),
         "shape": [3, {"deep": None}],
-        "wide": Normal(0.0, 1.0),
+        "wide": Uniform(-3.0, 3.0),
         "n": IntUniform(-3, 3),
     }
     return _study(root, "mixed", [[0.1 * index] for index in range(8)], space)

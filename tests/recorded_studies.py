@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.results import Results
-from pipeline.space import Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, draw, flat, perturb
+from pipeline.space import Choice, Grid, IntUniform, LogUniform, QUniform, Uniform, draw, flat, perturb
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES, arrow_schema
 from pipeline.study import Objective, TuneJob, layout
@@ -251,7 +251,7 @@ def every_domain_study(root: Path, *, trials: int = 12, name: str = "domains") -
     """One parameter of each kind, a choice of mixed types and a loss to be made small."""
     space = {
         "rate": LogUniform(1e-5, 1e-1), "mix": Choice((0.5, "auto", True)), "layers": IntUniform(1, 4),
-        "init": Grid(("uniform", "lecun_uniform", "zero")), "shift": Normal(0.0, 2.0),
+        "init": Grid(("uniform", "lecun_uniform", "zero")), "shift": Uniform(-6.0, 6.0),
         "q": QUniform(0.0, 1.0, 0.25), "flag": Choice((True, False)), "fixed": "relu",
         "stack": Choice([[64, 32], None, {"units": [8]}]),
     }  # fmt: skip

@@ -33,7 +33,7 @@ from pipeline.adapters.steps import Steps, flat, numeric
 from pipeline.code.modules import same_random_numbers
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, set_iteration
-from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, Normal, QUniform, Uniform, plain
+from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, QUniform, Uniform, plain
 from pipeline.study import Objective
 from pipeline.study.context import continued_from, current
 
@@ -438,10 +438,11 @@ def domain_of(value: Any) -> Any:
         step = int(quantum or 1)
         # Ray's upper end is excluded, unless values are quantised.
         return integers(-(-int(value.lower) // step) * step, int(value.upper) - (quantum is None), step, log=log)
+    if quantum is None and normal:
+        # Nearly all of its draws.
+        return Uniform(sampler.mean - 3 * sampler.sd, sampler.mean + 3 * sampler.sd)
     if quantum is None:
-        return (
-            Normal(sampler.mean, sampler.sd) if normal else (LogUniform if log else Uniform)(value.lower, value.upper)
-        )
+        return (LogUniform if log else Uniform)(value.lower, value.upper)
     if not normal and not log:
         return QUniform(value.lower, value.upper, quantum)
     raise ValueError(f"must be one of choice, uniform, loguniform, quniform, randn, randint, lograndint, qrandint and "

@@ -38,8 +38,6 @@ class Pause(_Explained):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Continue(_Explained):
-    """Continue a paused study."""
-
     session: _Count
     kind: Literal["continue"] = "continue"
 
@@ -60,11 +58,9 @@ _COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discrimina
 
 
 def command_from(values: Any) -> Command:
-    """Read a command from JSON values."""
     return _COMMAND.validate_python(values)
 
 
 def command_object(command: Command) -> dict[str, Any]:
-    """A command as JSON values."""
     values: dict[str, Any] = _COMMAND.dump_python(command, mode="json")
     return values

@@ -53,11 +53,9 @@ class _Observations:
         # The user may have accepted changed domains since.
         self._fits = fitting(job.space)
         self.history = History()
-        """The observations of all trials."""
         self._live: dict[str, tuple[int, Trial]] = {}
 
     def add(self, trial: Trial) -> None:
-        """Take a new trial."""
         one = observation(trial, self._mode, self._objectives)
         if not self._fits(one.config):
             return
@@ -66,7 +64,6 @@ class _Observations:
         self.history.append(one)
 
     def update(self, changed: Collection[str]) -> None:
-        """Take what trials have reached since the last draw."""
         for trial_id in [each for each in changed if each in self._live]:
             number, trial = self._live[trial_id]
             one = observation(trial, self._mode, self._objectives)

@@ -5,14 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
 
-from pipeline.engine.commands import (
-    STOPPED_BY_USER,
-    ChangeBudget,
-    Command,
-    Continue,
-    Pause,
-    StopTrial,
-)
+from pipeline.engine.commands import STOPPED_BY_USER, ChangeBudget, Command, Continue, Pause, StopTrial
 from pipeline.engine.draws import Draw, own_draw
 from pipeline.engine.limits import common_failure, exhausted_budget, is_over
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
@@ -31,7 +24,6 @@ that makes progress may lose any number of workers, because machines are taken a
 
 
 def scheduler_context(job: TuneJob) -> SchedulerContext:
-    """The context for which the scheduler of a study is built."""
     return SchedulerContext(
         space=job.space,
         mode=job.objective.mode,
@@ -100,11 +92,9 @@ class Engine:
 
     @property
     def running(self) -> bool:
-        """Whether a worker has a trial."""
         return len(self._waiting) < len(self._live)
 
     def assignment(self, trial: Trial) -> Assignment:
-        """The assignment with which a worker starts or continues a trial."""
         return Assignment(
             trial_id=trial.trial_id,
             config=trial.config,
@@ -439,7 +429,6 @@ class Engine:
         return trial, suggestion.reason
 
     def _stop_chosen(self, candidates: Collection[str], *, exhausted: bool = False) -> None:
-        """Stop the trials of which the scheduler says that they do not continue."""
         stopped = self.scheduler.trials_to_stop(candidates, exhausted=exhausted)
         for trial_id in stopped if exhausted else sorted(stopped, key=draw_order):
             trial = self.trials[trial_id]
@@ -448,7 +437,6 @@ class Engine:
             self._end(trial, "stopped", decision_row(trial, "stop", stopped[trial_id]))
 
     def _in_order(self) -> list[str]:
-        """Waiting and paused trials, in the order of their draw."""
         return sorted(self._waiting, key=draw_order)
 
     def _fail(self, trial: Trial, failure: str) -> Verdict:
@@ -482,7 +470,6 @@ class Engine:
         self.counts[state] += 1
 
     def _check_budget(self) -> None:
-        """End the study if one of its limits is reached."""
         best = None if self.best is None else self.best.best
         self.end_reason = self.end_reason or exhausted_budget(
             self.job, seconds=self._seconds(), epochs=self.total_epochs, best=best

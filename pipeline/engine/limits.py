@@ -26,7 +26,6 @@ def report_seconds(workers: int) -> float:
 
 
 def is_over(budget: Budget, epoch: int, *, reached: bool = False, ended: bool = False) -> bool:
-    """Whether a trial is over after an epoch."""
     return ended or epoch >= budget.epochs or reached
 
 

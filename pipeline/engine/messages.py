@@ -13,7 +13,6 @@ from pipeline.study import Objective
 from pipeline.study.specification import UNKNOWN, total_violation
 
 FINISH = "finish"
-"""The key of a study's final evaluation."""
 
 
 class EpochRow(TypedDict):
@@ -64,12 +63,10 @@ class Assignment:
         return self.trial_id if self.task == "train" else FINISH
 
     def to_json(self) -> str:
-        """The assignment as JSON text."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Assignment":
-        """Read an assignment from the result of `to_json`."""
         return cls(**json.loads(text))
 
 
@@ -106,7 +103,6 @@ class Report:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Report":
-        """Read a report from the result of `to_bytes`."""
         return cls(**json.loads(content))
 
 

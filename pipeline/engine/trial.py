@@ -18,7 +18,6 @@ from pipeline.study.specification import RankingKey, ranking_key
 TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
 
 LIVE_STATES: Collection[TrialState] = ("waiting", "running", "paused")
-"""The states of a trial that may still train."""
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -70,7 +69,6 @@ class Trial:
 
     @property
     def live(self) -> bool:
-        """Whether it may still train."""
         return self.state in LIVE_STATES
 
 
@@ -97,7 +95,6 @@ class DecisionRow:
 
 
 def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | None = None) -> DecisionRow:
-    """A scheduler's decision about a trial as a row."""
     return DecisionRow(
         trial.trial_id,
         trial.epoch,
@@ -224,11 +221,7 @@ _READ = TypeAdapter(SavedState)
 
 
 def saved_state(values: Any) -> SavedState:
-    """Read a state from JSON values.
-
-    Raises:
-        ValueError: It is no study's state.
-    """
+    """Read a state from JSON values; a ValueError says that they are none."""
     return _READ.validate_python(values)
 
 
@@ -240,7 +233,6 @@ class StateText:
         self._trials: dict[str, str] = {}
 
     def parts(self, changed: Collection[str] = ()) -> Mapping[str, str]:
-        """The text of each part of the state."""
         state = self._state()
         for trial in state.trials:
             if trial.trial_id in changed or trial.trial_id not in self._trials:

@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import STRICT_CONFIG, Config, OpenSettings
+from pipeline.space import Config, OpenSettings, Settings
 from pipeline.text import draw_order
 
 Mode: TypeAlias = Literal["min", "max"]
@@ -68,6 +68,8 @@ class SchedulerContext:
 class Scheduler:
     """The state machine. Trials are named by their ids; epochs are a trial's own, from 1."""
 
+    trials: int
+
     def add(self, trial_id: str, config: Config) -> None:
         """A trial was drawn, with this config, and waits."""
 
@@ -89,6 +91,7 @@ class Scheduler:
 
     def limit_trials(self, trials: int) -> None:
         """The largest number of trials has changed: a user has changed the budget of the running study."""
+        self.trials = trials
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that runs next; None to draw a new one, or to leave the worker idle if there is none to draw.
@@ -125,28 +128,14 @@ class Scheduler:
         """Restore the result of `state`."""
 
 
-class SchedulerSettings:
-    """The settings of a scheduler. Each subclass is a frozen dataclass, with `kind` and its own fields."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
-
-    kind: str
-    """Its name on the command line; the path of a class of Ray Tune."""
-
-    title: ClassVar[str]
-    """Its name in a sentence."""
+class SchedulerSettings(Settings):
+    """The settings of a scheduler."""
 
     pauses: ClassVar[bool] = False
     """Whether trials are paused at milestones, so that many are live while few train."""
 
     exploits: ClassVar[bool] = False
     """Whether trials copy the weights of others, and their configs change while they train."""
-
-    every_objective: ClassVar[bool] = False
-    """Whether it compares trials by all objectives and their bounds, and not by the first one alone."""
-
-    resumes: ClassVar[bool] = True
-    """Whether a study can be resumed: the state machine's state can be saved."""
 
     def faults(self, *, epochs: int, trials: int) -> list[Fault]:
         """What makes these settings unfit for a study's budget: epochs that no trial reaches."""

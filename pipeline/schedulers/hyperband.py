@@ -5,7 +5,7 @@ Of a bracket the best continue from rung to rung, as soon as all have reported.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, count, takewhile
 from typing import Any, ClassVar, Literal
@@ -99,7 +99,6 @@ class _Bracket:
         return on
 
     def place(self, trial_id: str, rung: Rung) -> str:
-        """A trial's value and rank, in words."""
         return f"{rung.place(trial_id)} of bracket {self.first}"
 
     def cutoff(self, rung: Rung) -> float | None:
@@ -115,7 +114,7 @@ class _Hyperband(Scheduler):
     """Assigns trials to brackets, each of which begins one rung later, and halves each bracket."""
 
     def __init__(self, epochs: Sequence[int], factor: float, context: SchedulerContext) -> None:
-        self._epochs, self._factor, self._context = epochs, factor, context
+        self._epochs, self._factor, self._mode, self.trials = epochs, factor, context.mode, context.trials
         self._brackets: list[_Bracket] = []
         # Those in which not all trials have ended: a search of all of them takes longer with each trial.
         self._live: list[_Bracket] = []
@@ -133,7 +132,7 @@ class _Hyperband(Scheduler):
         bracket.trials.append(trial_id)
 
     def _new_bracket(self, first: int) -> _Bracket:
-        own = Rungs(Rung(epoch, self._context.mode, self._factor) for epoch in self._epochs[first:])
+        own = Rungs(Rung(epoch, self._mode, self._factor) for epoch in self._epochs[first:])
         size = math.ceil(len(self._epochs) / len(own) * self._factor ** (len(own) - 1))
         self._brackets.append(_Bracket(first, size, own, self._factor))
         return self._brackets[-1]
@@ -142,7 +141,6 @@ class _Hyperband(Scheduler):
         self._due.discard(trial_id)
 
     def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
-        """Pause a trial at a rung until all of its bracket have reached it."""
         bracket = self._bracket_of[trial_id]
         if (before := bracket.rungs.decided(trial_id, epoch, value)) is not None:
             return before
@@ -155,7 +153,7 @@ class _Hyperband(Scheduler):
             return Decision("pause", reason, rung=epoch)
         # The others were compared while this trial counted as ended.
         cutoff = bracket.cutoff(rung)
-        if cutoff is not None and (value < cutoff if self._context.mode == "max" else value > cutoff):
+        if cutoff is not None and (value < cutoff if self._mode == "max" else value > cutoff):
             return bracket.stop_decision(trial_id, rung)
         rung.promote(trial_id)
         return Decision("continue", f"{bracket.place(trial_id, rung)}, late", rung=epoch, cutoff=cutoff)
@@ -163,9 +161,6 @@ class _Hyperband(Scheduler):
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._ended.add(trial_id)
         self._due.discard(trial_id)
-
-    def limit_trials(self, trials: int) -> None:
-        self._context = replace(self._context, trials=trials)
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that continues in the earliest bracket, the furthest first; None for a new trial."""
@@ -176,7 +171,7 @@ class _Hyperband(Scheduler):
         newest = self._brackets[-1:]
         self._live = [one for one in self._live if one in newest or not self._ended.issuperset(one.trials)]
         for bracket in self._live:
-            if bracket.is_full or len(self._bracket_of) >= self._context.trials:
+            if bracket.is_full or len(self._bracket_of) >= self.trials:
                 self._due |= waiting.intersection(bracket.compare(self._ended))
             free = [each for each in bracket.trials if each in waiting and not bracket.rungs.hold(each)]
             if free:

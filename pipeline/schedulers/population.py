@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -97,7 +97,7 @@ class _Population(Scheduler):
     """Trials that exploit each other and explore from there."""
 
     def __init__(self, settings: PBT, context: SchedulerContext) -> None:
-        self._settings, self._context = settings, context
+        self._settings, self._context, self.trials = settings, context, context.trials
         self._members: dict[str, _Member] = {}
         self._exploits = 0
 
@@ -132,16 +132,13 @@ class _Population(Scheduler):
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._members[trial_id].state = "ended"
 
-    def limit_trials(self, trials: int) -> None:
-        self._context = replace(self._context, trials=trials)
-
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that has trained the least; trials that are not drawn yet come first."""
         for trial_id in candidates:
             self._members[trial_id].state = "waiting"
         first = min(candidates, key=self._turn, default=None)
         # A trial that is not drawn yet has trained nothing, so it precedes those that have.
-        undrawn = len(self._members) < self._context.trials
+        undrawn = len(self._members) < self.trials
         if first is None or (undrawn and self._members[first].epoch):
             return None
         return Selection(first, "it has trained the least of the waiting trials")
@@ -171,12 +168,8 @@ class _Population(Scheduler):
 
     def _better_donors(self, upper: Sequence[str], value: float) -> list[str]:
         """Those of the upper trials that are better than a value, and have weights of their own."""
-        members = ((trial_id, self._members[trial_id]) for trial_id in upper)
-        return [
-            trial_id
-            for trial_id, one in members
-            if one.source == (trial_id, one.epoch) and self._merit(one.score) > self._merit(value)
-        ]
+        better = (each for each in upper if self._merit(self._members[each].score) > self._merit(value))
+        return [each for each in better if self._members[each].source == (each, self._members[each].epoch)]
 
     def _exploit(self, trial_id: str, donors: Sequence[str], lowest: int, cutoff: float | None) -> Decision:
         rng = np.random.default_rng([self._context.seed, self._exploits, RandomStream.POPULATION])
@@ -207,7 +200,7 @@ class _Population(Scheduler):
 
     def _ahead_of(self, trial_id: str) -> str | None:
         """The trial that precedes a trial, in words; None if no waiting trial has trained less."""
-        if len(self._members) < self._context.trials:
+        if len(self._members) < self.trials:
             return "one not yet drawn"
         waiting = (each for each, one in self._members.items() if one.state == "waiting")
         first = min(waiting, key=self._turn, default=None)

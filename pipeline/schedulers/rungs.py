@@ -63,7 +63,6 @@ class RungSettings(SchedulerSettings):
 
     @property
     def factor(self) -> float:
-        """The reduction factor, the measured one unless it is given."""
         return self.reduction_factor or _MEASURED_FACTOR
 
     def rungs(self, epochs: int) -> tuple[int, ...]:
@@ -107,11 +106,9 @@ class Rung:
 
     @property
     def ranking(self) -> list[str]:
-        """Its trials, the first to continue first."""
         return [trial_id for *_, trial_id in self._ranked]
 
     def report(self, trial_id: str, value: float, values: ObjectiveValues | None) -> None:
-        """Add a trial."""
         self.values[trial_id] = value
         key = self._keys[trial_id] = (-value if self.mode == "max" else value, len(self._keys), trial_id)
         insort(self._ranked, key)
@@ -119,7 +116,6 @@ class Rung:
             insort(self._open, key)
 
     def promote(self, trial_id: str) -> None:
-        """Let a trial continue from here."""
         if trial_id not in self.promoted:
             self.promoted.add(trial_id)
             if trial_id in self._keys:
@@ -164,16 +160,13 @@ class Rung:
         return cutoff if self.mode == "max" else -cutoff
 
     def place(self, trial_id: str) -> str:
-        """A trial's value and rank, in words."""
         place, value = self.rank(trial_id) + 1, self.values[trial_id]
         return f"{value:.6g} is number {place} of {len(self.values)} at rung {self.epoch}"
 
     def state(self) -> dict[str, Any]:
-        """Its state as JSON values."""
         return {"values": dict(self.values), "promoted": sorted(self.promoted)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore the result of `state` in a new rung."""
         self.promoted = set(state["promoted"])
         for trial_id, value in state["values"].items():
             self.report(trial_id, value, None)
@@ -185,7 +178,6 @@ class Rungs(dict[int, Rung]):
     def __init__(self, rungs: Iterable[Rung]) -> None:
         super().__init__((rung.epoch, rung) for rung in rungs)
         self.end = max(self, default=0)
-        """The highest epoch."""
 
     def decided(self, trial_id: str, epoch: int, value: float) -> Decision | None:
         """That a trial continues where nothing is decided, or was before; None where it is to be decided."""
@@ -196,7 +188,6 @@ class Rungs(dict[int, Rung]):
         return Decision("continue", f"rung {epoch} was decided before: {rung.place(trial_id)}", rung=epoch)
 
     def newest(self, trial_id: str) -> Rung | None:
-        """The highest rung at which a trial reported."""
         return next((rung for rung in reversed(self.values()) if trial_id in rung.values), None)
 
     def hold(self, trial_id: str) -> bool:
@@ -205,7 +196,6 @@ class Rungs(dict[int, Rung]):
         return rung is not None and rung.epoch != self.end and trial_id not in rung.promoted
 
     def state(self) -> dict[str, Any]:
-        """Their state as JSON values."""
         return {str(epoch): rung.state() for epoch, rung in self.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -232,8 +222,6 @@ class ASHA(GivenRungSettings):
 
 
 class Stopping(Scheduler):
-    """Stops trials at rungs."""
-
     def __init__(self, own: Iterable[Rung]) -> None:
         self._rungs = Rungs(own)
 
@@ -266,10 +254,8 @@ class PromotingASHA(RungSettings):
 
 
 class Promoting(Scheduler):
-    """Promotes trials from rung to rung."""
-
     def __init__(self, own: Sequence[Rung], context: SchedulerContext) -> None:
-        self._rungs, self._factor, self._trials = Rungs(own), own[0].factor, context.trials
+        self._rungs, self._factor, self.trials = Rungs(own), own[0].factor, context.trials
         self._added = 0
         self._running: set[str] = set()
         self._held: set[str] = set()
@@ -299,9 +285,6 @@ class Promoting(Scheduler):
         self._running.discard(trial_id)
         if completed and trial_id not in self._rungs[self._rungs.end].values:
             self._ended_early.add(trial_id)
-
-    def limit_trials(self, trials: int) -> None:
-        self._trials = trials
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
@@ -344,7 +327,7 @@ class Promoting(Scheduler):
 
     def _promote_one_to_end(self, waiting: Collection[str]) -> Selection | None:
         """The best of the highest rung, if no trial would otherwise reach its end."""
-        if self._running or self._added < self._trials or self._rungs[self._rungs.end].values:
+        if self._running or self._added < self.trials or self._rungs[self._rungs.end].values:
             return None
         for rung in reversed(self._rungs.values()):
             for trial_id in rung.ranking:

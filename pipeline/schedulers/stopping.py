@@ -7,13 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from pipeline.schedulers.base import (
-    Decision,
-    ObjectiveValues,
-    Scheduler,
-    SchedulerContext,
-    SchedulerSettings,
-)
+from pipeline.schedulers.base import Decision, ObjectiveValues, Scheduler, SchedulerContext, SchedulerSettings
 from pipeline.space import Count
 
 

@@ -14,10 +14,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from pipeline.errors import Fault, InvalidJob
-from pipeline.space import STRICT_CONFIG, Config, Cube, OpenSettings, Switch, drawn_parameters, walk
+from pipeline.space import Config, Cube, OpenSettings, Settings, Switch, drawn_parameters, walk
 
 AnySpace: TypeAlias = Mapping[str, Any]
 
@@ -74,7 +74,6 @@ class History(list[Observation]):
             self.append(one)
 
     def append(self, one: Observation) -> None:
-        """Add the observation of a new trial."""
         super().append(one)
         self._enter(len(self) - 1)
 
@@ -173,25 +172,11 @@ class Suggestion:
     reason: str = "Drawn by the searcher."
 
 
-class SearcherSettings:
-    """The settings of a searcher. Each subclass is a frozen dataclass, with `kind` and its own fields."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
-
-    kind: str
-    """Its name on the command line; the path of a class of Ray Tune."""
-
-    title: ClassVar[str]
-    """Its name in a sentence."""
-
-    resumes: ClassVar[bool] = True
-    """Whether a study can be resumed: each draw depends only on the study's own data."""
+class SearcherSettings(Settings):
+    """The settings of a searcher."""
 
     learns: ClassVar[bool] = False
     """Whether its draws depend on earlier trials."""
-
-    every_objective: ClassVar[bool] = False
-    """Whether it learns from all objectives and their bounds, and not from the first one alone."""
 
     def faults(self, space: AnySpace) -> list[Fault]:
         """What makes this searcher unfit for a space; empty if it fits."""
@@ -221,7 +206,6 @@ class SearcherSettings:
 
 
 def draw_generator(seed: int, index: int) -> np.random.Generator:
-    """The random generator of a config."""
     return np.random.default_rng([seed, index])
 
 

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import accumulate, islice
@@ -36,11 +36,9 @@ model is noticed."""
 _EVALUATED_AGAIN = 10
 """The number of candidates that are evaluated as configs: rounding moves integers away from their places."""
 
-_NEIGHBOUR_STEPS = (0.1, 0.02)
-"""Distances at which the search at one epoch draws neighbours of good configs, as shares of a parameter's range."""
-
-_BEST = 4
-"""The number of configs whose neighbours are drawn."""
+_NEIGHBOUR_STEPS, _BEST = (0.1, 0.02), 4
+"""Distances at which the search at one epoch draws neighbours of good configs, as shares of a parameter's range, and
+the number of these configs."""
 
 _EPOCHS_OF_TRIAL, _APART = 4, 1.9
 """The maximum number of a trial's epochs in the model: the newest, each earlier one by this factor, and the first."""
@@ -171,20 +169,12 @@ class GPSearch(SearcherSettings):
         best = sorted(known, key=lambda one: one.loss or 0.0)[:_BEST]
         with one_thread():
             model = CurveModel(cube, at_end, at_end, epochs, one_epoch=True)
-            config = _best_nearby(cube, units_of(cube, best), model.gains, candidates=self.candidates, rng=rng)
-            return Suggestion(config, model.reason(cube.points(cube.units([config])), epochs))
-
-
-def _best_nearby(
-    cube: Cube, best: Reals, score: Callable[[Reals], Reals], *, candidates: int, rng: np.random.Generator
-) -> Config:
-    """The config whose point has the highest score, among random candidates and neighbours of the best places."""
-    compared = cube.random(candidates, rng)
-    for step in _NEIGHBOUR_STEPS:
-        drawn = cube.neighbours(best[np.arange(candidates // 4) % len(best)], step, rng)
-        compared = np.vstack([compared, drawn])
-        best = compared = compared[np.argsort(-score(cube.points(compared)), kind="stable")[:_BEST]]
-    return cube.config(best[0])
+            units, good = rng.random((self.candidates, cube.sides)), units_of(cube, best)
+            for step in _NEIGHBOUR_STEPS:
+                near = cube.neighbours(good[np.arange(self.candidates // 4) % len(good)], step, rng)
+                units = np.vstack([units, near])
+                good = units[np.argsort(-model.gains(cube.points(units)), kind="stable")[:_BEST]]
+            return _best(cube, model, before, epochs, units)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +200,6 @@ class LossScale:
         return cls(best, plain.width, float(seen.mean()), float(seen.std()) or 1.0)
 
     def seen(self, losses: Reals) -> Reals:
-        """Losses on this scale."""
         # With a tiny width, a large loss is infinitely far: as far as counts.
         with np.errstate(over="ignore"):
             apart = np.clip((losses - self.best) / self.width, 0.0, _FAR)
@@ -219,7 +208,6 @@ class LossScale:
 
     @property
     def least(self) -> float:
-        """The best loss on this scale."""
         return (math.log(_OFFSET) - self.mean) / self.std
 
     def expected(self, mean: float, std: float, least: float) -> float:

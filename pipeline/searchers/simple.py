@@ -5,14 +5,7 @@ from typing import ClassVar, Literal
 
 from pipeline.errors import Fault
 from pipeline.searchers.base import AnySpace, History, SearcherSettings, Suggestion, draw_generator
-from pipeline.space import (
-    CountableDomain,
-    combination,
-    combinations,
-    compose,
-    draw,
-    drawn_parameters,
-)
+from pipeline.space import CountableDomain, combination, combinations, compose, draw, drawn_parameters
 
 _BITS = 32
 

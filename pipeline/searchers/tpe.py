@@ -22,17 +22,7 @@ from pipeline.searchers.base import (
     draw_generator,
     units_of,
 )
-from pipeline.space import (
-    Config,
-    Count,
-    Cube,
-    ListedDomain,
-    ParameterPath,
-    Value,
-    compose,
-    draw,
-    drawn_parameters,
-)
+from pipeline.space import Config, Count, Cube, ListedDomain, ParameterPath, Value, compose, draw, drawn_parameters
 
 if TYPE_CHECKING:
     import optuna

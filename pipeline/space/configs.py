@@ -57,7 +57,6 @@ class ParameterPath:
         return isinstance(self.domain, Domain)
 
     def is_present(self, config: Mapping[str, Value]) -> bool:
-        """Whether a config has the parameter."""
         return all(config.get(switch) == branch for switch, branch in self.when)
 
     def has_value(self, config: Mapping[str, Value]) -> bool:
@@ -240,13 +239,11 @@ class Cube:
 
     def __init__(self, space: Mapping[str, Any]) -> None:
         self.space = space
-        """The space."""
         self._parameters = drawn_parameters(space)
         self._side_of = {parameter.path: side for side, parameter in enumerate(self._parameters)}
         domains = [parameter.domain for parameter in self._parameters]
         self._sizes = [domain.count if isinstance(domain, ListedDomain) else 0 for domain in domains]
         self.sides = len(domains)
-        """Number of sides."""
         self.groups: npt.NDArray[np.int64] = np.repeat(np.arange(self.sides), [size or 1 for size in self._sizes] or 0)
         """For each axis of a point, the number of its side."""
         # For each side, the sides of the switches above, each with the number of the branch.
@@ -284,32 +281,13 @@ class Cube:
                 columns.append(np.where(there, units[:, side], 0.5)[:, None])
         return np.hstack(columns)
 
-    def random(self, count: int, rng: np.random.Generator) -> _Reals:
-        """Random places."""
-        return self._rounded(rng.random((count, self.sides)))
-
     def neighbours(self, units: _Reals, step: float, rng: np.random.Generator) -> _Reals:
         """A neighbour of each place: numbers move by a normal step, and one in ten listed values is drawn again."""
         moved = np.clip(units + step * rng.normal(size=units.shape), 0.0, 1.0)
         drawn = rng.random(units.shape)
         redrawn = rng.random(units.shape) < _REDRAWN
         moved = np.where(np.array(self._sizes, bool), np.where(redrawn, drawn, units), moved)
-        return self._rounded(np.where(np.isnan(units), drawn, moved))
-
-    def _rounded(self, units: _Reals) -> _Reals:
-        """Places as those of their configs: whole and quantised numbers are in the middle of their parts of a side."""
-        found = units.copy()
-        for side, parameter in enumerate(self._parameters):
-            domain = parameter.domain
-            if not isinstance(domain, CountableDomain) or self._sizes[side]:
-                continue
-            if domain.logarithmic:
-                found[:, side] = [domain.to_unit(domain.from_unit(unit)) for unit in found[:, side].tolist()]
-            else:
-                number = np.minimum(np.floor(found[:, side] * domain.count), domain.count - 1)
-                found[:, side] = (number + 0.5) / domain.count
-        return found
+        return np.where(np.isnan(units), drawn, moved)
 
     def config(self, unit: _Reals) -> Config:
-        """The config at a place in the cube."""
         return compose(self.space, lambda each: each.domain.from_unit(float(unit[self._side_of[each.path]])))

@@ -2,12 +2,10 @@
 
 import math
 import re
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Annotated, Any, Literal, TypeAlias, TypeGuard
 
 import numpy as np
@@ -16,7 +14,6 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 
 from pipeline.space.values import LARGEST, STRICT_CONFIG, ReadValue, Real, Whole, column_text, key_of, plain
 
-_TAIL = 1e-9
 _MOST_STEPS = 1e9
 
 Bound: TypeAlias = Annotated[Real, Field(ge=-LARGEST, le=LARGEST)]
@@ -38,12 +35,12 @@ class Domain(ABC):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """The ends of its numbers; None if they have no ends, or if it lists its values."""
+        """The ends of its numbers; None if it lists its values."""
         return (self.low, self.high) if isinstance(self, Uniform | LogUniform | IntUniform | QUniform) else None
 
     @property
     def span(self) -> tuple[float, float] | None:
-        """The ends of an interval that has nearly all of its numbers; None if it lists values."""
+        """Its bounds."""
         return self.bounds
 
     @property
@@ -57,7 +54,6 @@ class Domain(ABC):
         return isinstance(self, IntUniform)
 
     def draw(self, rng: np.random.Generator) -> Any:
-        """Draw a value."""
         return self.from_unit(rng.random())
 
     def perturb(self, value: Any, factor: float) -> Any:
@@ -66,8 +62,8 @@ class Domain(ABC):
 
     def contains(self, value: object) -> bool:
         """Whether a config may have a value; the upper end, which is never drawn, is allowed."""
-        low, high = self.bounds or (-sys.float_info.max, sys.float_info.max)
-        return _is_real(value) and low <= value <= high
+        assert self.bounds is not None
+        return _is_real(value) and self.bounds[0] <= value <= self.bounds[1]
 
     def as_drawn(self, value: Any) -> Any:
         """A value in the type that the domain draws: 32 for 32.0 among whole numbers; others unchanged."""
@@ -166,31 +162,6 @@ class LogUniform(Domain):
 
     def to_unit(self, value: Any) -> float:
         return _log_unit(max(value, self.low), self.low, self.high)
-
-
-@dataclass(frozen=True, slots=True)
-class Normal(Domain):
-    """A real number from a normal distribution.
-
-    Args:
-        mean: The mean.
-        std: The standard deviation; above 0.
-    """
-
-    mean: Bound
-    std: Positive
-    kind: Literal["normal"] = field(default="normal", repr=False)
-
-    @property
-    def span(self) -> tuple[float, float]:
-        return self.mean - 3 * self.std, self.mean + 3 * self.std
-
-    def from_unit(self, unit: float) -> float:
-        # The quantiles of 0 and 1 are infinite.
-        return self.mean + self.std * NormalDist().inv_cdf(min(max(unit, _TAIL), 1 - _TAIL))
-
-    def to_unit(self, value: Any) -> float:
-        return NormalDist().cdf((value - self.mean) / self.std)
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +389,7 @@ class Switch(ListedDomain):
 
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
-_ALL = (Choice, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform)
+_ALL = (Choice, Grid, IntUniform, LogUniform, QUniform, Switch, Uniform)
 DOMAINS: dict[str, type[Domain]] = {str(domain.__dataclass_fields__["kind"].default): domain for domain in _ALL}
 """Every domain by its kind in JSON."""
 
@@ -429,7 +400,7 @@ def _check(domain: Domain) -> Domain:
     return domain
 
 
-_FIELDS = ({"low", "high"}, {"mean", "std"}, {"values"}, {"branches"})
+_FIELDS = ({"low", "high"}, {"values"}, {"branches"})
 """Fields of domains: an object that has one of these sets is a domain without its kind, and not a plain value."""
 
 
@@ -442,11 +413,10 @@ def _constant_or_domain(value: Any) -> str:
 
 
 AnyDomain: TypeAlias = Annotated[
-    Uniform | LogUniform | IntUniform | QUniform | Normal | Choice | Grid | Switch,
+    Uniform | LogUniform | IntUniform | QUniform | Choice | Grid | Switch,
     Field(discriminator="kind"),
     AfterValidator(_check),
 ]
-"""Any domain, validated."""
 
 Parameter: TypeAlias = Annotated[
     Annotated[ReadValue, Tag("constant")] | Annotated[AnyDomain, Tag("domain")],

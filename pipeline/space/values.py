@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import reduce
 from operator import or_
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +85,24 @@ Count: TypeAlias = Annotated[Whole, Field(ge=1, lt=2**31)]
 
 OpenSettings: TypeAlias = dict[Annotated[str, Field(min_length=1)], JsonValue]
 """Settings by name, as JSON values; only the class that they are for can validate them."""
+
+
+class Settings:
+    """The settings of a scheduler or of a searcher: a frozen dataclass with `kind` and its own fields."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT_CONFIG
+
+    kind: str
+    """Its name on the command line; the path of a class of Ray Tune."""
+
+    title: ClassVar[str]
+    """Its name in a sentence."""
+
+    every_objective: ClassVar[bool] = False
+    """Whether it uses all objectives and their bounds, and not the first one alone."""
+
+    resumes: ClassVar[bool] = True
+    """Whether a study can be resumed: what it does depends only on what the study stores."""
 
 
 def kind_of(settings: object) -> str | None:

@@ -10,13 +10,7 @@ from hypothesis import given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InvalidJob
-from pipeline.schedulers import (
-    PBT,
-    SCHEDULERS,
-    AnyScheduler,
-    SchedulerContext,
-    SchedulerSettings,
-)
+from pipeline.schedulers import PBT, SCHEDULERS, AnyScheduler, SchedulerContext, SchedulerSettings
 from pipeline.space import draw, drawn_names, fits
 from tests.scheduler_play import SPACE, Play
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InvalidJob
 from pipeline.searchers import SEARCHERS, AnySearcher, Observation, RandomSearch, SearcherSettings
-from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, Normal, QUniform, Switch, Uniform, fits
+from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, QUniform, Switch, Uniform, fits
 
 LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
 
@@ -32,13 +31,13 @@ ENDLESS = {
     "u": Uniform(-1, 1),
     "n": IntUniform(1, 5),
     "q": QUniform(0, 1, 0.1),
-    "z": Normal(0, 1),
     "s": Switch({**BRANCHES, "rates": _NUMBERS}),
 }
 
 SQUARE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
 
-_LISTED_DEEP = {**LISTED, "s": Switch(BRANCHES)}
+_NUMBERED = {"n": IntUniform(1, 9, log=True, step=4), "m": IntUniform(-1, 1), "q": QUniform(-0.3, 0.3, 0.3)}
+_COUNTABLE = {**LISTED, **_NUMBERED, "s": Switch(BRANCHES)}
 _LEARNING = ("curves", "gp", "motpe", "tpe")
 
 
@@ -48,7 +47,7 @@ def settings(request: pytest.FixtureRequest) -> SearcherSettings:
 
 
 def _space(settings: SearcherSettings) -> dict[str, Any]:
-    return ENDLESS if not settings.faults(ENDLESS) else _LISTED_DEEP
+    return ENDLESS if not settings.faults(ENDLESS) else _COUNTABLE
 
 
 def _loss(config: Config) -> float:
@@ -76,14 +75,6 @@ def test_config_i_depends_on_seed_and_i_alone(settings: SearcherSettings, seed: 
     forwards = [settings.draw(space, seed=seed, index=i) for i in range(20)]
     backwards = [SEARCHERS[settings.kind]().draw(space, seed=seed, index=i) for i in reversed(range(20))]
     assert forwards == backwards[::-1]
-
-
-def test_a_resumed_study_draws_the_configs_it_would_have_drawn(settings: SearcherSettings) -> None:
-    observations = _tried(settings)
-    again = json.loads(json.dumps([asdict(one) for one in observations]))
-    reported = [Observation(**fields) for fields in again]
-    drawn = settings.draw(_space(settings), seed=0, index=20, observations=observations)
-    assert SEARCHERS[settings.kind]().draw(_space(settings), seed=0, index=20, observations=reported) == drawn
 
 
 def test_only_learning_searchers_use_observations(settings: SearcherSettings) -> None:

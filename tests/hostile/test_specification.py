@@ -20,7 +20,6 @@ from pipeline.space import (
     Grid,
     IntUniform,
     LogUniform,
-    Normal,
     QUniform,
     Space,
     Switch,
@@ -47,7 +46,6 @@ WHOLE = TuneJob(
         "log": LogUniform(1e-4, 1.0),
         "whole": IntUniform(1, 64, log=True),
         "steps": QUniform(0.0, 1.0, 0.1),
-        "normal": Normal(0.0, 1.0),
         "choice": Choice([2, 2.5, "three", True]),
         "grid": Grid(["a", "b"]),
         "fixed": 3,
@@ -174,7 +172,6 @@ _ANY_DOMAIN = st.one_of(
     st.builds(LogUniform, _BOUNDS, _BOUNDS),
     st.builds(IntUniform, _BOUNDS, _BOUNDS, st.booleans()),
     st.builds(QUniform, _BOUNDS, _BOUNDS, _BOUNDS),
-    st.builds(Normal, _BOUNDS, _BOUNDS),
     st.builds(Choice, _CHOICES),
     st.builds(Grid, _CHOICES),
 )

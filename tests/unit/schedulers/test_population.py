@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.schedulers import PBT, Decision, Scheduler, SchedulerContext
-from pipeline.space import Choice, IntUniform, LogUniform, Space, fits
+from pipeline.space import LogUniform
 
 SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
 
@@ -35,26 +35,6 @@ def test_a_donor_s_checkpoint_is_needed_until_the_receiver_has_its_own() -> None
     assert scheduler.needed_checkpoints() == {("0000", 2)}
     scheduler.end("0000")
     assert scheduler.needed_checkpoints() == set()
-
-
-_WIDTHS: Space = {"lr": LogUniform(1e-4, 1), "width": IntUniform(4, 64), "act": Choice(["relu", "tanh"]), "fixed": 2}
-
-
-def test_hyperparameters_that_are_not_explored_are_the_donor_s() -> None:
-    scheduler = PBT(explore=["lr"]).build(SchedulerContext(_WIDTHS, "max", 100, 6, 0))
-    for i in range(6):
-        act = ("relu", "tanh")[i % 2]
-        scheduler.add(f"{i:04d}", {"lr": 0.01 * (i + 1), "width": 4 + i, "act": act, "fixed": 2})
-    decisions = [
-        report(scheduler, f"{i:04d}", epoch, float(i * epoch)) for epoch in range(1, 8) for i in (5, 4, 3, 2, 1, 0)
-    ]
-    exploits = [decision for decision in decisions if decision.action == "exploit"]
-    assert len(exploits) > 5
-    for exploit in exploits:
-        assert fits(_WIDTHS, exploit.config)
-        assert exploit.config | {"lr": 0} == exploit.parent_config | {"lr": 0}
-        assert "width" not in exploit.explored
-    assert len({exploit.config["lr"] for exploit in exploits}) > 3
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])

@@ -103,20 +103,6 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
     assert turns == _reference(found, [grace * eta**k for k in range(top + 1)], eta)
 
 
-def test_a_lost_worker_s_trial_continues_before_others() -> None:
-    scheduler = _built(DOUBLING, 4)
-    for i, value in enumerate((0.5, 0.75, 0.9)):
-        scheduler.start(f"{i}")
-        scheduler.on_result(f"{i}", 1, value)
-    assert scheduler.choose(["0", "1", "2"]).trial_id == "2"
-    scheduler.start("2")
-    assert scheduler.choose(["0", "1"]) is None
-    again = scheduler.choose(["0", "1", "2"])
-    assert (again.trial_id, again.promoted) == ("2", False)
-    scheduler.start("2")
-    assert scheduler.choose(["0", "1"]) is None
-
-
 @pytest.mark.parametrize("restored", [False, True])
 def test_a_trial_that_ends_early_has_reached_its_end(restored: bool) -> None:
     scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)

@@ -7,16 +7,7 @@ import pytest
 
 from pipeline.searchers import SEARCHERS, GridSearch, Observation, RandomSearch
 from pipeline.searchers.base import MAX_OBSERVATIONS, History
-from pipeline.space import (
-    Choice,
-    CountableDomain,
-    Grid,
-    IntUniform,
-    QUniform,
-    Switch,
-    Uniform,
-    fits,
-)
+from pipeline.space import Choice, Grid, IntUniform, Switch, Uniform
 
 
 def test_random_search_runs_through_grids() -> None:
@@ -32,18 +23,6 @@ def test_the_grid_refuses_endless_domains_by_name() -> None:
         {"n": IntUniform(1, 5), "lr": Uniform(0, 1), "s": Switch({"a": {"u": Uniform(0, 1)}})}
     )
     assert (fault.field, "lr, s.a.u" in fault.allowed) == ("searcher", True)
-
-
-@pytest.mark.parametrize("domain", [IntUniform(1, 9, log=True, step=3), IntUniform(-4, 4), QUniform(-1.0, 1.0, 0.3)])
-def test_the_grid_lists_whole_and_quantised_numbers(domain: CountableDomain) -> None:
-    grid, space = GridSearch(), {"kind": Choice(["a", "b"]), "n": domain}
-    assert grid.faults(space) == []
-    size = grid.size(space)
-    assert size == 2 * domain.count
-    configs = [grid.draw(space, seed=0, index=index) for index in range(size)]
-    assert len({(config["kind"], config["n"]) for config in configs}) == size
-    assert [config["kind"] for config in configs] == ["a"] * domain.count + ["b"] * domain.count
-    assert all(fits(space, config) for config in configs)
 
 
 _SPACE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}

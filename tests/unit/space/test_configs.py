@@ -1,4 +1,4 @@
-"""Configs of a space: drawn, explored, carried over, counted through, and their parameters."""
+"""Configs of a space: drawn, explored, counted through, as places in a cube, and their parameters."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from hypothesis import given, strategies as st
 
 from pipeline.space import (
     Choice,
+    Cube,
     Grid,
     IntUniform,
     LogUniform,
-    Normal,
     QUniform,
     Switch,
     Uniform,
@@ -103,7 +103,6 @@ def _either(one: Any, other: Any) -> dict[str, Any]:
         (LogUniform(1, 2), LogUniform(0.1, 1), LogUniform(0.1, 2)),
         (IntUniform(1, 4, step=2), IntUniform(0, 2, step=2), IntUniform(0, 4, step=2)),
         (QUniform(0, 1, 0.5), QUniform(0, 2, 0.5), QUniform(0, 2, 0.5)),
-        (Normal(0, 1), Normal(0, 1), Normal(0, 1)),
         (Choice((1, 2)), Choice((2, 3)), Choice((1, 2, 3))),
         (1, 2, Choice((1, 2))),
         (1, 1, 1),
@@ -122,7 +121,6 @@ def test_a_name_of_several_branches_is_one_parameter(one: Any, other: Any, both:
         (1, "1"),
         (Choice((1, 2)), Choice((1.0,))),
         (IntUniform(1, 4), IntUniform(1, 4, log=True)),
-        (Normal(0, 1), Normal(6, 1)),
     ],
 )
 def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
@@ -141,3 +139,48 @@ def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
 def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: str) -> None:
     (fault,) = conflicts(space)
     assert (fault.field, other in fault.allowed) == (field, True)
+
+
+_DEEP = {
+    "lr": LogUniform(1e-4, 1),
+    "fixed": 3,
+    "c": Choice(["a", "b", "c"]),
+    "s": Switch(
+        {
+            "plain": {},
+            "deep": {
+                "g": Grid([1, 2]),
+                "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "u": Uniform(0, 1)}}),
+            },
+            "other": {"u": Uniform(2, 3), "q": QUniform(0, 1, 0.1)},
+        }
+    ),
+    "n": IntUniform(1, 5, log=True),
+    "m": IntUniform(2, 9, step=3),
+}
+
+
+@given(seed=st.integers(0, 2**31 - 1))
+def test_configs_and_places_are_converted_to_each_other(seed):
+    cube, rng = Cube(_DEEP), np.random.default_rng(seed)
+    config = draw(_DEEP, rng)
+    again = cube.config(np.nan_to_num(cube.units([config])[0], nan=0.5))
+    assert again == {name: pytest.approx(value) if type(value) is float else value for name, value in config.items()}
+    for unit in rng.random((5, cube.sides)):
+        config = cube.config(unit)
+        assert fits(_DEEP, config)
+        lone = cube.units([config])
+        filled = np.where(np.isnan(lone), rng.random(lone.shape), unit)
+        np.testing.assert_array_equal(cube.points(filled), cube.points(unit[None]))
+
+
+@given(seed=st.integers(0, 2**31 - 1))
+def test_neighbours_are_places_near_by(seed):
+    cube, rng = Cube(_DEEP), np.random.default_rng(seed)
+    units = cube.units([draw(_DEEP, rng)] * 4)
+    places = cube.neighbours(units, 0.001, rng)
+    assert np.isfinite(places).all()
+    assert ((places >= 0) & (places <= 1)).all()
+    assert all(fits(_DEEP, cube.config(place)) for place in places)
+    # The first side is that of `lr`.
+    assert np.abs(places[:, 0] - units[:, 0]).max() < 0.01
