@@ -236,20 +236,10 @@ def test_a_mistake_in_a_rayjob_is_stopped_by_ray(jobs_server, tmp_path):
 
 
 FACTS = """
-dashboard/modules/job/job_head.py: get("/api/jobs/")
-dashboard/modules/job/job_head.py: post("/api/jobs/")
 dashboard/modules/job/job_head.py: put("/api/packages/{protocol}/{package_name}")
-dashboard/modules/job/job_head.py: get("/api/jobs/{job_or_submission_id}")
-dashboard/modules/job/job_head.py: get("/api/jobs/{job_or_submission_id}/logs")
-dashboard/modules/job/job_head.py: post("/api/jobs/{job_or_submission_id}/stop")
-dashboard/modules/job/common.py: STOPPED = "STOPPED"
-dashboard/modules/job/common.py: SUCCEEDED = "SUCCEEDED"
 dashboard/modules/job/common.py: "job_submission_id"
 dashboard/modules/job/pydantic_models.py: driver_exit_code
-dashboard/modules/job/job_supervisor.py: failed with exit code {return_code}
 dashboard/modules/job/job_supervisor.py: put_status(self._job_id, JobStatus.STOPPED)
-_raylet.so: RAY_AUTH_TOKEN_PATH
-scripts/scripts.py: .ray/auth_token
 _private/runtime_env/constants.py: "RAY_JOB_CONFIG_JSON_ENV_VAR"
 _private/runtime_env/packaging.py: RAY_PKG_PREFIX = "_ray_pkg_"
 _private/ray_constants.py: GRPC_CPP_MAX_MESSAGE_SIZE = 512 * 1024 * 1024

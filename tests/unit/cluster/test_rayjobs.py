@@ -8,13 +8,14 @@ import pytest
 import tune_jobs
 from pipeline.cluster import rayjobs
 from pipeline.cluster.rayjob import Manifests, study_manifests
-from pipeline.cluster.rayjobs import RayJobs, exit_code_of, submission_of
+from pipeline.cluster.rayjobs import RayJobs, exit_code_of, fatal_reason, submission_of, why_pods_wait
 from pipeline.cluster.submissions import STORAGE_ANNOTATION, NeverStarts
 from pipeline.errors import ClusterError
 from tests.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 JOB, PODS, LOG, EVENTS = f"{RAYJOBS}/s-1", f"{CORE}/pods", f"{CORE}/pods/s-1-x/log", f"{CORE}/events"
 ENDED = rayjob("Complete", jobStatus="SUCCEEDED")
+WAITS = rayjob("Initializing", rayClusterName="c")
 
 
 @pytest.fixture
@@ -27,8 +28,17 @@ def follow(server):
     return lambda: "".join(server.follow("s-1"))
 
 
-def event(about: str, message: str, reason: str = "FailedToCreateWorkerPod") -> dict:
-    return {"involvedObject": {"name": about, "kind": "RayCluster"}, "message": message, "reason": reason}
+def at(minutes: float) -> str:
+    return f"{datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def event(about: str, message: str, reason: str = "FailedToCreateWorkerPod", minutes: float = 1) -> dict:
+    involved = {"kind": "Pod", "name": about}
+    return {"involvedObject": involved, "message": message, "reason": reason, "lastTimestamp": at(minutes)}
+
+
+def waiting(reason: str, message: str = "") -> dict:
+    return pod(containerStatuses=[{"image": "x:1", "state": {"waiting": {"reason": reason, "message": message}}}])
 
 
 def of_study(state: str, name: str, study: str, storage: str = "/studies", **status: Any) -> dict:
@@ -70,7 +80,7 @@ def test_an_end_that_is_not_known_is_never_a_success(state, status, log, code):
 
 
 def test_what_can_never_start_ends_the_following(api_server, follow):
-    api_server.answers[JOB] = [rayjob("Initializing", rayClusterName="c")]
+    api_server.answers[JOB] = [WAITS]
     api_server.answers[EVENTS] = [{"items": [event("c", "violates PodSecurity")]}]
     with pytest.raises(NeverStarts, match="violates PodSecurity"):
         follow()
@@ -85,8 +95,7 @@ def test_a_reason_is_printed_once(api_server, follow):
     # The operator gives each pod that it tries to create another name.
     refused = [event("c", f'pods "c-w-{each}" is forbidden: exceeded quota: gpus') for each in "abc"]
     api_server.answers[EVENTS] = [{"items": [each]} for each in refused]
-    waits = rayjob("Initializing", rayClusterName="c")
-    api_server.answers[JOB] = [waits, waits, ENDED]
+    api_server.answers[JOB] = [WAITS, WAITS, ENDED]
     assert follow().count("exceeded quota: gpus") == 1
 
 
@@ -192,7 +201,7 @@ def test_submissions_have_their_exit_code_or_why_they_wait(api_server, server):
     }  # fmt: skip
     first, second = server.submissions()
     assert (first.state, first.exit_code) == ("INITIALIZING", None)
-    assert first.message == "FailedToCreateWorkerPod: quota: 0 (RayCluster c)"
+    assert first.message == "FailedToCreateWorkerPod: quota: 0 (Pod c)"
     assert (second.state, second.exit_code) == ("STOPPED", None)
 
 
@@ -208,3 +217,66 @@ def test_a_study_that_runs_is_attached_to_unless_it_is_being_deleted(api_server,
     other["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:01Z"
     with pytest.raises(ClusterError, match="is being deleted"):
         server.submit("beale", "/studies", pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "fatal"),
+    [
+        ("ErrImagePull", "429 Too Many Requests", False),
+        ("ErrImagePull", "x:1: not found", True),
+        ("ImagePullBackOff", "manifest unknown", True),
+        ("ErrImagePull", "pull access denied, repository does not exist or may require authorization", True),
+        ("ImagePullBackOff", 'Back-off pulling image "x:1"', False),
+        ("ErrImageNeverPull", "not here", True),
+        ("InvalidImageName", "couldn't parse", True),
+        ("CreateContainerConfigError", 'secret "absent" not found', False),
+    ],
+)
+def test_an_image_that_no_later_pull_can_get_is_fatal(reason: str, message: str, fatal: bool) -> None:
+    (said,) = reasons = why_pods_wait(WAITS, [waiting(reason, message)], [])
+    assert said == f"the image x:1 of pod p does not start ({reason}): {message}"
+    assert (fatal_reason(reasons) is not None) is fatal
+
+
+def test_a_pod_says_in_kubernetes_words_why_it_does_not_run() -> None:
+    unscheduled = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available."}
+    on_claim: dict[str, Any] = pod(conditions=[unscheduled])
+    on_claim["spec"]["volumes"] = [{"persistentVolumeClaim": {"claimName": "studies"}}, {"emptyDir": {}}]
+    events = [
+        event("studies", 'storageclass "none" not found', "ProvisioningFailed"),
+        event("p", "MountVolume.SetUp failed", "FailedMount", minutes=2),
+        event("p", "0/2 nodes are available.", "FailedScheduling"),
+        event("c-w-1", "The node was low on memory.", "Evicted"),
+        event("other", "no concern of ours"),
+        event("other-w", "low", "Evicted"),
+    ]
+    assert why_pods_wait(WAITS, [on_claim], events) == [
+        "pod p waits for a node: 0/2 nodes are available",
+        "FailedMount: MountVolume.SetUp failed (Pod p)",
+        'ProvisioningFailed: storageclass "none" not found (Pod studies)',
+        "Evicted: The node was low on memory (Pod c-w-1)",
+    ]
+    assert len(why_pods_wait(WAITS, [pod(phase="Running")], events)) == 1
+    assert why_pods_wait(WAITS, [waiting("ContainerCreating")], []) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "fatal"),
+    [
+        ('pods "h" is forbidden: violates PodSecurity "restricted:latest"', True),
+        ('admission webhook "k" denied the request: labels', True),
+        ('pods "h" is forbidden: exceeded quota: gpus, requested: pods=1, used: pods=4, limited: pods=4', False),
+        ('pods "h" is forbidden: status unknown for quota: gpus, resources: pods', False),
+        ('configmap "j" is forbidden: User "system:node:n" cannot get resource: no relationship found', False),
+        ("failed calling webhook: connection refused", False),
+    ],
+)
+def test_a_policy_forbids_a_pod_and_a_quota_may_have_room_later(message: str, fatal: bool) -> None:
+    reasons = why_pods_wait(WAITS, [], [event("c", message)])
+    assert len(reasons) == 1
+    assert (fatal_reason(reasons) is not None) is fatal
+    # What was refused before the newest pod was created has passed, and so have events of an older RayJob.
+    newer = pod(phase="Running", kind="worker")
+    newer["metadata"]["creationTimestamp"] = at(5)
+    assert why_pods_wait(WAITS, [newer], [event("c", message)]) == []
+    assert why_pods_wait(WAITS, [], [event("c", message, minutes=-1)]) == []
