@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.execution.check import check as check
     from pipeline.execution.models import load_model as load_model, load_state as load_state, rerun as rerun
     from pipeline.execution.run import run as run
-    from pipeline.results.notebook import load_results as load_results
+    from pipeline.results.tables.load import load_results as load_results
     from pipeline.schedulers import (
         ASHA as ASHA,
         FIFO as FIFO,
@@ -64,7 +64,7 @@ _MODULES = {
     "pipeline.execution.check": "check",
     "pipeline.execution.models": "load_model load_state rerun",
     "pipeline.execution.run": "run",
-    "pipeline.results.notebook": "load_results",
+    "pipeline.results.tables.load": "load_results",
     "pipeline.schedulers": "ASHA FIFO Hyperband MOASHA MedianStopping PBT PromotingASHA PromotingMOASHA RayScheduler",
     "pipeline.searchers": "CurveSearch GPSearch GridSearch MOTPESearch RandomSearch RaySearch SobolSearch TPESearch",
     "pipeline.space": "Choice Grid IntUniform LogUniform QUniform Switch Uniform",

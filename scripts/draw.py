@@ -24,7 +24,6 @@ PANELS: dict[str, Callable[[Results, Axes], Axes]] = {
     "cnn-asha": plots.rungs,
     "digits-quick": plots.learning_curves,
     "mnist-optimisers": lambda results, ax: plots.objective_against(results, ax, "optimiser"),
-    "mnist-pbt": plots.lineage,
 }
 SHOTS = (("page", 1280, 1500, False), ("page-dark", 390, 1500, True))
 """Pictures of the page: name, width and height in pixels, and whether it is dark."""

@@ -8,8 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from pipeline.page.app import application
-from pipeline.page.guard import Guard
-from pipeline.page.server import GRACE_SECONDS
+from pipeline.page.server import GRACE_SECONDS, Guard
 from pipeline.page.study_cache import StudyCache
 from pipeline.storage import Store
 
@@ -17,22 +16,16 @@ from pipeline.storage import Store
 @contextmanager
 def serving(storage: Path | str, *, token: str | None = None, control: bool = False) -> Iterator[str]:
     """The address of the page of a storage, as long as the context is open."""
-    servers: list[uvicorn.Server] = []
-    app = application(
-        StudyCache(Store(storage)), control=control, closing=lambda: any(each.should_exit for each in servers)
-    )
     config = uvicorn.Config(
-        Guard(app, token=token),
+        Guard(application(StudyCache(Store(storage)), control=control), token=token),
         port=0,
         log_level="error",
         ws="none",
         lifespan="off",
-        # A client that has left an event stream open would keep the server and its process alive forever.
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     config.load()
     server = uvicorn.Server(config)
-    servers.append(server)
     listening = config.bind_socket()
     # Who asks before the server is ready waits for it.
     listening.listen()

@@ -128,7 +128,7 @@ def print_failures(results: "Results", console: Console) -> None:
 
 
 def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
-    from pipeline.results.analysis.failure_causes import place
+    from pipeline.results.analysis.queries import place
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
     from pipeline.results.views.table import pairs
@@ -163,7 +163,7 @@ def sql(
 ) -> None:
     """Query the tables of studies in SQL. The column `study` has the study's name."""
     from pipeline.results.tables.sql import query as answer_of
-    from pipeline.results.views.table_formats import text_table, write_table
+    from pipeline.results.views.table import text_table, write_table
 
     if not studies:
         raise UsageError(

@@ -21,8 +21,8 @@ def warm_started(job: TuneJob, storage: str | Path, *, always: bool = False) -> 
     source = job.start_from
     if source is None or (not always and Store(storage).folder(job.name).exists(layout.STUDY)):
         return job
-    from pipeline.results.analysis.earlier_studies import warm_start_configs
     from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.trials import warm_start_configs
 
     results = load_results(_located(source.study, storage).uri)
     room = job.budget.trials - len(job.start_with)

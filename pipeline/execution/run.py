@@ -39,7 +39,7 @@ from pipeline.text import note, notes_to
 from pipeline.training.process import refuse_other_keras
 
 if TYPE_CHECKING:
-    from pipeline.results.notebook import NotebookResults
+    from pipeline.results.tables.load import Results
 
 _POLL_SECONDS = 5.0
 
@@ -60,7 +60,7 @@ def run(
     address: str | None = None,
     display: Progress | None = None,
     note: Callable[[str], None] = print,
-) -> "NotebookResults":
+) -> "Results":
     """Run a study to its end.
 
     Args:
@@ -94,7 +94,7 @@ def run(
         UsageError: Another thread of this process runs a study.
         UserError: Another mistake that the user can fix: storage, data, model, resources.
     """
-    from pipeline.results.notebook import load_results
+    from pipeline.results.tables.load import load_results
 
     end_loading()
     if not isinstance(job, TuneJob):

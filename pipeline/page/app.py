@@ -1,11 +1,8 @@
 """The pages and their parts by address. Handlers are plain functions: the server runs each in a thread."""
 
-import asyncio
 import base64
 import hashlib
-import math
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,15 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from pipeline.errors import JobNotFound, TunepipeError, UsageError, UserError
-from pipeline.page import controls, study_page, trial_page
+from pipeline.page import study_page, trial_page
 from pipeline.page.study_cache import StudyCache, StudySnapshot
 from pipeline.page.study_page import link
 from pipeline.results.report import page as report
-from pipeline.results.report.picture import Picture, Section
+from pipeline.results.report.sections import Picture, Section
 from pipeline.results.tables.load import StudyRow
 from pipeline.text import format_number, sanitize
 
@@ -37,21 +34,19 @@ _REPORT_POLICY = (
 
 _MAX_BYTES = 100_000
 """The maximum size of a form."""
-_POLL_SECONDS, _SILENT_SECONDS = 1.0, 15.0
-"""Seconds between two looks at a study, and after which without a change an event says that the server answers."""
 
 
-def application(studies: StudyCache, *, control: bool = False, closing: Callable[[], bool] = bool) -> Starlette:
+def application(studies: StudyCache, *, control: bool = False) -> Starlette:
     """The application."""
-    pages = _Pages(studies, control=control, closing=closing)
+    pages = _Pages(studies, control=control)
     study, trial = "/studies/{name}", "/studies/{name}/trials/{trial}"
     routes = {
         "/": pages.studies,
-        "/events": pages.storage_events,
+        "/mark": pages.storage_mark,
         "/static/page.css": lambda _: _static(report.template("page.css.jinja").render(), "text/css"),
         "/static/page.js": lambda _: _static(_SCRIPT, "text/javascript"),
         study: pages.study,
-        f"{study}/events": pages.study_events,
+        f"{study}/mark": pages.study_mark,
         f"{study}/report": pages.report,
         f"{study}/pictures/{{picture}}": pages.study_picture,
         trial: pages.trial,
@@ -74,8 +69,8 @@ def application(studies: StudyCache, *, control: bool = False, closing: Callable
 
 
 class _Pages:
-    def __init__(self, studies: StudyCache, *, control: bool, closing: Callable[[], bool]) -> None:
-        self._studies, self._control, self._closing = studies, control, closing
+    def __init__(self, studies: StudyCache, *, control: bool) -> None:
+        self._studies, self._control = studies, control
 
     def studies(self, request: Request) -> Response:
         rows = self._studies.rows()
@@ -85,7 +80,7 @@ class _Pages:
                 "best": "–" if row.best is None else format_number(row.best),
                 "started": row.started.astimezone().strftime("%Y-%m-%d %H:%M") if row.started else "–",
             }
-            for row in rows
+            for row in reversed(rows)  # the newest first
         ]
         return self._page("studies.html.jinja", {"mark": mark_of(rows), "studies": listed})
 
@@ -93,10 +88,7 @@ class _Pages:
         name, query = request.path_params["name"], study_page.TableQuery.of(request.query_params)
         content = study_page.content(self._studies, name, query)
         address = _addresses("studies", name, where=query.where, metric=query.metric, mark=content["mark"])
-        return self._page(
-            "live_study.html.jinja",
-            {**content, **controls.control_state(self._studies.folder(name)), "picture_address": address},
-        )
+        return self._page("live_study.html.jinja", {**content, "picture_address": address})
 
     def study_picture(self, request: Request) -> Response:
         query = study_page.TableQuery.of(request.query_params)
@@ -106,10 +98,7 @@ class _Pages:
         name, trial = request.path_params["name"], request.path_params["trial"]
         content = trial_page.content(self._studies, name, trial)
         address = _addresses("studies", name, "trials", trial, mark=content["mark"])
-        return self._page(
-            "trial.html.jinja",
-            {**content, **controls.control_state(self._studies.folder(name)), "picture_address": address},
-        )
+        return self._page("trial.html.jinja", {**content, "picture_address": address})
 
     def trial_picture(self, request: Request) -> Response:
         return self._picture(request, trial_page.pictures_of(self._snapshot(request), request.path_params["trial"]))
@@ -128,38 +117,16 @@ class _Pages:
                 raise HTTPException(400, "This form does not belong to the page.")
         name, form = request.path_params["name"], dict(parse_qsl(content.decode(errors="replace")))
         action, trial = form.get("action", ""), form.get("trial", "")
-        if action not in controls.ACTIONS:
+        if action not in study_page.ACTIONS:
             raise HTTPException(400, "This form does not belong to the page.")
-        await run_in_threadpool(controls.act, self._studies, name, action, trial)
+        await run_in_threadpool(study_page.act, self._studies, name, action, trial)
         return RedirectResponse(link("studies", name, "trials", trial) if trial else link("studies", name), 303)
 
-    async def storage_events(self, request: Request) -> Response:
-        return self._events(lambda: mark_of(self._studies.rows(recent=True)), request)
+    def storage_mark(self, request: Request) -> Response:
+        return PlainTextResponse(mark_of(self._studies.rows(recent=True)))
 
-    async def study_events(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        await run_in_threadpool(self._studies.folder, name)
-        return self._events(lambda: self._studies.mark(name), request)
-
-    def _events(self, look: Callable[[], str], request: Request) -> Response:
-        """Server-sent events: one at the beginning, and one whenever `look` returns something else."""
-
-        async def events() -> AsyncIterator[str]:
-            last, sent = None, -math.inf
-            while not (self._closing() or await request.is_disconnected()):
-                try:
-                    seen = await run_in_threadpool(look)
-                except TunepipeError:
-                    seen = "unreadable"
-                if seen != last:
-                    yield f"data: {seen}\n\n"
-                    last, sent = seen, time.monotonic()
-                elif time.monotonic() - sent >= _SILENT_SECONDS:
-                    yield "event: here\ndata: here\n\n"
-                    sent = time.monotonic()
-                await asyncio.sleep(_POLL_SECONDS)
-
-        return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    def study_mark(self, request: Request) -> Response:
+        return PlainTextResponse(self._studies.mark(request.path_params["name"]))
 
     def error(self, request: Request, error: Exception) -> Response:
         """The page of an error that a user can fix."""
@@ -185,8 +152,7 @@ class _Pages:
         picture = pictures.get(request.path_params["picture"])
         if picture is None:
             raise HTTPException(404)
-        narrow = "narrow" in request.query_params
-        return self._page("picture.html.jinja", {"picture": picture, "narrow": narrow})
+        return self._page("picture.html.jinja", {"picture": picture})
 
     def _page(self, name: str, content: Mapping[str, Any], status: int = 200) -> Response:
         given = {"live": True, "control": self._control, "storage": self._studies.store.uri, "link": link}

@@ -1,14 +1,25 @@
-"""The server behind `tunepipe serve`: one process, one port, no stored state."""
+"""The server behind `tunepipe serve`: one process, one port, no stored state; and who has access to it.
 
+On a loopback address only this machine can send requests; the names of host and origin exclude pages of other sites
+in the same browser. On any other address each request needs the token.
+"""
+
+import hmac
+import ipaddress
 import os
+import secrets
 import socket
 from collections.abc import Callable
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import uvicorn
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.page.app import application
-from pipeline.page.guard import Guard, is_loopback, new_token
 from pipeline.page.study_cache import StudyCache
 from pipeline.storage import Store
 from pipeline.study import layout
@@ -18,6 +29,24 @@ TOKEN_VARIABLE = "TUNEPIPE_TOKEN"
 
 GRACE_SECONDS = 3
 """Seconds that an ending server waits for responses that are being sent."""
+
+COOKIE = "tunepipe"
+"""The cookie that holds the token, once the link with it was opened."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Only the server's own files are loaded, and no inline script or style runs."""
+
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 _MIN_TOKEN_LENGTH = 16
 
@@ -34,10 +63,8 @@ def serve(store: Store, *, host: str, port: int, control: bool, on_address: Call
     # Of all addresses a browser can open that of this machine's name.
     name = socket.gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     address = f"http://{name}:{listening.getsockname()[1]}/"
-    ends: list[uvicorn.Server] = []
-    app = application(StudyCache(store), control=control, closing=lambda: any(each.should_exit for each in ends))
     config = uvicorn.Config(
-        Guard(app, token=token),
+        Guard(application(StudyCache(store), control=control), token=token),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -47,10 +74,8 @@ def serve(store: Store, *, host: str, port: int, control: bool, on_address: Call
     )
     # The caller knows its own token; it must not appear in a log.
     on_address(address if token is None or TOKEN_VARIABLE in os.environ else f"{address}?token={token}")
-    server = uvicorn.Server(config)
-    ends.append(server)
     try:
-        server.run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=[listening])
     finally:
         listening.close()
 
@@ -59,7 +84,7 @@ def _token(host: str) -> str | None:
     given = os.environ.get(TOKEN_VARIABLE)
     if given is not None and len(given) < _MIN_TOKEN_LENGTH:
         raise UsageError(f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN_LENGTH} characters; found {len(given)}.")
-    return given or (None if is_loopback(host) else new_token())
+    return given or (None if is_loopback(host) else secrets.token_urlsafe(32))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -76,3 +101,80 @@ def _listen(host: str, port: int) -> socket.socket:
             "--host names another address, --port another port, 0 any that is free."
         ) from None
     return listening
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+class Guard:
+    """Passes permitted requests on, and adds security headers to every response."""
+
+    def __init__(self, app: ASGIApp, *, token: str | None = None) -> None:
+        self._app, self._token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond to a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await (self._refusal(scope) or self._app)(scope, receive, safe)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers, query = Headers(scope=scope), dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        if self._token is None:
+            if not is_loopback(_name_of(headers.get("host", ""))):
+                return PlainTextResponse("Open this page by the address that tunepipe printed.", 421)
+        elif self._is_token(query.get("token")):
+            return self._signed_in(scope, query)
+        elif not self._knows(headers):
+            text = "This page needs the token: open the link that `tunepipe serve` printed."
+            return PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
+        if scope["method"] not in ("GET", "HEAD") and not _same_origin(headers):
+            return PlainTextResponse("Only a form of this page may do that.", 403)
+        return None
+
+    def _signed_in(self, scope: Scope, query: dict[str, str]) -> Response:
+        """Keep the token in a cookie, so that it does not stay in the address and in the browser's history."""
+        rest = urlencode({name: value for name, value in query.items() if name != "token"})
+        # Two slashes at the beginning would be the address of another server.
+        path = "/" + scope["path"].lstrip("/")
+        answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
+        answer.set_cookie(COOKIE, self._token or "", httponly=True, samesite="lax", secure=scope["scheme"] == "https")
+        return answer
+
+    def _knows(self, headers: Headers) -> bool:
+        bearer = headers.get("authorization", "")
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        return self._is_token(cookie) or (bearer.startswith("Bearer ") and self._is_token(bearer[len("Bearer ") :]))
+
+    def _is_token(self, given: str | None) -> bool:
+        return given is not None and hmac.compare_digest(given.encode(), (self._token or "").encode())
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without its port; empty if there is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Whether a page of this server sent the request, or a program without the headers of browsers."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site in ("same-origin", "none")
+    return origin is None or origin.partition("://")[2] == headers.get("host")

@@ -1,8 +1,7 @@
-"""The page of one study: the report of the trials that match a condition, with a table that can be sorted."""
+"""The page of one study: the report of the trials that match a condition, a table that can be sorted, and commands."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,25 +9,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import escape
 
-from pipeline.errors import UsageError
+from pipeline.engine.commands import Continue, Pause, StopTrial
+from pipeline.errors import StorageError, UsageError
+from pipeline.execution.commands import is_paused, outcomes, request_stop, running_session, send
 from pipeline.page.study_cache import StudyCache, StudySnapshot
 from pipeline.results.analysis.parameters import of_shown, tuned
 from pipeline.results.report import page as report
-from pipeline.results.report.picture import Section
-from pipeline.results.report.sections import sections
+from pipeline.results.report.sections import Section, sections
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.sql import select_trials
+from pipeline.results.tables.trials import trial_row
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard
-from pipeline.results.views.table import Column
+from pipeline.results.views.table import Column, Table
+from pipeline.storage import Store
 from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.storage.tables import Tables
+from pipeline.study import layout
 from pipeline.text import sanitize_line
 
 CONDITION_SECONDS = 20.0
 """A condition that takes longer is cancelled, so that none occupies a core forever."""
 
-_ROWS = 50
-_LONGEST = 4000
+_ROWS = 200
+"""The maximum number of rows of the table; others are found by another order or a condition."""
+_COMMANDS = 20
+_REASON = "A user of the page."
+
+ACTIONS = ("pause", "continue", "stop", "stop-trial")
+"""What forms ask for."""
 
 
 def link(*parts: str) -> str:
@@ -42,21 +50,16 @@ class TableQuery:
 
     where: str = ""
     sort: str = ""
-    page: int = 1
     metric: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "TableQuery":
         """Read the query of an address."""
-        page = given.get("page", "1")
-        number = int(page) if page.isascii() and page.isdigit() and len(page) < 8 else 1
-        return cls(given.get("where", "").strip(), given.get("sort", ""), max(number, 1), given.get("metric", ""))
+        return cls(given.get("where", "").strip(), given.get("sort", ""), given.get("metric", ""))
 
     def address(self) -> str:
         """The query as a part of an address."""
-        page = self.page if self.page > 1 else ""
-        given = {"where": self.where, "sort": self.sort, "page": page, "metric": self.metric}
-        return "?" + urlencode({name: value for name, value in given.items() if value})
+        return "?" + urlencode({name: value for name, value in asdict(self).items() if value})
 
 
 def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]:
@@ -69,21 +72,18 @@ def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]
         pictures = pictures_of(snapshot, query)
     except UsageError as error:
         trials, pictures = [], []
-        fault = str(error).replace("--where", "The condition").replace("--sort", "The order")
-    pages = max(1, math.ceil(len(trials) / _ROWS))
-    page, parameters = min(query.page, pages), len(tuned(results))
-    board = leaderboard(results, trials=trials[(page - 1) * _ROWS : page * _ROWS], most=MAX_PARAMETERS)
+        fault = str(error).replace("--where", "The condition")
+    parameters, board = len(tuned(results)), leaderboard(results, trials=trials[:_ROWS], most=MAX_PARAMETERS)
     return {
         **snapshot.derived(("content", query.where), lambda _: report.content(shown)),
+        **control_state(studies.folder(name)),
         "name": name,
         "mark": snapshot.mark,
         "table_query": query,
         "fault": fault,
         "total": results.table("trials").num_rows,
-        "page": page,
-        "pages": pages,
-        "at": lambda number: replace(query, page=number).address(),
         "trials": len(trials),
+        "listed": len(board.rows),
         "parameters_note": of_shown(min(parameters, MAX_PARAMETERS), parameters),
         "leaderboard": report.trials_table(
             board,
@@ -117,10 +117,11 @@ def pictures_of(snapshot: StudySnapshot, query: TableQuery) -> list[Section]:
         results = selected(snapshot, query.where)
         metrics = dict(shown_metrics(results))
         pictures = sections(results, analysed=False)
-        if query.metric in metrics and pictures and pictures[0].pictures[0].name == "curves":
-            alt = f"Line chart of {metrics[query.metric]} by epoch."
-            curves = replace(pictures[0].pictures[0], more=(query.metric,), alt=alt, caption=str)
-            pictures[0] = replace(pictures[0], pictures=[curves])
+        for place, section in enumerate(pictures):
+            if query.metric in metrics and section.title == "Learning curves":
+                alt = f"Line chart of {metrics[query.metric]} by epoch."
+                curves = replace(section.pictures[0], more=(query.metric,), alt=alt, caption=str)
+                pictures[place] = replace(section, pictures=[curves])
         return pictures
 
     return snapshot.derived(("pictures", query.where, query.metric), found)
@@ -136,11 +137,9 @@ def shown_metrics(results: Results) -> list[tuple[str, str]]:
 
 def _matching(snapshot: StudySnapshot, where: str, sort: str) -> Sequence[str]:
     """The trials that match, in the order of the table."""
-    if len(where) > _LONGEST:
-        raise UsageError(f"--where must have at most {_LONGEST:,} characters; found {len(where):,}.")
-    order = [sort] if sort else []
     return snapshot.derived(
-        ("matching", where, sort), lambda results: select_trials(results, where or None, order, CONDITION_SECONDS)
+        ("matching", where, sort),
+        lambda results: select_trials(results, where or None, sort, CONDITION_SECONDS),
     )
 
 
@@ -150,5 +149,44 @@ def _head(results: Results, column: Column, query: TableQuery) -> str:
     if not query.sort and column.key == "objective":
         rising, falling = results.objective.mode == "min", results.objective.mode == "max"
     order = f' aria-sort="{"ascending" if rising else "descending"}"' if rising or falling else ""
-    address = replace(query, sort=f"-{column.key}" if query.sort == column.key else column.key, page=1).address()
+    address = replace(query, sort=f"-{column.key}" if query.sort == column.key else column.key).address()
     return f'{order}><a href="{escape(address)}" data-table>{escape(column.heading)}</a>'
+
+
+def control_state(store: Store) -> dict[str, Any]:
+    """Which commands a study accepts now, and the newest ones, whoever gave them, with their outcomes."""
+    session = running_session(store)
+    waits = "waits for `tunepipe resume`" if session is None else "waits for the next report"
+    rows = [
+        {"command": _command(store, name), "outcome": outcome or waits}
+        for name, outcome in reversed(list(outcomes(store).items())[-_COMMANDS:])
+    ]
+    commands = Table("Commands", [Column("command"), Column("outcome")], rows)
+    paused = session is not None and is_paused(session)
+    return {"driven": session is not None, "paused": paused, "commands": commands}
+
+
+def _command(store: Store, name: str) -> str:
+    """A command in words; its file may be anyone's."""
+    try:
+        values = store.read_json(layout.command(name), most=1_000_000)
+        return f"{values['kind']} {values.get('trial_id') or ''}".strip()
+    except (FileNotFoundError, StorageError, TypeError, KeyError, AttributeError):
+        return "?"
+
+
+def act(studies: StudyCache, name: str, action: str, trial: str) -> None:
+    """Do what a form of the page asks for."""
+    store = studies.folder(name)
+    if action == "stop-trial":
+        row = trial_row(studies.snapshot(name).results, trial)
+        send(store, StopTrial(trial_id=str(row["trial_id"]), reason=_REASON))
+        return
+    session = running_session(store)
+    if session is None:
+        raise UsageError(f"The study {name!r} is not running.")
+    if action == "stop":
+        request_stop(store)
+    else:
+        command = {"pause": Pause, "continue": Continue}[action]
+        send(store, command(session=int(session["number"]), reason=_REASON))

@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 
 from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import JobNotFound, StorageError, UsageError
-from pipeline.results.analysis.parameters import domain_in_words
 from pipeline.results.tables.load import Results, configs_of, load_results, stamp
 from pipeline.space import Config, scalar
 from pipeline.storage import Store
@@ -37,8 +36,8 @@ _POLL_SECONDS, _END_SECONDS = 2.0, 120.0
 _SHARE = 0.05
 """At most this share of the study's time is spent on logging."""
 
-_METRICS, _PARAMS, _LONGEST = 900, 100, 5000
-"""The maximum number of entries that MLflow accepts in one request, and of characters in a tag or a param."""
+_RUNS, _METRICS, _PARAMS, _LONGEST = 50_000, 900, 100, 5000
+"""The most runs and entries that MLflow takes in one request, and characters in a tag or a param."""
 
 _STATUS = {"failed": "FAILED", "running": "RUNNING", "paused": "RUNNING", "waiting": "SCHEDULED"}
 """MLflow's status for the state of a trial or a study; every other state is FINISHED, including an early stop."""
@@ -117,25 +116,18 @@ def _follow(store: Store, text: str, log: Any, note: Callable[[str], None], ende
 
 
 def _points(results: Results, trials: pa.Table) -> Iterator[tuple[dict[str, Any], Config, list[_Point]]]:
-    """Some rows of `trials` with the config of each and the finite numbers of its epochs; of hyperparameters that
-    change while a trial trains, too.
-    """
+    """Some rows of `trials` with the config of each and the finite numbers of its epochs."""
     epochs = results.table("epochs")
     epochs = epochs.filter(pc.is_in(epochs["trial_id"], value_set=trials["trial_id"].combine_chunks()))
-    metrics = [*metric_columns(epochs.column_names), "learning_rate"]
-    changing = [*metrics, *(name for name in epochs.column_names if name.startswith("config_"))]
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for row in epochs.to_pylist():
-        rows.setdefault(row["trial_id"], []).append(row)
-    for trial, config in zip(trials.to_pylist(), configs_of(trials, results.space), strict=True):
-        own = rows.get(trial["trial_id"], [])
-        points = [
+    metrics, points = [*metric_columns(epochs.column_names), "learning_rate"], dict[str, list[_Point]]()
+    for row in epochs.select(["trial_id", "epoch", "time", *metrics]).to_pylist():
+        points.setdefault(row["trial_id"], []).extend(
             (name, row["epoch"], float(row[name]), row["time"])
-            for row in own
-            for name in (changing if len({row["segment"] for row in own}) > 1 else metrics)
-            if isinstance(row[name], int | float) and math.isfinite(row[name])
-        ]
-        yield trial, config, points
+            for name in metrics
+            if row[name] is not None and math.isfinite(row[name])
+        )
+    for trial, config in zip(trials.to_pylist(), configs_of(trials, results.space), strict=True):
+        yield trial, config, points.get(trial["trial_id"], [])
 
 
 class MLflowLog:
@@ -199,7 +191,8 @@ def _write_study(client: "MlflowClient", experiment: str, results: Results) -> N
     found = client.search_runs([experiment], f"tags.`tunepipe.study` = '{identity}'")
     tags = {"tunepipe.study": identity, "tunepipe.location": results.location}
     parent = found[0] if found else client.create_run(experiment, start, tags, results.name)
-    runs = {run.data.tags.get("tunepipe.trial"): run for run in _children(client, experiment, parent.info.run_id)}
+    children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent.info.run_id}'", max_results=_RUNS)
+    runs = {run.data.tags.get("tunepipe.trial"): run for run in children}
     best = f"best.{metric_column(objective.metric)}"
     for trial, config, points in _points(results, trials):
         progress = {"tunepipe.state": trial["state"], "tunepipe.epochs": str(trial["epochs"])}
@@ -215,15 +208,10 @@ def _write_study(client: "MlflowClient", experiment: str, results: Results) -> N
         if points and trial["objective"] is not None:
             new.append((best, points[-1][1], trial["objective"], points[-1][3]))
         params = {name: scalar(value) for name, value in config.items()}
-        details = {"tunepipe.parent_trial": trial["parent"], "tunepipe.error": trial["error"]}
-        # The progress last: a run whose export was interrupted does not count as up to date.
-        _write_run(client, run, params, new, details, _STATUS.get(trial["state"], "FINISHED"), last)
-        _write_run(client, run, {}, [], progress)
+        _write_run(client, run, params, new, {**progress, "tunepipe.error": trial["error"]}, trial["state"], last)
     params = {
         "objective": f"{objective.metric} ({objective.mode})", "scheduler": job["scheduler"]["kind"],
         "searcher": job["searcher"]["kind"], "seed": job["seed"],
-        # The first branch that has a parameter describes it: several branches may have one of the same name.
-        **{f"space.{one.name}": domain_in_words(one.domain) for one in reversed(results.parameters)},
     }  # fmt: skip
     values = {name if name.isidentifier() else metric_column(name): one for name, one in (results.test or {}).items()}
     values |= {best: results.best.value} if results.best else {}
@@ -234,22 +222,16 @@ def _write_study(client: "MlflowClient", experiment: str, results: Results) -> N
         "tunepipe.best_trial": results.best.trial_id if results.best else "",
     }  # fmt: skip
     if any(parent.data.tags.get(name) != text for name, text in _texts(tags).items()):
-        _write_run(client, parent, params, points, tags, _STATUS.get(results.state, "FINISHED"))
-
-
-def _children(client: "MlflowClient", experiment: str, parent: str) -> Iterator[Any]:
-    token: str | None = ""
-    while token is not None:
-        page = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'", page_token=token or None)
-        yield from page
-        token = page.token or None
+        _write_run(client, parent, params, points, tags, results.state)
 
 
 def _write_run(
     client: "MlflowClient", run: Any, params: Mapping[str, Any], points: Sequence[_Point], tags: Mapping[str, Any],
-    status: str | None = None, end: int | None = None,
+    state: str, end: int | None = None,
 ) -> None:  # fmt: skip
-    """Write the params that a run does not have, points, tags, and its status; MLflow changes no param."""
+    """Write the params that a run does not have (MLflow changes none), points, its status, and at last its tags: a run
+    whose export was interrupted does not count as up to date.
+    """
     from mlflow.entities import Metric, Param, RunTag
 
     run_id = run.info.run_id
@@ -259,11 +241,11 @@ def _write_run(
         client.log_batch(run_id, params=entries[at : at + _PARAMS])
     for at in range(0, len(metrics), _METRICS):
         client.log_batch(run_id, metrics=metrics[at : at + _METRICS])
-    client.log_batch(run_id, tags=[RunTag(name, text) for name, text in _texts(tags).items()])
-    if status in ("FINISHED", "FAILED"):
+    if (status := _STATUS.get(state, "FINISHED")) in ("FINISHED", "FAILED"):
         client.set_terminated(run_id, status, end)
-    elif status is not None:
+    else:
         client.update_run(run_id, status=status)
+    client.log_batch(run_id, tags=[RunTag(name, text) for name, text in _texts(tags).items()])
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -34,5 +34,8 @@ MAX_LINES = 500
 MAX_POINTS = 2000
 """The maximum number of points in a small picture, and of those that react to the pointer."""
 
+MAX_BARS = 12
+"""The maximum number of hyperparameters and pairs whose shares are drawn."""
+
 MAX_PARAMETERS = 16
 """The maximum number of hyperparameters in pictures of all of them: the names of more have no room."""

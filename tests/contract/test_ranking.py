@@ -15,7 +15,6 @@ from pipeline.engine.trial import Incumbent, Trial, rank
 from pipeline.execution.driver.prune import Pruner
 from pipeline.results import Results
 from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
-from pipeline.results.notebook import NotebookResults
 from pipeline.results.tables.sql import select_trials
 from pipeline.results.tables.trials import pareto_front, ranked
 from pipeline.results.views.study import leaderboard
@@ -101,13 +100,13 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
     assert select_trials(results) == ids
     assert (results.best.trial_id if results.best else None) == (usable[0] if usable else None)
     assert list(best_quarter(scored(results))[TRIAL]) == usable[: max(1, len(usable) // 4)]
-    assert [point.trial_id for point in pareto_front(results)] == [
+    assert [point["trial_id"] for point in pareto_front(results)] == [
         trial
         for trial, value in order
         if trial in usable and value == dict(order)[usable[0]] and (at_most is None or value <= at_most)
     ]
 
-    shown = NotebookResults(results.study, results.tables, [], "waiting", "nowhere")._repr_html_()
+    shown = results._repr_html_()
     assert re.findall(r"<t[dh]>(\d{4,})</t[dh]>", shown) == ids[:10]
 
     objective, trials = Objective("score", mode, at_most=at_most), []

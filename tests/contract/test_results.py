@@ -75,7 +75,6 @@ def test_any_study_can_be_drawn(results: Results) -> None:
         plots.best_so_far,
         plots.parallel_coordinates,
         plots.rungs,
-        plots.lineage,
     ):
         drawn(plot, results)
     for parameter in tuned(results)[:2]:

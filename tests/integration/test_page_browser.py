@@ -21,12 +21,6 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH: th
 READY = "document.documentElement.dataset.ready"
 NOTE = "document.querySelector('#table [role=status]').textContent"
 
-HIDE = """(hidden => {{
-    Object.defineProperty(document, 'hidden', {{ value: hidden, configurable: true }});
-    document.dispatchEvent(new Event('visibilitychange'));
-}})({})"""
-"""Hides the page, or shows it again, as another tab of the browser does."""
-
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -177,23 +171,6 @@ def test_a_page_that_was_opened_before_the_first_epoch_gets_its_pictures(browser
         browser.until("document.querySelectorAll('[data-part]').length >= 5")
         assert drawn(browser) >= 5
         assert browser.faults() == []
-
-
-def test_a_hidden_tab_keeps_no_connection(browser: Browser, address: str) -> None:
-    """A hidden page closes its stream of events, which a browser has few of, and opens it again when it is seen."""
-    source = (
-        "window.EventSource = class extends EventSource { constructor(url) { super(url); window.stream = this; } };"
-    )
-    script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
-    try:
-        browser.open(f"{address}/studies/mnist-asha")
-        browser.until("window.stream?.readyState === 1")
-        browser.js(HIDE.format("true"))
-        assert browser.js("window.stream.readyState") == 2
-        browser.js(HIDE.format("false"))
-        browser.until("window.stream.readyState === 1")
-    finally:
-        browser.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
 
 
 def test_the_report_sorts_its_leaderboard_and_names_trials(browser: Browser, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Which hyperparameters matter, alone and in pairs, and how the objective depends on each: by a random forest.
+"""Which hyperparameters matter, alone and in pairs, and where the objective is best: by a random forest.
 
 The forest's prediction over the unit cube is decomposed as F. Hutter, H. Hoos and K. Leyton-Brown do (An Efficient
 Approach for Assessing Hyperparameter Importance, ICML 2014), with means over random points instead of exact ones.
@@ -34,32 +34,22 @@ _CELLS, _PAIR_CELLS = 24, 12
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one hyperparameter does: its share of the objective's variance, and the mean objective along it."""
+    """The share of the objective's variance that a hyperparameter accounts for, with the values for which the objective
+    is `best`; or that two account for together, beyond what each does by itself.
+    """
 
-    parameter: ParameterPath
+    names: Sequence[str]
     share: float
     low: float
     high: float
-    best: str | None
-    values: Sequence[Any]
-    means: _Reals
-    means_low: _Reals
-    means_high: _Reals
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What two hyperparameters do together beyond what each does by itself."""
-
-    names: tuple[str, str]
-    share: float
-    low: float
-    high: float
+    best: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """What mattered among the trials that have the same hyperparameters, or why that is not known (`note`)."""
+    """What mattered among the trials that have the same hyperparameters, or why that is not known (`note`): single
+    hyperparameters, and pairs whose share can be seen, the largest share first.
+    """
 
     when: When
     trials: int
@@ -70,12 +60,12 @@ class Importance:
     high: float = math.nan
     clipped: int = 0
     effects: Sequence[Effect] = ()
-    pairs: Sequence[Pair] = ()
+    pairs: Sequence[Effect] = ()
 
 
 @cache_per_results
 def importances(results: Results) -> list[Importance]:
-    """Shares of the objective's variance that hyperparameters and pairs of them account for, and their curves.
+    """Shares of the objective's variance that hyperparameters and pairs of them account for.
 
     A share is that of the variance of a random forest, times the share of the objective's variance that the forest
     predicts for trials it has not seen. If it predicts too little to exclude chance, there is no result. A trial counts
@@ -125,15 +115,15 @@ def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) ->
         _fitted(units[one], values[one], _TREES_OF_RESAMPLE, turn) for turn, one in enumerate(samples[:_RESAMPLES])
     ]
     cube = _Cube(forests, np.array([r_squared, *np.clip(again[:_RESAMPLES], 0, 1)]), len(axes))
-    effects = {place: _effect(axis, place, cube, mode, scale) for place, axis in enumerate(axes)}
+    effects = {place: _effect(axis, place, cube, mode) for place, axis in enumerate(axes)}
     most = sorted(effects, key=lambda place: -effects[place].share)[:_MAX_EFFECTS]
     pairs = [
-        Pair((axes[one].name, axes[other].name), *cube.shares(cube.beyond(axes, one, other)))
+        Effect((axes[one].name, axes[other].name), *cube.shares(cube.beyond(axes, one, other)))
         for one, other in combinations(sorted(most), 2)
         if when in (axes[one].when, axes[other].when)
     ]
-    own = [effects[place] for place in most if axes[place].when == when]
-    return replace(found, effects=own, pairs=sorted(pairs, key=lambda pair: -pair.share))
+    seen = sorted((pair for pair in pairs if pair.share >= MIN_SHARE), key=lambda pair: -pair.share)
+    return replace(found, effects=[effects[place] for place in most if axes[place].when == when], pairs=seen)
 
 
 def _units(axis: ParameterPath, values: Any) -> list[float]:
@@ -224,18 +214,16 @@ class _Cube:
         return float(first), *_interval(others, float(first))
 
 
-def _effect(axis: ParameterPath, place: int, cube: _Cube, mode: str, scale: float) -> Effect:
+def _effect(axis: ParameterPath, place: int, cube: _Cube, mode: str) -> Effect:
     cells = _cells(axis, _CELLS)
     along, variances = cube.along(place, cells)
     share, low, high = cube.shares(variances)
     values = [axis.domain.from_unit(float(unit)) for unit in (np.arange(cells) + 0.5) / cells]
-    best = best_range(axis.domain, values, along[0], mode) if low >= MIN_SHARE else None
-    lows, highs = np.quantile(along[1:], [0.05, 0.95], axis=0)
-    curves = [scale * curve for curve in (along[0], np.minimum(lows, along[0]), np.maximum(highs, along[0]))]
-    return Effect(axis, share, low, high, best, values, *curves)
+    best = _best_range(axis.domain, values, along[0], mode) if low >= MIN_SHARE else None
+    return Effect([axis.name], share, low, high, best)
 
 
-def best_range(domain: Any, values: Sequence[Any], means: _Reals, mode: str) -> str:
+def _best_range(domain: Any, values: Sequence[Any], means: _Reals, mode: str) -> str:
     """Where means along a domain are best, in words: the value, or the span of the best quarter."""
     height = means if mode == "max" else -means
     if isinstance(domain, ListedDomain):

@@ -1,13 +1,12 @@
 """The tuned hyperparameters of a study: their domains, their values by trial."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.results.tables.load import Results, cache_per_results, configs_of
-from pipeline.results.tables.trials import given
 from pipeline.space import Domain, ListedDomain, column_text, drawn_names, key_of
 from pipeline.text import format_number, sanitize_line
 
@@ -69,11 +68,6 @@ def tuned(results: Results) -> list[str]:
     return drawn_names(results.space)
 
 
-def shown_parameters(results: Results, most: int) -> Sequence[str]:
-    """The tuned parameters that a picture or a table shows: the first ones of many."""
-    return tuned(results)[:most]
-
-
 def of_shown(shown: int, of: int) -> str:
     """The sentence that only some hyperparameters are shown; empty if all are."""
     return f"Of {of} hyperparameters, the first {shown} are shown." if shown < of else ""
@@ -103,7 +97,9 @@ def scored(results: Results) -> "pd.DataFrame":
 def scored_with(results: Results, parameter: str) -> "pd.DataFrame":
     """The scored trials that have a value of a parameter, without the columns of hundreds of other ones."""
     rows = scored(results)[[*_FIXED, parameter]]
-    return rows[given(rows[parameter])]
+    values = rows[parameter].to_numpy(object)
+    # NaN stands for none, and None is a value like any other.
+    return rows[np.asarray(values == values, np.bool_)]
 
 
 def best_quarter(rows: "pd.DataFrame") -> "pd.DataFrame":

@@ -4,32 +4,35 @@ Beside the tables stand the views `scored` (epochs with `_value`, `_loss` and `_
 `ranked` (trials with `place`, from 1).
 """
 
-import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
+from pipeline.code.frames import user_frame
 from pipeline.engine.commands import STOPPED_BY_USER
 from pipeline.engine.limits import is_over
 from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.storage.schema import SECONDS
 from pipeline.storage.sessions import driver_seconds
 from pipeline.study import Budget
+from pipeline.study.job import named_functions
+from pipeline.text import hide_numbers
 
-MIN_TRIALS = 5
-"""The fewest trials for a rank correlation, or an interval of the best of several."""
+_NOISE = re.compile(r"\x1b\[\d*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name:.*)?$")
+"""Colours, and where TensorFlow says which operation an error comes from, before and after its sentence."""
 
-_MAX_EPOCHS = 12
+_ANNOUNCES = re.compile(r":$|Exception encountered when calling .*\)\.$")
 
-_Z_90 = 1.6449
-"""Standard errors on each side of a 90% interval."""
+_PLACES = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
+"""Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
 
 
-def timed(results: Results) -> str:
+def _timed(results: Results) -> str:
     """The epochs with their `value`, the `seconds` for which a driver had run when each ended, and whether it `counts`:
     whether the value is finite, within the bounds, and of a trial that did not fail.
     """
@@ -50,15 +53,14 @@ def timed(results: Results) -> str:
 
 @cache_per_results
 def progress(results: Results) -> pa.Table:
-    """How the best value grew: for each epoch in order of time `trial_id`, `seconds`, `epochs`, `trials`, `best`, and
-    whether it `rises`: whether it is a new one.
+    """How the best value grew: for each epoch in order of time `trial_id`, `seconds`, `epochs`, `best`, and whether it
+    `rises`: whether it is a new one.
     """
     return results.query(f"""
-        with firsts as (select trial_id, min(epoch) as first_epoch from epochs group by trial_id), grown as (
+        with grown as (
             select trial_id, seconds, row_number() over w as epochs,
-                sum((epoch = first_epoch)::int) over w as trials,
                 {results.objective.mode}(case when counts then value end) over w as best
-            from {timed(results)} join firsts using (trial_id)
+            from {_timed(results)}
             window w as (order by seconds, trial_id, epoch rows unbounded preceding)
         )
         select *, best is distinct from lag(best) over (order by epochs) as rises from grown order by epochs
@@ -74,7 +76,7 @@ def rises(results: Results) -> pa.Table:
 @cache_per_results
 def reached(results: Results) -> pa.Table:
     """What epochs reached, in order of time: `seconds` and `value` of those that count."""
-    return results.query(f"select seconds, value from {timed(results)} where counts order by seconds")
+    return results.query(f"select seconds, value from {_timed(results)} where counts order by seconds")
 
 
 @cache_per_results
@@ -105,9 +107,7 @@ def exploits(results: Results) -> pa.Table:
 
 
 def ancestry(results: Results) -> list[dict[str, Any]]:
-    """Where the best model's weights came from, the oldest part first: `trial_id`, its epochs `after` and `until`, and
-    the model's `age` before them; empty if there is no best.
-    """
+    """Where the best model's weights came from, the oldest part first: trials with their epochs `after` and `until`."""
     if results.best is None:
         return []
     copied, parts = exploits(results).to_pylist(), list[dict[str, Any]]()
@@ -115,11 +115,7 @@ def ancestry(results: Results) -> list[dict[str, Any]]:
     while last := [row for row in copied if row["trial_id"] == trial and row["epoch"] < until][-1:]:
         parts.insert(0, {"trial_id": trial, "after": last[0]["epoch"], "until": until})
         trial, until = last[0]["parent_trial"], last[0]["parent_epoch"]
-    parts.insert(0, {"trial_id": trial, "after": 0, "until": until})
-    age = 0
-    for part in parts:
-        part["age"], age = age, age + part["until"] - part["after"]
-    return parts
+    return [{"trial_id": trial, "after": 0, "until": until}, *parts]
 
 
 @cache_per_results
@@ -168,47 +164,6 @@ def trial_counts(results: Results) -> TrialCounts:
     return TrialCounts(by_state, by, saved, whole, None if each is None else saved * each)
 
 
-def _rank(column: str) -> str:
-    """SQL of the ranks of values at an epoch, ties with their mean rank."""
-    return (
-        f"rank() over (partition by epoch order by {column}) + (count(*) over (partition by epoch, {column}) - 1) / 2.0"
-    )
-
-
-@cache_per_results
-def agreements(results: Results) -> list[dict[str, Any]]:
-    """The rank correlations of values at some epochs with the best ones; none if too few trials trained fully.
-
-    Only trials that trained to their end have a final value, and those are the ones that were good early on: among all
-    trials the correlation would be higher. The 90% `interval` is that of Fisher's z with the standard error of D.
-    Bonett and T. Wright, Sample size requirements for estimating Pearson, Kendall and Spearman correlations (2000).
-    """
-    epochs = sorted({*(2**power for power in range(30)), *rungs(results)["rung"].to_pylist()})
-    rows: list[dict[str, Any]] = results.query(f"""
-        with points as (
-            select trial_id, epoch, _value as value, state, epochs from scored join trials using (trial_id)
-            where isfinite(_value)
-        ), whole as (
-            select trial_id, {results.objective.mode}(value) as final from points
-            where state = 'completed' and epochs = (select max(epoch) from points) group by trial_id
-        ), ranks as (
-            select epoch, {_rank("value")} as early, {_rank("final")} as late from points join whole using (trial_id)
-            where epoch in ({", ".join(map(str, epochs))}) and epoch < (select max(epoch) from points)
-        )
-        select epoch, count(*) as trials, coalesce(corr(early, late), 0) as correlation from ranks group by epoch
-        having count(*) >= {MIN_TRIALS} order by epoch limit {_MAX_EPOCHS}
-    """).to_pylist()
-    for row in rows:
-        count = row["trials"]
-        rho = row["correlation"] = min(max(row["correlation"], -1.0), 1.0) if math.isfinite(row["correlation"]) else 0.0
-        # A correlation of 1 has no z: it counts as half-way to the next lower one, that of two exchanged neighbours.
-        most = 1 - 6 / (count * (count**2 - 1))
-        z, error = np.arctanh(np.clip(rho, -most, most)), np.sqrt((1 + rho**2 / 2) / (count - 3))
-        low, high = np.tanh([z - _Z_90 * error, z + _Z_90 * error]).tolist()
-        row["interval"] = [min(low, rho), max(high, rho)]
-    return rows
-
-
 def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
     """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target."""
     budget = Budget(**results.job["budget"])
@@ -244,3 +199,58 @@ def study_decisions(results: Results) -> pa.Table:
     return results.query(
         "select session, number, time, kind, reason from decisions where trial_id is null order by number"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Trials that failed for the same cause."""
+
+    what: str
+    where: str
+    trials: Sequence[str]
+    text: str
+
+
+def causes(results: Results) -> list[Cause]:
+    """The failures grouped by their cause, the most frequent first.
+
+    Errors have the same cause if their first lines are equal except for numbers, and they come from the same line of
+    the user's code.
+    """
+    failed = results.query("select trial_id, error from trials where state = 'failed'")
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for trial, error in zip(failed["trial_id"].to_pylist(), failed["error"].to_pylist(), strict=True):
+        text = error if error and error.strip() else "no error was recorded"
+        groups.setdefault((hide_numbers(first_line(text)), place(results, text)), []).append((trial, text))
+    found = [
+        Cause(first_line(group[0][1]), where, [trial for trial, _ in group], group[0][1])
+        for (_, where), group in groups.items()
+    ]
+    return sorted(found, key=lambda cause: -len(cause.trials))
+
+
+def place(results: Results, error: str) -> str:
+    """The innermost place of an error in the user's code; modules of the job count as the user's."""
+    modules = [name.partition(":")[0] for name in named_functions(results.job)]
+    frame = user_frame(error, [f"{module.replace('.', '/')}.py" for module in modules])
+    return "" if frame is None else frame.place
+
+
+def first_line(text: str) -> str:
+    """The message of an error in one line; empty for an empty text.
+
+    It is the first line, with the next one that says something where it only announces it, as in Keras and TensorFlow;
+    of a bare traceback it is the last line.
+    """
+    lines = [line for each in text.splitlines() if (line := _NOISE.sub("", each.strip()).strip())]
+    if not lines or lines[0].startswith("Traceback"):
+        return lines[-1] if lines else ""
+    found = lines[0]
+    for line in takewhile(lambda line: not line.startswith("Traceback"), lines[1:]):
+        if not _ANNOUNCES.search(found):
+            break
+        if not line.startswith(_PLACES):
+            # What TensorFlow lists after its sentence may be long.
+            sentence, values, _ = line.partition(".  ")
+            found += f" {sentence}{'.' if values else ''}"
+    return found

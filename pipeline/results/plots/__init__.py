@@ -5,19 +5,16 @@ from pipeline.results.plots.parameters import (
     importance_bars,
     objective_against,
     parallel_coordinates,
-    partial_dependence,
 )
 from pipeline.results.plots.style import style
-from pipeline.results.plots.trials import lineage, rungs, trade_off
+from pipeline.results.plots.trials import rungs, trade_off
 
 __all__ = [
     "best_so_far",
     "importance_bars",
     "learning_curves",
-    "lineage",
     "objective_against",
     "parallel_coordinates",
-    "partial_dependence",
     "rungs",
     "style",
     "trade_off",

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pipeline.results.analysis.importance import MIN_SHARE, Effect, Importance
+from pipeline.results.analysis.importance import MIN_SHARE, Importance
 from pipeline.results.analysis.parameters import (
     OBJECTIVE,
     STATE,
@@ -18,9 +18,9 @@ from pipeline.results.analysis.parameters import (
     is_log,
     scored,
     scored_with,
-    shown_parameters,
+    tuned,
 )
-from pipeline.results.palette import ACCENT, BAD, INK, MAX_PARAMETERS, MAX_POINTS, MUTED, PAPER, SECOND
+from pipeline.results.palette import ACCENT, BAD, INK, MAX_BARS, MAX_PARAMETERS, MAX_POINTS, MUTED, PAPER, SECOND
 from pipeline.results.plots.style import (
     BITMAP,
     BOX,
@@ -28,7 +28,6 @@ from pipeline.results.plots.style import (
     mark_axis,
     mark_trials,
     parameter_axis,
-    plain_numbers,
     remove_frame,
     short_text,
     show_values,
@@ -70,7 +69,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
 def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     """Draw every trial as a line through its hyperparameters (of many the most influential ones) to its objective."""
     remove_frame(ax)
-    names, rows = shown_parameters(results, MAX_PARAMETERS), scored(results)
+    names, rows = tuned(results)[:MAX_PARAMETERS], scored(results)
     domains = {name: results.space[name] for name in names}
     columns = [_unit(domains[name], axis_positions(domains[name], rows[name])) for name in names]
     values = rows[OBJECTIVE].to_numpy()
@@ -151,16 +150,16 @@ def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
 def importance_bars(importance: Importance, ax: Axes) -> Axes:
     """Draw what each hyperparameter, and each pair beyond that, accounts for, with 90% intervals."""
     remove_frame(ax, keep="left")
-    shown = _bars(importance)
-    rows = np.arange(len(shown), 0, -1)
-    shares, low, high = (np.array([bar[place] for bar in shown]) for place in (1, 2, 3))
-    ax.barh(rows, shares, height=0.62, color=[bar[4] for bar in shown], lw=0)
+    shown = sorted([*importance.effects, *importance.pairs], key=lambda one: -one.share)[:MAX_BARS]
+    rows, shares = np.arange(len(shown), 0, -1), np.array([one.share for one in shown])
+    low, high = np.array([one.low for one in shown]), np.array([one.high for one in shown])
+    ax.barh(rows, shares, height=0.62, color=[SECOND if len(one.names) > 1 else ACCENT for one in shown], lw=0)
     # A thin line, drawn over its bar: caps at 0 would look like separate bars.
     ax.hlines(rows, low, high, colors=INK, linewidths=1.1)
     for row, share, end in zip(rows, shares, np.maximum(shares, high), strict=True):
         text = "<1%" if 0 < share < MIN_SHARE else percent(share)
         ax.annotate(text, (end, row), (6, 0), textcoords="offset points", va="center", fontsize=9)
-    ax.set_yticks(rows, [short_text(name, 24) for name, *_ in shown])
+    ax.set_yticks(rows, [short_text(" × ".join(one.names), 24) for one in shown])
     ax.tick_params(axis="y", length=0)
     # Room for the number behind the longest line.
     ax.set_xlim(0, max(float(high.max()), float(shares.max()), MIN_SHARE) * 1.15)
@@ -168,33 +167,4 @@ def importance_bars(importance: Importance, ax: Axes) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_xlabel("share of the objective's variance")
-    return ax
-
-
-def _bars(importance: Importance) -> list[tuple[str, float, float, float, str]]:
-    """Names, shares, ends of their intervals and colours, the largest first, with the pairs whose share can be seen."""
-    found = [(effect.parameter.name, effect.share, effect.low, effect.high, ACCENT) for effect in importance.effects]
-    pairs = [pair for pair in importance.pairs if pair.share >= MIN_SHARE]
-    found += [(" × ".join(pair.names), pair.share, pair.low, pair.high, SECOND) for pair in pairs]
-    return sorted(found, key=lambda bar: -bar[1])[:12]
-
-
-def partial_dependence(effect: Effect, ax: Axes, metric: str) -> Axes:
-    """Draw the objective along a hyperparameter, the others averaged out, with a 90% band: a line, or points for listed
-    values.
-    """
-    domain, (middle, low, high) = effect.parameter.domain, (effect.means, effect.means_low, effect.means_high)
-    places = axis_positions(domain, effect.values)
-    parameter_axis(ax, domain, places)
-    if isinstance(domain, ListedDomain):
-        spans = [middle - low, high - middle]
-        ax.errorbar(places, middle, yerr=spans, fmt="o", color=ACCENT, ms=6, elinewidth=1.4, capsize=4)
-    else:
-        # Several positions may be one value of a domain with steps.
-        places, once = np.unique(places, return_index=True)
-        ax.fill_between(places, low[once], high[once], color=MUTED, alpha=0.3, lw=0)
-        ax.plot(places, middle[once], color=ACCENT, lw=2.2)
-    ax.set_title(effect.parameter.name, weight="bold", fontsize=9.5, color=INK)
-    ax.set_ylabel(metric)
-    plain_numbers(ax.yaxis)
     return ax

@@ -1,9 +1,14 @@
-"""The style of all pictures: few colours, each with one meaning, that colour-blind readers can distinguish."""
+"""The style of all pictures, with few colours that colour-blind readers can distinguish, and their form in a page."""
 
+import io
+import json
+import re
+import threading
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -12,11 +17,26 @@ import numpy.typing as npt
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from pipeline.results.analysis.parameters import format_value, is_log
-from pipeline.results.palette import GRID, INK, MAX_LINES, MAX_POINTS, MUTED, PAPER
+from pipeline.results.palette import GRID, INK, MAX_LINES, MAX_POINTS, MUTED, PAPER, VARIABLES
 from pipeline.space import ListedDomain, column_text
+from pipeline.text import sanitize
+
+_ENLARGED = 1.3
+"""CSS pixels to the SVG's unit: the pictures' 9 points become 12 pixels."""
+
+_BITMAP_DPI = 144
+"""The resolution of bitmaps within a picture, which replace very many lines."""
+
+_COLOUR = re.compile(rf"(fill|stroke): ({'|'.join(VARIABLES)})")
+_DROPPED = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", re.DOTALL)
+
+_DRAWING = threading.Lock()
+"""Matplotlib's settings belong to the process: one picture is drawn at a time."""
 
 _LETTER = 5.2
 """Points that a letter of a tick's label takes."""
@@ -77,8 +97,7 @@ MARKS: WeakKeyDictionary[Axes, Marks] = WeakKeyDictionary()
 def mark_trials(ax: Axes, trials: Sequence[Any], x: Iterable[Any], y: Iterable[Any]) -> None:
     """Say where trials are, so that the page names the one at the pointer; nothing where they are too many."""
     if len(trials) <= MAX_POINTS:
-        found = zip(map(str, trials), map(float, x), map(float, y), strict=True)
-        MARKS.setdefault(ax, Marks()).trials.extend(found)
+        MARKS.setdefault(ax, Marks()).trials = list(zip(map(str, trials), map(float, x), map(float, y), strict=True))
 
 
 def mark_axis(ax: Axes, along: Literal["x", "y"], column: str, domain: Any = None, at: int | None = None) -> None:
@@ -86,11 +105,10 @@ def mark_axis(ax: Axes, along: Literal["x", "y"], column: str, domain: Any = Non
     axis: dict[str, Any] = {"along": along, "column": column}
     if isinstance(domain, ListedDomain):
         axis["values"] = _literals(domain.values)
-        span, log = (0, max(len(domain.values) - 1, 1)), False
-    elif at is not None:
-        span, log = domain.span, is_log(domain)
     if at is not None:
-        axis |= {"at": at, "span": [float(end) for end in span], "log": log}
+        listed = isinstance(domain, ListedDomain)
+        low, high = (0, max(len(domain.values) - 1, 1)) if listed else domain.span
+        axis |= {"at": at, "span": [float(low), float(high)], "log": not listed and is_log(domain)}
     MARKS.setdefault(ax, Marks()).axes.append(axis)
 
 
@@ -170,40 +188,36 @@ def show_values(ax: Axes, values: npt.ArrayLike, mode: str, *, log: bool = True)
         by_decade(ax.yaxis, low, high)
     elif (limits := axis_limits(known, mode)) is not None:
         ax.set_ylim(limits)
-        for beyond, height, where in ((known < limits[0], 0, "below"), (known > limits[1], 1, "above")):
-            if count := int(beyond.sum()):
-                ax.annotate(
-                    f"{count:,} of {len(known):,} {where}", (1, height), (-4, 4 - 8 * height),
-                    xycoords="axes fraction", textcoords="offset points", ha="right", va="top" if height else "bottom",
-                    fontsize=8, color=INK, zorder=7, bbox=BOX,
-                )  # fmt: skip
+        beyond = [(int((known < limits[0]).sum()), "below"), (int((known > limits[1]).sum()), "above")]
+        # Above the axes, where no points are.
+        notes = [f"{count:,} of {len(known):,} {where}" for count, where in beyond if count]
+        ax.set_title(", ".join(notes), loc="right", fontsize=8)
 
 
-def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64], *, axis: Literal["x", "y"] = "x") -> None:
-    """Set an axis up for a domain: its bounds, its scale, its values' names."""
-    line, limits = (ax.xaxis, ax.set_xlim) if axis == "x" else (ax.yaxis, ax.set_ylim)
+def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64]) -> None:
+    """Set the horizontal axis up for a domain: its bounds, its scale, its values' names."""
     if isinstance(domain, ListedDomain):
         count = len(domain.values)
         shown = range(0, count, -(-count // 8))
-        limits(-0.5, count - 0.5)
+        ax.set_xlim(-0.5, count - 0.5)
         names = [short_text(domain.values[place]) for place in shown]
         turned: dict[str, Any] = {}
-        if axis == "x" and max(map(len, names)) * _LETTER > width_of(ax) / len(names):
+        if max(map(len, names)) * _LETTER > width_of(ax) / len(names):
             turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
-        line.set_ticks(list(shown), labels=names, **turned)
-        ax.grid(False, axis=axis)
+        ax.set_xticks(list(shown), names, **turned)
+        ax.grid(False, axis="x")
         return
     low, high = domain.span
     if is_log(domain):
-        (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
+        ax.set_xscale("log")
         edge = (high / low) ** 0.04
-        limits(low / edge, high * edge)
-        by_decade(line, low, high)
+        ax.set_xlim(low / edge, high * edge)
+        by_decade(ax.xaxis, low, high)
         return
     if len(places) and domain.bounds is None:
         low, high = min(low, float(places.min())), max(high, float(places.max()))
-    limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
-    line.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
+    ax.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
 
 
 def width_of(ax: Axes) -> float:
@@ -216,3 +230,65 @@ def short_text(value: Any, most: int = 14) -> str:
     """A value as a short label."""
     text = value if isinstance(value, str) else format_value(value)
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def inline_svg(draw: Callable[[Axes], object], *, name: str, size: tuple[int, int]) -> str:
+    """Draw a picture as an svg element for an HTML page, with its fonts and its colours in light and dark mode, which
+    loads nothing; `data-marks` says where trials and axes are in it.
+    """
+    with _DRAWING, style(), rc_context({"svg.hashsalt": name}):
+        width, height = (pixels / _ENLARGED for pixels in size)
+        figure = Figure(figsize=(width / 72, height / 72), dpi=_BITMAP_DPI)
+        canvas, ax = FigureCanvasSVG(figure), figure.add_subplot()
+        draw(ax)
+        file = io.StringIO()
+        # Not savefig, which draws every picture twice.
+        canvas.print_svg(file, metadata={"Date": None})
+        # Once it is drawn, and so laid out.
+        marks = _marks(figure, ax)
+    return _embedded(sanitize(file.getvalue()), name, size[0], marks)
+
+
+def _marks(figure: Figure, ax: Axes) -> str:
+    """The marks of axes as JSON: places in the picture's own units, and of each axis its column and its ends."""
+    found, unit, height = MARKS.get(ax, Marks()), 72 / figure.dpi, figure.bbox.height
+
+    def place(x: float, y: float) -> list[float]:
+        return [round(float(x) * unit, 1), round(float(height - y) * unit, 1)]
+
+    inside, trials, axes = ax.bbox.padded(4).contains, list[Any](), list[Any]()
+    for trial, x, y in found.trials:
+        if inside(*(pixel := ax.transData.transform((x, y)))):
+            trials.append([sanitize(trial), *place(*pixel)])
+    for axis in found.axes:
+        if "at" in axis:
+            first, last = ax.transData.transform([[axis["at"] - 0.5, 0], [axis["at"] + 0.5, 1]])
+        else:
+            first, last = ax.bbox.min, ax.bbox.max
+            line, ends = (ax.xaxis, ax.get_xlim()) if axis["along"] == "x" else (ax.yaxis, ax.get_ylim())
+            axis = {**axis, "span": [float(end) for end in ends], "log": line.get_scale() == "log"}
+        axes.append({**axis, "box": [*place(*first), *place(*last)]})
+    return json.dumps({"trials": trials, "axes": axes}, separators=(",", ":")) if trials or axes else ""
+
+
+def _embedded(document: str, name: str, width: int, marks: str) -> str:
+    """The svg element of a document, with the variables of the page as colours and with ids of its own."""
+    svg = _DROPPED.sub("", document[document.index("<svg") :])
+    used = set(re.findall(r"url\(#([^)]+)\)", svg)) | set(re.findall(r'xlink:href="#([^"]+)"', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = svg.replace("font-family: 'DejaVu Sans'; ", "").replace(' transform="rotate(-0 0 0)"', "")
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    svg = svg.replace('xlink:href="#', f'href="#{name}-').replace("xlink:href=", "href=")
+    svg = _COLOUR.sub(lambda found: f"{found[1]}: var({VARIABLES[found[2]]})", svg)
+    # As attributes: the policy of the live page allows no inline style.
+    svg = re.sub(
+        r'style="([^"]*)"', lambda found: re.sub(r"([\w-]+): ([^;]+);? ?", r'\1="\2" ', found[1]).rstrip(), svg
+    )
+    # Two decimals of a pixel are more than a screen shows.
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0]), svg)
+    box = re.search(r'viewBox="([^"]+)"', svg)
+    assert box is not None
+    attribute = f' data-marks="{escape(marks)}"' if marks else ""
+    head = f'<svg{attribute} viewBox="{box[1]}" width="{width}" aria-hidden="true" focusable="false">'
+    body = svg[svg.index(">") + 1 :]
+    return head + re.sub(r">\s+<", "><", body).strip()

@@ -54,23 +54,20 @@ function value(axis, place) {
   return axis.log ? low * (high / low) ** share : low + (high - low) * share;
 }
 
-// A trial's row of the leaderboard; where the page does not show it, its place on the axes.
-function described(svg, [trial, x, y]) {
+// A trial's row of the leaderboard; its name where the page does not show it.
+function described(trial) {
   const row = document.querySelector(`#trials tr[data-trial="${CSS.escape(trial)}"]`);
-  if (row) {
-    const heads = [...row.closest("table").tHead.rows[0].cells];
-    const texts = heads.map((head, place) => `${head.textContent.trim()} ${row.cells[place].textContent.trim()}`);
-    return texts.filter(text => !text.endsWith(" –")).slice(0, 24).join("\n");
-  }
-  const near = axis => `${axis.column.replace(/^config_/, "")} ≈ ${+value(axis, axis.along === "x" ? x : y).toPrecision(3)}`;
-  return [`trial ${trial}`, ...marks(svg).axes.filter(axis => !axis.values && axis.at === undefined).map(near)].join("\n");
+  if (!row) return `trial ${trial}`;
+  const heads = [...row.closest("table").tHead.rows[0].cells];
+  const texts = heads.map((head, place) => `${head.textContent.trim()} ${row.cells[place].textContent.trim()}`);
+  return texts.filter(text => !text.endsWith(" –")).slice(0, 24).join("\n");
 }
 
-function told(svg, event) {
+function describe(svg, event) {
   const found = svg && nearest(svg, event);
   tip.hidden = !found;
   if (!found) return;
-  tip.textContent = described(svg, found);
+  tip.textContent = described(found[0]);
   tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8))}px`;
   tip.style.top = `${Math.max(4, Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8))}px`;
 }
@@ -82,7 +79,7 @@ let drag = null;
 
 document.addEventListener("pointerdown", event => {
   const svg = pictured(event);
-  told(svg, event);
+  describe(svg, event);
   if (!svg || event.button || event.pointerType === "touch") return;
   const start = at(svg, event), inside = ([x0, y0, x1, y1]) => start[0] >= x0 && start[0] <= x1 && start[1] <= y0 + 8 && start[1] >= y1 - 8;
   drag = { svg, start, end: start, axes: field ? marks(svg).axes.filter(axis => inside(axis.box)) : [], shape: null };
@@ -90,7 +87,7 @@ document.addEventListener("pointerdown", event => {
 });
 
 document.addEventListener("pointermove", event => {
-  if (!drag?.axes.length) return told(pictured(event), event);
+  if (!drag?.axes.length) return describe(pictured(event), event);
   const { svg, start, axes } = drag, [x0, y0, x1, y1] = axes[0].box;
   drag.end = at(svg, event);
   tip.hidden = true;
@@ -161,7 +158,7 @@ const RETRY = 3000; // milliseconds after which what failed is tried again
 let loading = 0;
 
 async function load(part) {
-  const address = part.dataset.part + (innerWidth <= 640 ? "&narrow=1" : "");
+  const address = part.dataset.part;
   if (part.dataset.loaded === address) return;
   part.dataset.loaded = address;
   loading += 1;
@@ -265,34 +262,22 @@ document.addEventListener("click", event => {
   refresh();
 });
 
-const SILENT = 60000; // milliseconds without an event, of which the server sends one every 15 s or so
-function follow({ events, mark }) {
-  let known = mark, source = null, answered = new Date(), timer = 0;
-  const refused = () => source.readyState === EventSource.CLOSED;
-  const missing = () => note("missing", `The server has not answered since ${answered.toLocaleTimeString()}. The page shows the state of that time, and updates when the server answers again.`);
-  // Where a network is lost, or the server hangs, the connection stays open; a proxy's error ends it for good.
-  const wait = () => {
+const LOOK = 2000, SILENT = 30000; // milliseconds between two looks at the mark of what the page shows, and for an answer
+
+function follow({ changes, mark }) {
+  let known = mark, answered = new Date(), timer = 0;
+  const look = async () => {
+    if (document.hidden) return; // a hidden tab waits until it is seen
+    const answer = await fetch(changes, { signal: AbortSignal.timeout(SILENT) }).catch(() => null), now = answer?.ok ? await answer.text() : "";
+    if (answer) answered = new Date();
+    note("missing", answer ? "" : `The server has not answered since ${answered.toLocaleTimeString()}. The page shows the state of that time, and updates when the server answers again.`);
+    // What the server refuses, such as the mark of a deleted study, the page itself explains.
+    if (answer && now !== known) { known = now; refresh(); }
     clearTimeout(timer);
-    timer = setTimeout(() => { if (!refused()) missing(); source.close(); listen(); }, SILENT);
+    timer = setTimeout(look, LOOK);
   };
-  const present = () => { answered = new Date(); note("missing", ""); wait(); };
-  const listen = () => {
-    // A browser opens six connections to a server at most: a hidden tab needs none.
-    if (document.hidden) { source?.close(); clearTimeout(timer); }
-    if (document.hidden || source?.readyState < EventSource.CLOSED) return;
-    source = new EventSource(events);
-    wait();
-    source.addEventListener("open", present);
-    source.addEventListener("here", present);
-    // What the server refuses for good, such as the events of a deleted study, the page itself explains.
-    source.addEventListener("error", () => refused() ? refresh() : missing());
-    source.addEventListener("message", event => {
-      present();
-      if (event.data !== known) { known = event.data; refresh(); }
-    });
-  };
-  document.addEventListener("visibilitychange", listen);
-  listen();
+  document.addEventListener("visibilitychange", look);
+  look();
 }
 
-document.querySelectorAll("[data-events]").forEach(one => follow(one.dataset));
+document.querySelectorAll("[data-changes]").forEach(one => follow(one.dataset));

@@ -7,7 +7,6 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from pipeline.results.analysis.failure_causes import causes, first_line
 from pipeline.results.analysis.parameters import (
     best_quarter,
     domain_in_words,
@@ -17,7 +16,7 @@ from pipeline.results.analysis.parameters import (
     span_in_words,
     tuned,
 )
-from pipeline.results.analysis.queries import trial_counts
+from pipeline.results.analysis.queries import causes, first_line, trial_counts
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.sections import sections
 from pipeline.results.tables.load import Results, load_results

@@ -1,32 +1,77 @@
-"""Which pictures a study has, each with its alternative text and its caption."""
+"""Which pictures a study has, each with its alternative text and caption, drawn when it is asked for."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
+from markupsafe import Markup
 
-from pipeline.results.analysis.importance import MIN_SHARE, importances
-from pipeline.results.analysis.parameters import of_shown, scored, shown_parameters, tuned
-from pipeline.results.analysis.queries import agreements, exploits, rungs
-from pipeline.results.palette import MAX_PARAMETERS, MAX_POINTS
-from pipeline.results.report import captions
-from pipeline.results.report.picture import Picture, Section, panels
-from pipeline.results.tables.load import Results
-from pipeline.results.tables.trials import given
-from pipeline.results.views.explanation import (
-    early_table,
-    importance_table,
-    lineage_table,
-    stopping_table,
-    time_table,
-    where_clause,
+from pipeline.results.analysis.importance import importances
+from pipeline.results.analysis.parameters import (
+    OBJECTIVE,
+    best_quarter,
+    of_shown,
+    scored,
+    scored_with,
+    span_in_words,
+    tuned,
 )
+from pipeline.results.analysis.queries import rises, rungs
+from pipeline.results.palette import MAX_BARS, MAX_LINES, MAX_PARAMETERS, MAX_POINTS
+from pipeline.results.tables.load import Results
+from pipeline.results.views.explanation import importance_table, lineage_table, stopping_table, time_table
+from pipeline.results.views.table import Table
 from pipeline.storage.schema import metric_column
-from pipeline.text import counted, listed
+from pipeline.text import counted, duration, format_number, listed
 
-_MAX_BRANCHES = 8
-"""The maximum number of branches with their own pictures: those with the most trials."""
+_PANELS = {1: (640, 1.25), 2: (500, 1.2), 3: (320, 1.0)}
+"""Width of a picture in CSS pixels, and how much higher it is, by how many stand side by side."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: the function of `pipeline.results.plots` that draws it, and that function's arguments but the axes."""
+
+    name: str
+    plot: str
+    subject: Any
+    more: tuple[Any, ...]
+    alt: str
+    height: int
+    caption: Callable[[], str] = str
+    width: int = 1040
+
+    @cached_property
+    def svg(self) -> Markup:
+        """The picture as an element, in which everything is escaped."""
+        from pipeline.results import plots
+        from pipeline.results.plots.style import inline_svg
+
+        draw, size = getattr(plots, self.plot), (self.width, self.height)
+        return Markup(inline_svg(lambda ax: draw(self.subject, ax, *self.more), name=self.name, size=size))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Pictures that answer one question, or a table."""
+
+    title: str
+    note: str = ""
+    pictures: Sequence[Picture] = field(default_factory=list)
+    columns: int = 1
+    table: Table | None = None
+
+
+def panels(title: str, note: str, pictures: Sequence[Picture]) -> Section:
+    """Small pictures side by side, with no row that is nearly empty."""
+    columns = {1: 1, 2: 2, 4: 2}.get(len(pictures), 3)
+    width, factor = _PANELS[columns]
+    return Section(
+        title, note, [replace(one, width=width, height=round(factor * one.height)) for one in pictures], columns
+    )
 
 
 def sections(results: Results, *, analysed: bool = True) -> list[Section]:
@@ -34,12 +79,9 @@ def sections(results: Results, *, analysed: bool = True) -> list[Section]:
     found = [*_curves(results), *_of_objectives(results)]
     if analysed:
         found += _of_importance(results)
-    found += [*_against_each(results), *_parallel(results)]
-    found += [*_of_rungs(results), *_lineage(results), *_best_so_far(results)]
-    if analysed:
-        tables = early_table(results) if agreements(results) else None, time_table(results)
-        found += [Section(table.title, table.note, table=table) for table in tables if table and table.rows]
-    return found
+    found += [*_against_each(results), *_parallel(results), *_of_rungs(results), *_best_so_far(results)]
+    tables = [lineage_table(results), *([time_table(results)] if analysed else [])]
+    return found + [Section(table.title, table.note, table=table) for table in tables if table.rows]
 
 
 def _curves(results: Results) -> Iterator[Section]:
@@ -49,9 +91,21 @@ def _curves(results: Results) -> Iterator[Section]:
     if column in epochs.column_names and pc.any(pc.is_finite(epochs[column])).as_py():
         trials = counted(results.table("trials").num_rows, "trial")
         alt = f"Line chart of {metric} by epoch for {trials}, the best one in front."
-        caption = partial(captions.of_learning_curves, results)
-        picture = Picture("curves", "learning_curves", results, (), alt, 420, 300, caption)
+        picture = Picture("curves", "learning_curves", results, (), alt, 420, partial(_of_curves, results))
         yield Section("Learning curves", pictures=[picture])
+
+
+def _of_curves(results: Results) -> str:
+    """Where the best trial and the median one ended."""
+    metric, rows, best = results.objective.metric, scored(results), results.best
+    if best is None:
+        return f"No trial has a usable {metric}."
+    failed = int((results.trials["state"] == "failed").sum())
+    text = f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}"
+    text += f"; the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}."
+    text += f" {counted(failed, 'trial')} failed, marked by a cross if there is a value." if failed else ""
+    some = f" {MAX_LINES:,} evenly spaced trials of {len(results.trials):,} are shown."
+    return text + (some if len(results.trials) > MAX_LINES else "")
 
 
 def _of_objectives(results: Results) -> Iterator[Section]:
@@ -61,8 +115,7 @@ def _of_objectives(results: Results) -> Iterator[Section]:
     pictures = [
         Picture(
             f"objectives-{place}", "trade_off", results, (one.metric,),
-            f"Scatter chart of {first.metric} against {one.metric}, with the Pareto front.", 380, 300,
-            partial(captions.of_trade_off, results, one.metric),
+            f"Scatter chart of {first.metric} against {one.metric}, with the Pareto front.", 380,
         )
         for place, one in enumerate(others)
     ]  # fmt: skip
@@ -74,55 +127,36 @@ def _of_objectives(results: Results) -> Iterator[Section]:
 
 
 def _of_importance(results: Results) -> Iterator[Section]:
-    """What mattered among all trials, then in the branches with the most trials; else why nothing can be said."""
-    metric, found = results.objective.metric, importances(results)
-    branches = sorted((one for one in found if one.when), key=lambda one: -one.trials)
-    for number, importance in enumerate(one for one in found if one not in branches[_MAX_BRANCHES:]):
+    """What mattered among all trials and within each branch, or why nothing can be said."""
+    for number, importance in enumerate(importances(results)):
         table, effects = importance_table(importance), importance.effects
         if not effects:
             yield Section(table.title, table.note)
             continue
-        height = 90 + 26 * min(12, len(effects) + sum(pair.share >= MIN_SHARE for pair in importance.pairs))
+        height = 90 + 26 * min(MAX_BARS, len(effects) + len(importance.pairs))
         alt = f"Bar chart of the shares of {counted(len(effects), 'hyperparameter')}."
         note = (
             "Shares of the objective's variance, by a random forest fitted to the trials; lines are 90% intervals. A "
             "pair, written with ×, has the share that it adds to those of its two hyperparameters."
         )
-        if exploits(results).num_rows:
-            note += " Trials copied weights, so a config counts for its own epochs only."
-        said = partial(str, table.note)
-        bars = Picture(f"importance-{number}", "importance_bars", importance, (), alt, height, height, said)
+        best = [f"{one.names[0]} at {one.best}" for one in effects if one.best]
+        caption = partial(str, f"{table.note} Best: {listed(best)}." if best else table.note)
+        bars = Picture(f"importance-{number}", "importance_bars", importance, (), alt, height, caption)
         yield Section(table.title, note, [bars])
-        along = [
-            Picture(
-                f"along-{number}-{place}", "partial_dependence", effect, (metric,),
-                f"Chart of the mean {metric} along {effect.parameter.name}.", 220, 220,
-                partial(captions.of_effect, effect),
-            )
-            for place, effect in enumerate(effects[:MAX_PARAMETERS])
-        ]  # fmt: skip
-        note = "The mean of the same forest with all other hyperparameters averaged out; the band is a 90% interval."
-        yield panels(f"{metric} along each hyperparameter{where_clause(importance)}", note, along)
-    if left := len(branches[_MAX_BRANCHES:]):
-        note = f"{counted(left, 'branch', 'branches')} with fewer trials: `tunepipe explain` shows what mattered there."
-        yield Section("What mattered in other branches", note)
 
 
 def _against_each(results: Results) -> Iterator[Section]:
-    rows, names, metric = scored(results), tuned(results), results.objective.metric
+    names, metric = tuned(results), results.objective.metric
+    shown = [name for name in names[:MAX_PARAMETERS] if len(scored_with(results, name))]
     note = "Filled points are completed trials, hollow ones were stopped early, after fewer epochs; crosses failed. "
     note += "The large one is the best trial."
-    if len(rows) > MAX_POINTS:
+    if len(scored(results)) > MAX_POINTS:
         note += f" Each picture has the points of at most {MAX_POINTS:,} evenly spaced trials."
-    present = [name for name in names if given(rows[name]).any()]
-    if absent := [name for name in names if name not in present]:
-        note += f" No trial has {listed(absent)}."
-    shown = [name for name in shown_parameters(results, MAX_PARAMETERS) if name in present]
-    note = f"{note} {of_shown(len(shown), len(present))}".strip()
+    note = f"{note} {of_shown(min(MAX_PARAMETERS, len(names)), len(names))}".strip()
     pictures = [
         Picture(
             f"against-{place}", "objective_against", results, (name,), f"Scatter chart of {metric} against {name}.",
-            240, 240, partial(captions.of_objective_against, results, name),
+            240, partial(_of_objective_against, results, name),
         )
         for place, name in enumerate(shown)
     ]  # fmt: skip
@@ -130,15 +164,23 @@ def _against_each(results: Results) -> Iterator[Section]:
         yield panels("Objective against each hyperparameter", note, pictures)
 
 
+def _of_objective_against(results: Results, parameter: str) -> str:
+    """Where the best trials are."""
+    rows = scored_with(results, parameter)
+    best = best_quarter(rows)
+    where = span_in_words(results.space[parameter], best[parameter])
+    return f"The best {len(best)} of {counted(len(rows), 'trial')}: {where}."
+
+
 def _parallel(results: Results) -> Iterator[Section]:
     names, count = tuned(results), len(scored(results))
     if count < 2 or len(names) < 2:
         return
+    shown = min(MAX_PARAMETERS, len(names))
     note = "Each line is a trial; the best quarter is in colour, the best trial thick. Better values are at the top."
-    shown = shown_parameters(results, MAX_PARAMETERS)
-    note = f"{note} {of_shown(len(shown), len(names))}".strip()
-    alt = f"Parallel coordinates of {len(shown)} hyperparameters and {results.objective.metric} for {count} trials."
-    picture = Picture("parallel", "parallel_coordinates", results, (), alt, 400, 300)
+    note = f"{note} {of_shown(shown, len(names))}".strip()
+    alt = f"Parallel coordinates of {shown} hyperparameters and {results.objective.metric} for {count} trials."
+    picture = Picture("parallel", "parallel_coordinates", results, (), alt, 400)
     yield Section("All hyperparameters together", note, [picture])
 
 
@@ -148,26 +190,21 @@ def _of_rungs(results: Results) -> Iterator[Section]:
         height = int(np.clip(140 + 15 * count, 260, 640))
         alt = f"Bars of the epochs of {counted(count, 'trial')}, with the rungs of successive halving."
         note = "Each row is a trial, the best at the top; vertical lines are the rungs at which trials are compared."
-        caption = lambda: f"{captions.of_rungs(results)} {stopping_table(results).note}"  # noqa: E731
-        picture = Picture("rungs", "rungs", results, (), alt, height, height, caption)
+        caption = partial(str, stopping_table(results).note)
+        picture = Picture("rungs", "rungs", results, (), alt, height, caption)
         yield Section("Epoch at which each trial was stopped", note, [picture])
-
-
-def _lineage(results: Results) -> Iterator[Section]:
-    count, copies = results.table("trials").num_rows, exploits(results).num_rows
-    if not copies:
-        return
-    height, caption = int(np.clip(100 + 34 * count, 260, 700)), lambda: lineage_table(results).note
-    alt = f"Diagram of {counted(count, 'trial')} over their epochs with {copies} arrows of exploits."
-    note = (
-        "Each row is a trial, the best at the top; an arrow leads from the donor trial to the trial that copied its "
-        "weights. The lineage of the best model is thick."
-    )
-    yield Section("Lineage", note, [Picture("lineage", "lineage", results, (), alt, height, height, caption)])
 
 
 def _best_so_far(results: Results) -> Iterator[Section]:
     if results.best is not None:
         alt = f"Step chart of the best {results.objective.metric} against seconds since the start."
-        caption = partial(captions.of_best_so_far, results)
-        yield Section("Best so far", pictures=[Picture("best", "best_so_far", results, (), alt, 340, 280, caption)])
+        caption = partial(_of_best_so_far, results)
+        yield Section("Best so far", pictures=[Picture("best", "best_so_far", results, (), alt, 340, caption)])
+
+
+def _of_best_so_far(results: Results) -> str:
+    """When the best was reached."""
+    if not (found := rises(results).to_pylist()):
+        return "No trial has a value within the bounds."
+    best, after = format_number(found[-1]["best"]), duration(found[-1]["seconds"])
+    return f"{results.objective.metric} {best} was reached after {after} of {duration(results.seconds)}."

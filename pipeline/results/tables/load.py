@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, wraps
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 """Studies that are read in parallel: an object store answers slowly, but answers several requests at once."""
+
+_SHOWN = 10
+"""The number of trials that a notebook shows."""
 
 _STAMPED = ("sessions", "epochs", "decisions", "export", "commands")
 """The folders whose files change when a study does."""
@@ -174,6 +178,16 @@ class Results:
         trials, epochs = (self.table(name).num_rows for name in ("trials", "epochs"))
         return f"<Results of {self.name!r}: {self.state}, {trials} trials, {epochs} epochs{best}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the study in a line, and its best trials."""
+        columns = ["trial_id", "state", "objective", "best_epoch", "epochs", "seconds"]
+        columns += [name for name in self.tables.trials.column_names if name.startswith("config_")]
+        best = self.query(f"select * from ranked order by place limit {_SHOWN}").select(columns)
+        shown = as_frame(best).to_html(index=False, border=0, na_rep="–", max_cols=20)
+        more = self.tables.trials.num_rows - best.num_rows
+        rest = f"<p>… and {more} more in <code>.trials</code>.</p>" if more > 0 else ""
+        return sanitize(f"<p>{escape(repr(self))}</p>{shown}{rest}")
+
 
 def cache_per_results(compute: Callable[[Results], _Answer]) -> Callable[[Results], _Answer]:
     """Decorate a function so that it computes its answer once for the same results, and keeps it as long as these."""
@@ -216,7 +230,19 @@ def _hide_pandas(name: str, *_: object) -> None:
 
 
 def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
-    """Read a study, even while it runs; `now` is the time at which to judge whether its driver is silent."""
+    """Read a study, even while it runs.
+
+    Args:
+        path_or_uri: The study's folder: a local path or a URI.
+        now: The time at which to judge whether a driver is silent; the current time unless given.
+
+    Returns:
+        The study's tables as pandas DataFrames, its state and its best trial.
+
+    Raises:
+        JobNotFound: There is no study there; names the studies there are.
+        StorageError: The storage cannot be read, or the study was written by a newer tunepipe.
+    """
     store = Store(path_or_uri)
     study = read_study(store)
     # Sessions first: a study that has ended has all of its rows.

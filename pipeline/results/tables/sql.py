@@ -1,7 +1,7 @@
 """SQL of users over studies' tables: a query can read the tables, and nothing else."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import duckdb
@@ -12,13 +12,15 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import board, quoted
 from pipeline.storage.schema import TABLES
 from pipeline.storage.tables import open_database
-from pipeline.text import closest
+from pipeline.text import closest, size
 
 _UNKNOWN_COLUMN = re.compile(r'(?:Referenced column|does not have a column named) "([^"]+)"')
 """DuckDB's messages about a column that does not exist."""
 
-_MAX_ROWS = 5_000_000
-"""The maximum number of rows of an answer, which is in memory as a whole."""
+_MAX_BYTES = 2_000_000_000
+"""The maximum size of an answer, which is in memory as a whole."""
+
+_BATCH_ROWS = 100_000
 
 _INTERRUPT_SECONDS = 0.05
 """How often a query that must end is interrupted: an interrupt that comes before it has begun is lost."""
@@ -41,27 +43,25 @@ def query(
 
 
 def select_trials(
-    results: Results, where: str | None = None, sort: Sequence[str] = (), seconds: float | None = None
+    results: Results, where: str | None = None, sort: str = "", seconds: float | None = None
 ) -> list[str]:
-    """The trials that match a condition over the columns of `board`, by their ids, the best first; or sorted by
-    columns, `-` before a name means descending.
+    """The trials that match a condition over the columns of `board`, by their ids, the best first; or sorted by a
+    column, `-` before its name means descending.
     """
     if where is not None and not where.strip():
         raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
     trials = board(results)
-    known, order = f"{', '.join(trials.column_names)}", list[str]()
-    for name in sort:
-        column = name.removeprefix("-")
-        if column not in trials.column_names:
-            hint = _hint(column, trials.column_names)
-            raise UsageError(f"--sort must name columns of trials; found {column!r:.100}.{hint} Available: {known}.")
-        order.append(f"{quoted(column)} {'desc' if name.startswith('-') else 'asc'} nulls last")
+    known, order = ", ".join(trials.column_names), "place"
+    if sort:
+        order = f"{quoted(sort.removeprefix('-'))} {'desc' if sort.startswith('-') else 'asc'} nulls last, place"
     # On a separate line, a comment in the condition cannot swallow the bracket.
     condition = "" if where is None else f"where (\n{where}\n)"
-    sql = f"select trial_id from trials {condition} order by {', '.join([*order, 'place'])}"
+    sql = f"select trial_id from trials {condition} order by {order}"
     with open_database() as database:
         _make_view(database, "trials", {results.name: trials})
-        found = _select(database, sql, f"--where {_shortened(where or '')}", trials.column_names, known, None, seconds)
+        found = _select(
+            database, sql, f"--where {_shortened(where or sort)}", trials.column_names, known, None, seconds
+        )
     ids: list[str] = found["trial_id"].to_pylist()
     return ids
 
@@ -99,9 +99,14 @@ def _select(
         sql.encode()  # what is not UTF-8 is an error of the user
         if [statement.type for statement in duckdb.extract_statements(sql)] != [duckdb.StatementType.SELECT]:
             raise UsageError(f"{what} must be one SELECT, or one condition. Tables are only read, never changed.")
-        table = database.sql(sql).limit(_MAX_ROWS + 1 if limit is None else limit).to_arrow_table()
-        if table.num_rows > _MAX_ROWS:
-            raise UsageError(f"The answer has more than {_MAX_ROWS:,} rows: select fewer, for example with limit.")
+        relation = database.sql(sql) if limit is None else database.sql(sql).limit(limit)
+        reader, batches, held = relation.to_arrow_reader(_BATCH_ROWS), list[pa.RecordBatch](), 0
+        for batch in reader:
+            batches.append(batch)
+            held += batch.nbytes
+            if held > _MAX_BYTES:
+                raise UsageError(f"The answer is larger than {size(_MAX_BYTES)}: select less, for example with limit.")
+        table = pa.Table.from_batches(batches, reader.schema)
         names = table.column_names
         # A join of a table with itself has each of its names twice.
         return table.rename_columns(

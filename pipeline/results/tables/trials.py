@@ -1,8 +1,8 @@
-"""A study's trials: the leaderboard, one by its id, their configs, the front of several objectives."""
+"""A study's trials: the leaderboard, one by its id, configs, the front of several objectives, a start for others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import JobNotFound
-from pipeline.results.tables.load import Results, as_frame, cache_per_results, configs_of
-from pipeline.space import Config
+from pipeline.results.tables.load import Results, cache_per_results, configs_of
+from pipeline.space import Config, Value, key_of, walk
 from pipeline.storage import tables
 from pipeline.storage.schema import TABLES, metric_column
 from pipeline.study.files import as_argument
-
-if TYPE_CHECKING:
-    import pandas as pd
+from pipeline.text import listed
 
 FRONT = "front"
 """The column that says which trials are on the front of the objectives."""
@@ -77,12 +75,6 @@ def configs_at_best(results: Results, only: Sequence[str] | None = None) -> dict
     return dict(zip(trials["trial_id"].to_pylist(), configs_of(trials, results.space), strict=True))
 
 
-def given(values: "pd.Series") -> npt.NDArray[np.bool_]:
-    """A mask of the values that are present: NaN stands for none, and None is a value like any other."""
-    column = values.to_numpy(object)
-    return np.asarray(column == column, np.bool_)
-
-
 def objective_column(metric: str, results: Results) -> str:
     """The column of a study's `epochs` that an objective is read from."""
     return tables.objective_column(metric, results.table("epochs").schema) or metric_column(metric)
@@ -97,22 +89,6 @@ def objective_columns(results: Results) -> dict[str, str]:
         columns[metric] = f"metric_{name}" if name in taken else name
         taken.add(columns[metric])
     return columns
-
-
-def objective_values(results: Results) -> "pd.DataFrame":
-    """Each trial's value of every objective at its best epoch in the first one."""
-    columns = objective_columns(results)
-    frame = as_frame(board(results).select(["trial_id", *columns.values()])).set_index("trial_id")
-    return frame.set_axis(list(columns), axis=1).reindex(results.table("trials")["trial_id"].to_pylist())
-
-
-@dataclass(frozen=True, slots=True)
-class FrontPoint:
-    """A trial on the front."""
-
-    trial_id: str
-    epoch: int
-    values: Mapping[str, float]
 
 
 def on_front(values: npt.NDArray[np.float64], modes: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -130,10 +106,57 @@ def on_front(values: npt.NDArray[np.float64], modes: Sequence[str]) -> npt.NDArr
     return found
 
 
-def pareto_front(results: Results) -> list[FrontPoint]:
-    """The trials on the front of a study's objectives, the best in the first one first."""
+def pareto_front(results: Results) -> list[dict[str, Any]]:
+    """The trials on the front of a study's objectives, the best first: `trial_id`, `epoch` and `values`."""
     found, columns = board(results), objective_columns(results)
     return [
-        FrontPoint(row["trial_id"], row["best_epoch"], {metric: row[name] for metric, name in columns.items()})
+        {
+            "trial_id": row["trial_id"],
+            "epoch": row["best_epoch"],
+            "values": {metric: row[name] for metric, name in columns.items()},
+        }
         for row in found.filter(found[FRONT]).to_pylist()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmStart:
+    """The configs of another study that a study starts with."""
+
+    trials: Sequence[str]
+    configs: Sequence[Config]
+    notes: Sequence[str]
+
+
+def warm_start_configs(
+    results: Results, space: Mapping[str, Any], top: int, known: Sequence[Mapping[str, Value]]
+) -> WarmStart:
+    """The best configs of a study, in another one's space: at most `top`, none twice, and none that is known.
+
+    A value outside its domain, or in a branch that is not there, is left out, and drawn instead.
+    """
+    trials, configs = list[str](), list[Config]()
+    unused, left_out = dict[str, None](), dict[str, None]()
+    keys, names = {key_of(dict(config)) for config in known}, {parameter.name for parameter in walk(space)}
+    rows = board(results)
+    for row, theirs in zip(rows.to_pylist(), configs_of(rows, results.space), strict=True):
+        if len(trials) == top or row["state"] == "failed" or row["objective"] is None:
+            break
+        config: Config = {}
+        drawn = []
+        for parameter in walk(space):
+            if parameter.drawn and parameter.is_present(config):
+                name, domain = parameter.name, parameter.domain
+                if name in theirs and domain.contains(value := domain.as_drawn(theirs[name])):
+                    config[name] = value
+                else:
+                    drawn.append(name)
+        if config and key_of(config) not in keys:
+            trials.append(row["trial_id"])
+            configs.append(config)
+            keys.add(key_of(config))
+            unused |= dict.fromkeys(drawn)
+            left_out |= dict.fromkeys(name for name in theirs if name not in names)
+    notes = [f"Drawn, because these configs have no usable value: {listed(unused)}."] if unused else []
+    notes += [f"Not in this space, and left out: {listed(left_out)}."] if left_out else []
+    return WarmStart(trials, configs, notes)

@@ -1,6 +1,5 @@
 """A comparison of several studies: which is better, and with what confidence."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline.datasets import differences as data_differences
 from pipeline.errors import UsageError
-from pipeline.results.analysis.queries import MIN_TRIALS, changes, progress
+from pipeline.results.analysis.queries import changes, progress
 from pipeline.results.tables.load import Results
 from pipeline.results.views.explanation import interval
 from pipeline.results.views.study import number
@@ -19,6 +18,9 @@ from pipeline.results.views.table import Column, Table
 from pipeline.text import counted, duration, listed
 
 _Reals = npt.NDArray[np.float64]
+
+_MIN_TRIALS = 5
+"""The fewest trials for an interval."""
 
 _RESAMPLES, _SEED, _ENDS, _MAX_VALUES, _PAIRS = 2000, 0, [0.05, 0.95], 2000, 28
 
@@ -53,8 +55,8 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
         )["objective"].to_numpy()
         for name, found in studies.items()
     }  # fmt: skip
-    draws = max(1, min((len(found) for found in values.values() if len(found) >= MIN_TRIALS), default=0) // 2)
-    again = {name: _expected(found, draws) for name, found in values.items() if len(found) >= MIN_TRIALS}
+    draws = max(1, min((len(found) for found in values.values() if len(found) >= _MIN_TRIALS), default=0) // 2)
+    again = {name: _expected(found, draws) for name, found in values.items() if len(found) >= _MIN_TRIALS}
     level = min(found.table("epochs").num_rows for found in studies.values())
     rows = []
     for name, results in studies.items():
@@ -80,7 +82,7 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
         Column("interval", "90% interval", interval(), right=True, keep="whole"),
     ]
     few, problems = [name for name in studies if name not in again], _problems(studies)
-    note = f"{listed(few)}: an interval needs {MIN_TRIALS} trials with a value, within any bounds." if few else ""
+    note = f"{listed(few)}: an interval needs {_MIN_TRIALS} trials with a value, within any bounds." if few else ""
     facts = {"level_epochs": level, "expected_of_trials": draws if again else 0, "problems": problems}
     tables = [Table("Studies", columns, rows, note, "studies", facts)]
     if not problems and len(again) > 1:
@@ -130,17 +132,15 @@ def _problems(studies: Mapping[str, Results]) -> list[str]:
     first, *others = studies
     for name in others:
         one, other = studies[first], studies[name]
-        if _data(one) != _data(other):
-            differ = data_differences(one.data or {}, other.data or {})
-            if differ or one.data is None or other.data is None:
-                found.append(f"{first} and {name} were trained on different data. {'; '.join(differ)}".rstrip())
+        if one.data and other.data:
+            differ = data_differences(one.data, other.data)
+        else:
+            differ = [] if one.job["data"] == other.job["data"] else ["Their jobs name other data."]
+        if differ:
+            found.append(f"{first} and {name} were trained on different data. {'; '.join(differ)}")
         if one.job.get("folds", 1) != other.job.get("folds", 1):
             found.append(f"{first} and {name} were evaluated on different rows: their numbers of folds differ.")
     for name, results in studies.items():
         for change in changes(results):
             found.append(f"{name} was continued with changed {change['kind']} in session {change['session']}.")
     return found
-
-
-def _data(results: Results) -> str:
-    return json.dumps(results.data or results.job["data"], sort_keys=True)

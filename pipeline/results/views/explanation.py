@@ -2,15 +2,8 @@
 
 from typing import Any
 
-from pipeline.results.analysis.importance import MIN_SHARE, Importance, importances
-from pipeline.results.analysis.queries import (
-    MIN_TRIALS,
-    agreements,
-    ancestry,
-    effort,
-    exploits,
-    trial_counts,
-)
+from pipeline.results.analysis.importance import Importance, importances
+from pipeline.results.analysis.queries import ancestry, effort, exploits, trial_counts
 from pipeline.results.tables.load import Results
 from pipeline.results.views.table import Column, Table
 from pipeline.text import counted, duration, format_number, percent
@@ -21,22 +14,11 @@ def interval(text: Any = format_number) -> Any:
     return lambda ends: "–" if not ends or ends[0] is None else f"{text(ends[0])} to {text(ends[1])}"
 
 
-def signed(value: float | None) -> str:
-    """A correlation with its sign; a dash for none."""
-    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
-
-
 def explanation_tables(results: Results) -> list[Table]:
     """The explanation of a study; questions without an answer are left out."""
-    tables = [*map(importance_table, importances(results)), early_table(results), stopping_table(results)]
-    tables += [lineage_table(results), time_table(results)]
+    tables = [*map(importance_table, importances(results)), stopping_table(results), lineage_table(results)]
+    tables.append(time_table(results))
     return [table for table in tables if table.rows or table.note]
-
-
-def where_clause(importance: Importance) -> str:
-    """Which trials are meant, as the end of a title: " where optimizer is adam"; empty for all."""
-    conditions = " and ".join(f"{switch} is {branch}" for switch, branch in importance.when)
-    return f" where {conditions}" if conditions else ""
 
 
 def importance_table(importance: Importance) -> Table:
@@ -47,14 +29,9 @@ def importance_table(importance: Importance) -> Table:
         Column("interval", "90% interval", interval(percent), right=True, keep="whole"),
         Column("best", "best at", keep="whole"),
     ]
-    rows: list[dict[str, Any]] = [
-        {"hyperparameters": [one.parameter.name], "share": one.share, "interval": [one.low, one.high], "best": one.best}
-        for one in importance.effects
-    ]
-    rows += [
-        {"hyperparameters": list(pair.names), "share": pair.share, "interval": [pair.low, pair.high]}
-        for pair in importance.pairs
-        if pair.share >= MIN_SHARE
+    rows = [
+        {"hyperparameters": list(one.names), "share": one.share, "interval": [one.low, one.high], "best": one.best}
+        for one in (*importance.effects, *importance.pairs)
     ]
     clipped = f"; {counted(importance.clipped, 'extreme value')} clipped" if importance.clipped else ""
     used = f", {importance.used} of them used" if importance.used < importance.trials else ""
@@ -67,40 +44,10 @@ def importance_table(importance: Importance) -> Table:
         "when": dict(importance.when), "trials": importance.trials, "used": importance.used,
         "r_squared": importance.r_squared, "r_squared_interval": [importance.low, importance.high],
         "clipped": importance.clipped,
-        "curves": {
-            one.parameter.name: [
-                {"value": value, "mean": mean, "interval": [low, high]}
-                for value, mean, low, high in zip(
-                    one.values, one.means.tolist(), one.means_low.tolist(), one.means_high.tolist(), strict=True)
-            ]
-            for one in importance.effects
-        },
     }  # fmt: skip
-    return Table(f"What mattered{where_clause(importance)}", columns, rows, note, "importance", facts)
-
-
-def early_table(results: Results) -> Table:
-    """How well early values predict final ones."""
-    found, grace = agreements(results), results.job["scheduler"].get("grace_period")
-    columns = [
-        Column("epoch", right=True, keep="whole"),
-        Column("correlation", "rank correlation", signed, right=True, keep="whole"),
-        Column("interval", "90% interval", interval(signed), right=True, keep="whole"),
-        Column("trials", "fully trained", right=True, keep="whole"),
-    ]
-    unreliable = [place for place, one in enumerate(found) if one["interval"][0] < 0.5]
-    sure = next(iter(found[max(unreliable, default=-1) + 1 :]), None)
-    if int(results.job["budget"]["epochs"]) == 1:
-        note = "A trial has one epoch, so there are no early values."
-    elif not found:
-        note = f"Too few trials are fully trained to say: {MIN_TRIALS} are needed."
-    elif sure is None:
-        note = "Up to the last of these epochs, the rank correlation is not reliably 0.5 or more."
-    else:
-        note = f"From epoch {sure['epoch']} on, the rank correlation is reliably 0.5 or more."
-        if isinstance(grace, int) and sure["epoch"] < grace:
-            note += f" A grace period of {sure['epoch']} instead of {grace} might have been enough."
-    return Table("How well early values predict final values", columns, found, note, "early")
+    conditions = " and ".join(f"{switch} is {branch}" for switch, branch in importance.when)
+    title = f"What mattered where {conditions}" if conditions else "What mattered"
+    return Table(title, columns, rows, note, "importance", facts)
 
 
 def stopping_table(results: Results) -> Table:

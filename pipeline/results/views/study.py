@@ -10,9 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.results.analysis.failure_causes import causes, first_line
-from pipeline.results.analysis.parameters import format_value, shown_parameters, tuned
-from pipeline.results.analysis.queries import changes, study_decisions, trial_counts
+from pipeline.results.analysis.parameters import format_value, tuned
+from pipeline.results.analysis.queries import causes, changes, first_line, study_decisions, trial_counts
 from pipeline.results.tables.load import Results, StudyRow, configs_of
 from pipeline.results.tables.trials import FRONT, board, objective_columns, pareto_front
 from pipeline.results.views.table import STATES, Column, Table, plain
@@ -45,9 +44,7 @@ def leaderboard(
         found = found.take(pc.index_in(pa.array(trials, pa.string()), value_set=found["trial_id"]))
     found = found.slice(0, top)
     best = results.best and results.best.trial_id
-    fixed = found.select(
-        [column.key for column in shown if column.key in found.column_names and not _of_config(column)]
-    )
+    fixed = found.drop_columns([name for name in found.column_names if name.startswith("config_")])
     rows = [
         {**row, **{f"config_{name}": value for name, value in config.items()}, "is_best": row["trial_id"] == best}
         for row, config in zip(fixed.to_pylist(), configs_of(found, results.space), strict=True)
@@ -58,7 +55,7 @@ def leaderboard(
 def columns(results: Results, most: int | None = None) -> list[Column]:
     """The columns of a study's leaderboard; trial, state and objectives are never left out on a narrow terminal."""
     first, *others = objective_columns(results).items()
-    parameters = tuned(results) if most is None else shown_parameters(results, most)
+    parameters = tuned(results)[:most]
     colour = {state: look.colour for state, look in STATES.items()}
     return [
         Column("trial_id", "trial", keep="whole"),
@@ -71,10 +68,6 @@ def columns(results: Results, most: int | None = None) -> list[Column]:
         *([Column(FRONT, text=lambda value: "yes" if value else "", keep="extra")] if others else []),
         *(Column(f"config_{name}", name, right=True, keep="extra") for name in parameters),
     ]
-
-
-def _of_config(column: Column) -> bool:
-    return column.key.startswith("config_")
 
 
 def summary_line(results: Results) -> str:
@@ -101,13 +94,6 @@ def summary(results: Results) -> dict[str, str]:
     data = f" on {job['data']}" if isinstance(job["data"], str) else ""
     sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
     several, every = results.objectives, counted(results.table("trials").num_rows, "trial")
-    within = pc.sum(pc.equal(results.table("trials")["violation"], 0)).as_py() or 0
-    bounds = [
-        f"{one.metric} {words} {format_number(limit)}"
-        for one in several
-        for words, limit in (("at most", one.at_most), ("at least", one.at_least))
-        if limit is not None
-    ]
     goals = listed(f"{one.metric} ({one.mode})" for one in several)
     failure, trained = last.get("winner_failure"), int(pc.sum(results.table("trials")["epochs"]).as_py() or 0)
     lines = {
@@ -119,7 +105,6 @@ def summary(results: Results) -> dict[str, str]:
         "test split": "  ".join(f"{name} {format_number(value)}" for name, value in (results.test or {}).items()),
         "front": f"{len(pareto_front(results))} of {every} are on the front of {goals}; the best is that of the first"
         if len(several) > 1 else "",
-        "bounds": f"{within} of {every} are within {listed(bounds)}" if bounds else "",
         "trials": listed(f"{n:,} {what}" for what, n in kinds.items() if n),
         "saved": f"{counts.saved:,} of {counts.whole:,} epochs ({counts.saved / counts.whole:.0%}) by stopping early"
         if counts.saved else "",
@@ -200,7 +185,7 @@ def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
         "best": results.best and asdict(results.best),
         "test": None if results.test is None else plain(results.test),
         "trials": rows_with_config(results, results.query(f"select * exclude (place, study) from ranked {limit}")),
-        "front": [asdict(point) for point in pareto_front(results)],
+        "front": pareto_front(results),
         "failures": failures_table(results).as_object()["rows"],
         "changes": changes(results),
         "decisions": plain(study_decisions(results).to_pylist()),

@@ -1,4 +1,4 @@
-"""A table: a title, a sentence, columns and rows of values; and its forms for a terminal, a page and a program."""
+"""A table: a title, a sentence, columns and rows of values; its forms for a terminal, a page, programs and files."""
 
 import json
 import math
@@ -8,7 +8,9 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+import pyarrow as pa
 from markupsafe import Markup, escape
+from pyarrow import csv
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.constrain import Constrain
@@ -16,7 +18,9 @@ from rich.measure import Measurement, measure_renderables
 from rich.table import Table as Grid
 from rich.text import Text
 
+from pipeline.errors import UsageError
 from pipeline.results.analysis.parameters import format_value
+from pipeline.storage.schema import write_parquet
 from pipeline.text import counted, sanitize, sanitize_line
 
 _GAP, _PROSE, _NAMED = 2, 118, 5
@@ -233,9 +237,7 @@ class Table:
         for number, (row, texts) in enumerate(zip(self.rows, cells, strict=False)):
             if number:
                 yield Text()
-            grid = Grid.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
-            grid.add_column(width=names, overflow="fold", style="bold")
-            grid.add_column(overflow="fold")
+            grid = _labelled(names)
             for place, column in enumerate(self.columns):
                 grid.add_row(
                     Text(column.heading), self._cell(place, row, texts[place], cut=False), style=self.look(row)
@@ -245,9 +247,57 @@ class Table:
 
 def pairs(lines: Sequence[tuple[str, str]]) -> Grid:
     """Labels and texts for a terminal, one below the other."""
-    grid = Grid.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
-    grid.add_column(overflow="fold", style="bold")
-    grid.add_column(overflow="fold")
+    grid = _labelled()
     for label, text in lines:
         grid.add_row(Text(sanitize_line(label)), Text(sanitize(text)))
     return grid
+
+
+def _labelled(width: int | None = None) -> Grid:
+    grid = Grid.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
+    grid.add_column(width=width, overflow="fold", style="bold")
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def text_table(table: pa.Table) -> Table:
+    """A table for a terminal."""
+    columns = [Column(field.name, field.name or " ", right=_is_number(field.type)) for field in table.schema]
+    return Table("", columns, _rows(table))
+
+
+def write_table(table: pa.Table, form: str, sink: Any) -> None:
+    """Write a table into a file, in one of `FORMATS`."""
+    try:
+        FORMATS[form](table, sink)
+    except pa.ArrowException as error:
+        raise _without_form(form, error) from None
+
+
+def _write_json(table: pa.Table, sink: Any) -> None:
+    sink.write((json.dumps(plain(_rows(table)), allow_nan=False) + "\n").encode())
+
+
+FORMATS: Mapping[str, Callable[[pa.Table, Any], Any]] = {
+    "csv": csv.write_csv,
+    "json": _write_json,
+    "parquet": lambda table, sink: write_parquet(table.schema, table.to_batches(), sink),
+}
+"""The formats of tables, besides the text on a terminal."""
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except (OverflowError, ValueError) as error:
+        # SQL has years behind 9999 and an infinite date; Python has neither.
+        raise _without_form("text", error) from None
+    return rows
+
+
+def _without_form(form: str, error: Exception) -> UsageError:
+    return UsageError(f"A value of the result cannot be written as {form}: {error}. Convert it: column::varchar.")

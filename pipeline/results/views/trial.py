@@ -9,13 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import StorageError
-from pipeline.results.analysis.failure_causes import first_line
 from pipeline.results.analysis.parameters import format_value
-from pipeline.results.tables.load import Results, configs_of
+from pipeline.results.analysis.queries import first_line
+from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.views.study import number, rows_with_config
 from pipeline.results.views.table import Column, Table, plain
-from pipeline.space import drawn_names
 from pipeline.storage import Store
 from pipeline.storage.schema import SECONDS, metric_column, metric_columns
 from pipeline.study import layout
@@ -71,32 +70,18 @@ def trial_lines(results: Results, trial_id: str) -> dict[str, str]:
 
 
 def trial_tables(results: Results, trial_id: str, files: TrialFiles | None = None) -> list[Table]:
-    """A trial's segments where it has several, its epochs, the decisions about it with their reasons, and its files."""
+    """A trial's epochs, the decisions about it with their reasons, and its files."""
     epochs, decisions = _of(results, "epochs", trial_id), _of(results, "decisions", trial_id)
     # A failure's reason is the whole error: the command prints it below.
     rows = [{**row, "reason": first_line(str(row["reason"]))} for row in decisions.to_pylist()]
     what = [Column("epoch", right=True), Column("kind", "what"), Column("reason", "why", keep="wrapped")]
-    tables = [_segments(results, epochs, rows), _epochs(results, epochs), Table("decisions", what, rows)]
+    tables = [_epochs(results, epochs), Table("decisions", what, rows)]
     if files is not None:
         why = " (deleted: beyond resources.files_gigabytes)"
         shown = [*files.kept, *({**file, "path": f"{file['path']}{why}"} for file in files.dropped)]
         columns = [Column("bytes", "size", size, right=True), Column("path", "file", keep="wrapped")]
         tables.append(Table(f"files in {files.folder}", columns, shown, most=_FILES))
     return [table for table in tables if table.rows]
-
-
-def _segments(results: Results, epochs: pa.Table, decisions: Sequence[Mapping[str, Any]]) -> Table:
-    """Under which config the trial trained from when on, and with whose weights."""
-    columns = [Column("from_epoch", right=True, keep="whole"), Column("weights_of", keep="whole")]
-    columns += [Column(f"config_{name}", name, right=True, keep="extra") for name in drawn_names(results.space)]
-    taken = {row["epoch"]: row for row in decisions if row["kind"] == "exploit"}
-    rows: dict[int, dict[str, Any]] = {}
-    for row, config in zip(epochs.to_pylist(), configs_of(epochs, results.space), strict=True):
-        donor = taken.get(row["epoch"] - 1)
-        whose = f"trial {donor['parent_trial']} at epoch {donor['parent_epoch']}" if donor else "its own"
-        values = {f"config_{name}": value for name, value in config.items()}
-        rows.setdefault(row["segment"], {"from_epoch": row["epoch"], "weights_of": whose, **values})
-    return Table("segments", columns, list(rows.values()) if len(rows) > 1 else [])
 
 
 def _epochs(results: Results, epochs: pa.Table) -> Table:

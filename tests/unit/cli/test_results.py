@@ -136,7 +136,7 @@ def test_rows_are_printed_for_other_programs(storage: Path) -> None:
     query = "select max(epoch) as last, chr(27) || ']0;é' || chr(7) as text from epochs"
     assert sql(storage, "mnist-pbt", query, "--format", "csv").output == '"last","text"\n20,"\\x1b]0;é\\x07"\n'
     printed = sql(storage, "mnist-pbt", query, "--format", "json").output
-    assert printed == '[{"last": 20, "text": "\\u001b]0;é\\u0007"}]\n'
+    assert printed == '[{"last": 20, "text": "\\u001b]0;\\u00e9\\u0007"}]\n'
     content = sql(storage, "mnist-pbt", query, "--format", "parquet").output.encode(errors="surrogateescape")
     assert pq.read_table(io.BytesIO(content)).to_pylist() == [{"last": 20, "text": "\x1b]0;é\x07"}]
 

@@ -9,8 +9,7 @@ import requests
 import uvicorn
 
 from pipeline.errors import TunepipeError, UsageError
-from pipeline.page.guard import COOKIE, is_loopback
-from pipeline.page.server import TOKEN_VARIABLE, serve
+from pipeline.page.server import COOKIE, TOKEN_VARIABLE, is_loopback, serve
 from pipeline.storage import Store
 from tests.serving import serving
 

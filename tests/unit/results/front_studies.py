@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.space import IntUniform
 from pipeline.study import Objective
@@ -16,19 +15,16 @@ def recorded(
     root: Path,
     *further: Objective,
     points: Sequence[tuple[float, int]] = POINTS,
-    own: bool = False,
-    own_value: float | None = 3.0,
 ) -> Recording:
     """A study of an accuracy and of other objectives; its trials have two epochs, and the first is the best."""
     objectives = [Objective("val_accuracy", "max"), *(further or [Objective("parameters", "min")])]
     job = tune_job("both", space={"width": IntUniform(1, 99)}, objectives=objectives)
-    study = Recording(root, job, metrics=("val_accuracy", *(["metric_parameters"] if own else [])))
-    more: dict[str, Any] = {"metric_parameters": own_value} if own else {}
+    study = Recording(root, job, metrics=("val_accuracy",))
     for index, (value, parameters) in enumerate(points):
         trial, config = f"{index:04d}", {"width": index + 1}
         study.decide(trial, 0, "start", float(index), config_after=config)
-        study.train(trial, 1, config, value, float(index), parameters=parameters, **more)
-        study.train(trial, 2, config, value - 0.01, index + 0.5, parameters=parameters, **more)
+        study.train(trial, 1, config, value, float(index), parameters=parameters)
+        study.train(trial, 2, config, value - 0.01, index + 0.5, parameters=parameters)
         study.decide(trial, 2, "fail" if index == 5 else "finish", index + 0.6)
     study.end(float(len(points)))
     return study

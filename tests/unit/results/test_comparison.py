@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.results import Results, load_results
+from pipeline.results import Results
 from pipeline.results.views.comparison import compared
-from pipeline.study import Objective
 from tests.small_studies import one_epoch_study
-from tests.unit.results.front_studies import recorded
 
 LOW = np.random.default_rng(0).uniform(0.1, 0.2, 20)
 
@@ -70,13 +68,3 @@ def test_studies_of_different_data_are_not_compared(tmp_path: Path) -> None:
         assert [table.name for table in found.tables] == ["studies"]
         assert len(found.tables[0].facts["problems"]) == 1
         assert found.warning
-
-
-def test_trials_beyond_a_bound_are_not_expected(tmp_path: Path) -> None:
-    bound = Objective("parameters", "min", at_most=1000)
-    points = [(value, 10_000 if value > 0.6 else 10) for value in [0.1, 0.2, 0.3, 0.4, 0.5, 0.45, 0.35, 0.9, 0.95]]
-    folders = {name: recorded(tmp_path / name, bound, points=points) for name in ("a", "b")}
-    found = tables(**{name: load_results(study.store.uri) for name, study in folders.items()})
-    for row in found["studies"]["rows"]:
-        assert row["expected_best"] < row["best"] == 0.5
-        assert row["interval"][1] <= 0.5

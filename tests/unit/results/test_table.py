@@ -9,14 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from pipeline.errors import UsageError
-from pipeline.results.views.table import Column, Table
-from pipeline.results.views.table_formats import text_table, write_table
+from pipeline.results.views.table import Column, Table, text_table, write_table
 
 TABLE = pa.table(
     {
@@ -74,19 +72,6 @@ def test_infinite_values_are_shown_where_they_are_read() -> None:
 def test_a_value_that_a_format_does_not_know_is_refused(form: str, column: pa.Array) -> None:
     with pytest.raises(UsageError, match="column::varchar"):
         written(form, pa.table({"value": column}))
-
-
-def test_parquet_holds_the_table() -> None:
-    back = pq.read_table(pa.BufferReader(written("parquet", TABLE)))
-    assert back.drop(["value"]).equals(TABLE.drop(["value"]))
-
-
-def test_a_terminal_gets_no_control_characters_and_no_long_cells() -> None:
-    console = Console(width=200, file=io.StringIO(), force_terminal=True, color_system=None)
-    console.print(text_table(pa.table({"\x1b[31m": ["\x1b[2J", "x" * 500]})))
-    reported = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "\x1b" not in reported
-    assert "x" * 61 not in reported
 
 
 def table_of(columns: Sequence[Column], rows: Sequence[Sequence[str]], **more: Any) -> Table:

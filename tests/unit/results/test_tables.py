@@ -23,19 +23,26 @@ from pipeline.results.tables import load
 from pipeline.results.tables.load import configs_of, overview
 from pipeline.results.tables.trials import (
     configs_at_best,
-    given,
-    objective_values,
     on_front,
     pareto_front,
     ranked,
     trial_row,
+    warm_start_configs,
 )
 from pipeline.results.views.study import results_object, summary
-from pipeline.space import Choice, Uniform
+from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
 from pipeline.storage import Store
 from pipeline.storage.tables import read_tables
 from pipeline.study import Objective, layout
-from tests.recorded_studies import START, Recording, asha_study, columns_of, every_domain_study, tune_job
+from tests.recorded_studies import (
+    SPACE as DRAWN,
+    START,
+    Recording,
+    asha_study,
+    columns_of,
+    every_domain_study,
+    tune_job,
+)
 from tests.stored_tables import stored_table
 from tests.unit.results.front_studies import recorded
 
@@ -77,11 +84,6 @@ def test_configs_are_those_of_the_best_epochs(pbt_results: Results, asha_results
     assert configs_at_best(asha_results, ["0004"])["0004"]["lr"] == trial_row(asha_results, "0004")["config_lr"]
 
 
-def test_a_trial_that_does_not_exist_is_explained(asha_results: Results) -> None:
-    with pytest.raises(JobNotFound, match=r"has no trial '0099'.*0000 to 0023"):
-        trial_row(asha_results, "0099")
-
-
 def test_values_are_read_as_they_were_drawn(tmp_path: Path) -> None:
     results = load_results(every_domain_study(tmp_path).store.uri)
     started = results.decisions[results.decisions["kind"] == "start"]
@@ -99,7 +101,6 @@ def test_a_value_has_the_type_of_its_domain() -> None:
     assert (second["mix"], third["mix"], "lr" in second or "lr" in third) == (None, "1.5", False)
     first["mix"].append(1)  # type: ignore[union-attr]
     assert fourth["mix"] == SPACE["mix"].values[3] == [64, 32]  # type: ignore[union-attr]
-    assert given(pd.Series([None, 1, math.nan], dtype=object)).tolist() == [True, True, False]
 
 
 def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_rows(
@@ -201,7 +202,7 @@ def test_the_front_has_the_trials_that_no_other_dominates(
 
 def test_a_trial_stands_for_its_best_epoch_in_the_first_objective(tmp_path: Path) -> None:
     results = load_results(recorded(tmp_path).store.uri)
-    assert [(point.trial_id, point.epoch, *point.values.values()) for point in pareto_front(results)] == [
+    assert [(one["trial_id"], one["epoch"], *one["values"].values()) for one in pareto_front(results)] == [
         ("0003", 1, 0.95, 20_000.0), ("0000", 1, 0.9, 1000.0), ("0001", 1, 0.8, 50.0), ("0004", 1, 0.5, 10.0),
     ]  # fmt: skip
     assert results.best is not None
@@ -214,15 +215,12 @@ def test_a_trial_stands_for_its_best_epoch_in_the_first_objective(tmp_path: Path
 
 
 def test_a_front_may_be_one_trial_or_empty_and_keeps_within_bounds(tmp_path: Path, asha_results: Results) -> None:
-    assert [point.trial_id for point in pareto_front(asha_results)] == ranked(asha_results)[:1]
+    assert [one["trial_id"] for one in pareto_front(asha_results)] == ranked(asha_results)[:1]
     assert "front" not in summary(asha_results)
     missing = load_results(recorded(tmp_path / "a", Objective("speed", "max")).store.uri)
     assert pareto_front(missing) == []
     bounded = load_results(recorded(tmp_path / "b", Objective("parameters", "min", at_most=1000)).store.uri)
-    assert [point.trial_id for point in pareto_front(bounded)] == ["0000", "0001", "0004"]
-    # A metric that has the name of a measured cost is used instead of it.
-    own = load_results(recorded(tmp_path / "c", own=True).store.uri)
-    assert set(objective_values(own)["parameters"]) == {3.0}
+    assert [one["trial_id"] for one in pareto_front(bounded)] == ["0000", "0001", "0004"]
 
 
 def test_an_overview_equals_the_results_of_its_studies(tmp_path: Path) -> None:
@@ -255,3 +253,48 @@ def test_a_study_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
 def test_the_best_at_a_glance_is_within_bounds_and_did_not_fail(tmp_path: Path, limit: int, best: float) -> None:
     recorded(tmp_path, Objective("parameters", "min", at_most=limit))
     assert [row.best for row in overview(Store(tmp_path))] == [best]
+
+
+def test_a_notebook_shows_the_study_and_its_best_trials(asha_results: Results) -> None:
+    text = asha_results._repr_html_()
+    assert text.count("<tr") == 11
+    assert f"<td>{asha_results.best.trial_id}</td>" in text
+    assert "14 more" in text
+    job = {**asha_results.job, "name": "<b>x</b>"}
+    assert "<b>" not in replace(asha_results, study={**asha_results.study, "job": job})._repr_html_()
+
+
+def best_configs(results: Results, top: int) -> list[dict[str, Any]]:
+    configs = configs_at_best(results)
+    return [{n: v for n, v in configs[trial].items() if n != "epochs_warm"} for trial in ranked(results)[:top]]
+
+
+def test_a_study_starts_with_the_best_configs_of_another(asha_results: Results) -> None:
+    warm_start = warm_start_configs(asha_results, DRAWN, 3, [])
+    assert list(warm_start.trials) == ranked(asha_results)[:3]
+    assert list(warm_start.configs) == best_configs(asha_results, 3)
+    assert list(warm_start.notes) == []
+
+
+def test_values_outside_of_the_space_are_left_out_and_reported(asha_results: Results) -> None:
+    first = best_configs(asha_results, 1)[0]
+    space = {"lr": LogUniform(first["lr"] * 2, 10.0), "optimizer": DRAWN["optimizer"], "decay": Uniform(0, 1)}
+    warm_start = warm_start_configs(asha_results, space, 1, [])
+    assert list(warm_start.configs) == [{"optimizer": first["optimizer"]}]
+    drawn, left_out = warm_start.notes
+    assert "lr and decay" in drawn
+    assert "momentum" in left_out
+
+
+def test_values_become_what_the_new_domain_draws(asha_results: Results) -> None:
+    first = best_configs(asha_results, 1)[0]
+    space = {
+        "units": Choice([float(first["units"]), 7.5]),
+        "optimizer": Switch({first["optimizer"]: {"momentum": Uniform(0.0, 1.0)}, "other": {"lr": Uniform(0, 1)}}),
+    }
+    (config,) = warm_start_configs(asha_results, space, 1, []).configs
+    assert config == {"units": float(first["units"]), "optimizer": first["optimizer"], "momentum": first["momentum"]}
+    assert type(config["units"]) is float
+    whole = warm_start_configs(asha_results, {"units": IntUniform(1, 10_000)}, 1, []).configs[0]
+    assert type(whole["units"]) is int
+    assert fits({"units": IntUniform(1, 10_000)}, whole)

@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.results import Results, load_results
-from pipeline.results.analysis.importance import importances
 from pipeline.results.tables.trials import ranked
-from pipeline.results.views.explanation import early_table, explanation_tables, importance_table, stopping_table
-from pipeline.results.views.study import columns, failures_table, leaderboard, provenance_in_words, summary
+from pipeline.results.views.explanation import explanation_tables
+from pipeline.results.views.study import failures_table, leaderboard, provenance_in_words, summary
 from pipeline.results.views.trial import trial_tables
-from tests.small_studies import by_epoch_study
 from tests.unit.results.front_studies import recorded
 
 
@@ -34,11 +32,6 @@ def test_several_objectives_have_their_columns_and_the_front(tmp_path: Path) -> 
     assert [(row["parameters"], row["front"]) for row in board.rows] == [(1000, True), (100, True), (5000, False)]
 
 
-def test_of_many_hyperparameters_the_first_have_columns(wide: Results) -> None:
-    shown = [column.key for column in columns(wide, 5) if column.key.startswith("config_")]
-    assert shown == [f"config_p{number:02d}" for number in range(5)]
-
-
 def test_a_summary_has_what_was_tuned_the_best_and_how_trials_ended(asha_results: Results) -> None:
     lines, best = summary(asha_results), asha_results.best
     assert best is not None
@@ -53,7 +46,7 @@ def test_a_summary_has_what_was_tuned_the_best_and_how_trials_ended(asha_results
 
 def test_each_question_has_a_table_with_the_keys_of_its_columns(asha_results: Results, pbt_results: Results) -> None:
     tables = {table.name: table for table in explanation_tables(asha_results)}
-    assert list(tables) == ["importance", "early", "stopping", "time"]
+    assert list(tables) == ["importance", "stopping", "time"]
     for table in tables.values():
         shown = json.loads(json.dumps(table.as_object(), allow_nan=False))
         assert {"name", "title", "note", "rows"} <= set(shown)
@@ -63,30 +56,10 @@ def test_each_question_has_a_table_with_the_keys_of_its_columns(asha_results: Re
     assert "lineage" in [table.name for table in explanation_tables(pbt_results)]
 
 
-def test_shares_are_rows_and_their_curves_are_for_programs(known: Results) -> None:
-    (importance,) = importances(known)
-    table = importance_table(importance)
-    assert [row["hyperparameters"] for row in table.rows[:2]] == [["a"], ["c"]]
-    assert table.cells()[0][1].endswith("%")
-    assert set(table.as_object()["curves"]) == {"a", "b", "c", "idle"}
-
-
-def test_the_first_reliable_epoch_may_justify_a_shorter_grace_period(tmp_path: Path) -> None:
-    curves = [[0.01 * n, 0.01 * n + 0.05, 0.01 * n + 0.1, 0.01 * n + 0.2] for n in range(30)]
-    results = by_epoch_study(tmp_path, [*curves, [0.1]], epochs=4)
-    job = {**results.job, "scheduler": {**results.job["scheduler"], "grace_period": 2}}
-    assert "grace period of 1" in early_table(replace(results, study={**results.study, "job": job})).note
-    assert "grace period" not in early_table(results).note
-    assert stopping_table(results).as_object()["saved_epochs"] == 3
-
-
-def test_a_trial_has_its_segments_epochs_and_decisions(pbt_results: Results, asha_results: Results) -> None:
-    found = [(trial, trial_tables(pbt_results, trial)) for trial in pbt_results.trials["trial_id"]]
-    _, tables = next((trial, tables) for trial, tables in found if tables[0].title == "segments")
-    segments, epochs, decisions = tables
-    assert segments.rows[0]["weights_of"] == "its own"
-    assert segments.rows[1]["weights_of"].startswith("trial ")
-    assert (epochs.columns[2].key, decisions.title) == ("val_accuracy", "decisions")
+def test_a_trial_has_its_epochs_and_decisions(pbt_results: Results, asha_results: Results) -> None:
+    epochs, decisions = trial_tables(pbt_results, "0000")
+    assert (epochs.title, decisions.title) == ("epochs", "decisions")
+    assert "val_accuracy" in [column.key for column in epochs.columns]
     assert [table.title for table in trial_tables(asha_results, "0004")] == ["decisions"]
 
 
