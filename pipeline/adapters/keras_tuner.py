@@ -37,8 +37,6 @@ from pipeline.study.context import current
 
 _MAX_BUILDS = 48
 _SECONDS = 300.0
-_HOOKS = ("on_trial_begin", "on_trial_end", "on_epoch_begin", "on_epoch_end", "on_batch_begin", "on_batch_end")
-"""Methods of KerasTuner's tuners that it calls in addition to the training."""
 
 
 class HypermodelAdapter(Adapter):
@@ -305,7 +303,6 @@ class HypermodelAdapter(Adapter):
             fields["seed"] = int(oracle.seed)
         if not self.trains and self.tuner.executions_per_trial > 1:
             fields["repeats"] = self.tuner.executions_per_trial
-        self.ignored += [f"{type(self.tuner).__name__}.{hook}" for hook in _HOOKS if _is_own(self.tuner, hook)]
         if getattr(self.tuner, "distribution_strategy", None) is not None:
             self.ignored.append("distribution_strategy")
         if oracle.hyperparameters.space:
@@ -331,7 +328,7 @@ class HypermodelAdapter(Adapter):
 
 def _is_own(owner: Any, method: str) -> bool:
     """Whether a method is the program's, and not KerasTuner's."""
-    return not str(getattr(getattr(type(owner), method, None), "__module__", "keras_tuner")).startswith("keras_tuner")
+    return not str(getattr(type(owner), method).__module__).startswith("keras_tuner")
 
 
 def _domain(one: Any) -> Any:

@@ -256,9 +256,7 @@ class TrainableAdapter(Adapter):
             names.append(f"time_attr={counted}")
         if getattr(scheduler, "_custom_explore_fn", None) is not None:
             names.append("custom_explore_fn")
-        given = leaves(self.arguments.get("space") or {})
-        fixed = [name_of(place) for place, value in given if place in self.mutations and not is_drawn(value)]
-        return [*names, *(f"the value of {name}, which the population changes" for name in fixed)]
+        return names
 
 
 def _scheduler(scheduler: Any, epochs: int) -> dict[str, Any] | None:
@@ -452,7 +450,7 @@ def domain_of(value: Any) -> Any:
 def domain_of_draws(draw: Callable[[], Any]) -> Any:
     """The domain of a function's values, from 1,000 of them: a range of many numbers, a choice of others.
 
-    A range is logarithmic where the middle of the values is nearer to the middle of their logarithms.
+    A range is logarithmic where the median of the values is nearer to the geometric mean of the ends.
     """
     with same_random_numbers(0):
         drawn: list[Any] = [plain(draw()) for _ in range(_DRAWS)]
@@ -461,9 +459,7 @@ def domain_of_draws(draw: Callable[[], Any]) -> Any:
     if len(values) <= _MAX_LISTED or not kinds <= {int, float}:
         return Choice(tuple(sorted(values) if kinds <= {int, float} else sorted(values, key=repr)))
     low, high, middle = min(values), max(values), statistics.median(drawn)
-    logarithmic = low > 0 and abs(math.log(middle / low) / math.log(high / low) - 0.5) < abs(
-        (middle - low) / (high - low) - 0.5
-    )
+    logarithmic = low > 0 and middle < (math.sqrt(low * high) + (low + high) / 2) / 2
     if kinds == {int}:
         return IntUniform(low, high, log=logarithmic)
     return (LogUniform if logarithmic else Uniform)(low, high)

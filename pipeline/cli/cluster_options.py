@@ -1,20 +1,17 @@
-"""The options that name a cluster, the cluster that they name, and the output of a study that runs there."""
+"""The options that name a cluster, and the cluster that they name."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from pipeline.cli.console import note, print_output
-from pipeline.cli.options import grouped, option, study_argument, switch
-from pipeline.errors import Interrupted, UsageError
+from pipeline.cli.console import note
+from pipeline.cli.options import argument, grouped, option, switch
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi
     from pipeline.cluster.rayjobs import RayJobs
-    from pipeline.cluster.submissions import Submission
 
 _ADDRESS = "RAY_API_SERVER_ADDRESS"
 NAMESPACE = "tunepipe"
@@ -32,7 +29,7 @@ ResultsFolder = Annotated[
 ]
 StudyOrSubmission = Annotated[
     str,
-    study_argument(
+    argument(
         "A study: its name in --storage, or the path or URI of its folder. On a cluster a submission, as `tunepipe "
         "status` lists it, or its study.",
         "STUDY|SUBMISSION",
@@ -57,6 +54,14 @@ class Cluster:
     context: str | None = None
     namespace: str | None = None
 
+    def check_options(self, **given: Any) -> None:
+        """Refuse options for Kubernetes on another cluster, where they have no effect, and a cluster of each kind."""
+        if self.kubernetes and self.address:
+            raise UsageError("--address names a Ray cluster, which --kubernetes does not use: give one of them.")
+        given |= {"context": self.context, "namespace": self.namespace}
+        if not self.kubernetes and (wrong := [f"--{name.replace('_', '-')}" for name in given if given[name]]):
+            raise UsageError(f"These options have an effect only with --kubernetes: {', '.join(wrong)}.")
+
     def connect(self) -> "JobsApi | RayJobs":
         """The cluster; both kinds have the same methods for a study that was submitted."""
         return self.rayjobs() if self.kubernetes else self.jobs_api()
@@ -76,38 +81,10 @@ class Cluster:
         return JobsApi(address)
 
 
-def refuse_without_kubernetes(cluster: Cluster, **given: Any) -> None:
-    """Refuse options for Kubernetes on another cluster, where they would have no effect, and a cluster of each kind."""
-    if cluster.kubernetes and cluster.address:
-        raise UsageError("--address names a Ray cluster, which --kubernetes does not use: give one of them.")
-    given |= {"context": cluster.context, "namespace": cluster.namespace}
-    if not cluster.kubernetes and (wrong := [f"--{name.replace('_', '-')}" for name in given if given[name]]):
-        raise UsageError(f"These options have an effect only with --kubernetes: {', '.join(wrong)}.")
-
-
 with_cluster = grouped("cluster", {"address": _DASHBOARD, **_KUBERNETES}, lambda given: Cluster(**given))
 """Replace a command's parameter `cluster`, a Cluster, by the options that name one."""
 with_kubernetes = grouped("cluster", _KUBERNETES, lambda given: Cluster(**given))
 """The same without the address of a Ray cluster."""
-
-
-def how_to_follow(cluster: "JobsApi | RayJobs", name: str) -> str:
-    """How to follow and to stop a submission whose output is not printed."""
-    return (
-        f"{name} continues. `tunepipe logs {name} --follow {cluster.options}` follows it, `tunepipe status {name} "
-        f"{cluster.options}` says why it waits, `tunepipe stop {name} {cluster.options}` stops it."
-    )
-
-
-def follow_to_end(cluster: "JobsApi | RayJobs", found: "Submission") -> int:
-    """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues."""
-    try:
-        for text in cluster.follow(found.name):
-            print_output(text)
-        return cluster.exit_code(found.name)
-    except KeyboardInterrupt:
-        note(f"\n{how_to_follow(cluster, found.name)}")
-        raise typer.Exit(Interrupted.exit_code) from None
 
 
 def say_copied(folder: Path | None) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.cluster_options import Cluster, StudyOrSubmission, refuse_without_kubernetes, with_cluster
+from pipeline.cli.cluster_options import Cluster, StudyOrSubmission, with_cluster
 from pipeline.cli.console import note, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, Storage, Study, option, study_store, trial_id
@@ -59,7 +59,7 @@ def stop(
     cluster: Cluster,
 ) -> None:
     """Stop a study, here or on a cluster, or a trial. `resume` or `submit` continues a study."""
-    refuse_without_kubernetes(cluster)
+    cluster.check_options()
     on_cluster = cluster.kubernetes or cluster.address is not None
     if (trial is not None and on_cluster) or (trial is None and reason):
         raise UsageError("--trial stops a trial of a study in a storage, not on a cluster; --reason needs --trial.")

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from pipeline.cli.console import print_path, print_text
-from pipeline.cli.options import STORAGE, Logs, Storage, Study, option, study_store, switch, trial_id
+from pipeline.cli.options import STORAGE, Logs, Storage, Study, argument, option, study_store, switch, trial_id
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ def export(
 
 def rerun(
     study: Study,
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="Id or number of the trial.", show_default=False)],
+    trial: Annotated[str, argument("Id or number of the trial.", "TRIAL")],
     storage: Storage = STORAGE,
 ) -> None:
     """Train a trial again, for debugging, and compare. It trains in this process; the study does not change."""

@@ -5,20 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from pipeline.cli.console import note
-from pipeline.cli.options import grouped
+from pipeline.cli.options import grouped, option
 from pipeline.errors import Fault, InvalidJob
 
 if TYPE_CHECKING:
     from pipeline.study import TuneJob
 
 
-def _option(kind: Any, field: str, text: str, *flags: str, metavar: str = "N", **settings: Any) -> tuple[Any, str]:
+def _option(kind: Any, field: str, text: str, metavar: str = "N", *flags: str, **settings: Any) -> tuple[Any, str]:
     """An option's annotation, and the field of the job that it sets."""
-    made = typer.Option(*flags, help=text, metavar=metavar, show_default=False, **settings)
-    return Annotated[kind | None, made], field
+    return Annotated[kind | None, option(text, metavar, *flags, **settings)], field
 
 
 JOB_OPTIONS: dict[str, tuple[Any, str]] = {
@@ -31,30 +28,24 @@ JOB_OPTIONS: dict[str, tuple[Any, str]] = {
         "scheduler",
         "Stops trials early: asha, promoting-asha, moasha, promoting-moasha, hyperband, median, pbt, "
         "fifo (stops none), or the path of a Ray Tune class.",
-        metavar="NAME",
+        "NAME",
     ),
     "search": _option(
         str,
         "searcher",
         "Draws configs: random, grid, sobol, tpe, gp, curves, motpe, or the path of a Ray Tune class.",
-        metavar="NAME",
+        "NAME",
     ),
     "workers": _option(int, "resources.workers", "Number of parallel trials; 0 trains in this process, for debugging."),
     "gpus": _option(
-        float, "resources.gpus", "GPUs per trial; with 0.5 two trials share one.", "--gpus", "--gpus-per-trial", min=0
+        float, "resources.gpus", "GPUs per trial; with 0.5, two share one.", "N", "--gpus", "--gpus-per-trial", min=0
     ),
     "seed": _option(int, "seed", "Seed of configs, initial weights and shuffling."),
-    "name": _option(str, "name", "Name of the study. Default: the job's name.", metavar="NAME"),
-    "set_": _option(
-        list[str], "", "Set any field of the job, for example space.lr=0.1.", "--set", metavar="FIELD=VALUE"
-    ),
-    "start_from": _option(str, "start_from.study", "Try the best configs of another study first.", metavar="STUDY"),
+    "name": _option(str, "name", "Name of the study. Default: the job's name.", "NAME"),
+    "set_": _option(list[str], "", "Set any field of the job, for example space.lr=0.1.", "FIELD=VALUE", "--set"),
+    "start_from": _option(str, "start_from.study", "Try the best configs of another study first.", "STUDY"),
     "from_": _option(
-        str,
-        "",
-        "JOB is a program of keras-tuner, ray-tune or optuna, in the form FILE.py:NAME.",
-        "--from",
-        metavar="LIBRARY",
+        str, "", "JOB is a program of keras-tuner, ray-tune or optuna: FILE.py, or FILE.py:NAME.", "LIBRARY", "--from"
     ),
 }
 
@@ -65,9 +56,7 @@ def assignments(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         field, equals, text = pair.partition("=")
         if not equals or not field:
-            raise InvalidJob(
-                "the command line", [Fault("--set", pair, "must be field=value, for example space.lr=0.1")]
-            )
+            raise InvalidJob("the command line", [Fault("--set", pair, "must be field=value, such as space.lr=0.1")])
         try:
             changes[field.strip()] = json.loads(text)
         except (ValueError, RecursionError):

@@ -67,14 +67,6 @@ Storage = Annotated[
     ),
 ]
 Json = Annotated[bool, switch("--json", "Print one JSON object; everything else goes to stderr.")]
-JobName = Annotated[
-    str,
-    typer.Argument(
-        metavar="JOB",
-        help="Name of a job (`tunepipe list`), a Python file that defines JOB, or FILE.py:NAME for another job in it.",
-        show_default=False,
-    ),
-]
 AcceptChanges = Annotated[
     bool, switch("--accept-changes", "Resume even if the job's code, data or domains have changed.")
 ]
@@ -85,12 +77,15 @@ Logs = Annotated[
 ]
 
 
-def study_argument(text: str, metavar: str = "STUDY") -> Any:
-    """An argument that names one or more studies."""
+def argument(text: str, metavar: str = "STUDY") -> Any:
+    """An argument without a default."""
     return typer.Argument(help=text, metavar=metavar, show_default=False)
 
 
-Study = Annotated[str, study_argument("Name of the study in --storage, or the path or URI of its folder.")]
+JobName = Annotated[
+    str, argument("Name of a job (`tunepipe list`), Python file that defines JOB, or FILE.py:NAME.", "JOB")
+]
+Study = Annotated[str, argument("Name of the study in --storage, or the path or URI of its folder.")]
 
 
 def located(study: str, storage: str) -> tuple[str, str]:

@@ -10,23 +10,16 @@ import typer
 from rich.console import Console, Group
 from rich.text import Text
 
-from pipeline.cli.cluster_options import (
-    Cluster,
-    ResultsFolder,
-    for_kubernetes,
-    refuse_without_kubernetes,
-    say_copied,
-    with_kubernetes,
-)
+from pipeline.cli.cluster_options import Cluster, ResultsFolder, for_kubernetes, say_copied, with_kubernetes
 from pipeline.cli.console import command_console, print_object, print_text
 from pipeline.cli.options import (
     STORAGE,
     Json,
     Storage,
     Study,
+    argument,
     option,
     results_of,
-    study_argument,
     study_store,
     trial_id,
 )
@@ -40,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.storage import Store
 
 Studies = Annotated[
-    list[str] | None, study_argument("Studies: names in --storage, or paths or URIs of their folders.", "STUDY...")
+    list[str] | None, argument("Studies: names in --storage, or paths or URIs of their folders.", "STUDY...")
 ]
 _TOP = 10
 _BELOW = ("front", "bounds", "test split", "ended", "not exported", "changed", "decided")
@@ -68,7 +61,7 @@ def results(
     """Show a leaderboard, selected trials or one trial. STUDY may still run; with --kubernetes it may be a RayJob."""
     if where is not None and (trial is not None or as_json):
         raise UsageError("--where selects rows of the leaderboard: it cannot be combined with --trial and --json.")
-    refuse_without_kubernetes(cluster, values=values, to=to)
+    cluster.check_options(values=values, to=to)
     if cluster.kubernetes:
         from pipeline.cluster.download import readable_study
 
@@ -153,9 +146,7 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
 def sql(
     studies: Studies = None,
     *,
-    query: Annotated[
-        str, study_argument("One SELECT of DuckDB over the tables trials, epochs and decisions.", "SELECT")
-    ],
+    query: Annotated[str, argument("One SELECT of DuckDB over the tables trials, epochs and decisions.", "SELECT")],
     storage: Storage = STORAGE,
     format: Annotated[
         Literal["table", "csv", "json", "parquet"], typer.Option(help="What is printed; parquet is for a file or pipe.")

@@ -28,11 +28,7 @@ if TYPE_CHECKING:
 
 Address = Annotated[
     str | None,
-    option(
-        "Ray cluster to join, or `auto` for a running one on this machine. Default: that of RAY_ADDRESS, or one "
-        "that tunepipe starts here.",
-        "HOST:6379",
-    ),
+    option("Ray cluster to join, or `auto`. Default: RAY_ADDRESS, or one of its own.", "HOST:6379"),
 ]
 """An address of Ray itself, not of its dashboard, which names a `Cluster`."""
 
@@ -43,9 +39,7 @@ def run(
     *,
     options: JobOptions,
     storage: Storage = STORAGE,
-    resume: Annotated[
-        bool, switch("--resume", "Resume the study, with its budget and resources, if it exists.")
-    ] = False,
+    resume: Annotated[bool, switch("--resume", "Resume the study, with its budget, if it exists.")] = False,
     accept_changes: AcceptChanges = False,
     address: Address = None,
     log: Logs = None,

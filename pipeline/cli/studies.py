@@ -66,16 +66,9 @@ def report(study: Study, storage: Storage = STORAGE) -> None:
 def serve(
     storage: Annotated[
         str,
-        typer.Argument(
-            metavar="STORAGE",
-            help="Storage of the studies: a folder, or a URI (s3://…, gs://…, abfs://…).",
-            envvar=STORAGE_VARIABLE,
-            show_envvar=True,
-        ),
+        typer.Argument(metavar="STORAGE", help="Folder or URI of studies.", envvar=STORAGE_VARIABLE, show_envvar=True),
     ] = STORAGE,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; any address except loopback needs a token.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; all but loopback need a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8484,
     control: Annotated[bool, switch("--control", "Allow the page to pause and stop studies, and stop trials.")] = False,
 ) -> None:

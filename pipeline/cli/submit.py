@@ -9,10 +9,7 @@ from pipeline.cli.cluster_options import (
     Cluster,
     ResultsFolder,
     StudyOrSubmission,
-    follow_to_end,
     for_kubernetes,
-    how_to_follow,
-    refuse_without_kubernetes,
     say_copied,
     with_cluster,
 )
@@ -24,16 +21,18 @@ from pipeline.cli.options import (
     JobName,
     Json,
     Storage,
+    argument,
     option,
-    study_argument,
     study_store,
     switch,
     trial_id,
 )
-from pipeline.errors import ClusterError, UsageError, UserError
+from pipeline.errors import ClusterError, Interrupted, UsageError, UserError
 
 if TYPE_CHECKING:
+    from pipeline.cluster.jobs_api import JobsApi
     from pipeline.cluster.rayjob import Manifests
+    from pipeline.cluster.rayjobs import RayJobs
     from pipeline.cluster.submissions import Submission
     from pipeline.study import TuneJob
 
@@ -63,9 +62,7 @@ def submit(
     from pipeline.cluster.submissions import shared_storage
     from pipeline.execution.earlier_studies import warm_started
 
-    refuse_without_kubernetes(
-        cluster, image=image, values=values, queue=queue, priority=priority, to=to, dry_run=dry_run
-    )
+    cluster.check_options(image=image, values=values, queue=queue, priority=priority, to=to, dry_run=dry_run)
     storage = shared_storage(storage)
     # A mistake is reported here, not by the cluster.
     tuned = options.job(job, storage, resume=False)
@@ -140,15 +137,34 @@ def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "Tun
         return tuned
 
 
+def how_to_follow(cluster: "JobsApi | RayJobs", name: str) -> str:
+    """How to follow and to stop a submission whose output is not printed."""
+    return (
+        f"{name} continues. `tunepipe logs {name} --follow {cluster.options}` follows it, `tunepipe status {name} "
+        f"{cluster.options}` says why it waits, `tunepipe stop {name} {cluster.options}` stops it."
+    )
+
+
+def follow_to_end(cluster: "JobsApi | RayJobs", found: "Submission") -> int:
+    """Print the output of a study's driver until it ends. Ctrl-C stops printing; the study continues."""
+    try:
+        for text in cluster.follow(found.name):
+            print_output(text)
+        return cluster.exit_code(found.name)
+    except KeyboardInterrupt:
+        note(f"\n{how_to_follow(cluster, found.name)}")
+        raise typer.Exit(Interrupted.exit_code) from None
+
+
 @with_cluster
 def status(
-    submission: Annotated[str | None, study_argument("A submission or its study. Default: all.", "SUBMISSION")] = None,
+    submission: Annotated[str | None, argument("A submission or its study. Default: all.", "SUBMISSION")] = None,
     *,
     cluster: Cluster,
     as_json: Json = False,
 ) -> None:
     """List the submissions of a cluster. The newest is last; says why RayJobs wait."""
-    refuse_without_kubernetes(cluster)
+    cluster.check_options()
     server = cluster.connect()
     submissions = server.submissions(submission)
     if as_json:
@@ -188,7 +204,7 @@ def logs(
     follow: Annotated[bool, switch("--follow", "Print new output until the driver ends.", "-f")] = False,
 ) -> None:
     """Print the output of a trial, or of a driver on a cluster."""
-    refuse_without_kubernetes(cluster)
+    cluster.check_options()
     if trial is not None:
         if cluster.kubernetes or cluster.address or follow:
             raise UsageError(

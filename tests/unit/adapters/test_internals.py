@@ -46,7 +46,6 @@ def test_optuna_keeps_each_argument_under_a_known_name(name: str) -> None:
         (MADE_BY["PopulationBasedTraining"](), "_custom_explore_fn"),
         (MADE_BY["PB2"](), "_hyperparam_mutations"),
         (OptunaSearch(**MADE), "_metric"),
-        (OptunaSearch(**MADE), "_space"),
         (OptunaSearch(**MADE, points_to_evaluate=[{"x": 1}]), "_points_to_evaluate"),
         (BasicVariantGenerator(points_to_evaluate=[{}]), "_points_to_evaluate"),
         (optuna.pruners.HyperbandPruner(), "_max_resource"),

@@ -20,6 +20,7 @@ from tests.kubernetes_server import (
     CORE,
     RAYJOBS,
     ApiServer,
+    answering,
     pod,
     rayjob,
 )
@@ -39,6 +40,14 @@ def of_beale(state: str = "Running", storage: str = "/studies", name: str = "bea
     job["spec"] = rayjob_template("local-cpu")["spec"]
     job["metadata"]["annotations"] = {"tunepipe/storage": storage}
     return job
+
+
+@pytest.fixture
+def api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """A server, and a kubeconfig that names it; the test is in a separate folder."""
+    monkeypatch.chdir(tmp_path)
+    with answering(tmp_path, monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from rich.text import Text
 
 import pipeline.cli
-from pipeline.cli.console import command_console, print_output, print_rows, print_text
+from pipeline.cli.console import command_console, print_rows
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\u202ex"
 LEGIBLE = r"\x1b]0;title\x07\x1b[2J\u202ex"
@@ -25,15 +25,6 @@ def test_a_console_spells_out_what_its_callers_forgot(
     assert ("\x1b[1m" in reported) == terminal
     assert "\x07" not in reported
     assert "\u202e" not in reported
-
-
-def test_printed_text_is_sanitized(capsys: pytest.CaptureFixture[str]) -> None:
-    print_text(f"There is no study in {HOSTILE}.")
-    print_text(HOSTILE, err=True)
-    print_output(HOSTILE)
-    reported = capsys.readouterr()
-    assert reported.out == f"There is no study in {LEGIBLE}.\n{LEGIBLE}"
-    assert reported.err == f"{LEGIBLE}\n"
 
 
 def test_a_table_in_a_pipe_aligns_numbers(capsys: pytest.CaptureFixture[str]) -> None:

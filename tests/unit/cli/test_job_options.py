@@ -1,16 +1,12 @@
 """The options that change a job, which several commands share."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pipeline.cli.job_options import JOB_OPTIONS, JobOptions, assignments, job_of
 from pipeline.errors import InvalidJob
-from pipeline.schedulers import SCHEDULERS
-from pipeline.searchers import SEARCHERS
 from tests.command import tunepipe
 from tests.recorded_studies import Recording, tune_job
 
@@ -43,11 +39,6 @@ def test_options_are_changes_of_a_job_and_arguments_of_another_command() -> None
         *("--start-from", "/a", "--set", "space.lr=1"),
         *("--set", "budget.trials=5", "--from", "optuna"),
     ]
-
-
-@pytest.mark.parametrize(("option", "known"), [("scheduler", SCHEDULERS), ("search", SEARCHERS)])
-def test_the_help_names_every_kind(option: str, known: Mapping[str, Any]) -> None:
-    assert set(known) <= set(re.findall(r"[a-z0-9-]+", JOB_OPTIONS[option][0].__metadata__[0].help))
 
 
 def test_a_value_is_json_if_it_can_be_parsed_and_text_otherwise() -> None:
