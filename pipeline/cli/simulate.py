@@ -48,10 +48,10 @@ def simulate(
         for other in _changes("searcher", search)
     ]
     source = _source(curves, storage, seconds_per_epoch, seconds_per_start)
-    about = source(jobs[0]).description()
+    note = source(jobs[0]).note
     with command_console(err=True).status("simulating …"):
         forecasts = list(forecast(jobs, counts, source, repeats=repeats))
-    table = forecast_table(forecasts, about, price=price)
+    table = forecast_table(forecasts, note, price=price)
     if as_json:
         print_object(table.as_object())
     else:

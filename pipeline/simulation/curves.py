@@ -47,15 +47,13 @@ class Curve:
 
 
 class CurveSource(ABC):
-    """A source of learning curves."""
+    """A source of learning curves, which `note` describes."""
+
+    note: str
 
     @abstractmethod
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         """The curve of a trial's config."""
-
-    @abstractmethod
-    def description(self) -> Mapping[str, Any]:
-        """The source of the curves, as JSON values; `note` describes it in words."""
 
 
 class Encoding:
@@ -89,6 +87,11 @@ class SyntheticCurves(CurveSource):
     speed that differs between trials; one trial in ten improves late. Each additional objective is a cost of the
     config, known from the first epoch and lowest opposite to the best config.
     """
+
+    note = (
+        "Curves are synthetic: power laws with noise; one trial in ten improves late. Use them to compare schedulers, "
+        "searchers and numbers of workers; the values say nothing about your model."
+    )
 
     def __init__(self, job: TuneJob, *, seconds_per_epoch: float, seconds_per_start: float) -> None:
         self._seed, self._epochs, self._mode = job.seed, job.budget.epochs, job.objective.mode
@@ -126,14 +129,6 @@ class SyntheticCurves(CurveSource):
         cost = _BEST + _SPREAD * self._distance_from(1 - self._best, config) if self._others else 0.0
         others = {one.metric: [1 - cost if one.mode == "max" else cost] * count for one in self._others}
         return Curve(values.tolist(), seconds, self._start, count, others=others)
-
-    def description(self) -> Mapping[str, Any]:
-        note = (
-            "Curves are synthetic: power laws with noise; one trial in ten improves late. Use them to compare "
-            "schedulers, searchers and numbers of workers; the values say nothing about your model."
-        )
-        seconds = {"seconds_per_epoch": self._seconds, "seconds_per_start": self._start}
-        return {"source": "synthetic", **seconds, "note": note}
 
     def _distance_from(self, best: _Reals, config: Config) -> float:
         """The distance of a config from the best one, from 0 to 1."""
@@ -175,7 +170,7 @@ class RecordedCurves(CurveSource):
                 f"The study {results.name!r} has no values of {missing[0]!r}, an objective of job {job.name!r}; its "
                 f"own is {results.objective.metric!r}. Simulate a job of the same objectives."
             )
-        self._name, self._epochs, self._encoding = results.name, job.budget.epochs, Encoding(job.space)
+        self._epochs, self._encoding = job.budget.epochs, Encoding(job.space)
         self._seconds_per_epoch, self._seconds_per_start = seconds_per_epoch, seconds_per_start
         rows = _first_segments(results, list(columns.values()))
         curves = [_curve(row, columns, results) for row in rows.to_pylist()]
@@ -191,13 +186,20 @@ class RecordedCurves(CurveSource):
                 f"None of the {len(curves)} trials of the study {results.name!r} has a curve and a config of the "
                 f"space of job {job.name!r}. Simulate the study's own job, or use --curves synthetic."
             )
-        self._unused = len(curves) - len(used)
         self._numbers = np.array([number for number, *_ in used])
         self._rows = self._encoding.rows([config for _, config, _ in used])
         known = [list(curve.values) for *_, curve in used]
         best, gains = max if job.objective.mode == "max" else min, _gains(known, self._epochs)
         limit = best(value for values in known for value in values)
         self._curves = [self._extended(curve, gains, best, limit) for *_, curve in used]
+        count, complete = len(used), sum(curve.known >= self._epochs for curve in self._curves)
+        self.note = (
+            f"Curves are those of {counted(count, 'recorded trial')} of {results.name!r}, {complete} of them complete; "
+            "each config gets the curve of the nearest recorded config. Shorter curves are extended by the median gain "
+            "of the others."
+        )
+        if unused := len(curves) - count:
+            self.note += f" {counted(unused, 'trial')} of other spaces, or without a value, are not used."
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         # Of several nearest configs, that of the same trial number.
@@ -205,20 +207,6 @@ class RecordedCurves(CurveSource):
         nearest = np.flatnonzero(distances == distances.min())
         same = nearest[self._numbers[nearest] == index]
         return self._curves[int(same[0] if len(same) else nearest[index % len(nearest)])]
-
-    def description(self) -> Mapping[str, Any]:
-        count, complete = len(self._curves), sum(curve.known >= self._epochs for curve in self._curves)
-        note = (
-            f"Curves are those of {counted(count, 'recorded trial')} of {self._name!r}, {complete} of them complete; "
-            "each config gets the curve of the nearest recorded config. Shorter curves are extended by the median gain "
-            "of the others."
-        )
-        if self._unused:
-            note += f" {counted(self._unused, 'trial')} of other spaces, or without a value, are not used."
-        return {
-            "source": self._name, "recorded_trials": count, "whole_trials": complete,
-            "seconds_per_epoch": self._seconds_per_epoch, "seconds_per_start": self._seconds_per_start, "note": note,
-        }  # fmt: skip
 
     def _extended(self, curve: Curve, gains: Sequence[float], best: Any, limit: float) -> Curve:
         values, known, seconds = list(curve.values), curve.known, list(curve.seconds)

@@ -1,7 +1,7 @@
 """Studies simulated over learning curves, with a clock that jumps from one report to the next; and tables of them."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from statistics import median
@@ -24,22 +24,11 @@ class SimulationResult:
     seed: int
     workers: int
     seconds: float
-    busy: float
     epochs: int
     extended: int
     trials: tuple[Trial, ...]
     best_curve: tuple[tuple[float, float], ...]
     end_reason: str | None
-
-    @property
-    def worker_seconds(self) -> float:
-        """Seconds of all workers from the start to the end, idle time included."""
-        return self.workers * self.seconds
-
-    @property
-    def utilisation(self) -> float:
-        """The share of the worker seconds in which workers held trials, from 0 to 1."""
-        return self.busy / self.worker_seconds if self.seconds else 0.0
 
     @property
     def best(self) -> float | None:
@@ -70,7 +59,7 @@ class _Simulation:
     ) -> None:
         self._job, self._curves, self._workers = job, curves, workers
         self._engine = Engine(job, on_decision, lambda: self._now)
-        self._now = self._busy = 0.0
+        self._now = 0.0
         self._progress: dict[str, _Progress] = {}
         self._idle = list(range(workers))
         self._without_report = set(self._idle)
@@ -98,7 +87,6 @@ class _Simulation:
             seed=self._job.seed,
             workers=self._workers,
             seconds=self._now,
-            busy=self._busy,
             epochs=engine.total_epochs,
             extended=self._extended,
             trials=tuple(engine.trials.values()),
@@ -137,7 +125,6 @@ class _Simulation:
                 break
         report = Report(rows, last=last, failure=failure)
         seconds += curve.start if starts else 0.0
-        self._busy += seconds
         heapq.heappush(self._pending, (self._now + seconds, next(self._order), worker, trial, report))
 
     def _progress_of(self, trial: Trial) -> _Progress:
@@ -199,7 +186,7 @@ def forecast(
             yield Forecast(job, number, [simulate(each, source, number) for each, source in sources])
 
 
-def forecast_table(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, price: float | None) -> Table:
+def forecast_table(forecasts: Sequence[Forecast], note: str, *, price: float | None) -> Table:
     """The forecasts: a row for each, with medians over the seeds, and what they mean."""
     job, repeats = forecasts[0].job, len(forecasts[0].results)
     rows = [_row(forecast, price) for forecast in forecasts]
@@ -208,16 +195,12 @@ def forecast_table(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, p
         Column("searcher", "search", keep="whole"),
         Column("workers", right=True, keep="whole"),
         Column("seconds", "time", duration, right=True, keep="whole"),
-        Column("utilisation", "in use", "{:.0%}".format, right=True, keep="extra"),
-        Column("worker_seconds", "worker time", duration, right=True, keep="extra"),
         *([Column("cost", text="{:,.2f}".format, right=True, keep="whole")] if price is not None else []),
         Column("epochs", text="{:,.0f}".format, right=True, keep="extra"),
-        Column("completed", text="{:,.0f}".format, right=True, keep="extra"),
-        Column("best", f"best {job.objective.metric}", _optional(format_number), right=True, keep="whole"),
+        Column("best", f"best {job.objective.metric}", _number, right=True, keep="whole"),
         Column("best_range", "of all seeds", _range, right=True, keep="whole" if repeats > 1 else "extra"),
-        Column("found_after", text=_optional(duration), right=True, keep="extra"),
     ]
-    notes = [str(about["note"])]
+    notes = [note]
     notes += [f"Each number is the median of {repeats} seeds."] if repeats > 1 else []
     results = [result for forecast in forecasts for result in forecast.results]
     if extended := sum(result.extended for result in results):
@@ -227,32 +210,28 @@ def forecast_table(forecasts: Sequence[Forecast], about: Mapping[str, Any], *, p
     notes.append("The time excludes the start of Ray and of workers, lost workers, and workers that share a machine.")
     facts = {
         "job": job.name, "objective": {"metric": job.objective.metric, "mode": job.objective.mode},
-        "trials": job.budget.trials, "epochs": job.budget.epochs, "curves": about, "price": price, "seeds": repeats,
+        "trials": job.budget.trials, "epochs": job.budget.epochs, "price": price, "seeds": repeats,
     }  # fmt: skip
     return Table("", columns, rows, " ".join(notes), "forecasts", facts)
 
 
 def _row(forecast: Forecast, price: float | None) -> dict[str, Any]:
     bests = [result.best for result in forecast.results if result.best is not None]
-    worker_seconds = forecast.middle(lambda one: one.worker_seconds)
+    seconds = forecast.middle(lambda one: one.seconds)
     return {
         "scheduler": forecast.job.scheduler.kind,
         "searcher": forecast.job.searcher.kind,
         "workers": forecast.workers,
-        "seconds": forecast.middle(lambda one: one.seconds),
-        "utilisation": forecast.middle(lambda one: one.utilisation),
-        "worker_seconds": worker_seconds,
-        "cost": (worker_seconds or 0) / 3600 * (price or 0),
+        "seconds": seconds,
+        "cost": (seconds or 0) * forecast.workers / 3600 * (price or 0),
         "epochs": forecast.middle(lambda one: one.epochs),
-        "completed": forecast.middle(lambda one: sum(trial.state == "completed" for trial in one.trials)),
         "best": forecast.middle(lambda one: one.best),
         "best_range": [min(bests), max(bests)] if bests else None,
-        "found_after": forecast.middle(lambda one: one.best_curve[-1][0] if one.best_curve else None),
     }
 
 
-def _optional(text: Callable[[float], str]) -> Callable[[float | None], str]:
-    return lambda value: "–" if value is None else text(value)
+def _number(value: float | None) -> str:
+    return "–" if value is None else format_number(value)
 
 
 def _range(ends: Sequence[float] | None) -> str:

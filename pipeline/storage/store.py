@@ -6,7 +6,6 @@ Nothing outside of the folder is read, written or deleted, whatever paths and li
 deleted through a link in it.
 """
 
-import errno
 import json
 import os
 import re
@@ -51,7 +50,6 @@ _ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _PLAIN = "/:@!$&'()*+,;="
 """Characters that a path in a URI may have, besides letters and digits."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESTORE = "Restore the file that tunepipe wrote."
 
 
@@ -272,9 +270,8 @@ class Store:
             if not (of_azure or isinstance(error, OSError)) or missing:
                 raise
             reason = (getattr(error, "strerror", None) or str(error)).removesuffix(".")
-            advice = "Free some space there" if getattr(error, "errno", None) in _FULL else "Fix that"
             raise StorageError(
-                f"Cannot {action} {self.uri_of(path)}: {reason}. {advice}, or choose another storage with --storage. "
+                f"Cannot {action} {self.uri_of(path)}: {reason}. Fix that, or choose another storage with --storage. "
                 "`tunepipe resume` continues a study that has started."
             ) from error
 

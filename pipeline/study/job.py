@@ -307,19 +307,13 @@ def _broken_rules(job: TuneJob, invalid: Collection[str] = ()) -> list[Fault]:
     return [fault for rule, fields in _RULES if not fields & set(invalid) for fault in rule(job)]
 
 
-def _one_kind_of_training(job: TuneJob) -> Iterator[Fault]:
+def _a_model_or_a_function(job: TuneJob) -> Iterator[Fault]:
     if job.model is None and job.function is None:
         yield Fault("model", None, "must be given, unless function is")
     if job.model is not None and job.function is not None:
         yield Fault("function", job.function.__name__, "must not be combined with model")
-
-
-def _data_for_a_model(job: TuneJob) -> Iterator[Fault]:
     if job.model is not None and job.data is None:
         yield Fault("data", None, "must be given for a model: a data set's name, a function or a Parquet file's path")
-
-
-def _only_for_a_model(job: TuneJob) -> Iterator[Fault]:
     if job.model is None and job.function is not None:
         found = {"data": job.data, "callbacks": job.callbacks, "phases": job.phases}
         found |= {f"fit.{name}": value for name, value in job.fit.given.items()}
@@ -399,9 +393,7 @@ def _is_whole(domain: Any) -> bool:
 
 
 _RULES: tuple[tuple[Callable[[TuneJob], Iterable[Fault]], set[str]], ...] = (
-    (_one_kind_of_training, {"model", "function"}),
-    (_data_for_a_model, {"model", "data"}),
-    (_only_for_a_model, {"model", "function", "data", "callbacks", "phases", "fit"}),
+    (_a_model_or_a_function, {"model", "function", "data", "callbacks", "phases", "fit"}),
     (_phases_follow_each_other, {"phases", "space"}),
     (lambda job: conflicts(job.space), {"space"}),
     (_bounds_leave_values, {"objectives"}),

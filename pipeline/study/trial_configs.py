@@ -15,7 +15,6 @@ from pipeline.space import (
     combination,
     combinations,
     compose,
-    draw,
     drawn_parameters,
     is_continuous,
     key_of,
@@ -24,9 +23,6 @@ from pipeline.study.job import TuneJob
 
 _FURTHER_DRAWS = 8
 """Number of additional draws by the searcher; after them, any config that is left is taken."""
-
-_MAX_DRAWS = 1000
-"""Number of random draws in a space of infinitely many configs, before a repeated config is accepted."""
 
 
 def suggestion_of_trial(
@@ -73,18 +69,17 @@ def untried_config(
         attempt += 1
         again = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS, attempt])
         proposal = drawn(int(again.integers(2**31)))
-    if key_of(proposal.config) not in tried:
+    size = combinations(space)
+    if key_of(proposal.config) not in tried or size is None:
         return proposal
-    rng, size = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS]), combinations(space)
+    rng = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS])
     # A space of many parameters has more configs than the largest float.
-    start = 0 if size is None else int(rng.random() * min(size, 2**1000))
-    for step in range(_MAX_DRAWS if size is None else size):
-        config = draw(space, rng) if size is None else combination(space, (start + step) % size)
-        if key_of(config) not in tried:
-            return Suggestion(
-                config, "One of the remaining configs: the searcher drew only configs that had been tried."
-            )
-    return proposal
+    start = int(rng.random() * min(size, 2**1000))
+    remaining = (combination(space, (start + step) % size) for step in range(size))
+    config = next((config for config in remaining if key_of(config) not in tried), None)
+    if config is None:
+        return proposal
+    return Suggestion(config, "One of the remaining configs: the searcher drew only configs that had been tried.")
 
 
 def start_configs(job: TuneJob) -> list[Config]:

@@ -1,10 +1,8 @@
 """Recorded learning curves: what a simulated trial of a config learns."""
 
 import zlib
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -36,10 +34,6 @@ class Table(CurveSource):
         distances = self._encoding.distances(self._encoding.rows([config])[0], self._rows)
         values = self.losses[int(np.argmin(distances))].tolist()
         return Curve(values, [1.0] * len(values), 0.0, len(values))
-
-    def description(self) -> Mapping[str, Any]:
-        """The table's name."""
-        return {"source": self.name, "note": f"Curves are those of the table {self.name}."}
 
     @cached_property
     def best(self) -> float:

@@ -37,7 +37,7 @@ def test_json_prints_one_object():
     reported = json.loads(invoke("--scheduler", "fifo", "--repeats", "3", "--price", "0.5", "--seed", "4", "--json"))
     assert (reported["job"], reported["trials"], reported["epochs"]) == ("beale", 6, 4)
     one = reported["rows"][1]
-    assert one["cost"] == pytest.approx(one["worker_seconds"] / 3600 * 0.5)
+    assert one["cost"] == pytest.approx(one["seconds"] * one["workers"] / 3600 * 0.5)
 
 
 def test_a_recorded_study_is_replayed(tmp_path: Path):

@@ -34,6 +34,8 @@ def job(**fields: Any) -> TuneJob:
 
 
 class Written(CurveSource):
+    note = "Written down."
+
     def __init__(self, values: Callable[[int, int], list[float]], seconds: float = 1.0, **more: Any) -> None:
         self._values, self._seconds, self._more = values, seconds, more
 
@@ -41,6 +43,3 @@ class Written(CurveSource):
         values = self._values(index, segment)
         fields = {"start": 0.0, "known": len(values), **self._more}
         return Curve(values=values, seconds=[self._seconds] * len(values), **fields)
-
-    def description(self) -> Mapping[str, Any]:
-        return {"note": "Written down."}
