@@ -20,7 +20,6 @@ from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, limits, memory_for_tria
 from pipeline.cluster.submissions import (
     DRIVER_COMMAND,
     DRIVER_ENVIRONMENT,
-    QUEUE_LABEL,
     STORAGE_ANNOTATION,
     STUDY_ANNOTATION,
     STUDY_LABEL,
@@ -36,6 +35,7 @@ RAYJOB_ENVIRONMENT = {**DRIVER_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:8265", 
 on three other clusters only.
 """
 
+_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
 _MAX_NAME_LENGTH = 40
 """KubeRay allows 47 characters; the rest is for the number of the submission."""
@@ -90,11 +90,11 @@ def study_manifests(
     labels = metadata["labels"] = {**metadata.get("labels", {}), STUDY_LABEL: label}
     own = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: job.name}
     metadata["annotations"] = {**metadata.get("annotations", {}), **own}
-    if (queue or priority) and QUEUE_LABEL not in labels:
+    if (queue or priority) and _QUEUE_LABEL not in labels:
         raise ClusterError(
             f"{values} has no queue for --queue and --priority: set kueue.enabled in the chart's values."
         )
-    labels |= {key: value for key, value in ((QUEUE_LABEL, queue), (_PRIORITY_LABEL, priority)) if value}
+    labels |= {key: value for key, value in ((_QUEUE_LABEL, queue), (_PRIORITY_LABEL, priority)) if value}
     file, snapshot = None, Snapshot()
     job_file, name_in_file = split_job_name(job_name)
     if job_file.endswith(".py"):

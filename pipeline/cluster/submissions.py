@@ -18,7 +18,6 @@ STUDY_LABEL = "tunepipe/study"
 """A label of a RayJob: its study's name as a Kubernetes name."""
 STORAGE_ANNOTATION = "tunepipe/storage"
 STUDY_ANNOTATION = "tunepipe/study-name"
-QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 
 _ENDED = {"SUCCEEDED", "STOPPED", "FAILED", "COMPLETE", "VALIDATIONFAILED"}
 _KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
@@ -26,7 +25,7 @@ _KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*
 
 
 class NeverStarts(ClusterError):
-    """A submission can never start: there is no image or no operator, or the namespace forbids its pods."""
+    """A submission can never start: there is no image, or the namespace forbids its pods."""
 
 
 @dataclass(frozen=True, slots=True)
