@@ -39,11 +39,6 @@ class Domain(ABC):
         return (self.low, self.high) if isinstance(self, Uniform | LogUniform | IntUniform | QUniform) else None
 
     @property
-    def span(self) -> tuple[float, float] | None:
-        """Its bounds."""
-        return self.bounds
-
-    @property
     def logarithmic(self) -> bool:
         """Whether the logarithm of its numbers is uniformly distributed."""
         return isinstance(self, LogUniform) or (isinstance(self, IntUniform) and self.log)

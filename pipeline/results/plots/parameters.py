@@ -43,7 +43,7 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     """Draw each trial's best value against one hyperparameter, on the axis of its domain; of many trials some."""
     domain, rows = results.space[parameter], scored_with(results, parameter)
     places, values = axis_positions(domain, rows[parameter], spread=True), rows[OBJECTIVE].to_numpy()
-    parameter_axis(ax, domain, places)
+    parameter_axis(ax, domain)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
     show_values(ax, values, results.objective.mode, log=False)
@@ -131,7 +131,7 @@ def _upright(ax: Axes, place: int, name: str, marks: list[tuple[float, str]], *,
 
 
 def _marks(domain: Any) -> list[tuple[float, str]]:
-    values = domain.values if isinstance(domain, ListedDomain) else domain.span
+    values = domain.values if isinstance(domain, ListedDomain) else domain.bounds
     shown = values if len(values) <= 8 else (values[0], values[-1])
     return [(place / (len(shown) - 1) if len(shown) > 1 else 0.5, short_text(one)) for place, one in enumerate(shown)]
 
@@ -140,7 +140,7 @@ def _unit(domain: Any, places: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
     if isinstance(domain, ListedDomain):
         last = len(domain.values) - 1
         return places / last if last else places + 0.5
-    low, high = domain.span
+    low, high = domain.bounds
     if is_log(domain):
         places, low, high = np.log(places), float(np.log(low)), float(np.log(high))
     units: npt.NDArray[np.float64] = np.clip((places - low) / (high - low), 0, 1)

@@ -107,7 +107,7 @@ def mark_axis(ax: Axes, along: Literal["x", "y"], column: str, domain: Any = Non
         axis["values"] = _literals(domain.values)
     if at is not None:
         listed = isinstance(domain, ListedDomain)
-        low, high = (0, max(len(domain.values) - 1, 1)) if listed else domain.span
+        low, high = (0, max(len(domain.values) - 1, 1)) if listed else domain.bounds
         axis |= {"at": at, "span": [float(low), float(high)], "log": not listed and is_log(domain)}
     MARKS.setdefault(ax, Marks()).axes.append(axis)
 
@@ -194,7 +194,7 @@ def show_values(ax: Axes, values: npt.ArrayLike, mode: str, *, log: bool = True)
         ax.set_title(", ".join(notes), loc="right", fontsize=8)
 
 
-def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64]) -> None:
+def parameter_axis(ax: Axes, domain: Any) -> None:
     """Set the horizontal axis up for a domain: its bounds, its scale, its values' names."""
     if isinstance(domain, ListedDomain):
         count = len(domain.values)
@@ -207,15 +207,13 @@ def parameter_axis(ax: Axes, domain: Any, places: npt.NDArray[np.float64]) -> No
         ax.set_xticks(list(shown), names, **turned)
         ax.grid(False, axis="x")
         return
-    low, high = domain.span
+    low, high = domain.bounds
     if is_log(domain):
         ax.set_xscale("log")
         edge = (high / low) ** 0.04
         ax.set_xlim(low / edge, high * edge)
         by_decade(ax.xaxis, low, high)
         return
-    if len(places) and domain.bounds is None:
-        low, high = min(low, float(places.min())), max(high, float(places.max()))
     ax.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=isinstance(low, int) and isinstance(high, int)))
 

@@ -81,7 +81,7 @@ def test_a_parameter_is_drawn_on_the_axis_of_its_domain(asha_results: Results) -
 )
 def test_an_axis_is_logarithmic_if_its_domain_or_its_bounds_are(domain: Any, scale: str) -> None:
     ax = Figure().add_subplot()
-    parameter_axis(ax, domain, np.array([0.15]))
+    parameter_axis(ax, domain)
     assert ax.get_xscale() == scale
 
 
