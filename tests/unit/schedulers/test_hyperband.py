@@ -65,7 +65,7 @@ def test_trials_that_a_smaller_budget_ended_are_candidates_again() -> None:
     assert scheduler.trials_to_stop(_ids(0, 1, 3), exhausted=False) == {}
 
 
-@pytest.mark.parametrize(("value", "action"), [(0.95, "continue"), (0.5, "stop")])
+@pytest.mark.parametrize(("value", "action"), [(0.95, "continue"), (0.8, "continue"), (0.5, "stop")])
 def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) -> None:
     scheduler = _built()
     _reports(scheduler, 1, [0.1, 0.9, 0.8])
