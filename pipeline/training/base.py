@@ -52,7 +52,7 @@ class Learner(Protocol):
         """Train one epoch and evaluate on the validation split; raises TrainingEnded where there is no other."""
 
     def save(self) -> Checkpoint:
-        """Everything needed to resume exactly: variables, seed generators, callback states, model_epoch."""
+        """Everything needed to resume exactly."""
 
     def load(self, checkpoint: Checkpoint, *, exploit: bool = False) -> None:
         """Resume from what `save` returned, here or in another process.

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split, batches_of, kind_of
+from pipeline.datasets import Dataset, Split, batches_of
 from pipeline.training.arrays import (
     WHOLE,
     Fold,
@@ -48,11 +48,6 @@ def reason_for_fit(model: keras.Model) -> str | None:
     if model.distribute_strategy is not tf.distribute.get_strategy():
         return "the model is built in the scope of a tf.distribute strategy"
     return None
-
-
-def reason_for_pipelines(data: Dataset) -> str:
-    """Which splits are pipelines."""
-    return ", ".join(f"the {name} split is a {kind_of(split)}" for name, split in data.pipelines.items())
 
 
 class FitTrainer(Trainer):

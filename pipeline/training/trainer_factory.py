@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, takes_config
+from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, kind_of, takes_config
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
@@ -193,7 +193,7 @@ class TrainerFactory:
     def _trainer(self, config: Config, seed: int, fold: "Fold") -> "Trainer":
         from pipeline.training.build import Phases, build_callbacks
         from pipeline.training.callbacks import with_batch_hooks
-        from pipeline.training.fit_trainer import FitTrainer, reason_for_fit, reason_for_pipelines
+        from pipeline.training.fit_trainer import FitTrainer, reason_for_fit
         from pipeline.training.trainer import CompiledTrainer
 
         started, job = time.perf_counter(), self.job
@@ -208,8 +208,8 @@ class TrainerFactory:
         reason = reason_for_fit(model)
         if prepared.source is not None:
             data = prepared.source.fresh()
-            reason = reason or reason_for_pipelines(data)
-            return FitTrainer(model, data, source=prepared.source, reason=reason, **common)
+            kinds = [f"the {name} split is a {kind_of(split)}" for name, split in data.pipelines.items()]
+            return FitTrainer(model, data, source=prepared.source, reason=reason or ", ".join(kinds), **common)
         assert prepared.arrays is not None
         if self._strategy is not None:
             reason = "resources.strategy is mirrored"

@@ -31,9 +31,3 @@ def test_names_are_reserved() -> None:
     internals.reset_names()
     internals.reserve_names(["dense_41"])
     assert keras.layers.Dense(1).name == "dense_42"
-
-
-def test_captured_variables_come_in_the_order_of_their_use() -> None:
-    first, second = tf.Variable(1.0), tf.Variable(2.0)
-    traced = tf.function(lambda: second * first).get_concrete_function()
-    assert [id(each) for each in internals.captured_variables(traced.graph)] == [id(second), id(first)]
