@@ -135,4 +135,4 @@ def test_more_epochs_continue_from_the_earlier_end() -> None:
     second = DOUBLING.build(SchedulerContext({}, "max", 8, 4, 0))
     second.restore(first.state())
     chosen = second.choose(["0", "1"])
-    assert (chosen.trial_id, chosen.rung) == ("1", 4)
+    assert (chosen.trial_id, chosen.rung, chosen.cutoff) == ("1", 4, 0.6)
