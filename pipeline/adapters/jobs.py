@@ -97,7 +97,7 @@ def _functions(adapter: Adapter, subject: str, path: Path) -> dict[str, Any]:
     name = f"{path.stem}_from_{adapter.library.replace('-', '_')}"
     file = path.resolve().with_name(f"{name}.py")
     # As if it were a file beside the program; nothing is written there.
-    loader = SourceText(file, text.encode(), of_study=False)
+    loader = SourceText(file, text.encode())
     spec = importlib.util.spec_from_file_location(name, file, loader=loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)

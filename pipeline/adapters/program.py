@@ -15,8 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
 
-from pipeline.code.frames import is_user_file
-from pipeline.code.modules import script_arguments
+from pipeline.code.modules import is_user_file, script_arguments
 from pipeline.errors import Fault, InvalidJob, UserError
 
 Patches: TypeAlias = Callable[[], AbstractContextManager[None]]

@@ -452,7 +452,7 @@ def domain_of_draws(draw: Callable[[], Any]) -> Any:
 
     A range is logarithmic where the median of the values is nearer to the geometric mean of the ends.
     """
-    with same_random_numbers(0):
+    with same_random_numbers():
         drawn: list[Any] = [plain(draw()) for _ in range(_DRAWS)]
     values = distinct(drawn)
     kinds = {type(value) for value in values}

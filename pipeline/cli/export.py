@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pipeline.cli.console import print_path, print_text
-from pipeline.cli.options import STORAGE, Logs, Storage, Study, argument, option, study_store, switch, trial_id
+from pipeline.cli.options import STORAGE, Logs, Storage, Study, argument, option, study_store, trial_id
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,22 +15,21 @@ def export(
     study: Study,
     to: Annotated[Path | None, option("Folder for the model of the best trial, created if missing.")] = None,
     trial: Annotated[str | None, option("With --to: write the model of this trial (id or number).")] = None,
-    overwrite: Annotated[bool, switch("--overwrite", "With --to: replace the files of an earlier export.")] = False,
     log: Logs = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Write models, or all trials for other tools. Models are a Keras file and HDF5."""
-    if to is None and (trial is not None or overwrite or not log):
+    if to is None and (trial is not None or not log):
         raise UsageError(
             "Give an output: --to FOLDER for models, or --log mlflow=URI or tensorboard=FOLDER for all trials. "
-            "--trial and --overwrite are for models."
+            "--trial is for models."
         )
     store = study_store(study, storage)
     if to is not None:
         from pipeline.execution.models import export as export_models
 
         wanted = None if trial is None else trial_id(trial)
-        for path in export_models(store, to, trial=wanted, overwrite=overwrite):
+        for path in export_models(store, to, trial=wanted):
             print_path(path)
     if log:
         from pipeline.results.export import logs_of
@@ -49,6 +48,7 @@ def rerun(
 ) -> None:
     """Train a trial again, for debugging, and compare. It trains in this process; the study does not change."""
     from pipeline.execution.models import rerun as train_again
+    from pipeline.results.analysis.queries import first_line
     from pipeline.results.tables.load import load_results
     from pipeline.storage.schema import metric_column
 
@@ -79,4 +79,4 @@ def rerun(
         print_text(f"\nFrom epoch {result.taken_over} on, the trial had continued with another trial's weights.")
     for what, failure in (("It failed", result.failure), ("When it was recorded, it failed", result.recorded_failure)):
         if failure:
-            print_text(f"\n{what}:\n{failure.rstrip()}")
+            print_text(f"\n{what}: {first_line(failure)}")

@@ -138,7 +138,7 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     for table in trial_tables(results, wanted, files):
         console.print(Group(Text(), table))
     if isinstance(error, str) and error:
-        where = place(results, error)
+        where = place(error)
         console.print(Text.assemble("\n", ("error", "bold"), sanitize(f" at {where}") if where else ""))
         console.print(Text(sanitize(error.rstrip())))
 

@@ -84,7 +84,7 @@ def resume(
 def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_json: bool, **how: Any) -> None:
     """Run or resume a study with its progress on the terminal, and print its results."""
     from pipeline.cli.results import print_failures, show
-    from pipeline.code.frames import error_text
+    from pipeline.code.modules import error_text
     from pipeline.execution.progress import Progress
     from pipeline.execution.run import run as run_study
     from pipeline.results.export import log_live

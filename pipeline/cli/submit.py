@@ -74,6 +74,7 @@ def submit(
         _finish(server, found, attached, detach=detach)
         return
     from pipeline.cluster.rayjob import study_manifests
+    from pipeline.code.snapshot import first_of
 
     tuned = _as_resumed(tuned, storage, options.changes)
 
@@ -88,7 +89,7 @@ def submit(
     if len(manifests.snapshot.files) > 1:
         note(f"Uploaded with the job: {manifests.snapshot}.")
     if manifests.snapshot.left_out:
-        left = manifests.snapshot.not_copied
+        left = first_of(manifests.snapshot.left_out)
         note(f"Not uploaded, because of their size: {left}. Put what the job needs into the image.")
     if dry_run:
         typer.echo(str(manifests), nl=False)

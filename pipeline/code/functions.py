@@ -1,78 +1,47 @@
 """A user's function as an identity: the module that has it, its name there, and the digest of the module's file.
 
 In JSON a function is `{"function": "module:name", "sha256": "…"}`. A function without a file, typed into a notebook
-or a prompt, is known by what it does, and is found again only where it is typed again.
+or a prompt, is known by its own code, and is found again only where it is typed again.
 """
 
-import ast
-import functools
 import hashlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
-from pipeline.code.frames import is_user_file
-from pipeline.code.modules import content_of, is_of_study
+from pipeline.code.modules import content_of, is_user_file
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
-_KEYS = {"function", "sha256", "bytecode_sha256"}
-_REFERENCE = re.compile(r"([^/\x00-\x1f\x7f]+):([\w.<>]+)")
+_NAME = re.compile(r"[^/\x00-\x1f\x7f]+:[\w.<>]+")
 """A job file may have any name, so a module's name has, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnloadedFunction:
-    """A placeholder for a function that is not loaded: reading a study's results runs none of its code."""
+    """A function of a study that is only named: reading a study's results runs none of its code."""
 
-    function: str
-    sha256: str | None
+    reference: Mapping[str, Any]
 
     @property
     def __name__(self) -> str:
-        return self.function.rpartition(":")[2]
+        return str(self.reference["function"]).rpartition(":")[2]
 
     def __call__(self, *args: object) -> None:
         """Refuse a call."""
-        raise TypeError(f"{self.function} is not loaded: nothing that is defined here is the function of the study")
+        raise TypeError(f"{self.reference['function']} is not loaded")
 
 
 def digest_of(content: bytes | None) -> str | None:
     """The SHA-256 of a source; None if there is none."""
     return None if content is None else hashlib.sha256(content).hexdigest()
-
-
-def as_function(value: object) -> Callable[..., Any] | None:
-    """A function, a method or a partial call of one, which gets its name; None for what Python code does not define."""
-    if isinstance(value, FunctionType):
-        return value
-    inner = python_function(value) if isinstance(value, MethodType | functools.partial) else None
-    if not isinstance(value, MethodType | functools.partial) or not isinstance(inner, FunctionType):
-        return None
-    if isinstance(value, functools.partial):
-        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-            vars(value).setdefault(name, getattr(inner, name))
-    return value
-
-
-def python_function(function: Any) -> Any:
-    """What a function, a method or a partial call runs in the end: a function with code and globals."""
-    while True:
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif isinstance(function, MethodType):
-            function = function.__func__
-        elif hasattr(function, "__wrapped__"):
-            function = inspect.unwrap(function)
-        else:
-            return function
 
 
 def takes_argument(function: Callable[..., Any]) -> bool:
@@ -87,10 +56,7 @@ def takes_state(function: Callable[..., Any]) -> bool:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []  # a partial call with arguments that the function does not take
+    return list(inspect.signature(function).parameters.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +76,6 @@ class Origin:
     def loadable(self) -> bool:
         """Whether the function can be loaded again: a file has a name for it."""
         return self.source is not None and self.name is not None
-
-    @property
-    def of_study(self) -> bool:
-        """Whether it was loaded from a study's copy of its source."""
-        return is_of_study(self.home)
 
     @property
     def in_script(self) -> bool:
@@ -154,56 +115,31 @@ def _script_name(home: Mapping[str, Any]) -> str | None:
     return str(spec.name) if spec is not None else Path(file).stem
 
 
-def same_code(one: Callable[..., Any], other: Callable[..., Any]) -> bool:
-    """Whether two functions have one name and equal source files, regardless of comments and layout."""
-    if one is other or isinstance(one, UnloadedFunction) or isinstance(other, UnloadedFunction):
-        return one is other
-    before, now = origin(one).source, origin(other).source
-    named_alike = one.__qualname__ == other.__qualname__
-    return named_alike and before is not None and now is not None and same_text(before, now)
-
-
-def same_text(one: bytes, other: bytes) -> bool:
-    """Whether two sources are equal, regardless of comments and layout."""
-    try:
-        return one == other or ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-
-
-def notebook_functions() -> list[Callable[..., Any]]:
-    """The functions that are typed into the running notebook or prompt, those of its jobs included."""
-    values = list(vars(sys.modules["__main__"]).values())
-    found = [as_function(each) for value in values for each in _functions_in(value).values()]
-    return [each for each in found if each and each.__module__ == "__main__" and not origin(each).loadable]
-
-
 def _is_typed(function: Callable[..., Any]) -> bool:
     """Whether a function's code was typed in: that of a notebook's cell may have a file's name, of no other file."""
-    file = getattr(getattr(python_function(function), "__code__", None), "co_filename", "")
+    file = inspect.unwrap(function).__code__.co_filename
     return file.startswith("<") or Path(file).parent.name.startswith("ipykernel_")
 
 
 def own_home(function: Callable[..., Any]) -> dict[str, Any]:
     """The globals of the module that defines a function."""
-    return getattr(python_function(function), "__globals__", {})
+    home: dict[str, Any] = inspect.unwrap(function).__globals__
+    return home
 
 
 def _place(function: Callable[..., Any]) -> tuple[dict[str, Any], str | None]:
     """The home of a function and its name there whenever that is imported: its own, a variable's, or `JOB.model`."""
-    own = own_home(function)
-    if not own or _is_typed(function):
-        return own, None
-    if named_in(own, function.__qualname__) is function:
+    own, typed = own_home(function), _is_typed(function)
+    if _named_in(own, function.__qualname__) is function:
         return own, function.__qualname__
     modules = [getattr(module, "__dict__", {}) for module in list(sys.modules.values())]
     homes = [home for home in modules if isinstance(file := home.get("__file__"), str) and is_user_file(file)]
-    for home in (own, *homes):
+    for home in [own] if typed else [own, *homes]:
         for name, value in list(home.items()):
+            # A variable that is set below `if __name__ == "__main__":` is indented.
+            assigned = rb"^%s\b[^\n=]*=" % re.escape(name.encode())
             for path, each in _functions_in(value).items():
-                # A variable that is set below `if __name__ == "__main__":` is indented.
-                assigned = rb"^%s\b[^\n=]*=" % re.escape(name.encode())
-                if each is function and re.search(assigned, content_of(home) or b"", re.MULTILINE):
+                if each is function and (typed or re.search(assigned, content_of(home) or b"", re.MULTILINE)):
                     return home, f"{name}.{path}" if path else name
     return own, None
 
@@ -214,7 +150,7 @@ def _functions_in(value: object) -> dict[str, Any]:
     return {"": value, **(fields if isinstance(fields, dict) else {})}
 
 
-def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
+def _named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
     """The object with a qualified name among the globals of a module; None if there is none."""
     first, *rest = qualified_name.split(".")
     value = home.get(first)
@@ -226,15 +162,15 @@ def named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
     return value
 
 
-def reference_to(function: Callable[..., Any]) -> dict[str, str | None]:
+def reference_to(function: Callable[..., Any]) -> Mapping[str, Any]:
     """A function in JSON."""
     if isinstance(function, UnloadedFunction):
-        return {"function": function.function, "sha256": function.sha256}
+        return function.reference
     found = origin(function)
     if found.loadable:
         return {"function": f"{found.module}:{found.name}", "sha256": digest_of(found.source)}
-    code = _code_digest(python_function(function).__code__)
-    return {"function": f"{found.module}:{function.__qualname__}", "sha256": None, "bytecode_sha256": code}
+    code = _code_digest(inspect.unwrap(function).__code__)
+    return {"function": f"{found.module}:{found.name or function.__qualname__}", "bytecode_sha256": code}
 
 
 def _code_digest(code: CodeType) -> str:
@@ -246,48 +182,34 @@ def _code_digest(code: CodeType) -> str:
 
 def _resolve(value: Any, info: ValidationInfo) -> Callable[..., Any]:
     """The function of a field: a function itself, or one that JSON names, found by the reader of the job."""
-    if isinstance(value, UnloadedFunction):
+    if isinstance(value, FunctionType | UnloadedFunction):
         return value
-    if (function := as_function(value)) is not None:
-        return function
     if not isinstance(value, Mapping):
         raise ValueError("must be a function, defined with def or lambda")
-    name, digest = value.get("function"), value.get("sha256")
-    parts = _REFERENCE.fullmatch(name) if isinstance(name, str) else None
-    if parts is None or not isinstance(digest, str | None) or set(value) - _KEYS:
+    name, digest = value.get("function"), value.get("sha256", value.get("bytecode_sha256"))
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or not isinstance(digest, str | None):
         raise ValueError('must be {"function": "module:name", "sha256": "…"}')
     context = info.context or {}
     if not context.get("load", True):
-        return UnloadedFunction(parts[0], digest)
-    if ("sha256" in value and digest is None) or "<" in parts[2] or parts[1] == "__main__":
-        return _typed_again(dict(value), context.get("here", ()), placeholder=context.get("placeholders", False))
-    found = as_function(named_in(vars(context["module"](parts[1], value)), parts[2]))
-    if found is None:
-        raise ValueError(f"must be a function of {parts[1]}, and there is no {parts[2]} in it")
-    return found
-
-
-def _typed_again(
-    reference: dict[str, Any], here: Collection[Callable[..., Any]], *, placeholder: bool
-) -> Callable[..., Any]:
-    """The function without a file that does the same as one of a study, of those that are typed here."""
-    known = [(function, reference_to(function)) for function in here]
-    # All lambdas of a notebook have one name.
-    for function, each in known:
-        if each == reference:
-            return function
-    if placeholder or any(each["function"] == reference["function"] for _, each in known):
-        return UnloadedFunction(reference["function"], reference.get("sha256"))
-    raise ValueError(
-        "is defined in a notebook, a prompt or another function, and cannot be loaded from a file: where the same "
-        "functions are defined, run(JOB, resume=True) continues"
-    )
+        return UnloadedFunction(value)
+    module, _, name = name.rpartition(":")
+    typed = "bytecode_sha256" in value
+    home = vars(sys.modules["__main__"] if typed else context["module"](module, value))
+    found = _named_in(home, name)
+    if isinstance(found, FunctionType) and (not typed or reference_to(found) == value):
+        return found
+    if typed:
+        raise ValueError(
+            "is defined in a notebook, a prompt or another function, and cannot be loaded from a file: where the same "
+            "functions are defined, run(JOB, resume=True) continues"
+        )
+    raise ValueError(f"must be a function of {module}, and there is no {name} in it")
 
 
 def _resolve_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str:
     if isinstance(value, str) and not value.strip():
         raise ValueError("must not be empty: a data set's name, a function or the path of a Parquet file")
-    if isinstance(value, Mapping | UnloadedFunction) or as_function(value) is not None:
+    if isinstance(value, FunctionType | Mapping | UnloadedFunction):
         return _resolve(value, info)
     if isinstance(value, str):
         return value
@@ -298,8 +220,8 @@ def value_or_code(read: Callable[[Any], Any]) -> tuple[PlainValidator, PlainSeri
     """Annotations of a field that is a value, or a function of the config that returns one."""
 
     def validate(value: Any, info: ValidationInfo) -> Any:
-        is_code = as_function(value) is not None or (isinstance(value, Mapping) and "function" in value)
-        return _resolve(value, info) if is_code or isinstance(value, UnloadedFunction) else read(value)
+        is_code = callable(value) or (isinstance(value, Mapping) and "function" in value)
+        return _resolve(value, info) if is_code else read(value)
 
     return PlainValidator(validate), PlainSerializer(_written)
 

@@ -1,5 +1,9 @@
-"""Job files and their copies as modules: run once, under their own name, with the text that is hashed and copied."""
+"""Job files and their copies as modules: run once, under their own name, with the text that is hashed and copied.
 
+Also which files, and which frames of a traceback, are the user's code, and not that of tunepipe, Python or a library.
+"""
+
+import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -9,24 +13,32 @@ import os
 import random
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from types import ModuleType
 from typing import Any
 
-from pipeline.code.frames import INSTALLED, OWN_PACKAGES
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 
-_MAX_NAME_BYTES = 200
-"""Bytes; temporary names of files are longer than their final names."""
+INSTALLED = ("site-packages", "dist-packages")
+"""Folders of installed packages, on any machine."""
 
-_ENDS = (
-    "must not end the process. tunepipe runs the file without arguments: give those that it parses a default, or parse "
-    'them under `if __name__ == "__main__":`'
+OWN_PACKAGES = ("pipeline", "tune_jobs")
+"""Packages of tunepipe itself, which are not the user's: a study records its version."""
+
+_OWN_FOLDER = Path(__file__).parents[1]
+_PYTHON = re.compile(r"/lib(64)?/python\d[\d.]*/|^<")
+_FRAME = re.compile(
+    r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+?)\s*\*?$(?:\n {4,}(?P<code>\S.*))?',
+    re.MULTILINE,
 )
+
+_MAX_NAME_BYTES = 200
+"""Temporary names of files are longer than their final names."""
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 """TensorFlow reads this variable once, while it loads."""
@@ -35,7 +47,6 @@ _NOTE = re.compile(
     rb"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log messages before absl::InitializeLog|"
     rb"To enable the following instructions: "
 )
-_RELATIVE_IMPORT = re.compile(rb"^\s*from\s+\.", re.MULTILINE)
 
 _loading: ContextVar[bool] = ContextVar("loading", default=False)
 """Whether a job's file is being loaded."""
@@ -51,8 +62,8 @@ class SourceText(importlib.abc.SourceLoader):
     It writes no bytecode: a study's folder may be read-only, and a stale cache would run other code than was checked.
     """
 
-    def __init__(self, path: Path, content: bytes, *, of_study: bool = False) -> None:
-        self._path, self.content, self.of_study = path, content, of_study
+    def __init__(self, path: Path, content: bytes) -> None:
+        self._path, self.content = path, content
 
     def get_filename(self, fullname: str) -> str:
         """The path of the file."""
@@ -69,12 +80,6 @@ def content_of(home: Mapping[str, Any]) -> bytes | None:
     if isinstance(loader, SourceText):
         return loader.content
     return Path(file).read_bytes() if file and Path(file).is_file() else None
-
-
-def is_of_study(home: Mapping[str, Any]) -> bool:
-    """Whether a module was run from a study's copy of its text."""
-    loader = getattr(home.get("__spec__"), "loader", None)
-    return isinstance(loader, SourceText) and loader.of_study
 
 
 def end_loading() -> None:
@@ -94,7 +99,7 @@ def script_arguments(path: Path, arguments: Sequence[str] = ()) -> Iterator[None
 
 
 @contextmanager
-def same_random_numbers(seed: int = 0) -> Iterator[None]:
+def same_random_numbers() -> Iterator[None]:
     """A context in which the generators of Python and NumPy begin at the same numbers; they get their states back.
 
     A layer without a seed at the top of a file draws one, and workers would otherwise train with different ones.
@@ -102,8 +107,8 @@ def same_random_numbers(seed: int = 0) -> Iterator[None]:
     import numpy as np
 
     python, numpy = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
+    random.seed(0)
+    np.random.seed(0)
     try:
         yield
     finally:
@@ -112,13 +117,14 @@ def same_random_numbers(seed: int = 0) -> Iterator[None]:
 
 
 @contextmanager
-def without_notes(*, gpus: bool = True) -> Iterator[None]:
+def without_notes() -> Iterator[None]:
     """Keep TensorFlow's notes off stderr while it loads, unless TF_CPP_MIN_LOG_LEVEL asks for them."""
     level = os.environ.get(_LEVEL)
     if level in ("0", "1"):
         yield
         return
-    os.environ.setdefault(_LEVEL, "2")
+    os.environ[_LEVEL] = level or "2"
+    has_driver = Path("/proc/driver/nvidia").exists()
     sys.stderr.flush()
     kept = os.dup(2)
     with TemporaryFile() as spool:
@@ -127,23 +133,20 @@ def without_notes(*, gpus: bool = True) -> Iterator[None]:
             yield
         finally:
             if level is None:
-                os.environ.pop(_LEVEL, None)
+                del os.environ[_LEVEL]
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
             spool.seek(0)
             for line in spool:
-                if not _NOTE.match(line) and (gpus or b"cuInit" not in line):
+                if not _NOTE.match(line) and (has_driver or b"cuInit" not in line):
                     os.write(2, line)
 
 
 def quiet_retracing() -> None:
     """Keep TensorFlow from warning that Keras traces its training again: it does so for the model of each trial."""
-    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
-
-
-def _is_no_retracing(record: logging.LogRecord) -> bool:
-    return not re.search("(?s)triggered tf.function retracing.*TensorFlowTrainer", record.getMessage())
+    retracing = re.compile("(?s)triggered tf.function retracing.*TensorFlowTrainer")
+    logging.getLogger("tensorflow").addFilter(lambda record: not retracing.search(record.getMessage()))
 
 
 def is_file(path: Path) -> bool:
@@ -153,10 +156,7 @@ def is_file(path: Path) -> bool:
 
 def expanded(file: str) -> Path:
     """The path of a job file, with the home folder of a user for `~`."""
-    try:
-        return Path(file).expanduser()
-    except RuntimeError as error:
-        raise JobNotFound(f"There is no job file {file}: {error}") from None
+    return Path(os.path.expanduser(file))  # noqa: PTH111 - Path.expanduser raises for a user who does not exist
 
 
 def split_job_name(job: str) -> tuple[str, str]:
@@ -166,77 +166,65 @@ def split_job_name(job: str) -> tuple[str, str]:
 
 
 def load_module(path: Path) -> ModuleType:
-    """Run a job file as a module.
-
-    It is a script, which imports the modules next to it by their own names. A file of a package that imports relative
-    to it is a module of the package instead, as for `python -m package.job`.
-    """
+    """Run a job file. It is a script, which imports the modules next to it by their own names."""
     try:
         path = path.resolve()
         content = path.read_bytes()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise JobNotFound(f"There is no job file {path} that can be read: {reason}.") from None
+        raise JobNotFound(f"Cannot read the job file {path}: {getattr(error, 'strerror', None) or error}.") from None
     if path.suffix != ".py":
         raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
-    root, name = path.parent, path.stem
-    if _RELATIVE_IMPORT.search(content) and (root / "__init__.py").is_file():
-        root = next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
-        name = ".".join(path.relative_to(root).with_suffix("").parts)
-    _refuse_name(path, name if root == path.parent else name.partition(".")[0], root)
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    return run_file(path, name, content)
+    _refuse_name(path)
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    return run_file(path, path.stem, content)
 
 
-def run_file(
-    path: Path, name: str, content: bytes, *, arguments: Sequence[str] = (), of_study: bool = False
-) -> ModuleType:
-    """Run a text as the module of a file, after the packages that contain it; one that fails is not registered."""
-    package, _, last = name.rpartition(".")
-    if not f"/{path.with_suffix('')}".endswith(f"/{name.replace('.', '/')}"):
-        package = ""  # a job file with dots in its name
-    previous = sys.modules.pop(name, None)
-    token = _loading.set(True)
-    has_driver = Path("/proc/driver/nvidia").exists()
-    quiet = nullcontext() if "tensorflow" in sys.modules else without_notes(gpus=has_driver)
+def run_file(path: Path, name: str, content: bytes, arguments: Sequence[str] = ()) -> ModuleType:
+    """Run a text as the module of a file, a script with arguments; one that fails is not registered."""
+    previous = sys.modules.get(name)
+    loader = SourceText(path, content)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
-        with quiet, script_arguments(path, arguments), same_random_numbers():
-            importlib.invalidate_caches()
-            if package:
-                parent = importlib.import_module(package)
-                if name in sys.modules:
-                    # The package itself has imported it.
-                    return sys.modules[name]
-            loader = SourceText(path, content, of_study=of_study)
-            spec = importlib.util.spec_from_file_location(name, path, loader=loader)
-            assert spec is not None
-            module = sys.modules[name] = importlib.util.module_from_spec(spec)
-            with suppress(_StudyStarts):
-                loader.exec_module(module)
-            if package:
-                setattr(parent, last, module)
-            return module
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
-        sys.modules.pop(name, None)
+        with loading(path, arguments):
+            loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
         if previous is not None:
             sys.modules[name] = previous
-        if isinstance(error, InvalidJob | KeyboardInterrupt):
-            raise
+        raise
+    return module
+
+
+@contextmanager
+def loading(path: Path, arguments: Sequence[str] = ()) -> Iterator[None]:
+    """A context in which a file of a job's code is loaded; its errors are faults of the job."""
+    token = _loading.set(True)
+    quiet = nullcontext() if "tensorflow" in sys.modules else without_notes()
+    try:
+        with quiet, script_arguments(path, arguments), same_random_numbers(), suppress(_StudyStarts):
+            importlib.invalidate_caches()
+            yield
+    except InvalidJob:
+        raise
+    except (Exception, SystemExit) as error:
         raise InvalidJob(f"job file {path}", [_job_fault(error, path)]) from error
     finally:
         _loading.reset(token)
 
 
-def _refuse_name(path: Path, top: str, root: Path) -> None:
+def _refuse_name(path: Path) -> None:
     """Refuse a file that hides a module which others import, or whose copy could not have the same name."""
+    name, folder = path.stem, str(path.parent)
     installed = [entry for entry in sys.path if any(part in INSTALLED for part in Path(entry).parts)]
-    if not path.stem.isprintable() or path.stem.startswith(".") or len(os.fsencode(path.stem)) > _MAX_NAME_BYTES:
+    if not name.isprintable() or name.startswith(".") or len(os.fsencode(name)) > _MAX_NAME_BYTES:
         must = f"must have a name of at most {_MAX_NAME_BYTES} printable bytes that begins with no dot: rename it"
-    elif top in {*sys.stdlib_module_names, *OWN_PACKAGES, "__main__"} or (
-        importlib.machinery.PathFinder.find_spec(top, installed) is not None and str(root) not in installed
+    elif name in {*sys.stdlib_module_names, *OWN_PACKAGES, "__main__"} or (
+        folder not in installed and importlib.machinery.PathFinder.find_spec(name, installed) is not None
     ):
-        must = f"must not have the name of the module {top}, which others import: rename it"
+        must = f"must not have the name of the module {name}, which others import: rename it"
     else:
         return
     raise InvalidJob("the job file", [Fault("file", path.name, must)])
@@ -244,14 +232,37 @@ def _refuse_name(path: Path, top: str, root: Path) -> None:
 
 def _job_fault(error: BaseException, path: Path) -> Fault:
     """The reason why a job's file cannot be run, with the line."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else None
-    trace = error.__traceback__
-    while trace is not None:
-        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(path) else line
-        trace = trace.tb_next
+    line = lines[-1] if lines else line
     try:
         text = error.msg if isinstance(error, SyntaxError) else str(error)
     except Exception:  # it is the user's own class
         text = "an error that cannot be shown"
-    found = f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
-    return Fault("file", found, _ENDS if isinstance(error, SystemExit) else "must run as Python")
+    allowed = "must run as Python"
+    if isinstance(error, SystemExit):
+        allowed = "must not end the process: give arguments a default, or parse them below `if __name__ == ...`"
+    return Fault("file", f"{type(error).__name__}: {text}" + (f" (line {line})" if line else ""), allowed)
+
+
+@functools.cache
+def is_user_file(file: str) -> bool:
+    """Whether a file is the user's, by its path: the study may come from another machine."""
+    _, own, rest = file.rpartition(f"/{_OWN_FOLDER.name}/")
+    ours, installed = _OWN_FOLDER / rest, any(part in INSTALLED for part in PurePosixPath(file).parts)
+    of_tunepipe = own and ours.is_file() and (Path(file) == ours or not Path(file).exists())
+    return not (installed or of_tunepipe or _PYTHON.search(file))
+
+
+def user_frame(text: str) -> re.Match[str] | None:
+    """The innermost frame of the user's code in a traceback: its `file`, `line`, `function` and `code`."""
+    frames = [frame for frame in _FRAME.finditer(text) if is_user_file(frame["file"])]
+    return frames[-1] if frames else None
+
+
+def error_text(error: BaseException) -> str:
+    """The traceback of an error, as Python prints it, from the first frame of the user's code on."""
+    trace = error.__traceback__
+    while trace is not None and not is_user_file(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))

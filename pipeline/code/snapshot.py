@@ -3,11 +3,12 @@
 The code is found in the user's folder while that has the study's code, else in a checked copy of it.
 """
 
+import ast
 import atexit
+import importlib
 import itertools
 import os
 import sys
-import sysconfig
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -15,11 +16,20 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pipeline.code.frames import INSTALLED, OWN_PACKAGES
-from pipeline.code.functions import digest_of, loaded_module, module_name, origin, own_home, same_text
-from pipeline.code.modules import content_of, is_of_study, run_file
+from pydantic import AfterValidator, BaseModel, ValidationError
+
+from pipeline.code.functions import (
+    UnloadedFunction,
+    digest_of,
+    loaded_module,
+    module_name,
+    origin,
+    own_home,
+    reference_to,
+)
+from pipeline.code.modules import OWN_PACKAGES, content_of, is_user_file, loading, run_file
 from pipeline.errors import StorageError
 from pipeline.storage.scratch import scratch
 
@@ -28,25 +38,16 @@ if TYPE_CHECKING:
 
     _Rules: TypeAlias = list[tuple[Path, GitIgnoreSpec]]
 
-_NEVER = {
-    ".git", ".hg", ".venv", "venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules",
-    # Where programs keep a user's passwords and keys, mostly in the home folder: all who reach a cluster read its code.
-    ".aws", ".azure", ".cache", ".config", ".docker", ".git-credentials", ".gnupg", ".kaggle", ".kube", ".netrc",
-    ".pypirc", ".ray", ".ssh",
-}  # fmt: skip
+_NEVER = {"venv", "__pycache__", "node_modules"}
+_OWN_FOLDERS = [Path(__file__).parents[2] / name for name in OWN_PACKAGES]
 
 MAX_BYTES = 10 * 10**6
 _MAX_FILES, _MAX_FILE_BYTES, _MAX_ENTRIES, _MAX_SEEN = 500, 10**6, 100, 20_000
 """A snapshot has at most so many files, of so many that are seen; files of data are smaller, and in folders of fewer
 entries."""
-_SHOWN = 8
-_HOMES = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 
 _replaced: dict[str, ModuleType] = {}
-"""The modules of this process in whose place a study's copies are loaded, by their names."""
-
-_installed: list["Copies"] = []
-"""The study whose code imports find now."""
+"""The modules of this process in whose place those of a study are loaded, by their names."""
 
 _copied: dict[str, Path] = {}
 """The folders of copies that this process has written, by what is in them."""
@@ -59,45 +60,52 @@ class Snapshot:
     roots: tuple[Path, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    """What is too large or too much."""
 
     def __str__(self) -> str:
-        return _listed(self.files)
-
-    @property
-    def not_copied(self) -> str:
-        """What is left out, because it is too large or too much; empty if there is nothing."""
-        return _listed(self.left_out)
+        return first_of(self.files)
 
 
-def _listed(paths: Collection[str]) -> str:
-    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return ", ".join([*paths][:_SHOWN]) + more
+def first_of(paths: Collection[str], most: int = 8) -> str:
+    """The first of some paths, and the number of the others, for a message."""
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join([*paths][:most]) + more
 
 
-class Recorded:
+def _text(value: Any) -> str:
+    # Names of files and arguments may have bytes that are not UTF-8, which pydantic refuses in a str.
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError("must be text")
+    return value
+
+
+def _within(path: str) -> str:
+    if not path or path[0] == "/" or ".." in PurePosixPath(path).parts:
+        raise ValueError("must be a path within the study")
+    return path
+
+
+_Text: TypeAlias = Annotated[Any, AfterValidator(_text)]
+
+
+class Recorded(BaseModel):
     """What study.json says about the copies: their digests, where the files are from, and the script's arguments."""
 
-    def __init__(self, value: Any = None) -> None:
-        value = {"roots": [], "files": {}} if value is None else value
+    roots: tuple[_Text, ...]
+    files: dict[Annotated[_Text, AfterValidator(_within)], _Text]
+    arguments: tuple[_Text, ...] | None = None
+    """None if no script has recorded them."""
+
+    @classmethod
+    def read(cls, value: Any) -> "Recorded":
+        """The value of `sources` in study.json; None if there is none."""
         try:
-            self.roots, self.files = tuple[str, ...](value["roots"]), dict[str, str](value["files"])
-            # None if no script has recorded them.
-            self.arguments = tuple[str, ...](value["arguments"]) if "arguments" in value else None
-            texts = [*self.roots, *self.files, *self.files.values(), *(self.arguments or ())]
-            within = all(path and path[0] != "/" and ".." not in PurePosixPath(path).parts for path in self.files)
-            sound = within and all(isinstance(text, str) and "\0" not in text for text in texts)
-        except (AttributeError, LookupError, TypeError, ValueError):
-            sound = False
-        if not sound:
+            return cls.model_validate({"roots": [], "files": {}} if value is None else value)
+        except ValidationError:
             raise StorageError(
                 "The entry `sources` of study.json, about the copies in source/, is not what tunepipe wrote. Restore "
                 "the file."
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """The value of `sources` in study.json."""
-        arguments = {} if self.arguments is None else {"arguments": list(self.arguments)}
-        return {"roots": list(self.roots), "files": dict(sorted(self.files.items())), **arguments}
+            ) from None
 
     def path_of(self, module: str) -> str | None:
         """The path of a module's copy; None if there is none."""
@@ -117,7 +125,7 @@ def snapshot_of(functions: Iterable[Callable[..., Any]]) -> Snapshot:
     folders: dict[Path, Path] = {}
     for function in functions:
         found = origin(function)
-        if found.loadable and not found.of_study:
+        if found.loadable and not _is_copy(found.home.get("__file__")):
             for root, path, content in _modules_of(function):
                 files[path] = content
                 if _is_project(root, path):
@@ -128,9 +136,7 @@ def snapshot_of(functions: Iterable[Callable[..., Any]]) -> Snapshot:
 def snapshot_of_file(path: Path, *, limit: int = MAX_BYTES) -> Snapshot:
     """The files of the code of a job file, which comes first; `limit` is that of files that are not loaded."""
     path = path.expanduser().resolve()
-    loaded = [name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None) == str(path)]
-    root, relative = _folder_and_path(path, next((name for name in loaded if name != "__main__"), path.stem))
-    return _snapshot({_package_folder(root, relative): root}, {relative: path.read_bytes()}, limit)
+    return _snapshot({path.parent: path.parent}, {path.name: path.read_bytes()}, limit)
 
 
 def _package_folder(root: Path, path: str) -> Path:
@@ -152,7 +158,6 @@ def _modules_of(function: Callable[..., Any]) -> Iterator[tuple[Path, str, bytes
 
 def _snapshot(folders: Mapping[Path, Path], files: dict[str, bytes], limit: int = MAX_BYTES) -> Snapshot:
     roots = tuple(dict.fromkeys(folders.values()))
-    left_out = []
     for root in roots:
         for path, file in _loaded_files(root).items():
             with suppress(OSError):
@@ -161,9 +166,10 @@ def _snapshot(folders: Mapping[Path, Path], files: dict[str, bytes], limit: int 
     for folder, root in folders.items():
         # Such a folder is no project: its other files have nothing to do with the job.
         if folder not in (Path.home(), Path(folder.anchor), Path(tempfile.gettempdir())):
-            seen = itertools.islice(project_files(folder, complete=False), _MAX_SEEN)
+            seen = itertools.islice(project_files(folder), _MAX_SEEN)
             candidates += [(file.relative_to(root).as_posix(), file) for file in seen]
     neighbours = Counter(file.parent for _, file in candidates)
+    left_out = []
     for path, file in sorted(candidates, key=lambda each: (not each[0].endswith(".py"), each[0].count("/"))):
         with suppress(OSError):
             size = file.stat().st_size
@@ -179,39 +185,16 @@ def _snapshot(folders: Mapping[Path, Path], files: dict[str, bytes], limit: int 
 
 
 def _loaded_files(root: Path) -> dict[str, Path]:
-    """The source files below a folder from which this process has imported modules, by their paths in it."""
+    """The user's source files below a folder from which this process has imported modules, by their paths in it."""
     found = {}
-    for name, module in [*sys.modules.items(), *_replaced.items()]:
+    for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         own = name == "__main__" or name.partition(".")[0] in OWN_PACKAGES
-        if isinstance(file, str) and file.endswith(".py") and not own and not is_of_study(vars(module)):
+        if isinstance(file, str) and file.endswith(".py") and not own:
             path = _absolute(file)
-            if path.is_relative_to(root) and not _is_installed(path):
+            if path.is_relative_to(root) and is_user_file(str(path)):
                 found[path.relative_to(root).as_posix()] = path
     return found
-
-
-def changed_files(
-    functions: Iterable[Callable[..., Any]], recorded: Recorded, read: Callable[[str], bytes]
-) -> dict[str, Path]:
-    """The files that this process has loaded from the folders of functions and that do something else than the copies.
-
-    `read` returns a copy's content by its path.
-    """
-    changed = {}
-    for root in import_folders(functions):
-        for path, file in _loaded_files(root).items():
-            with suppress(OSError):
-                now, before = file.read_bytes(), recorded.files.get(path)
-                if before not in (None, digest_of(now)) and not same_text(read(path), now):
-                    changed[path] = file
-    return changed
-
-
-def import_folders(functions: Iterable[Callable[..., Any]]) -> list[Path]:
-    """The folders from which the modules of functions are imported, each once, sorted."""
-    modules = [module for function in functions for module in _modules_of(function)]
-    return sorted({root.resolve() for root, path, _ in modules if _is_project(root, path)})
 
 
 def _folder_and_path(file: Path, module: str) -> tuple[Path, str]:
@@ -226,12 +209,7 @@ def _folder_and_path(file: Path, module: str) -> tuple[Path, str]:
 
 
 def _is_project(root: Path, path: str) -> bool:
-    return path.partition("/")[0].removesuffix(".py") not in OWN_PACKAGES and not _is_installed(root)
-
-
-def _is_installed(place: Path) -> bool:
-    """Whether a path belongs to installed packages, the standard library, or a virtual environment."""
-    return any(part in INSTALLED for part in place.parts) or any(place.is_relative_to(home) for home in _HOMES)
+    return PurePosixPath(path).parts[0] not in OWN_PACKAGES and is_user_file(str(root / path))
 
 
 def _absolute(file: str) -> Path:
@@ -239,11 +217,11 @@ def _absolute(file: str) -> Path:
     return Path(os.path.abspath(file))  # noqa: PTH100
 
 
-def project_files(folder: Path, *, complete: bool = True) -> Iterator[Path]:
+def project_files(folder: Path) -> Iterator[Path]:
     """The regular files of a project that git would not ignore, the nearest first.
 
-    Links are not followed, since they may lead anywhere. Virtual environments, tunepipe's own packages, studies, and
-    where programs keep passwords are left out; unless `complete`, so are hidden files and folders that may not be read.
+    Links are not followed, since they may lead anywhere. Hidden files and folders, where programs keep passwords, are
+    left out, and so are virtual environments, tunepipe's own packages, studies, and folders that may not be read.
     """
     due = deque([(folder, _rules_above(folder))])
     while due:
@@ -251,13 +229,10 @@ def project_files(folder: Path, *, complete: bool = True) -> Iterator[Path]:
         try:
             rules, entries = _with_rules(rules, here), sorted(os.scandir(here), key=lambda each: each.name)
         except PermissionError:
-            if complete:
-                raise
             continue
         for entry in entries:
             path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
-            hidden = entry.name.startswith(".") and not complete
-            if hidden or entry.name in _NEVER or _ignored(path, is_folder, rules):
+            if entry.name.startswith(".") or entry.name in _NEVER or _ignored(path, is_folder, rules):
                 continue
             if is_folder and not _is_no_project(path):
                 due.append((path, rules))
@@ -266,10 +241,9 @@ def project_files(folder: Path, *, complete: bool = True) -> Iterator[Path]:
 
 
 def _is_no_project(folder: Path) -> bool:
-    own = [getattr(sys.modules.get(name), "__file__", None) for name in OWN_PACKAGES]
     # A study that begins has its first session before it has its study.json.
     is_other = any((folder / file).is_file() for file in ("pyvenv.cfg", "sessions/0001.json"))
-    return is_other or str(folder / "__init__.py") in own
+    return is_other or folder in _OWN_FOLDERS
 
 
 def _rules_above(project: Path) -> "_Rules":
@@ -304,7 +278,8 @@ def _ignored(path: Path, is_folder: bool, rules: "_Rules") -> bool:
 class Copies:
     """The copies of a study's code, by what study.json says about them; `read` returns a copy's content by its path.
 
-    No copy runs whose content is not the recorded one. Imports find the study's code before all other after `install`.
+    No copy runs whose content is not the recorded one. Once a module of it has run, imports find the study's code
+    before all other.
     """
 
     def __init__(self, recorded: Recorded, read: Callable[[str], bytes]) -> None:
@@ -312,50 +287,63 @@ class Copies:
         self._folders: list[Path] = []
 
     def module(self, name: str, reference: Mapping[str, Any]) -> ModuleType:
-        """The module of a function that JSON names: the loaded one, the copy, or the installed one."""
-        if "sha256" not in reference:
-            raise ValueError("must come with the sha256 of its source, as the study was saved")
+        """The module of a function that JSON names: the loaded one, the installed one, or the copy."""
         path = self._recorded.path_of(name)
         if self._loaded_match():
             with suppress(ValueError):
                 return loaded_module(name, reference)
         if path is None:
             raise ValueError(f"there is no copy of the source of the module {name}: restore study.json")
-        if self._recorded.files[path] != reference["sha256"]:
+        if self._recorded.files[path] != reference.get("sha256"):
             raise ValueError(f"its sha256 is not that of {path}, as the study was saved: restore study.json")
         content = self._content(path)
         # Functions may import when they are called, so imports find the study's code from now on.
-        self.install(path)
+        self._install(path)
+        if path != f"{name}.py":
+            with loading(self._folders[0] / path):
+                importlib.import_module(name)
+            return loaded_module(name, reference)
         folder = next((each for each in self._folders if (each / path).is_file()), self._folders[0])
-        return run_file(folder / path, name, content, arguments=self._recorded.arguments or (), of_study=True)
+        return run_file(folder / path, name, content, self._recorded.arguments or ())
 
-    def install(self, made: str = "") -> None:
+    def same_code(self, saved: UnloadedFunction, now: Callable[..., Any]) -> bool:
+        """Whether a function is one of the study, regardless of comments, layout and its file's name."""
+        before, after = saved.reference, reference_to(now)
+        module, _, name = before["function"].rpartition(":")
+        path, source = self._recorded.path_of(module), origin(now).source
+        same_name = after["function"].rpartition(":")[2] == name
+        same_text = path is not None and source is not None and self._same_text(path, source)
+        return before == after or (same_name and same_text)
+
+    def changed_imports(self, functions: Iterable[Callable[..., Any]]) -> dict[str, Path]:
+        """The user's loaded modules whose code is not that of their copies, without those of functions."""
+        own = {id(home) for function in functions for home in (origin(function).home, own_home(function))}
+        changed = {}
+        for name, path in self._loaded().items():
+            home = vars(sys.modules[name])
+            file, now = str(home.get("__file__")), content_of(home)
+            other = now is not None and digest_of(now) != self._recorded.files[path] and not self._same_text(path, now)
+            if other and id(home) not in own and is_user_file(file):
+                changed[path] = Path(file)
+        return changed
+
+    def _same_text(self, path: str, source: bytes) -> bool:
+        """Whether a source is that of a copy, regardless of comments and layout."""
+        try:
+            copy = self._read(path)
+            return copy == source or ast.dump(ast.parse(copy)) == ast.dump(ast.parse(source))
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+
+    def _install(self, made: str) -> None:
         """Make imports find the study's code before all others, except `made`, whose module runs its copy's text."""
-        if self in _installed:
-            return
-        forget_copies()
-        roots = [Path(root) for root in self._recorded.roots]
         if not self._folders:
-            self._folders = roots if self._unchanged(roots, made) else [self._copy(roots)]
+            roots = [Path(root) for root in self._recorded.roots]
+            self._folders = roots if self._unchanged(roots, made) else [self._copy()]
         if not self._loaded_match():
             _replaced.update({name: sys.modules.pop(name) for name in self._loaded()})
-        _installed.append(self)
-        if roots:
-            sys.path[:0] = map(str, self._folders)
-
-    def remove(self) -> None:
-        """Unload what was imported from a copy, and restore what it replaced."""
-        _installed.remove(self)
-        for folder in map(str, self._folders):
-            if folder in sys.path:
-                sys.path.remove(folder)
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            copied = isinstance(file, str) and any(Path(file).is_relative_to(copy) for copy in _copied.values())
-            if copied or is_of_study(vars(module)):
-                del sys.modules[name]
-        sys.modules.update(_replaced)
-        _replaced.clear()
+        entries = [str(folder) for folder in self._folders]
+        sys.path[:] = [*entries, *(entry for entry in sys.path if entry not in entries)]
 
     def _loaded(self) -> dict[str, str]:
         """The loaded modules that the study's code has, too, with the paths of their copies."""
@@ -381,7 +369,9 @@ class Copies:
         code = {path: digest for path, digest in self._recorded.files.items() if path.endswith(".py")}
         there = {path: root / path for path in code for root in roots if (root / path).is_file()}
         same = all(root.is_absolute() for root in roots) and code.keys() - there.keys() <= {made}
-        return same and bool(there) and all(_has_digest(file, code[path]) for path, file in there.items())
+        with suppress(OSError):
+            return same and bool(there) and all(digest_of(there[path].read_bytes()) == code[path] for path in there)
+        return False
 
     def _content(self, path: str) -> bytes:
         try:
@@ -395,9 +385,9 @@ class Copies:
             )
         return content
 
-    def _copy(self, roots: list[Path]) -> Path:
-        """A folder with the checked copies, and with links to what the study has not copied of the user's folders."""
-        key = repr((sorted(self._recorded.files.items()), roots))
+    def _copy(self) -> Path:
+        """A folder with the checked copies."""
+        key = repr(sorted(self._recorded.files.items()))
         if key not in _copied:
             # Kept until the process ends: Python reads a function's source for tracebacks, TensorFlow for tracing.
             kept = ExitStack()
@@ -407,43 +397,24 @@ class Copies:
                 content = self._content(path)
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_bytes(content)
-            inner = [folder, *(each for each in folder.rglob("*") if each.is_dir())]
-            for root in roots:
-                for copy in inner:
-                    _link_missing(root / copy.relative_to(folder), copy)
             _copied[key] = folder
         return _copied[key]
 
 
-def _link_missing(original: Path, copy: Path) -> None:
-    with suppress(OSError):
-        for entry in original.iterdir():
-            # Python's own files are only those of the study.
-            if not (copy / entry.name).exists() and entry.suffix != ".py" and entry.name != "__pycache__":
-                (copy / entry.name).symlink_to(entry)
-
-
-def _has_digest(file: Path, digest: str | None) -> bool:
-    try:
-        return digest_of(file.read_bytes()) == digest
-    except OSError:
-        return False
-
-
-def forget_copies() -> None:
-    """Make imports find what they would find without any study."""
-    for copies in [*_installed]:
-        copies.remove()
+def _is_copy(file: str | None) -> bool:
+    return file is not None and any(Path(file).is_relative_to(folder) for folder in _copied.values())
 
 
 @contextmanager
 def as_before() -> Iterator[None]:
-    """A context after which imports find the same study's code as before."""
-    before = [*_installed]
+    """A context after which imports find the same code as before: no copies of a study that was loaded within it."""
+    path, modules, replaced = [*sys.path], dict(sys.modules), dict(_replaced)
     try:
         yield
     finally:
-        if _installed != before:
-            forget_copies()
-            for copies in before:
-                copies.install()
+        for name, module in [*sys.modules.items()] if _copied else ():
+            if _is_copy(getattr(module, "__file__", None)) and modules.get(name) is not module:
+                del sys.modules[name]
+        for name in _replaced.keys() - replaced.keys():
+            sys.modules[name] = _replaced.pop(name)
+        sys.path[:] = path

@@ -23,8 +23,8 @@ from typing import Any, Literal, TypeAlias
 
 import psutil
 
-from pipeline.code.frames import error_text, user_frame
 from pipeline.code.functions import takes_state
+from pipeline.code.modules import error_text, user_frame
 from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text, takes_config
 from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
@@ -136,12 +136,6 @@ def check(
     return CheckResult(tuple(each for each in found if isinstance(each, Finding)), next(iter(estimates), None))
 
 
-def _names(job: TuneJob) -> list[str]:
-    """The checks of a job, in order."""
-    of_model = ["data", "epoch", "objective", "resume", *(["export"] if job.folds == 1 else []), "configs"]
-    return [*(["epoch", "objective", "resume"] if job.model is None else of_model), "memory", "disk", "time"]
-
-
 def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generator[Finding | Estimate, None, None]:
     """Every finding as soon as it is known, and an estimate once an epoch was trained.
 
@@ -149,7 +143,7 @@ def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generat
     few CPUs, is raised.
     """
     job = warm_started(job, storage)
-    fits, left = default_workers(job, *local_capacity()), _names(job)
+    fits = default_workers(job, *local_capacity())
     workers = 1 if job.resources.workers == 0 else min(job.resources.workers or fits, fits, trials_in_all(job))
     content, folders = pack(job)
     with scratch("check") as folder:
@@ -160,18 +154,14 @@ def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generat
         try:
             with closing(published(store.uri, json.dumps(folders), seconds=seconds)) as facts:
                 for kind, value in facts:
-                    if kind == "measured":
-                        yield (estimate := _estimate(job, workers, value))
-                        found = [*_size_findings(job, estimate, Store(storage))]
+                    if kind == "finding":
+                        yield Finding(**value)
                     else:
-                        found = [Finding(**{"name": left[0], **value})]
-                    for each in found:
-                        left.remove(each.name)
-                        yield each
+                        yield (estimate := _estimate(job, workers, value))
+                        yield from _size_findings(job, estimate, Store(storage))
         finally:
             # The process ends without leaving its shared caches.
             remove_unused()
-    yield from (Finding(name, "skipped", "an earlier check failed") for name in left)
 
 
 def published(*arguments: str, seconds: float) -> Generator[tuple[str, Any], None, None]:
@@ -203,7 +193,10 @@ def published(*arguments: str, seconds: float) -> Generator[tuple[str, Any], Non
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
                 if time.monotonic() - started >= seconds:
                     how = f"had not ended after {seconds:g} s (more time: --wait SECONDS)"
-                yield "ended", {"level": "error", "found": f"Its process {how}. It last printed: {last}"}
+                yield (
+                    "finding",
+                    asdict(Finding("process", "error", f"The check's process {how}. It last printed: {last}")),
+                )
         finally:
             timer.cancel()
             end()
@@ -273,7 +266,7 @@ def serve(uri: str, folders: str) -> None:
         for found in small_run(job, store):
             publish(*("finding", asdict(found)) if isinstance(found, Finding) else ("measured", found))
     except BaseException as error:
-        publish("ended", {"level": "error", "found": _in_line(_text(error))})
+        publish("finding", asdict(Finding("process", "error", _in_line(_text(error)))))
     # Threads of the user's code would keep the process alive.
     os._exit(0)
 
@@ -324,14 +317,12 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
     others = [each.metric for each in job.objectives if each.metric not in {*metrics, *MEASURES}]
     missing = f"The study can run, but there is no {', '.join(others)}." if others else ""
     yield Finding("objective", "warning" if others else "ok", text + ", ".join(metrics), missing)
-    exports = "export" in _names(job)
     if seconds < quick:
         yield _resume_finding(job, worker, trial, store, rows)
-        if exports:
+        if job.model is not None and job.folds == 1:
             yield _export_finding(worker, trial, rows[-1], metric)
     else:
-        for name in ("resume", "export") if exports else ("resume",):
-            yield Finding(name, "skipped", f"an epoch takes {duration(seconds)}")
+        yield Finding("resume", "skipped", f"an epoch takes {duration(seconds)}")
     if job.model is not None:
         sampled = random.Random(job.seed).sample(configs, min(_BUILT, len(configs)))
         yield _configs_finding(worker, trial, sampled, store)
@@ -433,7 +424,8 @@ def _in_line(text: str) -> str:
     line, frame = _first_line(text), user_frame(text)
     if frame is None:
         return line
-    return f"{line} ({frame.file}, line {frame.line}, in {frame.function}{frame.code and f': {frame.code}'})"
+    code = f": {frame['code'].strip()}" if frame["code"] else ""
+    return f"{line} ({frame['file']}, line {frame['line']}, in {frame['function']}{code})"
 
 
 def _first_line(text: str) -> str:

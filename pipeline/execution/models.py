@@ -8,35 +8,30 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.code.frames import error_text
-from pipeline.code.functions import notebook_functions, takes_state
+from pipeline.code.functions import takes_state
 from pipeline.code.modules import without_notes
 from pipeline.datasets import Dataset, RecordedConfig, differences, fingerprint, recorded_for
-from pipeline.engine.messages import Assignment
+from pipeline.engine.messages import Assignment, Report
 from pipeline.errors import (
     DamagedFile,
     DataError,
     JobNotFound,
     ModelError,
     StorageError,
-    TunepipeError,
     UsageError,
     UserError,
 )
-from pipeline.execution.data import shared_caches
 from pipeline.execution.interrupts import kept_process_state
 from pipeline.execution.worker.checkpoints import learner_part
-from pipeline.execution.worker.winner import write_documents
-from pipeline.results.tables.load import Results, configs_of, load_results
+from pipeline.execution.worker.worker import Worker, write_documents
+from pipeline.results.tables.load import load_results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.space import Config
 from pipeline.storage import Checkpoint, Store, unpack
@@ -47,12 +42,9 @@ from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import as_argument, check_output, read_document, recorded_data
 from pipeline.study.trial_configs import seed_of_trial
-from pipeline.training.base import EpochResult, TrainingEnded
 from pipeline.training.data import load_data
 from pipeline.training.ensemble import first_of
-from pipeline.training.function import FunctionLearner
 from pipeline.training.process import import_keras
-from pipeline.training.trainer_factory import TrainerFactory
 
 _TRIAL = "trial.json"
 _FILES = "files"
@@ -114,14 +106,19 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
 
 
 @kept_process_state()
-def export(store: Store, folder: Path, *, trial: str | None = None, overwrite: bool = False) -> list[Path]:
+def export(store: Store, folder: Path, *, trial: str | None = None) -> list[Path]:
     """Write the model, or the folder that a function has yielded, of the winner or another trial into a folder.
 
     The winner is written as the study exported it, or from its checkpoint if the study ended before that.
     """
     check_output(folder, winner_of=store.local if trial is None else None)
     models = _Models(store)
-    _refuse_existing(folder, overwrite=overwrite)
+    names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, _FILES]
+    if existing := [name for name in names if os.path.lexists(folder / name)]:
+        raise StorageError(
+            f"There is {', '.join(existing)} in {folder}. Nothing was written. Choose another folder with --to, or "
+            "delete an earlier export."
+        )
     try:
         if trial is None and models.results.test is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +141,6 @@ def _export_rebuilt(models: "_Models", assignment: Assignment, folder: Path, doc
             state = models.state(assignment, lambda: files)
             if not isinstance(state, Path):
                 raise ModelError("`export` writes models and folders; load_state(study, trial=…) returns other states.")
-            shutil.rmtree(folder / _FILES, ignore_errors=True)
             written = [folder / _FILES]
             shutil.copytree(state if state.is_dir() else state.parent, written[0])
         else:
@@ -157,22 +153,6 @@ def _export_rebuilt(models: "_Models", assignment: Assignment, folder: Path, doc
     return sorted(set(written))
 
 
-def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
-    """Refuse to replace links, files that no export wrote, and those of one unless they may be replaced."""
-    names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, _FILES]
-    existing = [name for name in names if os.path.lexists(folder / name)]
-    # An export's folder has a file that says where its model is from.
-    is_export = any((folder / name).exists() for name in (Path(layout.PROVENANCE).name, _TRIAL))
-    replaceable = is_export and not any((folder / name).is_symlink() for name in existing)
-    if existing and not (replaceable and overwrite):
-        what = "an earlier export" if replaceable else "links, or files which tunepipe did not write,"
-        advice = ", or replace it with --overwrite (overwrite=True)" if replaceable else ""
-        raise StorageError(
-            f"There is {what} in {folder}: {', '.join(existing)}. Nothing was written. Choose another folder with "
-            f"--to{advice}."
-        )
-
-
 class _Models:
     """The models of a study's trials, or the states of its functions."""
 
@@ -183,11 +163,7 @@ class _Models:
     @cached_property
     def job(self) -> TuneJob:
         """The study's job, its code loaded."""
-        return load_study(self.store, here=notebook_functions())
-
-    def _quietly(self) -> Any:
-        # A missing GPU driver needs no message on a machine without GPUs.
-        return without_notes(gpus=bool(self.results.job["resources"]["gpus"]))
+        return load_study(self.store)
 
     def assignment(self, trial: str | int | None) -> Assignment:
         """The assignment of a trial's best epoch; of the best trial, if none is named."""
@@ -216,7 +192,7 @@ class _Models:
         path = next(path for path in layout.EXPORTED if path.endswith(".keras"))
         if self.of_function or self.results.test is None or not self.store.exists(path):
             return None
-        with self._quietly():
+        with without_notes():
             from pipeline.training.export import load_exported
 
             return load_exported(self.store.read(path))
@@ -248,7 +224,7 @@ class _Models:
             )
         checkpoint = self._checkpoint(assignment)
         try:
-            with self._quietly():
+            with without_notes():
                 return self._rebuilt(assignment, first_of(checkpoint) if self.job.repeats > 1 else checkpoint)
         except UserError:
             raise
@@ -362,7 +338,7 @@ def rerun(
         UserError: The job's data or model cannot be used.
     """
     store, trial_id = Store(study), layout.trial_id(trial) if isinstance(trial, int) else trial
-    job, results = load_study(store, here=notebook_functions()), load_results(store.uri)
+    job, results = load_study(store), load_results(store.uri)
     failed = trial_row(results, trial_id)["error"] or ""
     rows = results.table("epochs")
     rows = rows.filter(pc.equal(rows["trial_id"], trial_id)).sort_by("epoch")
@@ -371,51 +347,26 @@ def rerun(
     recorded = {
         row["epoch"]: {name: float(row[name]) for name in names if row[name] is not None} for row in own.to_pylist()
     }
-    config, seed = _first_config(results, trial_id, own), seed_of_trial(job, int(trial_id))
-    taken_over = None if len(own) == len(rows) else len(own) + 1
-    epochs: list[RerunEpoch] = []
-    failure, other = "", list[str]()
-    with ExitStack() as opened:
-        folder = opened.enter_context(scratch("rerun"))
-        try:
-            data, other = _data_of(job, store, config)
-            caches = shared_caches(store, None)
-            opened.callback(caches.close)
-            factory = TrainerFactory(job, data, caches=caches)
-            context = TrialContext(trial_id, seed, job.budget.epochs, folder)
-            opened.enter_context(in_trial(context, factory.directory(config)))
-            learner = factory.learner(config, seed=seed)
-            opened.callback(learner.close)
-            # What an error has ended, has failed in the epoch after its last one, or in the code after a loop.
-            fails = "\nTraceback (most recent call last):" in failed and taken_over is None
-            for epoch in range(1, max([0, *recorded]) + fails + 1):
-                if isinstance(learner, FunctionLearner) and learner.unfinished:
-                    learner.finish()
-                    break
-                then = recorded.get(epoch, {})
-                result = learner.run_epoch()
-                epochs.append(RerunEpoch(epoch, _columns(result), then))
-                on_epoch(epochs[-1])
-                if result.last:
-                    break
-        except TrainingEnded:
-            pass
-        except TunepipeError:
-            raise
-        except (Exception, SystemExit) as error:
-            failure = f"{type(error).__name__}: {error}\n\n{error_text(error)}"
-    return RerunResult(config, tuple(epochs), failure, failed, taken_over, other)
-
-
-def _first_config(results: Results, trial_id: str, own: pa.Table) -> Config:
-    """A trial's first config, from the decision to start it, or from its first epoch."""
     decisions = results.table("decisions")
-    started = decisions.filter(pc.and_(pc.equal(decisions["trial_id"], trial_id), pc.equal(decisions["kind"], "start")))
-    if len(started) and (config := config_from(started["config_after"][0].as_py())):
-        return dict(config)
-    return configs_of(own.slice(0, 1), results.space)[0] if len(own) else {}
-
-
-def _columns(result: EpochResult) -> dict[str, float]:
-    """The metrics of an epoch, by column."""
-    return {metric_column(name): float(value) for name, value in result.metrics.items()}
+    decisions = decisions.filter(pc.equal(decisions["trial_id"], trial_id))
+    started = decisions.filter(pc.equal(decisions["kind"], "start"))["config_after"].to_pylist()
+    config = dict((config_from(started[0]) if started else None) or {})
+    taken_over = None if len(own) == len(rows) else len(own) + 1
+    # What an error has ended, has failed in the epoch after its last one, or in the code after a loop.
+    fails = "\nTraceback (most recent call last):" in failed and taken_over is None
+    last = max([0, *recorded]) + fails
+    data, other = _data_of(job, store, config)
+    epochs: list[RerunEpoch] = []
+    with scratch("rerun") as folder:
+        # Where epochs are counted over all trials, a worker reports each of them.
+        worker = Worker(job.replaced({"budget.total_epochs": 1}), data, Store(folder), session=1, capture=False)
+        worker.begin(Assignment(trial_id, config, seed_of_trial(job, int(trial_id)), new=True))
+        report = Report()
+        while len(epochs) < last and not report.last and report.failure is None:
+            report = worker.step()
+            for row in report.rows:
+                metrics = {metric_column(name): value for name, value in row["metrics"].items()}
+                epochs.append(RerunEpoch(row["epoch"], metrics, recorded.get(row["epoch"], {})))
+                on_epoch(epochs[-1])
+        worker.close()
+    return RerunResult(config, tuple(epochs), report.failure or "", failed, taken_over, other)

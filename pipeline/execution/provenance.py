@@ -44,10 +44,10 @@ def provenance(job: TuneJob, files: Sequence[Path] = ()) -> dict[str, Any]:
 
 
 def _file_of(job: TuneJob) -> Path | None:
-    """The file of the job's first function; None in a notebook, and for a study's copy, which is in no commit."""
+    """The file of the job's first function; None in a notebook."""
     for function in job.functions.values():
-        if file := (found := origin(function)).home.get("__file__"):
-            return None if found.of_study else Path(file).resolve()
+        if file := origin(function).home.get("__file__"):
+            return Path(file).resolve()
     return None
 
 

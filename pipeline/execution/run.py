@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import datasets
 from pipeline.code.functions import origin
 from pipeline.code.modules import end_loading
-from pipeline.code.snapshot import snapshot_of
+from pipeline.code.snapshot import first_of, snapshot_of
 from pipeline.datasets import Dataset, differences
 from pipeline.engine.trial import saved_state
 from pipeline.errors import StorageError, UsageError
@@ -212,7 +212,7 @@ def _save(job: TuneJob, start: SessionStart, store: Store) -> None:
         if snapshot.files:
             note(f"source: {snapshot}")
         if snapshot.left_out:
-            note(f"Not copied, because of their size: {snapshot.not_copied}.")
+            note(f"Not copied, because of their size: {first_of(snapshot.left_out)}.")
     arguments = command_line(sys.argv[1:]) if any(origin(each).in_script for each in job.functions.values()) else None
     save_study(store, job, snapshot=snapshot, before=start.document, arguments=arguments)
 

@@ -5,8 +5,7 @@ source/         copies of the job's sources         logs/        each trial's ou
 epochs/         parts, or one file once compacted   checkpoints/ <trial>/<epoch>.ckpt
 decisions/      as epochs/                          export/      the winner: model.keras, JSON and weights
 trials.parquet  derived, replaced as a whole        commands/    <id>.json: commands of users
-report.html     a page with pictures                files/       <trial>/: files of the trial's code,
-                                                                 <trial>.dropped.json: those that were deleted
+report.html     a page with pictures                files/       <trial>/: files of the trial's code
 
 `names` says whether a path can be a study's own. Nothing else in a study's folder is ever deleted or replaced, so a
 new file of the layout must be added there.
@@ -41,7 +40,7 @@ _FILE = re.compile(
             rf"(?:epochs|decisions)/(?:part-{_FOUR}-{_SIX}|all-{_FOUR})\.parquet",
             rf"checkpoints/(?P<trial>{_FOUR})/(?P<epoch>{_SIX})\.ckpt",
             rf"logs/(?:{_FOUR}|driver)\.log",
-            rf"files/(?:(?P<owner>{_FOUR})/(?P<file>.+)|{_FOUR}\.dropped\.json)",
+            rf"files/(?P<owner>{_FOUR})/(?P<file>.+)",
             rf"commands/(?P<command>{_COMMAND})\.json",
         ]
     ),
@@ -98,10 +97,6 @@ def file_of(path: str) -> tuple[str, str] | None:
     """The trial of a file in a working folder, and the file's path within that folder; None for any other path."""
     found = _FILE.fullmatch(path)
     return (found["owner"], found["file"]) if found and found["owner"] else None
-
-
-def dropped_files_list(trial: str) -> str:
-    return f"files/{trial}.dropped.json"
 
 
 def log(trial: str) -> str:

@@ -7,7 +7,7 @@ study.
 import json
 import os
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,13 +68,14 @@ def save_study(
     study.json comes first: after a kill, no file is left that it does not name.
     """
     snapshot = snapshot_of(job.functions.values()) if snapshot is None else snapshot
-    recorded = Recorded((before or {}).get("sources"))
+    recorded = Recorded.read((before or {}).get("sources"))
     changed = {path: text for path, text in snapshot.files.items() if digest_of(text) != recorded.files.get(path)}
     recorded.files |= {path: str(digest_of(text)) for path, text in changed.items()}
     recorded.roots = tuple(map(str, snapshot.roots)) or recorded.roots
     if arguments is not None:
         recorded.arguments = tuple(arguments)
-    document = {"schema_version": SCHEMA_VERSION, "job": job.to_json(), "sources": recorded.to_json()}
+    sources = recorded.model_dump(exclude_none=True)
+    document = {"schema_version": SCHEMA_VERSION, "job": job.to_json(), "sources": sources}
     data = (before or {}).get("data")
     _write(store, document if data is None else {**document, "data": data})
     present = set(store.files(layout.SOURCE)) if len(changed) < len(snapshot.files) else set()
@@ -88,7 +89,7 @@ def set_data(store: Store, fingerprint: Mapping[str, Any]) -> None:
 
 
 def recorded_sources(store: Store) -> Recorded:
-    return Recorded(read_document(store).get("sources"))
+    return Recorded.read(read_document(store).get("sources"))
 
 
 def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -102,14 +103,23 @@ def recorded_data(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return cast("Mapping[str, Any] | None", data)
 
 
-def load_study(store: Store, *, here: Collection[Callable[..., Any]] = (), placeholders: bool = False) -> TuneJob:
-    """Read a study's job; `here` and `placeholders` are those of `TuneJob.from_json`."""
+def load_study(store: Store) -> TuneJob:
+    """Read a study's job, and load its code: that of its copies, or what is loaded and has the same digests."""
     try:
-        fields, recorded = read_job(store), recorded_sources(store)
+        fields, copies = read_job(store), study_copies(store)
     except FileNotFoundError:
         raise no_study(store) from None
-    copies = Copies(recorded, lambda path: store.read(layout.source(path)))
-    return TuneJob.from_json(fields, copies=copies, here=here, placeholders=placeholders)
+    return TuneJob.from_json(fields, copies=copies)
+
+
+def saved_job(store: Store) -> TuneJob:
+    """A study's job; its functions are only named, and none of its code is run."""
+    return TuneJob.from_json(read_job(store), load=False)
+
+
+def study_copies(store: Store) -> Copies:
+    """The copies of a study's code."""
+    return Copies(recorded_sources(store), lambda path: store.read(layout.source(path)))
 
 
 def read_job(store: Store) -> Mapping[str, Any]:

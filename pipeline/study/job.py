@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from types import FunctionType
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -18,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.code.functions import Code, Data, as_function, loaded_module, origin, takes_state
+from pipeline.code.functions import Code, Data, loaded_module, origin, takes_state
 from pipeline.code.snapshot import Copies
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import (
@@ -255,25 +256,14 @@ class TuneJob(BaseModel):
         return self.model_dump(mode="json")
 
     @classmethod
-    def from_json(
-        cls,
-        fields: Mapping[str, Any],
-        *,
-        copies: Copies | None = None,
-        load: bool = True,
-        here: Collection[Callable[..., Any]] = (),
-        placeholders: bool = False,
-    ) -> Self:
+    def from_json(cls, fields: Mapping[str, Any], *, copies: Copies | None = None, load: bool = True) -> Self:
         """Read a job from the result of `to_json`; raises InvalidJob with every fault.
 
         Functions whose modules have changed or are missing are loaded from the study's `copies`, if they have the
-        digest that the job states. Without `load`, functions are only named, and none of their code is run. Those
-        without a file are replaced by those `here` that do the same; others are faults, or `placeholders`.
+        digest that the job states. Without `load`, functions are only named, and none of their code is run.
         """
         module = loaded_module if copies is None else copies.module
-        return cls.model_validate(
-            dict(fields), context={"module": module, "load": load, "here": here, "placeholders": placeholders}
-        )
+        return cls.model_validate(dict(fields), context={"module": module, "load": load})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TuneJob) and self._text() == other._text()
@@ -284,13 +274,6 @@ class TuneJob(BaseModel):
     def _text(self) -> str:
         # As text, because 1 and 1.0 are equal in Python and different hyperparameters.
         return json.dumps(self.to_json(), sort_keys=True)
-
-
-def named_functions(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping) and isinstance(name := value.get("function"), str):
-        yield name
-    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
-        yield from named_functions(inner)
 
 
 _REQUIRED: dict[str, Any] = {"name": "x", "space": {}, "objectives": (Objective("x", "max"),)}
@@ -353,8 +336,8 @@ def _starts_fit(job: TuneJob) -> Iterator[Fault]:
 
 
 def _weights_can_be_copied(job: TuneJob) -> Iterator[Fault]:
-    function = as_function(job.function)
-    if job.scheduler.exploits and function is not None and not takes_state(function):
+    function = job.function
+    if job.scheduler.exploits and isinstance(function, FunctionType) and not takes_state(function):
         allowed = (
             "must be a scheduler that does not copy weights, because the function keeps no state: define "
             f"{function.__name__}(config, state) that yields (metrics, state)"

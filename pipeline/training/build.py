@@ -1,5 +1,6 @@
 """Building the user's model and callbacks under a trial's seed, checking them, and preparing a model for its phases."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from types import ModuleType
@@ -9,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.code.frames import is_user_file
-from pipeline.code.functions import python_function, takes_argument
+from pipeline.code.functions import takes_argument
+from pipeline.code.modules import is_user_file
 from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import TuneJob
@@ -235,7 +236,7 @@ class PersistentObjects:
 
 def _reached(functions: Iterable[Callable[..., Any]]) -> Iterator[Any]:
     for function in functions:
-        inner = python_function(function)
+        inner = inspect.unwrap(function)
         own = getattr(inner, "__globals__", {})
         modules = [value for value in list(own.values()) if isinstance(value, ModuleType)]
         modules = [module for module in modules if (file := getattr(module, "__file__", None)) and is_user_file(file)]

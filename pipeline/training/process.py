@@ -89,7 +89,7 @@ def set_up(resources: Resources) -> None:
     global _set_up_for
     if _set_up_for == resources:
         return
-    with without_notes(gpus=bool(resources.gpus)):
+    with without_notes():
         import_keras()
         import tensorflow as tf
 
@@ -288,7 +288,7 @@ def _seed_library(module: ModuleType, seed: int, *, gpus: bool) -> None:
         return
     if not gpus:
         # TensorFlow looks for GPUs here, and prints a warning if there is no driver.
-        with without_notes(gpus=False), suppress(RuntimeError):  # it has started its devices
+        with without_notes(), suppress(RuntimeError):  # it has started its devices
             module.config.set_visible_devices([], "GPU")
     module.random.set_seed(seed)
 

@@ -8,42 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from tests.command import tunepipe
 from tests.processes import TUNEPIPE, started, wait_for
-
-_JOB = """
-import numpy as np
-from pipeline import Budget, Choice, Dataset, LogUniform, Objective, Split, TuneJob
-
-
-def data():
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(96, 4)).astype("float32"), np.eye(3, dtype="float32")[rng.integers(3, size=96)]
-    return Dataset("small", train=Split(x[:64], y[:64]), validation=Split(x[64:], y[64:]))
-
-
-def build_model(config):
-    import keras
-
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation=config["activation"])])
-    model.compile(keras.optimizers.SGD(config["lr"]), loss="categorical_crossentropy", metrics=["accuracy"])
-    return model
-
-
-JOB = TuneJob(
-    name="mine", model=build_model, data=data, budget=Budget(trials=16, epochs=4),
-    space={{"lr": LogUniform(1e-3, 1e-1), "activation": Choice([{activations}])}},
-    objectives=[Objective("val_accuracy", "max")],
-)
-"""
-
-
-def write(folder: Path, *, activations: str) -> str:
-    """Write a job file with a fault; return its name."""
-    (folder / "mine.py").write_text(_JOB.format(activations=activations))
-    return "mine.py"
 
 
 def check(*arguments: str, cwd: Path) -> tuple[int, dict[str, Any], dict[str, Any]]:
@@ -65,17 +32,6 @@ def test_a_job_without_faults_passes(tmp_path: Path) -> None:
     assert reported["estimate"]["epochs"] == 64
     assert reported["estimate"]["bytes_checkpoint"] > 0
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.long
-def test_a_choice_without_a_model_is_reported(tmp_path: Path) -> None:
-    """A choice for which no model can be built is reported with the error and the user's line."""
-    code, found, _ = check(write(tmp_path, activations="'softmax', 'sofmax'"), "--seed", "1", cwd=tmp_path)
-    assert code == 2
-    reported = found["configs"] if found["configs"]["level"] == "error" else found["epoch"]
-    assert f"({tmp_path}/mine.py, line " in reported["found"]
-    assert "in build_model: model = keras.Sequential" in reported["found"]
-    assert "sofmax" in reported["found"]
 
 
 def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from pipeline import load_results
-
 
 def job(name: str) -> str:
     """The end of a job file: a study of three trials of its function `descend`."""
@@ -106,21 +104,3 @@ def test_a_study_continues_and_is_trained_again_without_its_folder(moved: tuple[
     again = tunepipe("rerun", "moved", "4", folder=folder)
     assert again.returncode == 0, again.stderr
     assert "equal to the last digit" in again.stdout
-
-
-@pytest.mark.long
-def test_a_script_that_parses_its_command_line_gets_the_same_everywhere(tmp_path):
-    """On workers, and after `tunepipe resume`, a script without a guard reads the arguments that it was given."""
-    (tmp_path / "script.py").write_text(
-        "import argparse\n\nfrom pipeline import Budget, Objective, TuneJob, Uniform, run\n\n"
-        "parser = argparse.ArgumentParser()\nparser.add_argument('--scale', type=float, required=True)\n"
-        "SCALE = parser.parse_args().scale\n\n\n"
-        "def f(config):\n    yield {'score': SCALE + 0 * config['x']}\n\n\n"
-        "JOB = TuneJob(name='script', function=f, space={'x': Uniform(0, 1)}, objectives=[Objective('score', 'max')],\n"
-        "              budget=Budget(trials=2, epochs=1), resources={'workers': 2})\n"
-        "run(JOB, storage='studies')\n"
-    )
-    subprocess.run([sys.executable, "script.py", "--scale", "2.5"], cwd=tmp_path, check=True, timeout=120)
-    resumed = tunepipe("resume", "script", "--trials", "3", folder=tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
-    assert list(load_results(tmp_path / "studies/script").trials["objective"]) == [2.5] * 3

@@ -2,18 +2,24 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from pipeline.code.functions import origin, same_code
-from pipeline.code.snapshot import changed_files, forget_copies
+from pipeline.code.functions import origin
 from pipeline.errors import Fault, StorageError, StudyChanged, StudyExists, UsageError
 from pipeline.space import flat
 from pipeline.storage import Store, unfinished
 from pipeline.storage.schema import config_columns
 from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
-from pipeline.study import TuneJob, layout, load_study
-from pipeline.study.files import as_argument, check_output, contents, listed_entries, read_document, recorded_sources
+from pipeline.study import TuneJob, layout
+from pipeline.study.files import (
+    as_argument,
+    check_output,
+    contents,
+    listed_entries,
+    read_document,
+    saved_job,
+    study_copies,
+)
 from pipeline.study.job import FUNCTION_FIELDS
 from pipeline.text import note
 
@@ -52,13 +58,7 @@ def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: b
     if saved is None:
         return SessionStart(job, last=last)
     job, changes = reconciled(job, saved, store=store, accept_changes=accept_changes)
-    document = read_document(store)
-    if not any(origin(function).of_study for function in job.functions.values()):
-        # The study's copies were loaded for comparison; the job's own modules run.
-        forget_copies()
-        if accept_changes:
-            document = {name: value for name, value in document.items() if name != "sources"}
-    start = SessionStart(job, saved, last, document, changes)
+    start = SessionStart(job, saved, last, read_document(store), changes)
     kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
     if not start.finished and start.state.get("trials") and kinds:
         raise UsageError(
@@ -93,7 +93,7 @@ def last_session(
             f"Session {last['number']} is taken over: {describe_driver(last)}. If that driver is still alive, it ends "
             "without writing anything more."
         )
-    return load_study(store, here=job.functions.values(), placeholders=True) if exists else None, last
+    return saved_job(store) if exists else None, last
 
 
 def _refuse_other_files(store: Store) -> None:
@@ -124,7 +124,7 @@ def with_study_settings(job: TuneJob, store: Store, *, changed: Collection[str] 
     """A job with the budget, resources and checkpoints of its study, if there is one, as a resume uses them."""
     if not store.exists(layout.STUDY):
         return job
-    saved = load_study(store, here=job.functions.values(), placeholders=True)
+    saved = saved_job(store)
     for name in _KEPT:
         old, new = asdict(getattr(saved, name)), asdict(getattr(job, name))
         differing = [field for field in old if old[field] != new[field] and f"{name}.{field}" not in changed]
@@ -134,24 +134,24 @@ def with_study_settings(job: TuneJob, store: Store, *, changed: Collection[str] 
 
 
 def reconciled(
-    job: TuneJob, saved: TuneJob, *, store: Store | None = None, accept_changes: bool = False
+    job: TuneJob, saved: TuneJob, *, store: Store, accept_changes: bool = False
 ) -> tuple[TuneJob, Sequence[str]]:
     """The job that the next session runs, and in words the accepted changes of code and domains.
 
-    Code that differs only in comments, layout or its file's name is the same code: the study's copy is used.
+    Code that differs only in comments, layout or its file's name is the same code.
 
     Raises:
         StudyChanged: Anything else differs.
     """
     # What the study's last session derived from its budget holds for the budget of the next one, too.
     saved = saved.resolved()
-    imported = {} if store is None else _changed_imports(job, saved, store)
+    copies = study_copies(store)
+    imported = copies.changed_imports(job.functions.values())
     pairs = {path: (saved.functions[path], job.functions[path]) for path in saved.functions if path in job.functions}
-    unchanged: dict[str, Any] = {
-        path: before for path, (before, now) in pairs.items() if not imported and _same(before, now)
-    }
+    same = {path for path, (before, now) in pairs.items() if copies.same_code(before, now)}
+    unchanged: dict[str, Any] = {}
     if _same_starts(job, saved):
-        unchanged |= {"start_from": saved.start_from, "start_with": saved.start_with}
+        unchanged = {"start_from": saved.start_from, "start_with": saved.start_with}
     # Another version of tunepipe, or another budget, may recommend others than those that the study began with.
     unchanged |= {name: getattr(saved, name) for name in job.recommended}
     job = job.replaced(unchanged).resolved(saved)
@@ -165,7 +165,7 @@ def reconciled(
     for path in dict.fromkeys([*new, *old]):
         before: Any = old.get(path)
         now: Any = new.get(path)
-        if path in _FREE or before == now:
+        if path in _FREE or path in same or before == now:
             continue
         if path in pairs:
             accepted.append(Fault(path, now["function"], "must be the code that the study began with"))
@@ -193,19 +193,6 @@ def _by_path(job: TuneJob) -> dict[str, Any]:
         for name, value in phase.items()
     }
     return {**fields, **fit, **phases}
-
-
-def _same(saved: Any, now: Any) -> bool:
-    return same_code(saved, now) if callable(saved) and callable(now) else False
-
-
-def _changed_imports(job: TuneJob, saved: TuneJob, store: Store) -> dict[str, Path]:
-    """The files that the modules of the job's functions have imported and that have changed."""
-    recorded = recorded_sources(store)
-    functions = [*job.functions.values(), *saved.functions.values()]
-    modules = {recorded.path_of(origin(function).module) for function in functions}
-    changed = changed_files(job.functions.values(), recorded, lambda path: store.read(layout.source(path)))
-    return {path: file for path, file in changed.items() if path not in modules}
 
 
 def _same_starts(job: TuneJob, saved: TuneJob) -> bool:

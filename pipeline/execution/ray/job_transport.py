@@ -6,10 +6,11 @@ Modules that a job file imports from its own folder are imported from there by t
 
 import functools
 import io
+import os
 import sys
 from typing import Any
 
-from pipeline.code.snapshot import import_folders
+from pipeline.code.modules import is_user_file
 from pipeline.datasets import is_tf_data
 from pipeline.errors import DataError, ModelError
 from pipeline.execution.ray.cluster import ray_environment
@@ -22,7 +23,7 @@ _CACHED: type[Any] = type(functools.lru_cache(lambda: None))
 
 def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
     """What a worker needs in addition to the study's folder."""
-    folders = [str(folder) for folder in import_folders(job.functions.values())]
+    folders = [folder for folder in map(os.path.abspath, sys.path) if is_user_file(f"{folder}/")]
     if job.resumable:
         return None, folders
     try:

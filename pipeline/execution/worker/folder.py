@@ -5,7 +5,6 @@ user's callbacks and functions write there belong to the study: the worker that 
 that exceed the job's limit are deleted.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store
@@ -64,7 +62,6 @@ class TrialFolder:
                     shutil.rmtree(path)
                 else:
                     path.unlink(missing_ok=True)
-        self._store.delete(layout.dropped_files_list(self._trial_id))
         self.keep()
 
     def keep(self) -> None:
@@ -122,26 +119,18 @@ class TrialFolder:
                 yield path, count, path.stat().st_mtime_ns
 
     def _drop_excess(self) -> None:
-        """Delete and record files beyond the limit: those that exceed it by themselves, then the oldest ones."""
+        """Delete files beyond the limit: those that exceed it by themselves, then the oldest ones."""
         files = sorted(self._files(), key=lambda file: (file[1] <= self._most, file[2], file[0]))
-        total, dropped = sum(count for _, count, _ in files), list[dict[str, Any]]()
+        total = sum(count for _, count, _ in files)
         for path, count, _ in files:
             if total <= self._most:
                 break
+            self._check()
+            with self._local_errors():
+                path.unlink(missing_ok=True)
             total -= count
-            dropped.append({"path": path.relative_to(self.folder).as_posix(), "bytes": count})
-        if not dropped:
-            return
-        self._check()
-        with self._local_errors():
-            for file in dropped:
-                (self.folder / file["path"]).unlink(missing_ok=True)
-        listed = ", ".join(f"{file['path']} ({file['bytes']:,} bytes)" for file in dropped)
-        print(f"tunepipe: The trial's files exceed resources.files_gigabytes ({size(self._most)}). Deleted: {listed}.")
-        record, before = layout.dropped_files_list(self._trial_id), []
-        with suppress(FileNotFoundError, StorageError):
-            before = self._store.read_json(record)
-        self._store.write(record, json.dumps([*before, *dropped], indent=2))
+            name, limit = path.relative_to(self.folder).as_posix(), size(self._most)
+            print(f"tunepipe: {name} ({count:,} bytes) is deleted: files exceed resources.files_gigabytes ({limit}).")
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

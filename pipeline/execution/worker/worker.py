@@ -4,6 +4,7 @@ It does not use Ray: the Trainable calls it in a worker process, and `--workers 
 """
 
 import contextlib
+import json
 import math
 import os
 import platform
@@ -11,17 +12,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from pipeline.code.frames import error_text
+from pipeline.code.modules import error_text
 from pipeline.datasets import ConfigReads, Dataset, fingerprint, recorded_for
-from pipeline.engine.limits import TRAINING_ENDED, ReportInterval, is_over
-from pipeline.engine.messages import Assignment, EpochRow, Report
+from pipeline.engine.limits import TRAINING_ENDED, ReportInterval, is_over, report_seconds
+from pipeline.engine.messages import Assignment, Cause, EpochRow, Report
 from pipeline.engine.trial import BestEpoch, better_epoch, reached
 from pipeline.errors import (
     DamagedFile,
     DataError,
     ModelError,
+    NotEvaluated,
     StorageError,
     Superseded,
     TunepipeError,
@@ -30,14 +33,16 @@ from pipeline.execution.data import refuse_other_data, shared_caches
 from pipeline.execution.provenance import node_facts
 from pipeline.execution.worker.checkpoints import Checkpoints, learner_part, lineage
 from pipeline.execution.worker.folder import TrialFolder, captured
-from pipeline.execution.worker.winner import Winner
 from pipeline.machine import process_memory, this_machine
 from pipeline.storage import Checkpoint, Store
-from pipeline.study import Resources, TuneJob, layout
+from pipeline.storage.scratch import scratch
+from pipeline.storage.sessions import read_sessions, sessions_objects
+from pipeline.study import Objective, Resources, TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import read_document, recorded_data
 from pipeline.text import did_you_mean, size
 from pipeline.training.base import EpochResult, Learner, TrainingEnded
+from pipeline.training.ensemble import first_of
 from pipeline.training.function import FunctionLearner
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
@@ -78,6 +83,13 @@ class ActiveTrial:
     """Whether its training has ended by itself."""
     is_over: bool = False
     """Whether it leaves no checkpoint when the worker moves on."""
+
+
+class Failure(NamedTuple):
+    """Why a trial ends early."""
+
+    text: str
+    cause: Cause = "trial"
 
 
 class Worker:
@@ -130,9 +142,9 @@ class Worker:
             except (DataError, ModelError) as error:
                 if self._capture:
                     print(error_text(error), end="", file=sys.stderr)
-                return self._report(trial, failure=str(error), cause="job")
+                return self._report(trial, Failure(str(error), "job"))
             except DamagedFile as error:
-                return self._report(trial, failure=f"It cannot continue: {error}")
+                return self._report(trial, Failure(f"It cannot continue: {error}"))
             except (StorageError, Superseded) as error:
                 trial.is_over = True
                 return Report(failure=str(error), cause="storage")
@@ -144,7 +156,7 @@ class Worker:
                     raise
                 print(error_text(error), end="", file=sys.stderr)
                 sentence = f"{type(error).__name__}: {error}".strip()
-                return self._report(trial, failure=f"{sentence}\n\n{error_text(error)}")
+                return self._report(trial, Failure(f"{sentence}\n\n{error_text(error)}"))
             except BaseException:
                 trial.is_over = True
                 raise
@@ -186,10 +198,10 @@ class Worker:
             row = trial.rows[-1]
             value = row["metrics"].get(objective.metric)
             if value is None:
-                return self._report(trial, failure=_missing_objective(job, result.metrics), cause="job")
+                return self._report(trial, Failure(_missing_objective(job, result.metrics), "job"))
             for name, number in ((objective.metric, value), ("loss", row["metrics"].get("loss", 0.0))):
                 if not math.isfinite(number):
-                    return self._report(trial, failure=f"{name} is {number}.\n\nAt epoch {trial.epoch}.")
+                    return self._report(trial, Failure(f"{name} is {number}.\n\nAt epoch {trial.epoch}."))
             if better_epoch(objective, now := reached(row, job.objectives, assignment.config), trial.best):
                 trial.best = now
                 checkpoint = self._snapshot(trial)
@@ -309,10 +321,12 @@ class Worker:
         finally:
             trial.learner = self._winner.learner
 
-    def _report(self, trial: ActiveTrial, *, last: bool = False, decided: bool = True, **failure: Any) -> Report:
-        """The report of everything since the last one."""
+    def _report(
+        self, trial: ActiveTrial, failure: Failure | None = None, *, last: bool = False, decided: bool = True
+    ) -> Report:
+        """The report of everything since the last one; `decided` says whether the scheduler may decide at its end."""
         self._reports += 1
-        trial.is_over |= bool(failure)
+        trial.is_over |= failure is not None
         with self._waiting(trial):
             if last or decided or failure:
                 self._checkpoints.wait()
@@ -332,7 +346,8 @@ class Worker:
             over_memory_limit=self._memory_limit.excess(),
             node=node_facts() if self._reports == 1 else None,
             data=loaded,
-            **failure,
+            failure=None if failure is None else failure.text,
+            cause="trial" if failure is None else failure.cause,
         )
 
     def _check_data(self, reads: ConfigReads, data: Dataset) -> None:
@@ -397,3 +412,85 @@ def _missing_objective(job: TuneJob, metrics: Mapping[str, float]) -> str:
         f"The objective {metric!r} is not among the metrics: {', '.join(metrics)}.{did_you_mean(metric, metrics)} Name "
         f"one of them with --set objectives.0.metric=NAME, or {other}."
     )
+
+
+def write_documents(
+    store: Store, folder: Path, name: str, assignment: Assignment, objective: Objective, metrics: Mapping[str, float]
+) -> list[Path]:
+    """Write what an exported model is, and where it is from; docs/results-json.md has the keys."""
+    content = {
+        "trial_id": assignment.trial_id,
+        "epoch": assignment.epoch,
+        "config": assignment.config,
+        "objective": {"metric": objective.metric, "mode": objective.mode, "value": assignment.value},
+        # JSON has no NaN: a metric that is not finite is null.
+        "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
+    }
+    sessions, study = sessions_objects(read_sessions(store)), store.uri.partition("?")[0]
+    provenance = {"seed": assignment.seed, **content, "study": study, "sessions": sessions}
+    written = [folder / Path(layout.PROVENANCE).name, folder / name]
+    for path, document in zip(written, (provenance, content), strict=True):
+        path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    return written
+
+
+class Winner:
+    """Rebuilds and exports the model of a study's winner."""
+
+    def __init__(self, job: TuneJob, store: Store, trainer_factory: TrainerFactory, checkpoints: Checkpoints) -> None:
+        self._job, self._store = job, store
+        self._trainer_factory, self._checkpoints = trainer_factory, checkpoints
+        self._assignment: Assignment | None = None
+        self.learner: Learner | None = None
+        """With folds, the model that is trained on the whole training part."""
+
+    def export(self, assignment: Assignment, stop_requested: Callable[[], bool]) -> Mapping[str, float] | None:
+        """Export the winner, load it back, and evaluate it on the test split, which nothing has used before.
+
+        Returns the metrics of the test split, or None if a part of the training is done, and another call continues.
+        Raises NotEvaluated if it is exported, and cannot be evaluated.
+        """
+        from pipeline.training.export import export_winner
+
+        if (state := self._state(assignment, stop_requested)) is None:
+            return None
+        with scratch("winner") as folder:
+            try:
+                metrics = export_winner(
+                    self._trainer_factory, assignment.config, state, seed=assignment.seed, folder=folder
+                )
+            except NotEvaluated:
+                self._replace_export(folder, assignment, {})
+                raise
+            self._replace_export(folder, assignment, metrics)
+        return metrics
+
+    def _state(self, assignment: Assignment, stop_requested: Callable[[], bool]) -> Checkpoint | None:
+        """The state to export: of the best epoch, or, with folds, after as many epochs on the whole training part."""
+        if assignment is not self._assignment:
+            self._assignment, self.learner = assignment, None
+        state = learner_part(self._checkpoints.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
+        if self._job.folds == 1:
+            return state if self._job.repeats == 1 else first_of(state)
+        if self.learner is None:
+            print("tunepipe: The best config is trained again on the whole training split.")
+            self.learner = self._trainer_factory.whole(assignment.config, seed=assignment.seed)
+        started = time.monotonic()
+        while self.learner.model_epoch < int(state.header["model_epoch"]) and not self.learner.run_epoch().last:
+            if time.monotonic() - started >= report_seconds(1) or stop_requested():
+                return None
+        return self.learner.save()
+
+    def _replace_export(self, folder: Path, assignment: Assignment, metrics: Mapping[str, float]) -> None:
+        """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last."""
+        write_documents(self._store, folder, Path(layout.WINNER).name, assignment, self._job.objectives[0], metrics)
+        new = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir()}
+        last = new.pop(layout.WINNER)
+        # Without it a reader takes no file here for the winner's, even if this process is killed in between.
+        stale = set(self._store.files(layout.EXPORT)) & set(layout.EXPORTED) - {layout.WINNER, *new}
+        for path in (layout.WINNER, *stale):
+            self._checkpoints.check()
+            self._store.delete(path)
+        for path, file in (*sorted(new.items()), (layout.WINNER, last)):
+            self._checkpoints.check()
+            self._store.write(path, file.read_bytes())

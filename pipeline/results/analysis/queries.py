@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
+from pathlib import PurePath
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.code.frames import user_frame
+from pipeline.code.modules import user_frame
 from pipeline.engine.commands import STOPPED_BY_USER
 from pipeline.engine.limits import is_over
 from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.storage.schema import SECONDS
 from pipeline.storage.sessions import driver_seconds
 from pipeline.study import Budget
-from pipeline.study.job import named_functions
 from pipeline.text import hide_numbers
 
 _NOISE = re.compile(r"\x1b\[\d*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name:.*)?$")
@@ -221,7 +221,7 @@ def causes(results: Results) -> list[Cause]:
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for trial, error in zip(failed["trial_id"].to_pylist(), failed["error"].to_pylist(), strict=True):
         text = error if error and error.strip() else "no error was recorded"
-        groups.setdefault((hide_numbers(first_line(text)), place(results, text)), []).append((trial, text))
+        groups.setdefault((hide_numbers(first_line(text)), place(text)), []).append((trial, text))
     found = [
         Cause(first_line(group[0][1]), where, [trial for trial, _ in group], group[0][1])
         for (_, where), group in groups.items()
@@ -229,11 +229,10 @@ def causes(results: Results) -> list[Cause]:
     return sorted(found, key=lambda cause: -len(cause.trials))
 
 
-def place(results: Results, error: str) -> str:
-    """The innermost place of an error in the user's code; modules of the job count as the user's."""
-    modules = [name.partition(":")[0] for name in named_functions(results.job)]
-    frame = user_frame(error, [f"{module.replace('.', '/')}.py" for module in modules])
-    return "" if frame is None else frame.place
+def place(error: str) -> str:
+    """The innermost place of an error in the user's code."""
+    frame = user_frame(error)
+    return "" if frame is None else f"{PurePath(frame['file']).name}:{frame['line']} in {frame['function']}"
 
 
 def first_line(text: str) -> str:

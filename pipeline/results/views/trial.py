@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import StorageError
 from pipeline.results.analysis.parameters import format_value
 from pipeline.results.analysis.queries import first_line
 from pipeline.results.tables.load import Results
@@ -25,30 +24,21 @@ _FILES = 20
 
 @dataclass(frozen=True, slots=True)
 class TrialFiles:
-    """The files in a trial's folder and those that were deleted: each has `path` and `bytes`."""
+    """The files in a trial's folder: each has `path` and `bytes`."""
 
     folder: str = ""
     kept: Sequence[Mapping[str, Any]] = ()
-    dropped: Sequence[Mapping[str, Any]] = ()
 
 
 def files_of(store: Store, trial_id: str) -> TrialFiles:
     """The files that a trial's callbacks and functions have written."""
-    folder, record = layout.files(trial_id), layout.dropped_files_list(trial_id)
+    folder = layout.files(trial_id)
     kept = [
         {"path": owner[1], "bytes": size}
         for path, size in store.sizes(folder)
         if (owner := layout.file_of(path)) is not None and owner[0] == trial_id
     ]
-    try:
-        dropped = [{"path": str(each["path"]), "bytes": int(each["bytes"])} for each in store.read_json(record)]
-    except FileNotFoundError:
-        dropped = []
-    except (LookupError, TypeError, ValueError):
-        raise StorageError(
-            f"{record} in {store.uri} is not a list of files. Delete it, or restore it from a copy."
-        ) from None
-    return TrialFiles(folder, kept, dropped)
+    return TrialFiles(folder, kept)
 
 
 def trial_lines(results: Results, trial_id: str) -> dict[str, str]:
@@ -77,10 +67,8 @@ def trial_tables(results: Results, trial_id: str, files: TrialFiles | None = Non
     what = [Column("epoch", right=True), Column("kind", "what"), Column("reason", "why", keep="wrapped")]
     tables = [_epochs(results, epochs), Table("decisions", what, rows)]
     if files is not None:
-        why = " (deleted: beyond resources.files_gigabytes)"
-        shown = [*files.kept, *({**file, "path": f"{file['path']}{why}"} for file in files.dropped)]
         columns = [Column("bytes", "size", size, right=True), Column("path", "file", keep="wrapped")]
-        tables.append(Table(f"files in {files.folder}", columns, shown, most=_FILES))
+        tables.append(Table(f"files in {files.folder}", columns, list(files.kept), most=_FILES))
     return [table for table in tables if table.rows]
 
 
@@ -132,5 +120,4 @@ def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str
             for row in decisions.to_pylist()
         ],
         "files": list(files.kept),
-        "files_dropped": list(files.dropped),
     }  # fmt: skip

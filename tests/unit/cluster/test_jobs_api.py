@@ -141,7 +141,7 @@ def test_tokens_are_found_where_ray_finds_them(jobs_server, monkeypatch, tmp_pat
 
 
 def test_the_project_and_tunepipe_are_packed_without_ignored_files_and_links(tmp_path):
-    kept = {"job.py", ".gitignore", "data/b.csv", "kept/.gitignore", "kept/keep.log"}
+    kept = {"job.py", "data/b.csv", "kept/keep.log"}
     ignored = {"data/a.log", "studies/x/study.json", "secret.txt", ".git/config", ".venv/bin/x", "kept/other.log"}
     for name in kept | ignored:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -27,23 +27,6 @@ def test_a_job_file_is_a_script_that_imports_the_modules_next_to_it(write):
     assert not (folder / "__pycache__").exists() or not list((folder / "__pycache__").glob("my job*"))
 
 
-PACKAGE = {
-    "pkg/__init__.py": "",
-    "pkg/inner/__init__.py": "",
-    "pkg/inner/job.py": "from ..sizes import SIZE\nNAME = __name__",
-    "pkg/sizes.py": "SIZE = 3",
-}
-
-
-def test_a_file_with_relative_imports_is_a_module_of_its_package(write):
-    module = load_module(write(PACKAGE) / "pkg/inner/job.py")
-    assert (module.SIZE, module.NAME) == (3, "pkg.inner.job")
-
-
-def test_relative_imports_need_a_package(write):
-    assert "no known parent package" in refused(write({"rel.py": "from . import sizes"}) / "rel.py").found
-
-
 @pytest.mark.parametrize(
     ("text", "found", "allowed"),
     [

@@ -4,18 +4,9 @@ import sys
 
 import pytest
 
-from pipeline.code.functions import digest_of, origin
+from pipeline.code.functions import UnloadedFunction, digest_of, origin, reference_to
 from pipeline.code.modules import load_module
-from pipeline.code.snapshot import (
-    Copies,
-    Recorded,
-    changed_files,
-    forget_copies,
-    import_folders,
-    project_files,
-    snapshot_of,
-    snapshot_of_file,
-)
+from pipeline.code.snapshot import Copies, Recorded, as_before, project_files, snapshot_of, snapshot_of_file
 from pipeline.errors import StorageError
 
 JOB = """
@@ -36,15 +27,14 @@ FILES = {"a_job.py": JOB, "helper.py": "K = 1", "lazy.py": "K = 2", "sub/mod.py"
 def taken(folder, name="a_job.py"):
     function = load_module(folder / name).f
     snapshot = snapshot_of([function])
-    recorded = Recorded()
-    recorded.roots = tuple(map(str, snapshot.roots))
-    recorded.files = {path: digest_of(text) for path, text in snapshot.files.items()}
+    files = {path: digest_of(text) for path, text in snapshot.files.items()}
+    recorded = Recorded.read({"roots": [*map(str, snapshot.roots)], "files": files})
     return function, snapshot, recorded
 
 
 def elsewhere():
-    forget_copies()
-    for name in ("a_job", "helper", "lazy", "sub", "sub.mod", "late"):
+    """Like a new process."""
+    for name in ("a_job", "helper", "lazy", "sub", "sub.mod"):
         sys.modules.pop(name, None)
 
 
@@ -85,7 +75,7 @@ def test_a_snapshot_has_the_folders_files_but_no_links_hidden_or_ignored_ones(wr
 def test_the_files_of_a_project_follow_the_nearest_gitignore(write):
     folder = write({"a.py": "", "b/.gitignore": "!keep.tmp\n", "b/keep.tmp": "", "b/x.tmp": "", ".gitignore": "*.tmp"})
     found = {path.relative_to(folder).as_posix() for path in project_files(folder)}
-    assert found == {".gitignore", "a.py", "b/.gitignore", "b/keep.tmp"}
+    assert found == {"a.py", "b/keep.tmp"}
 
 
 def test_a_study_s_code_runs_in_the_users_folder_while_that_has_it(write):
@@ -95,23 +85,22 @@ def test_a_study_s_code_runs_in_the_users_folder_while_that_has_it(write):
     (folder / "words.txt").write_text("another word")
     function = loaded(recorded, snapshot.files)
     assert function({}) == (1, 2)
-    assert origin(function).of_study
     assert origin(function).home["HERE"] == folder
-    assert import_folders([function]) == [folder]
 
 
 @pytest.mark.parametrize("path", ["helper.py", "lazy.py", "a_job.py"])
-def test_with_other_code_there_the_copies_run_and_find_what_was_not_copied(path, write):
-    folder = write({**FILES, **{f"pets/{number}.txt": "x" for number in range(150)}})
+def test_with_other_code_there_the_copies_run(path, write):
+    folder = write(FILES)
     _, snapshot, recorded = taken(folder)
     elsewhere()
     (folder / path).write_text("raise ValueError")
-    function = loaded(recorded, snapshot.files)
-    assert function({}) == (1, 2)
-    here = origin(function).home["HERE"]
-    assert here != folder
-    assert ((here / "pets/7.txt").read_text(), (here / "words.txt").read_text()) == ("x", "word")
-    forget_copies()
+    with as_before():
+        function = loaded(recorded, snapshot.files)
+        assert function({}) == (1, 2)
+        here = origin(function).home["HERE"]
+        assert here != folder
+        assert (here / "words.txt").read_text() == "word"
+        assert snapshot_of([function]).files == {}
     assert str(here) not in sys.path
     assert not any(str(here) in str(getattr(module, "__file__", "")) for module in list(sys.modules.values()))
 
@@ -120,15 +109,16 @@ def test_a_loaded_module_of_the_same_name_is_replaced_and_comes_back(write):
     _, snapshot, recorded = taken(write(FILES))
     elsewhere()
     other = load_module(write({"a_job.py": "import helper", "helper.py": "K = 9"}, "other") / "a_job.py")
-    assert loaded(recorded, snapshot.files)({}) == (1, 2)
-    forget_copies()
+    with as_before():
+        assert loaded(recorded, snapshot.files)({}) == (1, 2)
     assert sys.modules["a_job"] is other
     assert sys.modules["helper"].K == 9
 
 
 @pytest.mark.parametrize("path", [None, "a_job.py", "lazy.py"])
 def test_without_the_folder_the_copies_are_enough_unless_they_have_other_content(path, write, tmp_path):
-    folder = write(FILES)
+    # Copies that this process has checked and written are used again.
+    folder = write({**FILES, "words.txt": str(path)})
     _, snapshot, recorded = taken(folder)
     elsewhere()
     folder.rename(tmp_path / "gone")
@@ -145,24 +135,26 @@ def test_without_the_folder_the_copies_are_enough_unless_they_have_other_content
 def test_a_function_with_another_digest_is_not_run(digest, write):
     _, snapshot, recorded = taken(write(FILES))
     elsewhere()
-    copies = Copies(recorded, snapshot.files.__getitem__)
     with pytest.raises(ValueError, match="sha256"):
-        copies.module("a_job", {"function": "a_job:f", "sha256": digest})
-    with pytest.raises(ValueError, match="sha256"):
-        copies.module("a_job", {"function": "a_job:f"})
+        Copies(recorded, snapshot.files.__getitem__).module("a_job", {"function": "a_job:f", "sha256": digest})
 
 
 def test_only_what_is_loaded_counts_as_changed_code(write):
     folder = write(FILES)
-    _, snapshot, recorded = taken(folder)
+    first, snapshot, recorded = taken(folder)
+    saved, copies = UnloadedFunction(reference_to(first)), Copies(recorded, snapshot.files.__getitem__)
     elsewhere()
     for path in ("helper.py", "lazy.py", "words.txt"):
         (folder / path).write_text((folder / path).read_text() + "\nMORE = 1")
     function = load_module(folder / "a_job.py").f
-    changed = changed_files([function], recorded, snapshot.files.__getitem__)
-    assert changed == {"helper.py": folder / "helper.py"}
+    assert copies.changed_imports([function]) == {"helper.py": folder / "helper.py"}
+    assert copies.same_code(saved, function)
     (folder / "helper.py").write_text("# a comment\nK = 1\n")
-    assert changed_files([function], recorded, snapshot.files.__getitem__) == {}
+    assert copies.changed_imports([function]) == {}
+    renamed = load_module(write({"renamed.py": f"# a comment\n{JOB}\n\n"}) / "renamed.py").f
+    assert copies.same_code(saved, renamed)
+    other = load_module(write({"renamed.py": JOB.replace("helper.K", "2")}) / "renamed.py").f
+    assert not copies.same_code(saved, other)
 
 
 @pytest.mark.parametrize(
@@ -177,4 +169,4 @@ def test_only_what_is_loaded_counts_as_changed_code(write):
 )
 def test_records_that_tunepipe_did_not_write_are_refused(value):
     with pytest.raises(StorageError):
-        Recorded(value)
+        Recorded.read(value)

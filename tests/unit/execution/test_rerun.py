@@ -54,33 +54,3 @@ def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
     assert again.failure.startswith("ValueError: too fast\n")
     assert "in descend" in again.failure
     assert again.recorded_failure.startswith("ValueError: too fast\n")
-
-
-ENDED: list[float] = []
-
-
-def writes(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Two steps, and code after them that fails for a rate above 0.9."""
-    for step in range(2):
-        yield {"distance": config["rate"] / (step + 1)}
-    ENDED.append(config["rate"])
-    if config["rate"] > 0.9:
-        raise ValueError("too fast")
-
-
-def test_the_code_after_the_last_step_runs_again_only_where_it_failed(tmp_path: Path) -> None:
-    job = TuneJob(
-        name="ends", function=writes, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
-        scheduler="fifo", budget=Budget(trials=2, epochs=2), resources={"workers": 0},
-        start_with=[{"rate": 0.5}, {"rate": 0.95}],
-    )  # fmt: skip
-    ENDED.clear()
-    run(job, storage=tmp_path, note=lambda _: None)
-    study = Store(tmp_path).folder("ends")
-    assert ENDED == [0.5, 0.95]
-    assert rerun(study.uri, trial="0000").equal
-    assert ENDED == [0.5, 0.95]
-    again = rerun(study.uri, trial="0001")
-    assert again.equal
-    assert again.failure.startswith("ValueError: too fast")
-    assert again.recorded_failure.startswith("ValueError: too fast")

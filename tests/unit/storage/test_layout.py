@@ -10,14 +10,13 @@ OWN = [
     layout.source("my job(1).py"), layout.part("epochs", 1, 1), layout.part("decisions", 10_000, 1_000_000),
     layout.log("driver"), layout.log(layout.trial_id(7)), layout.checkpoint(layout.trial_id(0), 1),
     layout.checkpoint(layout.trial_id(10_000), 2_000_000), f"{layout.files('0003')}/any/depth/of.file",
-    layout.dropped_files_list("0003"),
 ]  # fmt: skip
 FOREIGN = [
     "", "notes.txt", "epochs/mine.parquet", "epochs/part-1-1.parquet", "epochs/deep/part-0001-000001.parquet",
     "trials/all-0001.parquet", "checkpoints/0000/1.ckpt", "checkpoints/00000/000001.ckpt",
     "checkpoints/mine/000001.ckpt", "checkpoints/0000/000001.ckpt\n", "checkpoints/٠٠٠٠/000001.ckpt",
     "sessions/1.json", "sessions/0001.json~", "source/private_key", "source/.hidden.py", "logs/mine.log",
-    "export/notes.txt", "files/0003", "files/mine.dropped.json",
+    "export/notes.txt", "files/0003", "files/0003.dropped.json",
 ]  # fmt: skip
 
 

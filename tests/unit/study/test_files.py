@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.code.functions import origin
 from pipeline.code.modules import load_module
-from pipeline.code.snapshot import forget_copies
+from pipeline.code.snapshot import as_before
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
 from pipeline.schedulers import PBT
 from pipeline.space import Choice, LogUniform
@@ -35,10 +35,9 @@ from tests.recorded_studies import Recording, tune_job
 
 @pytest.fixture(autouse=True)
 def _own_modules(tmp_path: Path) -> Iterator[None]:
-    path, modules = list(sys.path), set(sys.modules)
-    yield
-    forget_copies()
-    sys.path[:] = path
+    modules = set(sys.modules)
+    with as_before():
+        yield
     for name in set(sys.modules) - modules:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]

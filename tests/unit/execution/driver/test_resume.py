@@ -12,7 +12,8 @@ from pipeline import Budget, load_results, run
 from pipeline.errors import StorageError, StudyChanged, Superseded
 from pipeline.execution.driver.resume import SessionStart, reconciled, session_start, with_study_settings
 from pipeline.storage import Store
-from pipeline.study import TuneJob, load_study
+from pipeline.study import TuneJob, load_study, save_study
+from pipeline.study.files import saved_job
 from pipeline.text import notes_to
 from tune_jobs import find
 
@@ -127,7 +128,7 @@ def test_a_study_without_its_sessions_is_not_started_again(study, tmp_path):
 def test_a_comment_and_another_file_name_change_nothing(study, tmp_path, text, file):
     resumed(study, job(tmp_path, text, file))
     assert load_results(study.uri).epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
-    assert (Path(study.uri) / "source/climbing.py").read_text() == JOB
+    assert (Path(study.uri) / "source" / file).read_text() == text
 
 
 def test_changed_code_is_refused(study, tmp_path):
@@ -212,7 +213,7 @@ def test_a_resume_keeps_and_reports_the_studys_own_budget(study, tmp_path):
 def test_a_study_continues_under_the_name_of_its_folder(study, tmp_path):
     Path(study.uri).rename(tmp_path / "studies/copy")
     store = Store(tmp_path / "studies").folder("copy")
-    again, _ = reconciled(load_study(store).replaced({"name": "copy", "budget.epochs": 3}), load_study(store))
+    again, _ = reconciled(job(tmp_path).replaced({"name": "copy", "budget.epochs": 3}), saved_job(store), store=store)
     run(again, storage=tmp_path / "studies", resume=True)
     assert len(load_results(store.uri).epochs) == 6
 
@@ -221,6 +222,9 @@ def test_a_hyperband_study_keeps_the_rungs_with_which_it_began(tmp_path: Path) -
     named = job(tmp_path, JOB.replace('"fifo"', '"hyperband"'))
     divided = named.replaced({"budget.epochs": 32}).resolved()
     longer = named.replaced({"budget.epochs": 64})
-    assert reconciled(longer, divided)[0].scheduler == divided.scheduler
+    store = Store(tmp_path / "saved")
+    save_study(store, divided)
+    saved = saved_job(store)
+    assert reconciled(longer, saved, store=store)[0].scheduler == divided.scheduler
     with pytest.raises(StudyChanged, match="must stay"):
-        reconciled(longer.replaced({"scheduler.max_epochs": 64}), divided)
+        reconciled(longer.replaced({"scheduler.max_epochs": 64}), saved, store=store)
