@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from pipeline.space import Uniform
 from pipeline.storage import Store
 from pipeline.storage.sessions import identity
 from pipeline.study import layout
@@ -121,16 +120,6 @@ def test_a_trial_is_opened_in_a_picture(browser: Browser, address: str) -> None:
     browser.until("location.pathname.includes('/trials/') && document.readyState === 'complete'")
 
 
-def test_the_table_works_without_a_script(browser: Browser, address: str) -> None:
-    """Without JavaScript, studies, trials, filter and order are links and forms."""
-    browser.open(f"{address}/studies/mnist-asha?where=epochs%3D9&sort=-config_lr", script=False)
-    document = browser.call("DOM.getDocument", depth=-1)["root"]["nodeId"]
-    html = browser.call("DOM.getOuterHTML", nodeId=document)["outerHTML"]
-    assert "of 40 match." in html
-    assert 'aria-sort="descending"' in html
-    browser.open(address)
-
-
 def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
     """New trials and the end of a study appear on its page and in the list without reloading the page."""
     study = Recording(tmp_path, tune_job("live", scheduler="fifo"))
@@ -153,23 +142,6 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         study.end(5)
         browser.until("document.querySelector('h1 .state').textContent === 'finished'")
         assert browser.js("window.kept") is True
-        assert browser.faults() == []
-
-
-def test_a_page_that_was_opened_before_the_first_epoch_gets_its_pictures(browser: Browser, tmp_path: Path) -> None:
-    """Pictures appear on a page that was opened before there was a trial."""
-    study = Recording(tmp_path, tune_job("early", space={"lr": Uniform(0, 1), "decay": Uniform(0, 1)}))
-    _running(study)
-    with serving(tmp_path) as address:
-        browser.open(f"{address}/studies/early")
-        browser.until(READY)
-        config = {"lr": 0.1, "decay": 0.5}
-        for number in range(2):
-            study.decide(layout.trial_id(number), 0, "start", number, "drawn", config_after=config)
-            study.train(layout.trial_id(number), 1, config, 0.5 + number / 100, number + 0.5)
-        study.flush()
-        browser.until("document.querySelectorAll('[data-part]').length >= 5")
-        assert drawn(browser) >= 5
         assert browser.faults() == []
 
 

@@ -5,10 +5,8 @@ import hashlib
 import re
 from html import unescape
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given, strategies as st
 
 from pipeline.page.server import POLICY
 from pipeline.page.study_cache import StudyCache
@@ -59,15 +57,6 @@ def test_pictures_of_a_page_are_drawn_one_by_one(get: Get, path: str) -> None:
     assert " style=" not in picture
     assert 'role="img"' in picture
     assert get(addresses[0].replace("/pictures/", "/pictures/no")).status_code == 404
-
-
-@given(
-    where=st.text(st.characters(exclude_categories=["Cs"])).map(str.strip),
-    sort=st.text(st.characters(exclude_categories=["Cs"])),
-)
-def test_a_question_is_read_from_its_own_address(where: str, sort: str) -> None:
-    query = TableQuery(where, sort)
-    assert TableQuery.of(dict(parse_qsl(query.address()[1:]))) == query
 
 
 def test_a_condition_chooses_the_trials_and_a_column_orders_them(get: Get, asha_results: Results) -> None:

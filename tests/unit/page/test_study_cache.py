@@ -6,7 +6,6 @@ import pytest
 
 from pipeline.errors import JobNotFound
 from pipeline.page.study_cache import StudyCache
-from pipeline.results import Results
 from pipeline.storage import Store
 from tests.clocks import Clock
 from tests.recorded_studies import Recording, asha_study
@@ -53,19 +52,6 @@ def test_a_study_is_read_again_when_it_has_changed(own: StudyCache, study: Recor
     clock.now += 60
     assert own.mark(STUDY) != mark
     assert len(own.snapshot(STUDY).results.decisions) == len(before.results.decisions) + 1
-
-
-def test_derived_values_are_computed_once_for_each_reading(own: StudyCache) -> None:
-    asked: list[Results] = []
-
-    def compute(results: Results) -> int:
-        asked.append(results)
-        return len(results.decisions)
-
-    first = own.snapshot(STUDY).derived("count", compute)
-    assert own.snapshot(STUDY).derived("count", compute) == first
-    assert own.snapshot(STUDY).derived("other", compute) == first
-    assert len(asked) == 2
 
 
 def test_many_pages_share_one_reading_of_the_storage(own: StudyCache, tmp_path: Path, clock: Clock) -> None:

@@ -86,11 +86,3 @@ def test_parameters_of_a_branch_are_looked_at_among_its_trials(tmp_path: Path) -
     assert inside.trials < everyone.trials == 150
     assert [effect.names[0] for effect in inside.effects] == ["inner"]
     assert inside.effects[0].share > 0.85
-
-
-def test_the_most_influential_of_many_hyperparameters_are_analysed(wide: Results) -> None:
-    (found,) = importances(wide)
-    assert len(found.effects) == 20
-    assert found.effects[0].names[0] == "p41"
-    assert found.effects[0].share > 0.8
-    assert max(effect.share for effect in found.effects[1:]) < 0.02

@@ -1,7 +1,5 @@
 """What pictures show of a study, and how they are drawn within a page."""
 
-import base64
-import io
 import json
 import re
 from html import unescape
@@ -12,7 +10,6 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from pipeline.results import Results, load_results, plots
 from pipeline.results.analysis.importance import importances
@@ -186,11 +183,3 @@ def test_marks_are_where_trials_and_axes_are() -> None:
     x0, y0, x1, y1 = lr["box"]
     assert x0 < marks["trials"][0][1] < x1
     assert y0 > marks["trials"][0][2] > y1
-
-
-def test_bitmaps_are_finer_than_the_page() -> None:
-    """A bitmap within a picture has about twice as many pixels as the picture has units in its place."""
-    svg = inline_svg(lambda ax: ax.plot([0, 1], [0, 1], "o", rasterized=True), name="fine", size=(400, 300))
-    (content,), (unit,) = re.findall(r'base64,\s*([^"]+)"', svg), re.findall(r'viewBox="0 0 ([\d.]+)', svg)
-    # Points lie in both corners of the axes, which are most of the picture.
-    assert Image.open(io.BytesIO(base64.b64decode(content))).width > 1.3 * float(unit)

@@ -65,13 +65,6 @@ def test_every_reference_within_the_page_leads_somewhere(text: str, page: Page) 
     assert linked == [section["aria-labelledby"] for section in page.all("section")]
 
 
-def test_colours_follow_the_page(text: str) -> None:
-    pictures = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
-    assert "var(--accent)" in pictures
-    assert not re.findall(r"#[0-9a-f]{6}\b(?!-)", re.sub(r"(url\(|href=\")#[^)\"]+", "", pictures))
-    assert "prefers-color-scheme: dark" in text
-
-
 def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results: Results) -> None:
     rows = re.findall(r'<tr class="([^"]*)" data-trial="([^"]+)">', text)
     assert [trial for _, trial in rows] == ranked(asha_results)
