@@ -118,7 +118,7 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
             given["budget"] = {"trials": changes["budget.trials"]}
         job = from_program(name, library, note=note, **given)
     if resume:
-        from pipeline.execution.driver.resume import with_study_settings
+        from pipeline.execution.start import with_study_settings
         from pipeline.storage import Store
 
         job = job.replaced({"name": changes.get("name", job.name)})

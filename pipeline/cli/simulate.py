@@ -37,7 +37,7 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Predict a study without training. Prints time, epochs, cost and best value, from learning curves."""
-    from pipeline.execution.earlier_studies import warm_started
+    from pipeline.execution.start import warm_started
     from pipeline.simulation.simulator import forecast, forecast_table
 
     counts = _numbers(workers)

@@ -60,7 +60,7 @@ def submit(
 ) -> None:
     """Run or resume a study on a cluster. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
-    from pipeline.execution.earlier_studies import warm_started
+    from pipeline.execution.start import warm_started
 
     cluster.check_options(image=image, values=values, queue=queue, priority=priority, to=to, dry_run=dry_run)
     storage = shared_storage(storage)
@@ -125,7 +125,7 @@ def _finish(server: Any, found: "Submission", attached: bool, *, detach: bool, t
 
 def _as_resumed(tuned: "TuneJob", storage: str, changes: dict[str, Any]) -> "TuneJob":
     """A job as the driver resumes it: with the resources and budget of its study, if that can be read from here."""
-    from pipeline.execution.driver.resume import with_study_settings
+    from pipeline.execution.start import with_study_settings
     from pipeline.storage import Store
 
     kept = {field: value for field, value in changes.items() if field.partition(".")[0] in {"budget", "resources"}}

@@ -30,11 +30,10 @@ from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import Assignment, EpochRow
 from pipeline.errors import TunepipeError, UsageError
-from pipeline.execution.capacity import default_workers, local_capacity
-from pipeline.execution.earlier_studies import warm_started
-from pipeline.execution.ray.cluster import ENVIRONMENT
+from pipeline.execution.ray.cluster import ENVIRONMENT, fitting_workers, local_node
 from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
+from pipeline.execution.start import warm_started
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
 from pipeline.space import Config
@@ -143,7 +142,7 @@ def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generat
     few CPUs, is raised.
     """
     job = warm_started(job, storage)
-    fits = default_workers(job, *local_capacity())
+    fits = fitting_workers(job, [local_node()])
     workers = 1 if job.resources.workers == 0 else min(job.resources.workers or fits, fits, trials_in_all(job))
     content, folders = pack(job)
     with scratch("check") as folder:

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.engine.commands import Command, command_from, command_object
-from pipeline.errors import StorageError, StudyExists, UsageError
+from pipeline.errors import StorageError, StudyExists
 from pipeline.storage import Store
 from pipeline.storage.sessions import driver_alive, read_sessions, state_of
 from pipeline.storage.store import from_json
@@ -39,13 +39,8 @@ def running_session(store: Store) -> Mapping[str, Any] | None:
 
 def send(store: Store, command: Command) -> str:
     """Leave a command for the driver of a study."""
-    try:
-        text = json.dumps(command_object(command), allow_nan=False)
-    except ValueError as error:
-        raise UsageError(f"The command cannot be written: {error}.") from None
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
-    if not store.create(layout.command(name), text):
-        raise StorageError(f"A command named {name} already exists in {store.uri}; run the command again.")
+    store.write(layout.command(name), json.dumps(command_object(command), allow_nan=False))
     return name
 
 
@@ -86,8 +81,8 @@ def outcomes(store: Store) -> Mapping[str, str | None]:
     """Every command of a study, the oldest first, with its outcome; None if it was not executed yet."""
     names = [name for path in store.files("commands") if (name := layout.command_of(path)) is not None]
     sessions = read_sessions(store, only_last=True, resume=True) if names else ()
-    known = _known(sessions[-1]) if sessions else {}
-    return {name: known.get(name) for name in names}
+    known = (sessions[-1].get("resume") or {}).get("outcomes") if sessions else None
+    return {name: str(known[name]) if isinstance(known, dict) and name in known else None for name in names}
 
 
 def wait_for_outcome(store: Store, name: str) -> str | None:
@@ -103,11 +98,6 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
 def is_paused(session: Mapping[str, Any]) -> bool:
     """Whether a user has paused a session."""
     return bool((session.get("resume") or {}).get("paused"))
-
-
-def _known(session: Mapping[str, Any]) -> Mapping[str, str]:
-    outcomes = (session.get("resume") or {}).get("outcomes")
-    return {str(name): str(outcome) for name, outcome in outcomes.items()} if isinstance(outcomes, dict) else {}
 
 
 def request_stop(store: Store) -> Mapping[str, Any] | None:
@@ -163,6 +153,5 @@ def check_deletable(store: Store) -> str:
 
 
 def delete(store: Store) -> None:
-    """Delete a study's files and folders."""
     check_deletable(store)
     remove(store)

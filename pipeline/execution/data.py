@@ -1,7 +1,7 @@
 """The data of a study: the same in every session, or the user accepts that they differ."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -25,19 +25,9 @@ Loaded: TypeAlias = tuple[Dataset | None, Mapping[str, Any] | None]
 """Data, and what the study records of them; None for a function objective."""
 
 
-def loader(job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: bool) -> Callable[[], Loaded]:
-    """What loads a study's data.
-
-    Where there is a fingerprint to compare with, they are loaded now, and the study stays unchanged if they differ.
-    """
-    if before is None or accept_changes:
-        return lambda: _loaded(job, None)
-    loaded = _loaded(job, before)
-    return lambda: loaded
-
-
-def _loaded(job: TuneJob, before: Mapping[str, Any] | None) -> Loaded:
-    """The data, and what the study records of them; refuses others than before."""
+def load_study_data(job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: bool) -> Loaded:
+    """The data, and what the study records of them; refuses others than before, unless changes are accepted."""
+    before = None if accept_changes else before
     config = RecordedConfig(example_config(job, dict(first_recorded(before)))) if takes_config(job.data) else None
     data = load_data(job, trains=job.resources.workers == 0, config=config)
     now = None if data is None else fingerprint(data)

@@ -2,19 +2,33 @@
 
 import time
 
+from pipeline.datasets import Dataset
 from pipeline.execution.driver.session import Session
-from pipeline.execution.interrupts import Interrupts
+from pipeline.execution.ray.cluster import fitting_workers, local_node, note_unused_gpus
 from pipeline.execution.worker.worker import Worker
 
 _POLL_SECONDS = 0.2
 """The interval at which a paused study checks for a command to continue."""
 
 
-def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> None:
+def run_in_process(session: Session, data: Dataset | None) -> None:
     """Train one trial after the other until the study has ended, or a signal interrupts it."""
+    interrupts, job = session.interrupts, session.job
+    nodes = [local_node()]
+    fitting_workers(job, nodes)
+    note_unused_gpus(job, nodes)
+    session.use_workers(1)
+    worker = Worker(
+        job,
+        data,
+        session.store,
+        session=session.lease.number,
+        capture=False,
+        stop_requested=lambda: interrupts.requested,
+    )
     interrupts.begin_training()
     try:
-        while not _ends(session, interrupts):
+        while not session.check_signals():
             with interrupts.defer_signals():
                 assignment = session.next()
             if assignment is None and session.engine.paused is not None:
@@ -29,16 +43,10 @@ def run_in_process(session: Session, worker: Worker, interrupts: Interrupts) -> 
                 report = worker.step()
                 with interrupts.defer_signals():
                     verdict = session.on_report(assignment.trial_id, report)
-                if verdict != "continue" or _ends(session, interrupts):
+                if verdict != "continue" or session.check_signals():
                     break
             worker.close()
     except KeyboardInterrupt:
-        session.interrupt()
+        session.engine.interrupt()
     finally:
         worker.close()
-
-
-def _ends(session: Session, interrupts: Interrupts) -> bool:
-    if interrupts.requested and not session.ended:
-        session.interrupt()
-    return session.engine.interrupted

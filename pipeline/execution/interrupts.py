@@ -53,7 +53,6 @@ class Interrupts:
                     self._before.setdefault(each, signal.signal(each, self._handle))
 
     def leave(self) -> None:
-        """Restore the handlers of before."""
         for each, handler in self._before.items():
             signal.signal(each, handler)
 
@@ -108,15 +107,19 @@ def interruptible() -> Iterator[Interrupts]:
 
 
 @contextlib.contextmanager
-def one_study() -> Iterator[None]:
-    """Refuse a study while another thread runs one; a study within a study's own function is allowed."""
+def study_process() -> Iterator[None]:
+    """Run one study at a time in this process, and restore afterwards what it changes there.
+
+    A study within a study's own function is allowed; another thread's is refused.
+    """
     if not _LOCK.acquire(blocking=False):
         raise UsageError(
             "Another thread of this process is running a study. Studies change what all threads share: random "
             "generators, imports, standard output, Ray. Run one after the other, or each in a separate process."
         )
     try:
-        yield
+        with kept_process_state():
+            yield
     finally:
         _LOCK.release()
 

@@ -30,26 +30,22 @@ def notebook_progress() -> "Progress | None":
 
 
 class Progress:
-    """Shows a session while it runs."""
-
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @contextmanager
     def watch(self, session: Session) -> Iterator[None]:
-        """Show the session while the context is open."""
         if self._console.is_terminal:
-            shown = Live(
-                get_renderable=lambda: _grid(session),
-                console=self._console,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            # The console prints above the display.
             with (
+                # The console prints above the display.
                 notes_to(lambda text: self._console.print(sanitize(text), markup=False, highlight=False), again=False),
-                shown,
+                Live(
+                    get_renderable=lambda: _grid(session),
+                    console=self._console,
+                    transient=True,
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                ),
             ):
                 yield
             return
@@ -100,8 +96,7 @@ def _rows(session: Session) -> list[tuple[str, str]]:
     engine, rate = session.engine, session.epochs_per_second
     states = ", ".join(f"{count} {state}" for state, count in list(engine.counts.items()) if count)
     pace = f" ({frequency(rate)})" if rate else ""
-    left = time_left(session)
-    if session.interrupt_requested:
+    if engine.interrupted or session.interrupts.requested:
         left = "ending", "as soon as the epochs in training are over and checkpoints are written"
     elif session.final_evaluation.assigned:
         left = "ending", "the best model is exported and evaluated"
@@ -109,6 +104,8 @@ def _rows(session: Session) -> list[tuple[str, str]]:
         left = "ending", sanitize_line(engine.end_reason)
     elif engine.paused is not None:
         left = "paused", sanitize_line(f"{engine.paused} Nothing trains until it is resumed.")
+    else:
+        left = "left", time_left(session)
     return [
         ("trials", states or "starting"),
         ("epochs", f"{counted(engine.total_epochs, 'epoch')}{pace}"),
@@ -128,16 +125,15 @@ def _best(session: Session) -> str:
     return sanitize_line(f"{value}  trial {trial.trial_id}, epoch {best.epoch}  {config}{more}")
 
 
-def time_left(session: Session) -> tuple[str, str]:
-    """How much longer a study will take, with a label."""
-    engine, trials = session.engine, list(session.engine.trials.values())
+def time_left(session: Session) -> str:
+    trials = list(session.engine.trials.values())
     ended = [trial.epoch for trial in trials if not trial.live]
     left = seconds_left(
         session.job.budget,
         rate=session.epochs_per_second,
         ended=ended,
         live=[trial.epoch for trial in trials if trial.live],
-        limit=engine.limit,
+        limit=session.engine.limit,
         seconds=session.lease.seconds,
     )
-    return "left", "unknown yet" if left is None else f"{'about' if ended else 'at most'} {clock(left)}"
+    return "unknown yet" if left is None else f"{'about' if ended else 'at most'} {clock(left)}"

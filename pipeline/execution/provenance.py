@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.code.functions import origin
+from pipeline.code.snapshot import snapshot_of
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 
@@ -22,37 +23,32 @@ _PACKAGES = (
 
 _GIT_SECONDS = 5.0
 
-_HIDDEN = "***"
 _SECRET = (
-    r"(?<![a-z])(?:token|secret|password|passwd|pwd|credentials?|signature|sig|sas|(?:api|access|account)[-_]?key)"
+    r"(?<![a-z])(?:token|secret|passw(?:or)?d|pwd|credentials?|signature|sig|sas|(?:api|access|account|secret)[-_]?key)"
 )
-_NAME = re.compile(rf"{_SECRET}$", re.IGNORECASE)
+_NAME, _VALUE = re.compile(rf"{_SECRET}$", re.IGNORECASE), re.compile(rf"({_SECRET}=)[^&\s]*", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_QUERY = re.compile(rf"([?&][^=&]*{_SECRET}(?![a-z])[^=&]*=)[^&\s]*", re.IGNORECASE)
 
 
-def provenance(job: TuneJob, files: Sequence[Path] = ()) -> dict[str, Any]:
-    """The origin of a session's numbers as JSON values; `files` are those of the job's code."""
-    program, file = Path(sys.argv[0]).name if sys.argv else "", _file_of(job)
+def provenance(job: TuneJob) -> dict[str, Any]:
+    """The origin of a session's numbers as JSON values."""
+    program = Path(sys.argv[0]).name if sys.argv else ""
+    functions = list(job.functions.values())
+    # In a notebook a function has no file.
+    homes = [origin(function).home.get("__file__") for function in functions]
+    home = next((Path(file).resolve() for file in homes if file), None)
+    snapshot = snapshot_of(functions)
+    files = [root / path for root in snapshot.roots for path in snapshot.files if path.endswith(".py")]
     return {
         "versions": installed(),
         "command": command_line([program, *sys.argv[1:]] if program == "tunepipe" else sys.orig_argv),
         "machine": this_machine().record(),
         "seed": job.seed,
-        "git": None if file is None else commit_of(file, files),
+        "git": None if home is None else commit_of(home, [file for file in files if file.is_file()]),
     }
 
 
-def _file_of(job: TuneJob) -> Path | None:
-    """The file of the job's first function; None in a notebook."""
-    for function in job.functions.values():
-        if file := origin(function).home.get("__file__"):
-            return Path(file).resolve()
-    return None
-
-
 def installed() -> dict[str, str]:
-    """The versions of Python and of packages."""
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
@@ -67,16 +63,10 @@ def node_facts() -> dict[str, Any]:
 
 def command_line(words: Sequence[str]) -> list[str]:
     """A command line without its secrets."""
-    shown: list[str] = []
-    for before, word in zip(["", *words], words, strict=False):
-        name, equals, _ = word.partition("=")
-        if before.startswith("-") and "=" not in before and _NAME.search(before):
-            shown.append(_HIDDEN)
-        elif equals and "?" not in name and _NAME.search(name):
-            shown.append(f"{name}={_HIDDEN}")
-        else:
-            shown.append(_QUERY.sub(rf"\1{_HIDDEN}", _USER.sub(_HIDDEN, word)))
-    return shown
+    return [
+        "***" if before.startswith("-") and _NAME.search(before) else _VALUE.sub(r"\1***", _USER.sub("***", word))
+        for before, word in zip(["", *words], words, strict=False)
+    ]
 
 
 def commit_of(file: Path, files: Sequence[Path] = ()) -> dict[str, Any] | None:

@@ -1,11 +1,10 @@
-"""Assemble a study, run it, resume it: `tunepipe run` and `pipeline.run`."""
+"""Run a study from its start to its end, or resume it: `tunepipe run` and `pipeline.run`."""
 
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,39 +12,53 @@ from pipeline import datasets
 from pipeline.code.functions import origin
 from pipeline.code.modules import end_loading
 from pipeline.code.snapshot import first_of, snapshot_of
-from pipeline.datasets import Dataset, differences
-from pipeline.engine.trial import saved_state
-from pipeline.errors import StorageError, UsageError
-from pipeline.execution.capacity import default_workers, local_capacity, unused_gpus
-from pipeline.execution.data import Loaded, loader
+from pipeline.datasets import Dataset
+from pipeline.engine.trial import Trial, saved_state
+from pipeline.errors import (
+    Interrupted,
+    NoTrialSucceeded,
+    StorageError,
+    Superseded,
+    TunepipeError,
+    UsageError,
+    UserError,
+)
+from pipeline.execution.data import load_study_data
 from pipeline.execution.driver.record import Recorder
-from pipeline.execution.driver.resume import SessionStart, session_start, unloadable_functions
 from pipeline.execution.driver.session import Session
-from pipeline.execution.driver.session_end import recording_end
-from pipeline.execution.earlier_studies import warm_started
 from pipeline.execution.in_process import run_in_process
-from pipeline.execution.interrupts import Interrupts, interruptible, kept_process_state, one_study
+from pipeline.execution.interrupts import Interrupts, interruptible, study_process
 from pipeline.execution.progress import Progress, notebook_progress
 from pipeline.execution.provenance import command_line, provenance
-from pipeline.execution.ray.cluster import address_of, check_reachable
+from pipeline.execution.ray.cluster import reachable_address
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
+from pipeline.execution.start import SessionStart, saves_state, session_start, unloadable_functions, warm_started
 from pipeline.storage import Store
 from pipeline.storage.scratch import close_shared_folders
 from pipeline.storage.sessions import heartbeat
 from pipeline.study import TuneJob, layout, save_study
-from pipeline.study.files import STORAGE_WAIT_VARIABLE, default_storage, read_document, recorded_data, set_data, sweep
-from pipeline.text import note, notes_to
+from pipeline.study.files import (
+    STORAGE_WAIT_VARIABLE,
+    as_argument,
+    default_storage,
+    recorded_data,
+    remove,
+    set_data,
+    sweep,
+)
+from pipeline.text import hide_numbers, note, notes_to
 from pipeline.training.process import refuse_other_keras
 
 if TYPE_CHECKING:
     from pipeline.results.tables.load import Results
 
 _POLL_SECONDS = 5.0
+_CAUSES, _LINES = 3, 40
+"""How many causes of failure are shown, and how many lines of each log: the rest says the same."""
 
 
-@one_study()
-@kept_process_state()
+@study_process()
 def run(
     job: TuneJob,
     *,
@@ -86,12 +99,12 @@ def run(
 
     Raises:
         StudyExists: There is a study of that name, and `resume` is not set, or its driver is alive.
-        UsageError: The study to resume uses a scheduler or a searcher of Ray Tune.
         StudyChanged: The job differs from that of the study to resume; says how.
         Superseded: Another driver has taken the study over.
         NoTrialSucceeded: The study ended without a value.
         Interrupted: Ctrl-C or SIGTERM came; the tables are complete.
-        UsageError: Another thread of this process runs a study.
+        UsageError: Another thread of this process runs a study, or the study to resume uses a scheduler or a searcher
+            of Ray Tune.
         UserError: Another mistake that the user can fix: storage, data, model, resources.
     """
     from pipeline.results.tables.load import load_results
@@ -105,9 +118,6 @@ def run(
     storage = default_storage() if storage is None else storage
     store = Store(storage).folder(job.name)
     with interruptible() as interrupts, notes_to(note):
-        snapshot = snapshot_of(job.functions.values())
-        copied = [root / path for root in snapshot.roots for path in snapshot.files if path.endswith(".py")]
-        origin = provenance(job, [file for file in copied if file.is_file()])
         start = session_start(
             warm_started(job, storage), store, resume=resume, accept_changes=accept_changes, take_over=take_over
         )
@@ -121,29 +131,30 @@ def run(
         datasets.check_files(start.job.data)
         if start.job.model is not None:
             refuse_other_keras()
-        cluster = address_of(address) if start.job.resources.workers != 0 else None
-        if cluster is not None:
-            check_reachable(cluster)
+        address = reachable_address(address) if start.job.resources.workers != 0 else None
+        facts = {"provenance": provenance(job), "code_changes": start.code_changes}
         # From here on the job is the study's: it names what was chosen for it.
-        job = start.job.resolved()
-        load = loader(job, recorded_data(start.document), accept_changes=accept_changes)
-        facts = {"provenance": origin, "code_changes": start.code_changes}
+        job, recorded = start.job.resolved(), recorded_data(start.document)
+        data, fingerprint = load_study_data(job, recorded, accept_changes=accept_changes)
+        if recorded is not None and fingerprint is not None and fingerprint != recorded:
+            facts["data_changes"] = datasets.differences(recorded, fingerprint)
         session = _session(job, start, store, facts, interrupts)
-        new = start.saved is None
-        if new:
+        if start.saved is None:
             _note_surprises(job)
-        with heartbeat(session.recorder.beat), recording_end(session, store, interrupts, new=new):
+        with heartbeat(session.recorder.beat), recording_end(session, new=start.saved is None):
             with interrupts.defer_signals():
                 # Take the session's number before anything else is written: of two drivers one ends here.
                 session.begin()
             sweep(store)
             _save(job, start, store)
-            if not new:
-                # Commands that wait, such as a config to try next, come before the first draw.
+            if fingerprint is not None and fingerprint != recorded:
+                set_data(store, fingerprint)
+            if start.saved is not None:
+                # Commands that wait, such as a change of the budget, come before the first draw.
                 session.execute_commands(immediately=True)
             display = display or notebook_progress()
             with nullcontext() if display is None else display.watch(session):
-                _train(session, store, load, interrupts, address)
+                _train(session, data, address)
         return load_results(store.uri)
 
 
@@ -165,34 +176,13 @@ def wait_for_storage(storage: str) -> None:
             return
 
 
-def _note_surprises(job: TuneJob) -> None:
-    """Tell the user what a new study does that its job does not say."""
-    for text in (unloadable_functions(job), job.recommendation):
-        if text is not None:
-            note(text)
-    for name, value in job.space.items():
-        if isinstance(value, list | tuple) and len(value) > 1:
-            note(f"{name} is a list, the same in every trial. Choice(…) draws one of its values.")
-
-
 def _session(
-    job: TuneJob,
-    start: SessionStart,
-    store: Store,
-    facts: Mapping[str, Any],
-    interrupts: Interrupts,
+    job: TuneJob, start: SessionStart, store: Store, facts: Mapping[str, Any], interrupts: Interrupts
 ) -> Session:
     """The session, restored from the state of the last one."""
     last = start.last
     recorder = Recorder(store, job, session=last["number"] + 1 if last else 1, last=last, facts=facts)
-    session = Session(
-        job,
-        store,
-        recorder,
-        build_scheduler=ray_scheduler(job),
-        draw=ray_draw(job),
-        interrupts=interrupts,
-    )
+    session = Session(job, store, recorder, interrupts=interrupts, build=ray_scheduler(job), draw=ray_draw(job))
     if start.saved is not None and last is not None and start.state:
         try:
             session.restore(saved_state(start.state), epochs_before=start.saved.budget.epochs)
@@ -208,58 +198,161 @@ def _session(
 def _save(job: TuneJob, start: SessionStart, store: Store) -> None:
     """Save the job and its code in the study's folder."""
     snapshot = snapshot_of(job.functions.values())
-    if start.saved is None:
-        if snapshot.files:
-            note(f"source: {snapshot}")
-        if snapshot.left_out:
-            note(f"Not copied, because of their size: {first_of(snapshot.left_out)}.")
+    if start.saved is None and snapshot.files:
+        note(f"source: {snapshot}")
+    if start.saved is None and snapshot.left_out:
+        note(f"Not copied, because of their size: {first_of(snapshot.left_out)}.")
     arguments = command_line(sys.argv[1:]) if any(origin(each).in_script for each in job.functions.values()) else None
     save_study(store, job, snapshot=snapshot, before=start.document, arguments=arguments)
 
 
-def _train(
-    session: Session, store: Store, load: Callable[[], Loaded], interrupts: Interrupts, address: str | None
-) -> None:
-    """Train the trials of a session until the study has ended or is interrupted."""
-    job = session.job
-    load_data = cache(lambda: _recorded(session, store, load))
-    try:
-        if job.resources.workers != 0:
-            if callable(job.data):
-                # What is wrong with the data is then known before Ray starts.
-                load_data()
-            run_on_ray(session, store, load_data, interrupts, address=address)
-            return
-        cpus, gpus = local_capacity()
-        default_workers(job, cpus, gpus)
-        if (unused := unused_gpus(job, gpus)) is not None:
-            note(unused)
-        from pipeline.execution.worker.worker import Worker
+def _note_surprises(job: TuneJob) -> None:
+    """Tell the user what a new study does that its job does not say."""
+    for text in (unloadable_functions(job), job.recommendation):
+        if text is not None:
+            note(text)
+    for name, value in job.space.items():
+        if isinstance(value, list | tuple) and len(value) > 1:
+            note(f"{name} is a list, the same in every trial. Choice(…) draws one of its values.")
 
-        session.use_workers(1)
-        worker = Worker(
-            job,
-            load_data(),
-            store,
-            session=session.lease.number,
-            capture=False,
-            stop_requested=lambda: interrupts.requested,
-        )
-        run_in_process(session, worker, interrupts)
+
+def _train(session: Session, data: Dataset | None, address: str | None) -> None:
+    """Train the trials of a session until the study has ended or is interrupted."""
+    try:
+        if session.job.resources.workers != 0:
+            run_on_ray(session, data, address)
+        else:
+            run_in_process(session, data)
     finally:
         # Those of workers that Ray has ended here, too.
         close_shared_folders()
 
 
-def _recorded(session: Session, store: Store, load: Callable[[], Loaded]) -> Dataset | None:
-    """Load the data, and record them."""
-    data, fingerprint = load()
-    recorded = recorded_data(read_document(store))
-    if fingerprint is not None and fingerprint != recorded:
-        session.lease.check()
-        if recorded is not None:
-            # Written before study.json, so that no end of this process loses it.
-            session.recorder.facts["data_changes"] = differences(recorded, fingerprint)
-            session.flush()
-        set_data(store, fingerprint)
-    return data
+# The end of a session
+
+
+@contextmanager
+def recording_end(session: Session, *, new: bool) -> Iterator[None]:
+    """Complete the tables and record how the session ended, whatever happens while the context is open.
+
+    A new study that ends before any epoch was trained is deleted: its name is free for the next try.
+    """
+    defer_signals = session.interrupts.defer_signals
+    try:
+        try:
+            yield
+            if session.fatal is not None:
+                raise session.fatal
+            if session.engine.interrupted:
+                raise KeyboardInterrupt
+            if session.engine.best is None:
+                raise NoTrialSucceeded(_no_value(session))
+        except Superseded:
+            raise
+        except BaseException as error:
+            # A signal may come from a node that is taken away; a user's request comes through the storage.
+            asked = isinstance(error, KeyboardInterrupt) and session.lease.stop_requested(immediately=True)
+            deleted = False
+            if session.lease.taken:
+                with defer_signals():
+                    _close(session, error)
+                    deleted = new and _withdraw(session, error)
+            removed = "It was removed, and its name can be used again."
+            if isinstance(error, KeyboardInterrupt):
+                how = f"Resume it with `tunepipe resume {as_argument(session.store.uri)}` (in Python: resume=True)."
+                kept = f"Its tables are complete. {how if saves_state(session.job) else ''}".rstrip()
+                interrupted = Interrupted(
+                    f"The study {session.job.name!r} was interrupted. {removed if deleted else kept}"
+                )
+                interrupted.final = asked
+                raise interrupted from None
+            if isinstance(error, NoTrialSucceeded):
+                shown = removed if deleted else "`tunepipe results` shows each error."
+                raise NoTrialSucceeded(f"{error} {shown}") from None
+            raise
+        else:
+            with defer_signals():
+                try:
+                    _finish(session)
+                except StorageError as error:
+                    _close(session, error)
+                    raise
+    except StorageError as error:
+        # A storage that could be written may be so again.
+        error.final = error.final and not session.engine.total_epochs
+        raise
+    finally:
+        session.lease.leave()
+
+
+def _finish(session: Session) -> None:
+    # Commands that came too late get an outcome, so that no later session executes them.
+    session.execute_commands(immediately=True)
+    session.flush()
+    session.clear()
+    # No worker is left: what a killed one had begun to write stays unfinished.
+    sweep(session.store)
+    failure = session.final_evaluation.warning or ""
+    session.recorder.facts["winner_failure"] = failure.partition("\n")[0]
+    session.recorder.close("finished", session.end_reason)
+
+
+def _close(session: Session, error: BaseException) -> None:
+    """Write what there is, and the error as the session's message."""
+    engine, recorder = session.engine, session.recorder
+    if isinstance(error, StorageError):
+        # A driver that takes the study over removes what this one was writing.
+        with suppress(StorageError):
+            session.lease.check(immediately=True)
+    if not engine.interrupted:
+        engine.interrupt()
+    if isinstance(error, KeyboardInterrupt):
+        session.flush()
+        recorder.close("interrupted", engine.end_reason or "")
+        return
+    with suppress(StorageError, Superseded):
+        session.flush()
+        recorder.close("failed" if isinstance(error, Exception) else "interrupted", str(error).partition("\n")[0])
+
+
+def _withdraw(session: Session, error: BaseException) -> bool:
+    """Delete a study without epochs, or whose job has a mistake that its first epoch has shown, such as an unknown
+    objective; returns whether it was deleted.
+    """
+    store = session.store
+    final = isinstance(error, UserError) and error.final and not isinstance(error, StorageError)
+    mistake = final and session.engine.best is None
+    # The error that has ended the study is the one to report; the storage may be its cause.
+    with suppress(TunepipeError):
+        # A study that another driver has taken over is not deleted.
+        session.lease.check(immediately=True)
+        if mistake or not (store.files("epochs") or store.files("checkpoints")):
+            if isinstance(error, NoTrialSucceeded):
+                for text in failure_texts(session):
+                    note(text)
+            session.recorder.stop_heartbeat()
+            remove(store)
+            return True
+    return False
+
+
+def failure_texts(session: Session) -> Iterator[str]:
+    """Why trials failed: each error once, with what the trial has printed."""
+    causes: dict[str, Trial] = {}
+    for trial in session.engine.trials.values():
+        if trial.state == "failed":
+            causes.setdefault(hide_numbers(str(trial.error)), trial)
+    for trial in list(causes.values())[:_CAUSES]:
+        log = layout.log(trial.trial_id)
+        # With --workers 0 the trial has printed all of that already.
+        printed = session.store.read_text(log) if session.store.exists(log) else ""
+        headline = f"Trial {trial.trial_id} failed: {str(trial.error).rstrip('.')}."
+        yield "\n".join([headline, *(f"  {line}" for line in printed.splitlines()[-_LINES:])])
+
+
+def _no_value(session: Session) -> str:
+    failed = [trial for trial in session.engine.trials.values() if trial.state == "failed"]
+    errors = {str(trial.error) for trial in failed}
+    who = "Its only trial" if len(failed) == 1 else f"Each of its {len(failed)} trials"
+    why = session.engine.end_reason or f"{who} failed{f': {errors.pop()}' if len(errors) == 1 else ''}"
+    return f"The study {session.job.name!r} ended without a value. {why.rstrip('.')}."

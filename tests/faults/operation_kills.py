@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import run
-from pipeline.execution.driver.timing import FlushTiming
+from pipeline.execution.driver.session import Session
 from pipeline.study import TuneJob
 from tests.bucket import Bucket
 
@@ -65,7 +65,7 @@ class Steps:
 def often_flushed() -> Iterator[None]:
     """A context in which a driver writes after each report what it would write once a second at most."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FlushTiming, "due", property(lambda _: True))
+        patch.setattr(Session, "flush_due", property(lambda _: True))
         yield
 
 

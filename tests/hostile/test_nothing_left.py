@@ -108,7 +108,7 @@ FAILURES = {
     "resources": (job(resources={"workers": 0, "cpus": 1e6}), ResourcesUnmet, "requests 1e"),
     "a data function that raises": (with_data(no_data), DataError, "OSError: the share is not mounted"),
     "other data": (with_data(other_data), DataError, "must return"),
-    "Ctrl-C while data are loaded": (with_data(interrupted_data), Interrupted, "was removed"),
+    "Ctrl-C while data are loaded": (with_data(interrupted_data), KeyboardInterrupt, ""),
     "a data function that exits": (with_data(leaving_data), SystemExit, "7"),
 }
 

@@ -9,7 +9,7 @@ import pytest
 import ray
 
 from pipeline import Budget, Objective, TuneJob, Uniform, run
-from pipeline.execution.ray.gauges import GAUGES
+from pipeline.execution.ray.tune_adapter import GAUGES
 from tests.processes import wait_for
 
 pytestmark = pytest.mark.long

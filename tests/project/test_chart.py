@@ -7,7 +7,7 @@ import pytest
 
 import tune_jobs
 from pipeline.cluster.plan import plan
-from pipeline.execution.ray.gauges import GAUGES
+from pipeline.execution.ray.tune_adapter import GAUGES
 from tests.manifests import (
     PLATFORM,
     TABLE,

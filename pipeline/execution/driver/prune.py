@@ -33,7 +33,6 @@ class Pruner:
         """Checkpoints that are kept only as long as the scheduler or another trial needs them."""
 
     def on_report(self, report: Report) -> None:
-        """Add new checkpoints."""
         self._listing.update((trial_id, epoch) for trial_id, epoch, _ in report.checkpoints)
 
     def list_storage(self) -> Set[_File]:

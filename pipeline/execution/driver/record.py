@@ -43,18 +43,14 @@ from pipeline.study.files import read_document, recorded_data, set_data
 _TABLES = ("epochs", "decisions")
 _DECISION = tuple(field.name for field in fields(DecisionRow))
 
-_TRIALS_SECONDS = 60.0
-"""How often the table `trials` is derived and stored, at most."""
-_TRIALS_FACTOR = 100.0
-"""It is also stored no more often than it takes this multiple of the time that it took last."""
+_TRIALS_SECONDS, _TRIALS_FACTOR = 60.0, 100.0
+"""The table `trials` is stored no more often than that, and than this multiple of the time that it took last."""
 
 _BATCH = 131_072
 """Rows of a group in a table's single file."""
 
 
 class Recorder:
-    """Writes one study for one driver session."""
-
     def __init__(
         self,
         store: Store,
@@ -75,7 +71,7 @@ class Recorder:
         self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
         committed = last["tables"] if last else None
         self._files = {table: (committed or {}).get(table, TableFiles()) for table in _TABLES}
-        self._check_sessions()
+        self._refuse_rows_without_session()
         before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
         self._copied = before if last is not None and last["state"] == "running" else {}
         """Rows of which the driver of the last session, if it lives after all, may still delete the files."""
@@ -89,7 +85,6 @@ class Recorder:
         self._derived_from = {"epochs": [self._selected(before["epochs"])], "decisions": [before["decisions"]]}
         self._derived_at, self._derived_in = time.monotonic(), 0.0
         self._committed: tuple[dict[str, Any], str] = ({}, "{}")
-        self._commit({})
         self._beat_at = time.monotonic()
         self._publishing, self._silent = threading.Lock(), False
 
@@ -97,8 +92,7 @@ class Recorder:
         """Take epochs of a trial for the next part."""
         types = self._schemas["epochs"]
         values = {
-            column: column_value(value, types.field(column).type)
-            for column, value in ((f"config_{name}", value) for name, value in config.items())
+            f"config_{name}": column_value(value, types.field(f"config_{name}").type) for name, value in config.items()
         }
         for row in rows:
             fields: dict[str, Any] = {**row}
@@ -108,20 +102,18 @@ class Recorder:
                 raise ModelError(f"Of the metrics {', '.join(reported)}, two have the same column. Rename one of them.")
             self._add_metrics(metrics)
             moment = datetime.fromtimestamp(fields.pop("time"), UTC)
-            known = {"study": self._job.name, "session": self.lease.number, "trial_id": trial_id, "time": moment}
-            self._rows["epochs"].append({**known, **fields, **values, **metrics})
+            of_trial = {"study": self._job.name, "session": self.lease.number, "trial_id": trial_id, "time": moment}
+            self._rows["epochs"].append({**of_trial, **fields, **values, **metrics})
 
     def add_decision(self, row: DecisionRow) -> None:
-        """Take a decision for the next part."""
         self.decision_count += 1
         fields = {name: getattr(row, name) for name in _DECISION}
         for name in ("config_before", "config_after"):
             fields[name] = None if fields[name] is None else json.dumps(fields[name])
-        known = {"study": self._job.name, "session": self.lease.number, "number": self.decision_count}
-        self._rows["decisions"].append({**known, "time": datetime.now(UTC), **fields})
+        of_study = {"study": self._job.name, "session": self.lease.number, "number": self.decision_count}
+        self._rows["decisions"].append({**of_study, "time": datetime.now(UTC), **fields})
 
     def add_node(self, facts: Mapping[str, Any]) -> None:
-        """Record the machine of a worker."""
         self._nodes[str(facts["host"])] = facts
 
     def add_data(self, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -136,13 +128,11 @@ class Recorder:
     def begin(self, state: Mapping[str, str]) -> None:
         """Take the session's number: from now on the study is this driver's. Then delete what is not committed."""
         self._commit(state)
-        self._publish("running")
         if self._copied:
             for table, rows in self._copied.items():
                 self._write_whole(table, rows)
             self._copied = {}
             self._commit()
-            self._publish("running")
         for table in _TABLES:
             self._drop_others(table)
 
@@ -150,7 +140,6 @@ class Recorder:
         """Write the new rows, then the state and the heartbeat."""
         self._write_rows()
         self._commit(state)
-        self._publish("running")
         since = time.monotonic() - self._derived_at
         if since >= max(_TRIALS_SECONDS, _TRIALS_FACTOR * self._derived_in):
             self._write_trials()
@@ -177,7 +166,6 @@ class Recorder:
             self.lease.check(immediately=True)
             raise
         self._commit()
-        self._publish("running")
         for table in _TABLES:
             self._drop_others(table)
         self._write_trials()
@@ -227,7 +215,7 @@ class Recorder:
         own = [path for path in others if layout.session_number(path) <= self.lease.number]
         self._store.delete_all(own, self.lease.check)
 
-    def _check_sessions(self) -> None:
+    def _refuse_rows_without_session(self) -> None:
         """Refuse rows of a session without a file: its scheduler's state is gone, and new rows would not count."""
         written = [path for table in _TABLES for path in self._store.files(table) if layout.names(path)]
         newest = max(map(layout.session_number, written), default=0)
@@ -260,11 +248,12 @@ class Recorder:
             self._beat_at = time.monotonic()
 
     def _commit(self, state: Mapping[str, str] | None = None) -> None:
-        """Take the files that are written, and a state if there is a new one, into what the session's file says."""
+        """Write into the session's file which files count from now on, and a new state of the study if given."""
         tables = {table: {"whole": files.whole, "parts": files.parts} for table, files in self._files.items()}
-        if state is None:
-            self._committed = tables, self._committed[1]
-            return
-        pairs = {**state, "decided": str(self.decision_count)}.items()
+        resume = self._committed[1]
+        if state is not None:
+            pairs = {**state, "decided": str(self.decision_count)}.items()
+            resume = "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in pairs) + "}"
         # Both at once: the heartbeat comes from a separate thread.
-        self._committed = tables, "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in pairs) + "}"
+        self._committed = tables, resume
+        self._publish("running")

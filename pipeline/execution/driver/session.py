@@ -5,25 +5,32 @@ worker, `on_report` decides whether the trial continues, `beat` writes what is d
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import MAX_WORKER_FAILURES, Engine, Verdict
-from pipeline.engine.messages import FINISH, Assignment, Report
+from pipeline.engine.limits import report_seconds
+from pipeline.engine.messages import FINISH, Assignment, EpochRow, Report
 from pipeline.engine.trial import SavedState, StateText
 from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.commands import CommandInbox
 from pipeline.execution.driver.prune import Pruner
 from pipeline.execution.driver.record import Recorder
-from pipeline.execution.driver.timing import FlushTiming, HangDetection
 from pipeline.execution.interrupts import Interrupts
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
-from pipeline.study import TuneJob, layout
+from pipeline.study import Resources, TuneJob, layout
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
 from pipeline.text import note
+
+_MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS, _OVERDUE_SECONDS, _FLUSH_FACTOR = 1.0, 30.0, 300.0, 50.0
+
+_MIN_SILENCE_SECONDS, _EPOCHS_OF_SILENCE = 600.0, 20
+"""A worker hangs if it is silent for as long as this many of the longest epochs, and at least for these seconds."""
+_REPORT_SLACK = 2.5
+"""A report follows an epoch, the epochs that fit between two reports, and the checkpoint: in such intervals."""
 
 
 @dataclass(slots=True)
@@ -31,45 +38,42 @@ class FinalEvaluation:
     """The study's last assignment: a warm worker exports the winner and evaluates it on the test split."""
 
     done: bool
-    """Whether nothing is left to do."""
     assigned: Assignment | None = None
     """The assignment while a worker has it."""
     attempts_left: int = MAX_WORKER_FAILURES - 1
-    metrics: Mapping[str, float] = field(default_factory=dict)
     warning: str | None = None
 
 
 class Session:
-    """A study as its driver knows it."""
-
     def __init__(
         self,
         job: TuneJob,
         store: Store,
         recorder: Recorder,
         *,
-        build_scheduler: Callable[[SchedulerContext], Scheduler] | None = None,
-        draw: Draw | None = None,
         interrupts: Interrupts | None = None,
+        build: Callable[[SchedulerContext], Scheduler] | None = None,
+        draw: Draw | None = None,
     ) -> None:
-        self.job, self.recorder, self.lease, self._store = job, recorder, recorder.lease, store
+        self.job, self.store, self.recorder, self.lease = job, store, recorder, recorder.lease
+        self.interrupts = interrupts or Interrupts()
         self.engine = Engine(
             job,
             recorder.add_decision,
             lambda: self.lease.seconds,
             session=self.lease.number,
-            build=build_scheduler,
+            build=build,
             draw=draw,
         )
-        self.interrupts = interrupts
         self.hang_detection = HangDetection(job.resources)
         self.final_evaluation = FinalEvaluation(done=job.model is None)
-        self._first_report: tuple[float, int] | None = None
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
+        self._first_report: tuple[float, int] | None = None
         self._pruner = Pruner(store, job, self.engine.scheduler, self.engine.trials, self.lease.check)
-        self._state_text, self._flush_timing = StateText(self.engine.saved_state), FlushTiming()
-        self._inbox = CommandInbox(store)
+        self._state_text, self._inbox = StateText(self.engine.saved_state), CommandInbox(store)
+        self._started = self._flushed = time.monotonic()
+        self._flush_seconds = 0.0
 
     @property
     def end_reason(self) -> str:
@@ -84,11 +88,6 @@ class Session:
         return engine.interrupted or (engine.over and not engine.running and not pending)
 
     @property
-    def interrupt_requested(self) -> bool:
-        """Whether a signal or a user has asked the study to end before its budget is spent."""
-        return self.engine.interrupted or (self.interrupts is not None and self.interrupts.requested)
-
-    @property
     def epochs_per_second(self) -> float | None:
         """Epochs that all workers train in a second since the first report; None before the second one."""
         if self._first_report is None or self.engine.total_epochs == self._first_report[1]:
@@ -99,34 +98,33 @@ class Session:
     # The loop
 
     def next(self) -> Assignment | None:
-        """The next assignment for a free worker."""
         engine, final = self.engine, self.final_evaluation
         if (trial := engine.next()) is not None:
             return engine.assignment(trial)
-        if engine.running or engine.interrupted or engine.paused or self.fatal is not None or engine.best is None:
+        winner = engine.best
+        if winner is None or engine.running or engine.interrupted or engine.paused or self.fatal is not None:
             return None
         if final.done or final.assigned is not None:
             return None
-        seed, best = engine.assignment(engine.best).seed, engine.best.best
+        seed, best = engine.assignment(winner).seed, winner.best
         assert best is not None
         final.assigned = Assignment(
-            engine.best.trial_id, best.config, seed, task="finish", epoch=best.epoch, value=best.value
+            winner.trial_id, best.config, seed, task="finish", epoch=best.epoch, value=best.value
         )
         return final.assigned
 
     def on_report(self, trial_id: str, report: Report) -> Verdict:
         """Take a worker's report: record it, and decide whether the trial continues."""
-        engine, recorder = self.engine, self.recorder
+        engine, recorder, final = self.engine, self.recorder, self.final_evaluation
         if report.data:
             recorder.add_data(report.data)
         if report.node is not None:
             recorder.add_node(report.node)
-        final = self.final_evaluation
         self.hang_detection.on_report(FINISH if final.assigned else trial_id, report.rows)
         if final.assigned:
             if report.winner is None and report.failure is None:
                 return "continue"
-            final.metrics, final.warning, final.assigned, final.done = report.winner or {}, report.failure, None, True
+            final.warning, final.assigned, final.done = report.failure, None, True
             return "stop"
         recorder.add_epochs(trial_id, engine.trials[trial_id].config, report.rows[report.repeated :])
         for how in {row["trained_with"] for row in report.rows if row["trained_with"] is not None}:
@@ -143,9 +141,20 @@ class Session:
         self.beat()
         return verdict
 
+    @property
+    def flush_due(self) -> bool:
+        """Whether rows are to be written: often at first, so that first epochs can be read soon, later twice a minute.
+
+        A flush waits for a 50th of the session and for 50 times what the last one took, which may be long with many
+        trials, but at most five minutes: rows that are not written are lost with the driver.
+        """
+        now = time.monotonic()
+        interval = min(max(_MIN_FLUSH_SECONDS, (now - self._started) / _FLUSH_FACTOR), _MAX_FLUSH_SECONDS)
+        return now - self._flushed >= min(max(interval, _FLUSH_FACTOR * self._flush_seconds), _OVERDUE_SECONDS)
+
     def beat(self) -> None:
         """Write new rows and the heartbeat if that is due, and do what users ask for."""
-        if self._flush_timing.due:
+        if self.flush_due:
             self.flush()
         else:
             self.recorder.beat()
@@ -156,10 +165,11 @@ class Session:
 
     def flush(self) -> None:
         """Write the new rows and the state of the study; then delete the checkpoints that nothing needs."""
-        engine, changed = self.engine, frozenset(self.engine.changed)
-        with self._flush_timing.flushing():
-            self.recorder.flush(self._state_text.parts(changed))
-            engine.written(changed, deleted=self._pruner.prune(changed, engine.best))
+        engine, changed, started = self.engine, frozenset(self.engine.changed), time.monotonic()
+        self.recorder.flush(self._state_text.parts(changed))
+        engine.written(changed, deleted=self._pruner.prune(changed, engine.best))
+        self._flushed = time.monotonic()
+        self._flush_seconds = self._flushed - started
 
     # Workers
 
@@ -188,7 +198,7 @@ class Session:
         """A worker over its memory limit ends after a trial: another process trains the next."""
         message = f"The worker of trial {trial_id} ends, and the next trial gets a new process: {excess}."
         note(message)
-        self._store.append(layout.log("driver"), f"{message}\n".encode())
+        self.store.append(layout.log("driver"), f"{message}\n".encode())
 
     # Beginning and end
 
@@ -216,13 +226,15 @@ class Session:
         if engine.job is not self.job:
             self.job = engine.job
             self.lease.check()
-            save_job(self._store, self.job)
+            save_job(self.store, self.job)
         if executed:
             self.flush()
 
-    def interrupt(self) -> None:
-        """Interrupt the study because of a signal."""
-        self.engine.interrupt()
+    def check_signals(self) -> bool:
+        """Interrupt the study if a signal has come; returns whether the study is interrupted."""
+        if self.interrupts.requested and not self.ended:
+            self.engine.interrupt()
+        return self.engine.interrupted
 
     def end_by(self, error: TunepipeError) -> None:
         """End the session because of an error, such as a full disk; the first one counts."""
@@ -236,3 +248,33 @@ class Session:
             # The state has them first: a driver that resumes from it finds all that it names.
             self.flush()
         self.engine.written((), deleted=self._pruner.prune(self.engine.trials, self.engine.best, unknown=True))
+
+
+class HangDetection:
+    """Measures the time since each worker's last report."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.workers = 1
+        self._epoch_seconds, self._longest = resources.epoch_seconds, 0.0
+        self._reported_at: dict[str, float] = {}
+
+    def on_report(self, key: str, rows: Sequence[EpochRow] = ()) -> None:
+        self._reported_at[key] = time.monotonic()
+        for row in rows:
+            self._longest = max(self._longest, row["seconds_build"] + row["seconds_train"] + row["seconds_evaluate"])
+
+    def hung(self, running: Collection[str]) -> dict[str, float]:
+        """The assignments whose workers have been silent for too long, and for how many seconds."""
+        now = time.monotonic()
+        self._reported_at = {key: self._reported_at.get(key, now) for key in running}
+        if self._epoch_seconds is not None:
+            limit = self._epoch_seconds + _REPORT_SLACK * report_seconds(self.workers)
+        elif self._longest:
+            limit = max(_MIN_SILENCE_SECONDS, _EPOCHS_OF_SILENCE * self._longest)
+        else:
+            # How long an epoch takes is not known yet.
+            return {}
+        # The final evaluation is no epoch: a limit that the user sets for epochs does not apply to it.
+        limits = {FINISH: max(limit, _MIN_SILENCE_SECONDS)}
+        silent = {key: now - moment for key, moment in self._reported_at.items()}
+        return {key: seconds for key, seconds in silent.items() if seconds > limits.get(key, limit)}

@@ -1,22 +1,25 @@
-"""The Ray cluster of a study: the one that it joins, or its own on this machine, started quickly and left clean."""
+"""What trains trials: this machine, or a Ray cluster that a study joins or starts here, quickly and left clean."""
 
 import contextlib
-import faulthandler
 import logging
 import math
 import os
 import signal
 import socket
-import sys
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
-from pipeline.errors import ClusterError
-from pipeline.execution.capacity import Node, cluster_workers, local_capacity, local_workers
+from pipeline.errors import ClusterError, ResourcesUnmet
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray import internals
+from pipeline.machine import this_machine
 from pipeline.study import TuneJob
+from pipeline.study.trial_configs import trials_in_all
+from pipeline.text import counted, note, size
+
+Node: TypeAlias = tuple[float, float, float]
+"""What a node of a cluster gives to trials: CPUs, GPUs, bytes of memory."""
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -40,15 +43,63 @@ _CONNECT_SECONDS = 5.0
 _IDLE_MILLISECONDS = 120 * 1000
 
 
+# How many trials train in parallel
+
+
+def local_node() -> Node:
+    """CPU cores and GPUs of this machine, counted without starting Ray or TensorFlow."""
+    machine = this_machine()
+    # A container with less than a core trains slowly, but it trains.
+    return max(1.0, machine.cpus), float(len(machine.gpus)), math.inf
+
+
+def fitting_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
+    """How many trials fit in parallel into some nodes: a trial trains on one of them."""
+    if (why := no_node(job, nodes)) is not None:
+        raise ResourcesUnmet(
+            f"{why} Request less with --set resources.cpus=…, resources.gpus=… or resources.memory_gigabytes=…, or, "
+            "where the cluster starts such nodes for trials that wait, say how many train in parallel with --workers."
+        )
+    return sum(job.resources.fit(*node) for node in nodes)
+
+
+def no_node(job: TuneJob, nodes: Sequence[Node]) -> str | None:
+    """Why no node can train a trial, as a sentence; None if one can."""
+    need = job.resources
+    if any(need.fit(*node) for node in nodes):
+        return None
+    cpus, gpus, memory = (max((node[kind] for node in nodes), default=0.0) for kind in range(3))
+    wanted, most = "", ""
+    if need.memory_gigabytes is not None and memory < math.inf:
+        wanted, most = (f" and {size(count)} of memory" for count in (need.memory_gigabytes * 1e9, memory))
+    return (
+        f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')}{wanted}; a machine "
+        f"has at most {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}{most}."
+    )
+
+
+def note_unused_gpus(job: TuneJob, nodes: Sequence[Node]) -> None:
+    """Tell the user that trials train without the available GPUs, and how to use them."""
+    gpus = sum(node[1] for node in nodes)
+    if gpus and not job.resources.gpus:
+        note(
+            f"Found {counted(gpus, 'GPU')}, but trials of {job.name!r} request none and train on CPUs. "
+            "--gpus 1 gives each trial a GPU, --gpus 0.5 half the memory of one."
+        )
+
+
+# Ray in this process
+
+
 @contextlib.contextmanager
 def ray_environment() -> Iterator[None]:
     """Import Ray and use it with `ENVIRONMENT` in this process, from which the processes of Ray inherit it.
 
     Variables that are set already keep their values. Afterwards the process is as before: the variables, the levels of
-    Ray's loggers, the handler of SIGUSR1, which Ray Tune replaces, and Python's fault handler.
+    Ray's loggers, and the handler of SIGUSR1, which Ray Tune replaces.
     """
     before = {name: value for name, value in os.environ.items() if _is_rays(name)}
-    usr1, fault_handler = signal.getsignal(signal.SIGUSR1), faulthandler.is_enabled()
+    usr1 = signal.getsignal(signal.SIGUSR1)
     os.environ.update({**ENVIRONMENT, **before})
     try:
         # In a notebook without ipywidgets both recommend it, and a study shows no widgets.
@@ -64,9 +115,6 @@ def ray_environment() -> Iterator[None]:
         os.environ.update(before)
         with contextlib.suppress(ValueError):  # not in the main thread, the only one that may set handlers
             signal.signal(signal.SIGUSR1, usr1)
-        # A signal may have cut off the import.
-        if not fault_handler and not getattr(sys.modules.get("ray"), "is_initialized", bool)():
-            faulthandler.disable()
 
 
 def _is_rays(name: str) -> bool:
@@ -75,7 +123,6 @@ def _is_rays(name: str) -> bool:
 
 @contextlib.contextmanager
 def logger_level(name: str, level: int | None = None) -> Iterator[None]:
-    """Within the context, a logger has another level."""
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(before if level is None else level)
@@ -85,15 +132,17 @@ def logger_level(name: str, level: int | None = None) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def address_of(address: str | None) -> str | None:
-    """The cluster to join: the given address, else RAY_ADDRESS; None if the study starts its own."""
-    return address or os.environ.get("RAY_ADDRESS") or None
+# The cluster of a study
 
 
-def check_reachable(address: str) -> None:
-    """Make sure that something answers at an address: Ray itself would try for a minute."""
-    if address in ("local", "auto"):
-        return
+def reachable_address(address: str | None) -> str | None:
+    """The cluster to join: the given address, else RAY_ADDRESS; None if the study starts its own.
+
+    Something must answer there: Ray itself would try for a minute.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address is None or address in ("local", "auto"):
+        return address
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
@@ -103,6 +152,7 @@ def check_reachable(address: str) -> None:
             "that of a dashboard, which is for `tunepipe submit`. Without --address and RAY_ADDRESS, the study starts "
             "its own Ray."
         ) from None
+    return address
 
 
 @contextlib.contextmanager
@@ -110,21 +160,23 @@ def cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Iterat
     """A Ray cluster: how many trials it trains in parallel, and whether it was there before."""
     import ray
 
-    address, initialized = address_of(address), ray.is_initialized()
+    initialized = ray.is_initialized()
     joined = bool(address) or initialized
     try:
         # An interrupted ray.init or ray.shutdown leaves threads of Ray that cannot be ended: they cause a segmentation
         # fault when the process exits.
         with interrupts.defer_signals():
             if not joined:
-                start(job, local_workers(job, *local_capacity()))
+                # At least one trial must fit, whatever number is requested: Ray accepts any number of cores.
+                fits = fitting_workers(job, [local_node()])
+                start(job, min(job.resources.workers or fits, trials_in_all(job)))
             elif not initialized:
                 _join(address)
         if joined and job.resources.workers:
             # Missing resources may become available: a cluster with autoscaling starts nodes for waiting trials.
             yield job.resources.workers, joined
             return
-        fits = cluster_workers(job, cluster_nodes(joined=joined))
+        fits = fitting_workers(job, cluster_nodes(joined=joined))
         yield min(job.resources.workers or fits, fits), joined
     finally:
         if not initialized:
@@ -145,21 +197,11 @@ def _join(address: str | None) -> None:
         raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
 
 
-def start(job: TuneJob, workers: int, attempts: int = 2) -> None:
+def start(job: TuneJob, workers: int, *, again: bool = True) -> None:
     """Start Ray on this machine, with worker processes that import what trials need."""
     import ray
 
     module = "pipeline.execution.ray.trainable" if job.model is None else "pipeline.execution.ray.preload"
-    arguments: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "namespace": "tunepipe",
-        "num_cpus": math.ceil(workers * job.resources.cpus),
-        "include_dashboard": False,
-        # An idle worker process ends after a second when all CPUs are reserved: also between the moment in which a
-        # trial reserves the CPU and the one in which it takes the process, with everything imported.
-        "_system_config": internals.system_settings(module, _IDLE_MILLISECONDS),
-    }
     # Ray says how many threads a trial has only when it begins. Libraries for matrices that were imported before have
     # a thread for each core of the machine, even in a container that may use a few of them.
     threads = os.environ.get("OMP_NUM_THREADS")
@@ -167,13 +209,23 @@ def start(job: TuneJob, workers: int, attempts: int = 2) -> None:
     try:
         with internals.without_unused_processes(), internals.sigterm_left_alone():
             # Without "local", Ray would join any cluster that runs on this machine.
-            ray.init("local", **arguments)
+            ray.init(
+                "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                namespace="tunepipe",
+                num_cpus=math.ceil(workers * job.resources.cpus),
+                include_dashboard=False,
+                # An idle worker process ends after a second when all CPUs are reserved: also between the moment in
+                # which a trial reserves the CPU and the one in which it takes the process, with everything imported.
+                _system_config=internals.system_settings(module, _IDLE_MILLISECONDS),
+            )
     except Exception as error:
         if internals.SLOW_START not in str(error):
             raise
         ray.shutdown()
-        if attempts > 1:
-            start(job, workers, attempts - 1)
+        if again:
+            start(job, workers, again=False)
             return
         raise ClusterError(
             f"Ray did not start on this machine: {' '.join(str(error).split())} If other programs keep this machine "

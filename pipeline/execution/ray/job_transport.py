@@ -11,8 +11,7 @@ import sys
 from typing import Any
 
 from pipeline.code.modules import is_user_file
-from pipeline.datasets import is_tf_data
-from pipeline.errors import DataError, ModelError
+from pipeline.errors import ModelError
 from pipeline.execution.ray.cluster import ray_environment
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
@@ -29,13 +28,11 @@ def pack(job: TuneJob) -> tuple[bytes | None, list[str]]:
     try:
         with ray_environment():
             return _dumped((job, registered(), KerasSettings.current())), folders
-    except DataError:
-        raise
     except Exception as error:
         raise ModelError(
             f"The job's functions cannot be sent to the workers: {type(error).__name__}: {error}. One uses something "
-            "that cannot be copied, such as an open file or a lock: create that within the function, or train in this "
-            "process with resources.workers 0."
+            "that cannot be copied, such as an open file, a lock or a tf.data pipeline: create that within the "
+            "function, or train in this process with resources.workers 0."
         ) from error
 
 
@@ -54,16 +51,11 @@ def unpack(content: bytes | None, folders: list[str], store: Store) -> TuneJob:
 
 
 def _dumped(value: Any) -> bytes:
-    """A value as bytes, with the functions and classes of a notebook in it."""
+    """A value as bytes, with the functions and classes of a notebook in it, and its functions with a cache."""
     from ray.cloudpickle import CloudPickler
 
     class Pickler(CloudPickler):  # type: ignore[misc]
         def reducer_override(self, value: Any) -> Any:
-            if is_tf_data(value):
-                raise DataError(
-                    "A tf.data.Dataset of the notebook cannot be sent to the workers. Build the pipeline in the data "
-                    "function: then each worker builds its own."
-                )
             if isinstance(value, _CACHED) and value.__module__ == "__main__":
                 return _cached, (value.cache_parameters(), value.__wrapped__)
             return super().reducer_override(value)

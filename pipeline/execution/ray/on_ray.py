@@ -4,20 +4,23 @@ import contextlib
 import gc
 import io
 import logging
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from pipeline.datasets import Dataset
 from pipeline.engine.engine import MAX_WORKER_FAILURES
 from pipeline.errors import StorageError
-from pipeline.execution.capacity import no_node, unused_gpus
 from pipeline.execution.data import made_by_workers
 from pipeline.execution.driver.session import Session
-from pipeline.execution.interrupts import Interrupts
-from pipeline.execution.ray.cluster import cluster, cluster_nodes, logger_level, ray_environment
+from pipeline.execution.ray.cluster import (
+    cluster,
+    cluster_nodes,
+    logger_level,
+    no_node,
+    note_unused_gpus,
+    ray_environment,
+)
 from pipeline.execution.ray.internals import bare_experiment
 from pipeline.execution.ray.job_transport import pack
 from pipeline.storage import Store
@@ -26,49 +29,84 @@ from pipeline.study import layout
 from pipeline.text import note
 
 
-def run_on_ray(
-    session: Session,
-    store: Store,
-    load_data: Callable[[], Dataset | None],
-    interrupts: Interrupts,
-    *,
-    address: str | None = None,
-) -> None:
+def run_on_ray(session: Session, data: Dataset | None, address: str | None) -> None:
     """Drive a session with Ray Tune until the study has ended or is interrupted."""
-    job = session.job
+    job, interrupts = session.job, session.interrupts
     with contextlib.ExitStack() as stack:
-        stack.enter_context(logged_output(store))
+        stack.enter_context(logged_output(session.store))
         # An import that is cut off leaves parts of Ray behind, and a notebook's kernel could not import it again.
         with interrupts.defer_signals():
             stack.enter_context(ray_environment())
         workers, joined = stack.enter_context(cluster(job, address, interrupts))
-        folder = stack.enter_context(scratch("ray"))
         # Ray's core replaces the handler of SIGTERM.
         interrupts.listen()
         session.use_workers(workers)
         nodes = cluster_nodes(joined=joined)
-        if (unused := unused_gpus(job, sum(gpus for _, gpus, _ in nodes))) is not None:
-            note(unused)
+        note_unused_gpus(job, nodes)
         if (missing := no_node(job, nodes)) is not None:
             note(f"{missing} Trials wait until such a node joins the cluster.")
         resources = {"cpu": job.resources.cpus, "gpu": job.resources.gpus}
         if joined and job.resources.memory_gigabytes is not None:
             # On a cluster Ray chooses a node by it.
             resources["memory"] = job.resources.memory_gigabytes * 1e9
-        _run_controller(session, store, load_data(), workers, resources, folder, interrupts)
+        _run_controller(session, data, workers, resources, stack.enter_context(scratch("ray")))
 
 
-class _Output(io.StringIO):
-    """Collects what the study's own thread and those of Ray print; other threads of the program print as before."""
+def _run_controller(
+    session: Session, data: Dataset | None, workers: int, resources: dict[str, float], folder: Path
+) -> None:
+    """Import Ray Tune, and have its controller drive a study on the cluster of this process."""
+    # Not before the cluster starts: its processes import TensorFlow at the same time.
+    with session.interrupts.defer_signals():
+        from ray import tune
 
-    def __init__(self, others: TextIO) -> None:
-        super().__init__()
-        self._others, self._own = others, threading.get_ident()
+        from pipeline.execution.ray import tune_adapter
+        from pipeline.execution.ray.trainable import TrialTrainable
 
-    def write(self, text: str) -> int:
-        # Python names threads that it has not started Dummy.
-        of_ray = threading.current_thread().name.startswith(("ray", "Dummy"))
-        return super().write(text) if of_ray or threading.get_ident() == self._own else self._others.write(text)
+    packed, folders = pack(session.job)
+    searcher, stopper = tune_adapter.SessionSearcher(session, workers), tune_adapter.SessionStopper(session)
+    # Most objects belong to imported libraries and stay until the process ends. With them, a tenth of the driver's
+    # time in a study of many workers would go into garbage collections.
+    gc.freeze()
+    try:
+        with bare_experiment(TrialTrainable.__name__), logger_level("ray.tune", logging.CRITICAL):
+            trainable: Any = tune.with_parameters(
+                TrialTrainable,
+                job=packed,
+                folders=folders,
+                data=None if data is not None and made_by_workers(session.job, data) else data,
+                uri=session.store.uri,
+                session=session.lease.number,
+                workers=workers,
+                reserves_memory="memory" in resources,
+                started_in=str(Path.cwd()),
+            )
+            tuner = tune.Tuner(
+                tune.with_resources(trainable, resources),
+                tune_config=tune.TuneConfig(
+                    search_alg=searcher,
+                    scheduler=tune_adapter.SessionScheduler(searcher),
+                    num_samples=-1,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name="tune",
+                    storage_path=str(folder),
+                    stop=stopper,
+                    verbose=0,
+                    # In a notebook, Tune's own would clear the output of the cell.
+                    progress_reporter=tune.CLIReporter(),
+                    failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES - 1),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                ),
+            )
+            session.interrupts.begin_training()
+            tuner.fit()
+    finally:
+        gc.unfreeze()
+    stopper.publish_gauges()
 
 
 @contextlib.contextmanager
@@ -77,7 +115,7 @@ def logged_output(store: Store) -> Iterator[None]:
 
     Ray prints from its own threads, whatever log_to_driver says.
     """
-    output = _Output(sys.stdout)
+    output = io.StringIO()
     try:
         with contextlib.redirect_stdout(output):
             yield
@@ -86,68 +124,3 @@ def logged_output(store: Store) -> Iterator[None]:
             # A study does not end because of this log: a broken storage is reported where results would be lost.
             with contextlib.suppress(StorageError):
                 store.append(layout.log("driver"), text.encode())
-
-
-def _run_controller(
-    session: Session,
-    store: Store,
-    data: Dataset | None,
-    workers: int,
-    resources: dict[str, float],
-    folder: Path,
-    interrupts: Interrupts,
-) -> None:
-    """Import Ray Tune, and have its controller drive a study on the cluster of this process."""
-    # Not before the cluster starts: its processes import TensorFlow at the same time.
-    with interrupts.defer_signals():
-        from ray import tune
-
-        from pipeline.execution.ray import tune_adapter
-        from pipeline.execution.ray.gauges import StudyGauges
-        from pipeline.execution.ray.trainable import TrialTrainable
-
-    packed, folders = pack(session.job)
-    gauges = StudyGauges(session)
-    searcher = tune_adapter.SessionSearcher(session, interrupts, workers)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(bare_experiment(TrialTrainable.__name__))
-        stack.enter_context(logger_level("ray.tune", logging.CRITICAL))
-        # Most objects belong to imported libraries and stay until the process ends. With them, a tenth of the driver's
-        # time in a study of many workers would go into garbage collections.
-        gc.freeze()
-        stack.callback(gc.unfreeze)
-        trainable: Any = tune.with_parameters(
-            TrialTrainable,
-            job=packed,
-            folders=folders,
-            data=None if data is not None and made_by_workers(session.job, data) else data,
-            uri=store.uri,
-            session=session.lease.number,
-            workers=workers,
-            reserves_memory="memory" in resources,
-            started_in=str(Path.cwd()),
-        )
-        tuner = tune.Tuner(
-            tune.with_resources(trainable, resources),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                scheduler=tune_adapter.SessionScheduler(searcher, interrupts),
-                num_samples=-1,
-                reuse_actors=True,
-                trial_name_creator=lambda trial: trial.trial_id,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="tune",
-                storage_path=str(folder),
-                stop=tune_adapter.SessionStopper(session, interrupts, gauges),
-                verbose=0,
-                # In a notebook, Tune's own would clear the output of the cell.
-                progress_reporter=tune.CLIReporter(),
-                failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES - 1),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        )
-        interrupts.begin_training()
-        tuner.fit()
-    gauges.publish()

@@ -40,7 +40,6 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         reserves_memory: bool,
         started_in: str,
     ) -> None:
-        """Make this process a worker of the study."""
         # The study's own cluster blocks SIGTERM: processes that a trial starts would block it, too. Unblocked, it ends
         # this worker as a preemption does.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -63,16 +62,13 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take another assignment."""
         self._worker.begin(Assignment.from_json(new_config[ASSIGNMENT]))
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train until there is something to report."""
         return {REPORT: self._worker.step().to_bytes()}
 
     def cleanup(self) -> None:
-        """Leave a checkpoint of the current trial."""
         self._worker.close()
 
 

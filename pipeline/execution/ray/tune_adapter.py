@@ -16,25 +16,37 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from ray.util.metrics import Gauge
 
 from pipeline.engine.engine import Verdict
 from pipeline.engine.messages import Assignment, Report
 from pipeline.errors import TunepipeError
 from pipeline.execution.driver.session import Session
-from pipeline.execution.interrupts import Interrupts
-from pipeline.execution.ray.gauges import StudyGauges
 from pipeline.execution.ray.internals import actor_of, allow_failures, refuse_cached_actors, worker_failure_reason
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 
 _POLL_SECONDS = 1.0
 """Seconds between two searches for hung workers."""
 
+GAUGES = {
+    "tunepipe_trials": ("Trials of a study in a state.", ("state",)),
+    "tunepipe_trials_limit": ("Trials that a study has at most.", ()),
+    "tunepipe_epochs": ("Epochs that a study has trained, over all sessions.", ()),
+    "tunepipe_best": ("Best value of a study's first objective.", ("metric",)),
+    "tunepipe_seconds": ("Seconds that a study's drivers were alive.", ()),
+    "tunepipe_lost_workers": ("Workers that a study's trials have lost, over all sessions.", ()),
+}
+"""A study's state as metrics of its cluster, `ray_tunepipe_…` in Prometheus: description and labels by name. Each has
+the study's name as a label, too."""
+
+_GAUGE_SECONDS = 5.0
+
 
 @contextmanager
-def _errors_recorded(session: Session, interrupts: Interrupts) -> Iterator[None]:
+def _errors_recorded(session: Session) -> Iterator[None]:
     """Keep an error of tunepipe, such as a full disk, until Tune's controller has returned: it ends the study."""
     try:
-        with interrupts.defer_signals():
+        with session.interrupts.defer_signals():
             yield
     except TunepipeError as error:
         session.end_by(error)
@@ -56,9 +68,9 @@ class _Unsaved:
 class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
     """Passes new trials to Tune, and knows which assignments have a worker, and which are next."""
 
-    def __init__(self, session: Session, interrupts: Interrupts, workers: int) -> None:
+    def __init__(self, session: Session, workers: int) -> None:
         super().__init__(metric=None, mode=None)
-        self.session, self._interrupts, self._workers = session, interrupts, workers
+        self.session, self._workers = session, workers
         self.tune_trials: dict[str, TuneTrial] = {}
         self.busy: set[str] = set()
         self.paused: Assignment | None = None
@@ -72,7 +84,7 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
             return {ASSIGNMENT: self.restarted.popleft().to_json()}
         assignment = None
         if self.paused is None and len(self.busy) < self._workers:
-            with _errors_recorded(self.session, self._interrupts):
+            with _errors_recorded(self.session):
                 assignment = self.session.next()
         if assignment is None:
             idle = not self.busy and self.paused is None and self.session.engine.paused is None
@@ -88,11 +100,9 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
 
 
 class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
-    """Executes the session's decisions."""
-
-    def __init__(self, searcher: SessionSearcher, interrupts: Interrupts) -> None:
+    def __init__(self, searcher: SessionSearcher) -> None:
         super().__init__()
-        self._searcher, self._session, self._interrupts = searcher, searcher.session, interrupts
+        self._searcher, self._session = searcher, searcher.session
         self._over_memory_limit: dict[str, str] = {}
         self._hung: dict[str, str] = {}
         self._retried: dict[str, Assignment] = {}
@@ -117,7 +127,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
             return str(TrialScheduler.STOP)
         verdict: Verdict = "stop"
         report = Report.from_bytes(result[REPORT])
-        with _errors_recorded(self._session, self._interrupts):
+        with _errors_recorded(self._session):
             verdict = self._session.on_report(assignment.trial_id, report)
         self._retried.pop(trial.trial_id, None)
         self._set_max_failures(trial)
@@ -140,7 +150,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         retry = self._retried.pop(trial.trial_id, None) if pending else None
         if retry is None:
             reason = self._hung.pop(assignment.key, "") or worker_failure_reason(trial)
-            with _errors_recorded(self._session, self._interrupts):
+            with _errors_recorded(self._session):
                 retry = self._session.on_worker_lost(assignment.trial_id, reason)
         if retry is None:
             self._searcher.busy.discard(assignment.key)
@@ -173,7 +183,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         """Whether Tune may not give a trial's worker to another trial, as it is over its memory limit."""
         if (excess := self._over_memory_limit.pop(trial.trial_id, None)) is None:
             return False
-        with _errors_recorded(self._session, self._interrupts):
+        with _errors_recorded(self._session):
             self._session.on_worker_replaced(_assignment(trial).trial_id, excess)
         return True
 
@@ -181,8 +191,8 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         detection, trials = self._session.hang_detection, self._searcher.tune_trials
         actors = {key: actor_of(trials[key]) for key in self._searcher.busy if key in trials}
         running = {key: actor for key, actor in actors.items() if actor is not None}
-        for key in detection.hung(running):
-            self._hung[key] = f"no epoch in {detection.silence(key):.0f} s, so it is considered hung."
+        for key, seconds in detection.hung(running).items():
+            self._hung[key] = f"no epoch in {seconds:.0f} s, so it is considered hung."
             detection.on_report(key)
             ray.kill(running[key])
 
@@ -193,22 +203,35 @@ class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
     Tune asks in every round, so the heartbeat and the gauges are updated here.
     """
 
-    def __init__(self, session: Session, interrupts: Interrupts, gauges: StudyGauges) -> None:
-        self._session, self._interrupts, self._gauges = session, interrupts, gauges
+    def __init__(self, session: Session) -> None:
+        self._session, self._gauges, self._published = session, dict[str, Gauge](), 0.0
+        for name, (description, labels) in GAUGES.items():
+            self._gauges[name] = Gauge(name, description=description, tag_keys=("study", *labels))
+            self._gauges[name].set_default_tags({"study": session.job.name})
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Whether to stop a trial: never, since the scheduler does."""
         return False
 
     def stop_all(self) -> bool:
-        """Whether the study has ended."""
-        session = self._session
-        if self._interrupts.requested and not session.ended:
-            session.interrupt()
-        with _errors_recorded(session, self._interrupts):
-            session.beat()
-        self._gauges.publish_if_due()
-        return session.ended
+        self._session.check_signals()
+        with _errors_recorded(self._session):
+            self._session.beat()
+        if time.monotonic() - self._published >= _GAUGE_SECONDS:
+            self.publish_gauges()
+        return self._session.ended
+
+    def publish_gauges(self) -> None:
+        engine, gauges = self._session.engine, self._gauges
+        for state, count in engine.counts.items():
+            gauges["tunepipe_trials"].set(count, {"state": str(state)})
+        gauges["tunepipe_trials_limit"].set(engine.limit)
+        gauges["tunepipe_epochs"].set(engine.total_epochs)
+        gauges["tunepipe_seconds"].set(self._session.lease.seconds)
+        gauges["tunepipe_lost_workers"].set(sum(trial.attempt - 1 for trial in engine.trials.values()))
+        if (best := engine.best) is not None and best.best is not None:
+            gauges["tunepipe_best"].set(best.best.value, {"metric": self._session.job.objective.metric})
+        self._published = time.monotonic()
 
 
 def _assignment(trial: TuneTrial) -> Assignment:

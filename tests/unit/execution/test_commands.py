@@ -1,5 +1,6 @@
-"""Requests to a driver: commands, executed once and answered, and a stop."""
+"""Requests to a driver: commands, executed once and answered, and a stop; the deletion of a study."""
 
+import errno
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 
 from pipeline.engine.commands import ChangeBudget, Continue, Pause, StopTrial, command_object
 from pipeline.engine.messages import Report
-from pipeline.errors import StorageError
+from pipeline.errors import JobNotFound, StorageError, StudyExists
 from pipeline.execution import commands
 from pipeline.execution.commands import (
     CommandInbox,
+    check_deletable,
+    delete,
     is_paused,
     outcomes,
     request_stop,
@@ -27,6 +30,7 @@ from pipeline.storage.sessions import identity, read_sessions
 from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.recorded_curves import Study, row
+from tests.recorded_studies import Recording, asha_study
 
 
 @pytest.fixture
@@ -127,21 +131,6 @@ def test_new_commands_are_found_the_oldest_first(store: Store) -> None:
     assert list(CommandInbox(store).new(())) == []
 
 
-def test_a_command_that_cannot_be_read_does_not_hold_up_others(store: Store) -> None:
-    for name in (FIRST, SECOND):
-        store.write(layout.command(name), json.dumps(command_object(STOP)))
-    read = Store.read
-
-    def refused(self: Store, path: str, **most: Any) -> bytes:
-        if FIRST in path:
-            raise StorageError("Cannot read it: Permission denied.")
-        return read(self, path, **most)
-
-    with mock.patch.object(Store, "read", refused):
-        assert list(_found(store)) == [SECOND]
-    assert list(_found(store)) == [FIRST, SECOND]
-
-
 @pytest.mark.parametrize(
     "content", ["{", "[]", '{"kind": "format-disk"}', "null", "9" * 5000, '{"kind": []}', b" " * 2_000_000]
 )
@@ -150,18 +139,89 @@ def test_a_file_that_is_no_command_is_reported(store: Store, content: str) -> No
     assert str(_found(store)[FIRST]).startswith("It ")
 
 
-@pytest.mark.parametrize("error", [StorageError("The storage does not answer."), FileNotFoundError("It is gone.")])
-def test_a_command_that_cannot_be_read_now_is_found_later(
-    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    def fail(*_: object, **__: object) -> bytes:
-        raise error
+@pytest.mark.parametrize("error", [StorageError("Permission denied."), FileNotFoundError("It is gone.")])
+def test_a_command_that_cannot_be_read_now_is_found_later_and_holds_up_no_other(store: Store, error: Exception) -> None:
+    for name in (FIRST, SECOND):
+        store.write(layout.command(name), json.dumps(command_object(STOP)))
+    # Without hard links a new file is empty for a moment.
+    store.write(layout.command(f"{FIRST[:-1]}c"), "")
+    read = Store.read
 
-    # Without hard links it is empty for a moment.
-    store.write(layout.command(FIRST), "")
-    assert _found(store) == {}
-    store.write(layout.command(FIRST), json.dumps(command_object(STOP)))
-    with monkeypatch.context() as failing:
-        failing.setattr(Store, "read", fail)
-        assert _found(store) == {}
-    assert _found(store) == {FIRST: STOP}
+    def refused(self: Store, path: str, **most: Any) -> bytes:
+        if FIRST in path:
+            raise error
+        return read(self, path, **most)
+
+    with mock.patch.object(Store, "read", refused):
+        assert list(_found(store)) == [SECOND]
+    assert list(_found(store)) == [FIRST, SECOND]
+
+
+# Deletion
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Recording:
+    """A finished study, with a report."""
+    study = asha_study(tmp_path / "studies", trials=3)
+    study.store.write(layout.REPORT, "<p>")
+    return study
+
+
+def test_deletion_removes_all_of_the_study_and_nothing_else(recorded: Recording, tmp_path: Path) -> None:
+    (tmp_path / "studies" / "beside.txt").write_text("kept")
+    recorded.store.write("checkpoints/0001/.writing-000003.ckpt-0a1b2c3d", "x")
+    recorded.store.write("files/0001/any/depth.bin", "what the trial's own code wrote")
+    (tmp_path / "studies" / recorded.job.name / "logs").mkdir(exist_ok=True)
+    found = check_deletable(recorded.store)
+    assert "of which 1 in the working folders" in found
+    delete(recorded.store)
+    assert [path.name for path in (tmp_path / "studies").iterdir()] == ["beside.txt"]
+
+
+def test_a_study_that_is_a_link_is_not_followed(recorded: Recording, tmp_path: Path) -> None:
+    (tmp_path / "studies" / recorded.job.name).rename(tmp_path / "disk")
+    (tmp_path / "studies" / recorded.job.name).symlink_to(tmp_path / "disk")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StorageError, match=rf"is a link to {tmp_path}/disk\. Nothing was deleted"):
+        delete(Store(tmp_path / "studies").folder(recorded.job.name))
+    assert sorted(tmp_path.rglob("*")) == before
+    delete(Store(tmp_path / "disk"))
+    assert not (tmp_path / "disk").exists()
+
+
+def test_folders_that_are_no_study_are_not_deleted(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(JobNotFound):
+        delete(Store(tmp_path))
+    (tmp_path / layout.STUDY).write_text('{"schema_version": 99}')
+    with pytest.raises(StorageError, match="schema version 99"):
+        delete(Store(tmp_path))
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_running_study_is_not_deleted(recorded: Recording) -> None:
+    content = {"number": 2, "state": "running", "started": datetime.now(UTC).isoformat(), **identity()}
+    content |= {"heartbeat": datetime.now(UTC).isoformat()}
+    recorded.store.write(layout.session(2), json.dumps(content))
+    with pytest.raises(StudyExists, match="is running"):
+        delete(recorded.store)
+    recorded.store.write(layout.session(2), json.dumps(content | {"process_started_after_boot": 1.0}))
+    delete(recorded.store)
+    assert not recorded.store.exists(layout.STUDY)
+
+
+def test_a_study_with_an_unreadable_session_can_be_deleted(recorded: Recording) -> None:
+    recorded.store.write(layout.session(2), "{")
+    delete(recorded.store)
+    assert not recorded.store.exists(layout.STUDY)
+
+
+def test_a_study_whose_session_cannot_be_read_now_is_not_deleted(recorded: Recording) -> None:
+    with (
+        mock.patch.object(Store, "_open", side_effect=OSError(errno.ETIMEDOUT, "Timed out")),
+        mock.patch("pipeline.execution.commands.read_job"),
+        pytest.raises(StorageError, match="Timed out"),
+    ):
+        delete(recorded.store)
+    assert recorded.store.exists(layout.STUDY)

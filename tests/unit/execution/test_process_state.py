@@ -26,10 +26,6 @@ def _state() -> dict[str, Any]:
     }
 
 
-def objective(config: dict[str, Any]) -> Iterator[dict[str, float]]:
-    yield {"loss": config["x"]}
-
-
 def drawing(config: dict[str, Any]) -> Iterator[dict[str, float]]:
     os.environ["DRAWN"] = "1"
     yield {"loss": config["x"] + random.random() + np.random.rand()}
@@ -44,21 +40,3 @@ def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path, monkeypat
     before = _state()
     run(job, storage=tmp_path, note=lambda _: None)
     assert _state() == before
-
-
-@pytest.mark.usefixtures("ray_cluster")
-def test_a_cluster_that_runs_already_stays(tmp_path: Path) -> None:
-    import ray
-    from ray.tune.registry import TRAINABLE_CLASS, _global_registry
-
-    job = TuneJob(
-        name="s",
-        function=objective,
-        objectives=[Objective("loss", "min")],
-        space={"x": Uniform(0.0, 1.0)},
-        budget=Budget(trials=1, epochs=1),
-        resources=Resources(workers=1),
-    )
-    run(job, storage=tmp_path, note=lambda _: None)
-    assert ray.is_initialized()
-    assert not _global_registry.contains(TRAINABLE_CLASS, "TrialTrainable")

@@ -8,8 +8,7 @@ from rich.text import Text
 
 from pipeline.engine.commands import Pause
 from pipeline.engine.messages import Report
-from pipeline.execution.interrupts import Interrupts
-from pipeline.execution.progress import Progress, time_left
+from pipeline.execution.progress import Progress
 from pipeline.space import Uniform
 from pipeline.study import Objective
 from tests.recorded_curves import row
@@ -33,13 +32,6 @@ def nothing() -> None:
     """A tick in which only the clock advances."""
 
 
-def lines(session, *happens) -> list[str]:
-    """The lines that are printed over such ticks."""
-    console = Console(file=io.StringIO(), width=200)
-    Progress(console).print_lines(session, Ticks(*happens))
-    return console.file.getvalue().splitlines()
-
-
 def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatch):
     s = study()
     clock = iter(range(0, 10_000, 10))
@@ -48,15 +40,24 @@ def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatc
     def epoch(number: int) -> None:
         s.session.on_report("0000", Report((row(number, 0.1),)))
 
-    reported = lines(
-        s.session, nothing, nothing, s.session.next, nothing, lambda: epoch(1), nothing, lambda: epoch(2), nothing
-    )
+    console = Console(file=io.StringIO(), width=200)
+    happens = [nothing, nothing, s.session.next, nothing, lambda: epoch(1), nothing, lambda: epoch(2), nothing]
+    Progress(console).print_lines(s.session, Ticks(*happens))
+    reported = console.file.getvalue().splitlines()
     assert ["starting" in line for line in reported] == [True, False, False, False]
     assert ["1 epoch " in line for line in reported] == [False, False, True, False]
     assert "2 epochs" in reported[3]
 
 
-@pytest.mark.parametrize("width", [20, 41, 80, 200])
+def shown(session, width: int = 200) -> list[str]:
+    """The lines of the live display."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    with Progress(console).watch(session):
+        pass
+    return [line.rstrip() for line in Text.from_ansi(console.file.getvalue()).plain.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("width", [20, 80])
 def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
     s = study(
         name="a-study-with-quite-a-long-name",
@@ -65,52 +66,27 @@ def test_the_live_display_fits_a_terminal_and_cuts_nothing(study, width):
     )
     s.session.next()
     s.session.on_report("0000", Report((row(1, 0.1, an_objective_with_a_long_name=0.1),)))
-    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
-    with Progress(console).watch(s.session):
-        pass
-    shown = [Text.from_ansi(line).plain.rstrip() for line in console.file.getvalue().splitlines()]
-    assert max(map(len, shown)) <= width
-    whole = "".join("".join(shown).split())
+    lines = shown(s.session, width)
+    assert max(map(len, lines)) <= width
+    whole = "".join("".join(lines).split())
     assert "…" not in whole
-    for text in (
-        "a-study-with-quite-a-long-name",
-        "an_objective_with_a_long_name0.1",
-        "quite_a_long_parameter=",
-        "(of4)",
-    ):
+    for text in ("a-study-with-quite-a-long-name", "with_a_long_name0.1", "quite_a_long_parameter=", "(of4)"):
         assert text in whole
 
 
-def test_the_time_that_is_left_is_bounded_before_a_trial_has_ended(study):
+def test_a_study_says_how_long_it_takes_and_what_is_still_going_on_at_its_end(study):
     s = study()
+    last_line = lambda: shown(s.session)[-1].strip()  # noqa: E731
     s.session.next()
-    assert time_left(s.session)[1] == "unknown yet"
     s.session.on_report("0000", Report((row(1, 0.1),)))
-    assert time_left(s.session)[1] == "unknown yet"
-    s.session.on_report("0000", Report((row(2, 0.2),)))
-    assert time_left(s.session)[1].startswith("at most 0:")
+    assert last_line() == "left  unknown yet"
+    s.session.on_report("0000", Report((row(2, 0.1),)))
+    assert last_line().startswith("left  at most 0:")
     s.session.on_report("0000", Report((row(3, 0.3), row(4, 0.4)), last=True))
-    assert time_left(s.session)[1].startswith("about 0:")
-
-
-def _last_row(session) -> str:
-    """The last row of the live display."""
-    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
-    with Progress(console).watch(session):
-        pass
-    return [line.strip() for line in Text.from_ansi(console.file.getvalue()).plain.splitlines() if line.strip()][-1]
-
-
-def test_a_study_that_is_ending_says_what_is_still_going_on(study):
-    s = study()
-    s.session.next()
-    for epoch in (1, 2):
-        s.session.on_report("0000", Report((row(epoch, 0.1),)))
-    assert _last_row(s.session).startswith("left  at most 0:")
+    assert last_line().startswith("left  about 0:")
     s.session.engine.on_command("1", Pause(session=1))
-    assert _last_row(s.session).startswith("paused  ")
+    assert last_line().startswith("paused  ")
     s.session.engine.end("The time is up.")
-    assert _last_row(s.session) == "ending  The time is up."
-    s.session.interrupts = Interrupts()
+    assert last_line() == "ending  The time is up."
     s.session.interrupts.requested = True
-    assert _last_row(s.session) == "ending  as soon as the epochs in training are over and checkpoints are written"
+    assert last_line() == "ending  as soon as the epochs in training are over and checkpoints are written"

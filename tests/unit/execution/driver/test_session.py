@@ -1,6 +1,7 @@
 """A session: what runs next, what continues, and why."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,11 +10,12 @@ from pipeline.engine.messages import FINISH, Report
 from pipeline.engine.trial import saved_state
 from pipeline.errors import ModelError
 from pipeline.execution.commands import send
+from pipeline.execution.driver import session
 from pipeline.results.tables.load import load_results
 from pipeline.schedulers import PromotingASHA
 from pipeline.storage import sessions
 from pipeline.storage.sessions import read_sessions
-from pipeline.study import Budget, layout
+from pipeline.study import Budget, Resources, layout
 from pipeline.study.files import read_job
 from pipeline.text import notes_to
 from tests.clocks import Leaping
@@ -34,7 +36,7 @@ def test_a_study_that_is_cut_off_at_any_epoch_continues_as_if_it_were_not(study,
     ends = lambda s: {t.trial_id: (t.state, t.epoch, t.best, t.config) for t in s.session.engine.trials.values()}  # noqa: E731
     whole = study("whole", budget=Budget(trials=6, epochs=4), **fields)
     whole.play(lambda _t, config, e: config["x"] * e)
-    for epochs in range(1, whole.session.engine.total_epochs, 4):
+    for epochs in range(1, whole.session.engine.total_epochs, 7):
         cut = study(f"cut-{epochs}", budget=Budget(trials=6, epochs=4, total_epochs=epochs), **fields)
         cut.play(lambda _t, config, e: config["x"] * e)
         more = study(f"more-{epochs}", budget=Budget(trials=6, epochs=4), **fields)
@@ -89,7 +91,7 @@ def test_a_command_while_the_winner_is_exported_starts_no_trial(study):
     assert read_job(s.store)["budget"]["trials"] == 1
     assert s.session.next() is None
     assert s.session.on_report("0000", Report(winner={"score": 0.4})) == "stop"
-    assert (s.session.final_evaluation.metrics, s.session.ended) == ({"score": 0.4}, True)
+    assert s.session.ended
 
 
 def test_the_way_of_training_is_noted_and_recorded(study):
@@ -129,3 +131,31 @@ def test_the_state_that_is_stored_is_the_whole_state(study):
         assert stored.decided == s.recorder.decision_count
         assert replace(stored, decided=0) == stored_state(s.session.engine)
     assert step > 10
+
+
+@pytest.mark.parametrize(
+    ("started", "cost", "interval"),
+    [(0.0, 0.0, 1.0), (500.0, 0.0, 10.0), (1e6, 0.0, 30.0), (0.0, 1.0, 50.0), (1e6, 1.0, 50.0), (1e6, 60.0, 300.0)],
+)
+def test_a_flush_waits_for_a_share_of_the_session_and_of_the_last_flush(study, started, cost, interval, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(session, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    s = study().session
+    clock.now = started
+    monkeypatch.setattr(s.recorder, "flush", lambda _: setattr(clock, "now", started + cost))
+    s.flush()
+    clock.now += 0.9 * interval
+    assert not s.flush_due
+    clock.now += 0.2 * interval
+    assert s.flush_due
+
+
+def test_a_silent_worker_hangs_after_many_of_its_longest_epochs(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(session, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    detection = session.HangDetection(Resources())
+    detection.on_report("0000", [{**row(1, 0.5), "seconds_train": 100.0}])
+    clock.now = 1900.0
+    assert detection.hung(["0000", "0001"]) == {}
+    clock.now = 2100.0
+    assert detection.hung(["0000", "0001"]) == {"0000": 2100.0}

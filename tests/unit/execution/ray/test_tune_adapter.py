@@ -11,7 +11,6 @@ from ray.tune.search import Searcher
 
 from pipeline.engine.messages import Assignment, Report
 from pipeline.errors import StorageError
-from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
 from pipeline.schedulers import PromotingASHA
@@ -42,8 +41,8 @@ class _Tune:
     """Tune's controller on this many workers."""
 
     def __init__(self, study: Study, workers: int) -> None:
-        self.searcher = SessionSearcher(study.session, Interrupts(), workers)
-        self.scheduler = SessionScheduler(self.searcher, Interrupts())
+        self.searcher = SessionSearcher(study.session, workers)
+        self.scheduler = SessionScheduler(self.searcher)
         self.paused: list[_Trial] = []
         self._tune_controller = SimpleNamespace(_maybe_cache_trial_actor=lambda _: True)
 
@@ -133,14 +132,11 @@ def test_a_full_disk_ends_the_study_and_not_tune(study: Any, monkeypatch: pytest
 
 
 def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:
-    """Tune's loop ends with the study or a signal, and each round updates heartbeat and gauges."""
-    s, interrupts, published = study(), Interrupts(), []
-    gauges: Any = SimpleNamespace(publish_if_due=lambda: published.append(True))
-    stopper = SessionStopper(s.session, interrupts, gauges)
+    s = study()
+    stopper = SessionStopper(s.session)
     s.session.next()
     assert not stopper("tune-0", {})
     assert not stopper.stop_all()
-    interrupts.requested = True
+    s.session.interrupts.requested = True
     assert stopper.stop_all()
     assert s.session.engine.interrupted
-    assert published == [True, True]

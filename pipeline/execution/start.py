@@ -1,12 +1,13 @@
-"""What a session starts from: a new study, or the job and the state of one that it resumes."""
+"""What a session starts from: a new study, the job and the state of one that it resumes, the configs of another one."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pipeline.code.functions import origin
-from pipeline.errors import Fault, StorageError, StudyChanged, StudyExists, UsageError
-from pipeline.space import flat
+from pipeline.errors import Fault, InvalidJob, StorageError, StudyChanged, StudyExists, UsageError
+from pipeline.space import drawn_names, flat
 from pipeline.storage import Store, unfinished
 from pipeline.storage.schema import config_columns
 from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
@@ -21,7 +22,7 @@ from pipeline.study.files import (
     study_copies,
 )
 from pipeline.study.job import FUNCTION_FIELDS
-from pipeline.text import note
+from pipeline.text import counted, note
 
 _KEPT = ("budget", "resources", "checkpoints")
 """What a study keeps from one session to the next, unless an option changes it."""
@@ -53,19 +54,22 @@ class SessionStart:
 
 
 def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: bool, take_over: bool) -> SessionStart:
-    """Find out what a session starts from."""
     saved, last = last_session(store, job, resume=resume, take_over=take_over)
     if saved is None:
         return SessionStart(job, last=last)
     job, changes = reconciled(job, saved, store=store, accept_changes=accept_changes)
     start = SessionStart(job, saved, last, read_document(store), changes)
-    kinds = [part.kind for part in (job.scheduler, job.searcher) if not part.resumes]
-    if not start.finished and start.state.get("trials") and kinds:
+    if not start.finished and start.state.get("trials") and not saves_state(job):
         raise UsageError(
-            f"The study {job.name!r} cannot be resumed: the state of {' and '.join(kinds)} cannot be saved. Start "
-            f"another with --name, from its best configs with --start-from {job.name}."
+            f"The study {job.name!r} cannot be resumed: the state of Ray Tune's own schedulers and searchers cannot be "
+            f"saved. Start another with --name, from its best configs with --start-from {job.name}."
         )
     return start
+
+
+def saves_state(job: TuneJob) -> bool:
+    """Whether a study can be resumed: not with a scheduler or a searcher of Ray Tune."""
+    return job.scheduler.resumes and job.searcher.resumes
 
 
 def last_session(
@@ -107,6 +111,30 @@ def _refuse_other_files(store: Store) -> None:
         )
     if store.local is not None:
         check_output(store.local)
+
+
+def warm_started(job: TuneJob, storage: str | Path, *, always: bool = False) -> TuneJob:
+    """A job that begins with the best configs of the study that it starts from.
+
+    It is unchanged where its own study exists, unless `always` is set.
+    """
+    source = job.start_from
+    if source is None or (not always and Store(storage).folder(job.name).exists(layout.STUDY)):
+        return job
+    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.trials import warm_start_configs
+
+    results = load_results((Store(source.study) if "/" in source.study else Store(storage).folder(source.study)).uri)
+    room = job.budget.trials - len(job.start_with)
+    found = warm_start_configs(results, job.space, min(source.top, room), job.start_with)
+    if not found.configs and room > 0:
+        names = ", ".join(drawn_names(job.space))
+        allowed = f"must be a study with values, whose configs are not given yet, with hyperparameters of: {names}"
+        raise InvalidJob(f"job {job.name!r}", [Fault("start_from.study", results.name, allowed)])
+    of = f": {', '.join(found.trials)}" if found.trials else ""
+    which = f"{counted(len(found.trials), 'config')} of the study {results.name!r}{of} ({source.top} requested)"
+    note(" ".join([f"Starts with {which}.", *found.notes]))
+    return job.replaced({"start_with": [*job.start_with, *found.configs]})
 
 
 def unloadable_functions(job: TuneJob) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import Budget, load_results, run
 from pipeline.errors import StorageError, StudyChanged, Superseded
-from pipeline.execution.driver.resume import SessionStart, reconciled, session_start, with_study_settings
+from pipeline.execution.start import SessionStart, reconciled, session_start, with_study_settings
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study, save_study
 from pipeline.study.files import saved_job

@@ -1,0 +1,79 @@
+"""What a machine or a cluster has, how many trials train in parallel there, and which cluster a study joins."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from pipeline import Objective, TuneJob, Uniform, run
+from pipeline.errors import ClusterError, ResourcesUnmet
+from pipeline.execution.ray.cluster import fitting_workers, note_unused_gpus, reachable_address
+from pipeline.text import notes_to
+from tests.recorded_curves import steps
+
+NODES = [(3, 0, 8e9), (3, 0, 4e9), (1, 1, 8e9), (1, 0, 0)]
+
+
+def job(**resources: Any) -> TuneJob:
+    """A job of a function with these resources."""
+    space, objective = {"x": Uniform(0, 1)}, Objective("score", "max")
+    return TuneJob(name="s", function=steps, space=space, objectives=objective, resources=resources)
+
+
+@pytest.mark.parametrize(
+    ("resources", "nodes", "fits"),
+    [
+        ({"cpus": 1}, [(8, 2, 8e9)], 8),
+        ({"cpus": 3}, [(8, 2, 8e9)], 2),
+        ({"gpus": 1}, [(8, 2, 8e9)], 2),
+        ({"gpus": 0.25}, [(8, 2, 8e9)], 8),
+        ({"cpus": 0.5, "gpus": 0.5}, [(8, 2, 8e9)], 4),
+        ({"cpus": 1}, NODES, 8),
+        ({"cpus": 2}, NODES, 2),
+        ({"memory_gigabytes": 3}, NODES, 4),
+    ],
+)
+def test_as_many_trials_run_as_fit_on_the_nodes(resources, nodes, fits):
+    assert fitting_workers(job(**resources), nodes) == fits
+
+
+@pytest.mark.parametrize("resources", [{"cpus": 4}, {"cpus": 2, "gpus": 1}, {"memory_gigabytes": 9}])
+def test_a_trial_that_no_single_node_fits_is_refused(resources):
+    with pytest.raises(ResourcesUnmet, match=r"at most 3 CPUs, 1 GPU( and 8 GB of memory)?\."):
+        fitting_workers(job(**resources), NODES)
+
+
+@pytest.mark.parametrize(("resources", "gpus", "noted"), [({}, 0, 0), ({"gpus": 1}, 2, 0), ({}, 2, 1)])
+def test_gpus_that_no_trial_uses_are_noted(resources, gpus, noted):
+    notes: list[str] = []
+    with notes_to(notes.append):
+        note_unused_gpus(job(**resources), [(8, gpus, 8e9)])
+    assert len(notes) == noted
+
+
+@pytest.mark.parametrize("need", [{"cpus": 3}, {"memory_gigabytes": 5}])
+def test_a_trial_that_fits_on_no_node_of_a_joined_cluster_is_refused(need, tmp_path: Path, monkeypatch) -> None:
+    nodes = [("a", True, 2.0), ("b", True, 2.0), ("gone", False, 64.0)]
+    found = [{"NodeID": name, "Alive": alive, "Resources": {"CPU": cpus, "memory": 4e9}} for name, alive, cpus in nodes]
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "nodes", lambda: found)
+    with pytest.raises(ResourcesUnmet, match="a machine has at most"):
+        run(job(**need), storage=tmp_path, note=lambda _: None)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("address", ["http://here:8265", "here", "here:port", "ray://"])
+def test_what_is_no_address_of_a_cluster_is_refused(address: str) -> None:
+    with pytest.raises(ClusterError):
+        reachable_address(address)
+
+
+def test_a_cluster_that_does_not_answer_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+        with pytest.raises(ClusterError, match=f"No Ray cluster can be reached at {address}"):
+            run(job(), storage=tmp_path, address=address, note=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
