@@ -3,7 +3,8 @@
 import gc
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -30,6 +31,22 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_sources() -> Iterator[None]:
+    """Copies of this repository only the modules of a study's functions, and not its hundreds of tests."""
+    from pipeline.code import snapshot
+
+    repository, whole = Path(__file__).parents[1], snapshot._snapshot
+
+    def few(folders: Mapping[Path, Path], files: dict[str, bytes], *limit: int) -> snapshot.Snapshot:
+        ours = repository in folders.values()
+        return snapshot.Snapshot((repository,), files) if ours else whole(folders, files, *limit)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot, "_snapshot", few)
+        yield
 
 
 @pytest.fixture

@@ -131,7 +131,8 @@ def test_every_order_of_trials_is_the_same(curves: Curves, first: int, mode: str
     check(curves, first, mode, at_most)
 
 
-@pytest.mark.parametrize("mode", ["max", pytest.param("min", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["max", "min"])
 def test_ten_thousand_trials_are_in_the_order_of_their_numbers(mode: str) -> None:
     rng = np.random.default_rng(0)
     choices = np.array([0.25, 0.5, math.nan])

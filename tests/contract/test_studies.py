@@ -48,9 +48,9 @@ def _several(
         report = Report(rows, last=last, checkpoints=[(trial.trial_id, epoch, 1)], failure=failure)
         if s.session.on_report(trial.trial_id, report) != "continue":
             running.remove(trial.trial_id)
-        for other in s.session.engine.trials.values():
-            if other.state == "paused":
-                assert f"checkpoints/{other.trial_id}/{other.epoch:06d}.ckpt" in s.store.files("checkpoints")
+        there = set(s.store.files("checkpoints"))
+        paused = [other for other in s.session.engine.trials.values() if other.state == "paused"]
+        assert {f"checkpoints/{other.trial_id}/{other.epoch:06d}.ckpt" for other in paused} <= there
     return reports
 
 

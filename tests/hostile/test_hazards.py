@@ -114,8 +114,7 @@ HAZARDS: dict[str, Callable[[Path, Path], list[Path]]] = {
     "a pipe": _pipe,
     "a pipe as study.json": _pipe_as_study,
 }
-_OFTEN = ("checkpoints are a link", "study.json is a link", "a table is a link", "the study is a link", "a pipe")
-_OFTEN += ("a file like a checkpoint", "a file with an odd name")
+_OFTEN = ("checkpoints are a link", "a table is a link", "the study is a link", "a file like a checkpoint", "a pipe")
 
 
 def _state(path: Path) -> tuple[str, bytes | str]:

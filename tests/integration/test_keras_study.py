@@ -114,7 +114,7 @@ def test_a_population_exploits_and_explores(tmp_path):
     assert set(results.trials["state"]) == {"completed"}
     exploits = results.decisions[results.decisions["kind"] == "exploit"]
     explored = results.decisions[results.decisions["kind"] == "explore"].set_index(["trial_id", "epoch"])
-    assert len(exploits) == len(explored) >= 2
+    assert len(exploits) == len(explored) >= 1
     for _, exploit in exploits.iterrows():
         rows = results.epochs[results.epochs["trial_id"] == exploit["trial_id"]].set_index("epoch")
         donor = results.epochs[results.epochs["trial_id"] == exploit["parent_trial"]].set_index("epoch")

@@ -19,6 +19,8 @@ PLACES = [_CODE.findall(line)[0] for line in _TABLE.splitlines() if line.startsw
 WATCHED = """
 import json, sys, threading
 from pathlib import Path
+# Imported before calls are watched, which makes them slow.
+import duckdb, keras, matplotlib.pyplot, pandas, tensorflow
 import pipeline
 from pipeline.cli.app import main
 home, called = str(Path(pipeline.__file__).parent) + "/", set()
