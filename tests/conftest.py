@@ -38,7 +38,7 @@ def _few_sources() -> Iterator[None]:
     """Copies of this repository only the modules of a study's functions, and not its hundreds of tests."""
     from pipeline.code import snapshot
 
-    repository, whole = Path(__file__).parents[1], snapshot._snapshot
+    repository, whole = Path(__file__).parents[1], snapshot._snapshot  # noqa: SLF001  The rest of the module runs.
 
     def few(folders: Mapping[Path, Path], files: dict[str, bytes], *limit: int) -> snapshot.Snapshot:
         ours = repository in folders.values()
