@@ -67,14 +67,6 @@ def test_a_changed_source_is_neither_run_by_readers_nor_by_a_resume(marked: Mark
     assert not marked.mark.exists()
 
 
-@pytest.mark.parametrize("digest", [{}, {"sha256": None}, {"sha256": "0" * 64}], ids=str)
-def test_a_source_without_its_digest_is_not_run(marked: Marked, digest: dict[str, Any]) -> None:
-    marked.change(function={"function": "hostile_job:descend", **digest})
-    with pytest.raises(InvalidJob, match="function: "):
-        load_study(Store(marked.study))
-    assert not marked.mark.exists()
-
-
 def test_a_file_beside_the_copies_is_not_imported_by_them(marked: Marked) -> None:
     """study.json has no digest of it."""
     (marked.study / "source/hostile_beside.py").write_text(marked.creates_mark)

@@ -100,11 +100,6 @@ def test_a_fault_is_found(small_run: Any, fields: dict[str, Any], name: str, lev
     assert ("measured" in found) == (level == "warning" or name == "configs")
 
 
-def unseeded(config: Any) -> Any:
-    for _ in range(3):
-        yield {"score": float.fromhex("0x1p-9") * next(_CALLS)}
-
-
 def forgetful(config: Any, state: Any) -> Any:
     for step in range(1 if state is None else 5, 9):
         yield {"score": float(step)}, step
@@ -118,7 +113,6 @@ def steady(config: Any, state: Any) -> Any:
 @pytest.mark.parametrize(
     ("function", "level", "text"),
     [
-        (unseeded, "warning", "trained again from the same seed, its score is"),
         (forgetful, "warning", "resumed from its checkpoint, its score is 5.0, not 2.0"),
         (steady, "ok", "resumes exactly"),
     ],

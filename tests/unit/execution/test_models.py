@@ -61,7 +61,8 @@ def test_a_notebook_s_models_are_loaded(tmp_path, monkeypatch, capsys):
     assert scored(load_model(store.uri, trial=other)) == pytest.approx(val_loss(store, other), rel=1e-5)
 
 
-def test_any_trial_s_model_is_exported(tuned_store, losing, tmp_path):
+def test_any_trial_s_model_is_exported_without_the_data(tuned_store, losing, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.execution.models.load_data", lambda *_, **__: pytest.fail("The data were loaded."))
     before = tuned_store.files()
     written = export(tuned_store, tmp_path, trial=losing)
     assert [path.name for path in written] == ["model.keras", "model.weights.h5", "provenance.json", "trial.json"]
@@ -70,12 +71,6 @@ def test_any_trial_s_model_is_exported(tuned_store, losing, tmp_path):
     reported = json.loads((tmp_path / "trial.json").read_text())
     assert (reported["trial_id"], reported["metrics"]) == (losing, {})
     assert tuned_store.files() == before
-
-
-def test_a_checkpoint_is_a_model_without_the_data(tuned_store, losing, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.execution.models.load_data", lambda *_, **__: pytest.fail("The data were loaded."))
-    export(tuned_store, tmp_path, trial=losing)
-    assert (tmp_path / "model.weights.h5").exists()
 
 
 def test_a_model_that_is_gone_is_reported_with_how_to_keep_it(tmp_path):
