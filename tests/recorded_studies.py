@@ -150,7 +150,7 @@ def asha_job(name: str = "mnist-asha", *, trials: int = 24, epochs: int = 9) -> 
 def asha_study(root: Path, *, trials: int = 24, epochs: int = 9, seed: int = 3, name: str = "mnist-asha") -> Recording:
     """Asynchronous successive halving on two workers, with a failure, a NaN, a lost worker and a trial cut off.
 
-    Meanwhile a user pauses and resumes the study, and changes its budget.
+    Meanwhile a user stops the study and changes its budget.
     """
     job = asha_job(name, trials=trials, epochs=epochs)
     study, rng = Recording(root, job), np.random.default_rng(seed)
@@ -161,9 +161,9 @@ def asha_study(root: Path, *, trials: int = 24, epochs: int = 9, seed: int = 3, 
         worker = int(np.argmin(workers))
         now, trial = workers[worker], layout.trial_id(index)
         if index == 6:
-            study.decide(None, None, "pause", now, f"A user paused the study: {HOSTILE} (command c1).")
-            study.decide(None, None, "resume", now, "A user resumed the study (command c2).")
-            study.decide(None, None, "budget", now, "A user changed the budget (trials 24 instead of 9) (command c3).")
+            study.decide(None, None, "pause", now, "A user stopped the study.")
+            changed = f"A user changed the budget (trials 24 instead of 9): {HOSTILE} (command c1)."
+            study.decide(None, None, "budget", now, changed)
         config = draw(job.space, rng, index)
         study.decide(trial, 0, "start", now, "drawn", config_after=config)
         values = curve(config, epochs, rng)

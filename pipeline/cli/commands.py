@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.check import check
-from pipeline.cli.control import budget, pause, stop
+from pipeline.cli.control import budget, stop
 from pipeline.cli.export import export, rerun
 from pipeline.cli.results import compare, explain, results, sql
 from pipeline.cli.run import resume, run
@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(list_jobs)
-for command in (check, simulate, run, resume, submit, status, stop, pause, budget):
+for command in (check, simulate, run, resume, submit, status, stop, budget):
     app.command(command.__name__)(command)
 app.command("studies")(list_studies)
 for command in (results, sql, explain, compare, report, serve, export, logs, rerun, delete):

@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 Reason = Annotated[str, option("Why; recorded in the table decisions.", "TEXT")]
 
 
-def pause(study: Study, storage: Storage = STORAGE, reason: Reason = "") -> None:
-    """Pause a study. Running trials pause at their next report, and no trial starts until `resume`."""
-    from pipeline.engine.commands import Pause
-    from pipeline.execution.commands import running_session
-
-    store = study_store(study, storage)
-    session = running_session(store)
-    if session is None:
-        print_text(f"The study in {store.uri} is not running: there is nothing to pause.")
-        return
-    _carry_out(store, Pause(session=session["number"], reason=reason))
-
-
 @with_job_options("trials", "total_epochs", "seconds")
 def budget(study: Study, *, options: JobOptions, storage: Storage = STORAGE, reason: Reason = "") -> None:
     """Change the budget of a running study. For one that has ended, use `resume` with the same options."""
@@ -106,18 +93,6 @@ def _stop_here(study: str, storage: str) -> None:
         raise typer.Exit(Interrupted.exit_code) from None
     how = "removed: it ended before its first epoch" if state == "waiting" else state
     print_text(f"The study {name!r} is {how}.{f' `{resume}` continues it.' if state == 'interrupted' else ''}")
-
-
-def continue_if_paused(store: "Store") -> bool:
-    """Continue a study whose driver is alive and was paused."""
-    from pipeline.engine.commands import Continue
-    from pipeline.execution.commands import is_paused, running_session
-
-    session = running_session(store)
-    if session is None or not is_paused(session):
-        return False
-    _carry_out(store, Continue(session=session["number"]))
-    return True
 
 
 def _carry_out(store: "Store", command: "Command") -> None:

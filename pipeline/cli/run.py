@@ -5,7 +5,6 @@ from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pipeline.cli.console import command_console, note, print_text
-from pipeline.cli.control import continue_if_paused
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import (
     STORAGE,
@@ -68,14 +67,11 @@ def resume(
     log: Logs = None,
     as_json: Json = False,
 ) -> None:
-    """Resume a study. It was interrupted or paused, or gets a larger budget; its job is in its folder."""
+    """Resume a study. It was interrupted, or gets a larger budget; its job is in its folder."""
     from pipeline.study import load_study
 
-    store, changes = study_store(study, storage), options.changes
-    if not changes and not take_over and continue_if_paused(store):
-        return
     studies, name = located(study, storage)
-    tuned = load_study(store).replaced({**changes, "name": name})
+    tuned = load_study(study_store(study, storage)).replaced({**options.changes, "name": name})
     _run_and_print(
         tuned, studies, log, as_json, resume=True, accept_changes=accept_changes, address=address, take_over=take_over
     )

@@ -29,20 +29,6 @@ class StopTrial(_Explained):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pause(_Explained):
-    """Pause running trials at their next report, and start none, until `Continue`."""
-
-    session: _Count
-    kind: Literal["pause"] = "pause"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Continue(_Explained):
-    session: _Count
-    kind: Literal["continue"] = "continue"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeBudget(_Explained):
     """Change limits of the study; those that are None stay."""
 
@@ -52,7 +38,7 @@ class ChangeBudget(_Explained):
     kind: Literal["budget"] = "budget"
 
 
-Command: TypeAlias = StopTrial | Pause | Continue | ChangeBudget
+Command: TypeAlias = StopTrial | ChangeBudget
 
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
 
-from pipeline.engine.commands import STOPPED_BY_USER, ChangeBudget, Command, Continue, Pause, StopTrial
+from pipeline.engine.commands import STOPPED_BY_USER, ChangeBudget, Command, StopTrial
 from pipeline.engine.draws import Draw, own_draw
 from pipeline.engine.limits import common_failure, exhausted_budget, is_over
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
@@ -68,7 +68,6 @@ class Engine:
         self._on_decision, self._seconds, self._session = on_decision, seconds, session
         self._incumbent = Incumbent(job.objectives)
         self._draw = draw or own_draw(job)
-        self._paused: str | None = None
         # Updated with each change: a scan of all trials is slow in a study with thousands of paused ones.
         self._live: dict[str, Trial] = {}
         self._waiting: dict[str, None] = {}
@@ -79,11 +78,6 @@ class Engine:
     def best(self) -> Trial | None:
         """The study's best trial; None while no epoch has a value."""
         return self._incumbent.best
-
-    @property
-    def paused(self) -> str | None:
-        """Why a user has paused the study, in words; None if it is not paused, or has ended."""
-        return self._paused if self.end_reason is None else None
 
     @property
     def over(self) -> bool:
@@ -112,17 +106,17 @@ class Engine:
 
     def saved_state(self) -> SavedState:
         """What a later session needs to continue, in addition to the tables."""
-        return SavedState(self.scheduler.state(), list(self.trials.values()), self.outcomes, self._paused)
+        return SavedState(self.scheduler.state(), list(self.trials.values()), self.outcomes)
 
     # Events of workers
 
     def next(self) -> Trial | None:
         """A worker is free: the trial that it starts or continues; None if there is none now.
 
-        None while no trial is running means that the study has ended, unless it is paused: then no trial is live.
+        None while no trial is running means that the study has ended.
         """
         self._check_budget()
-        if self._all_fail() or self.paused is not None:
+        if self._all_fail():
             # A running trial may still show that not all of them fail.
             return None
         if self.end_reason is None:
@@ -162,10 +156,6 @@ class Engine:
         if self.end_reason is not None and not self.interrupted and trial.live:
             trial.cut_off = True
             return self._stop(trial, self.end_reason)
-        if verdict == "continue" and self.paused is not None:
-            self._publish(DecisionRow(trial_id, trial.epoch, "pause", self.paused))
-            self._pause(trial)
-            return "pause"
         return verdict
 
     def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
@@ -207,7 +197,6 @@ class Engine:
     def restore(self, saved: SavedState) -> None:
         """A session begins where an earlier one has ended; `resume` follows."""
         self.scheduler.restore(saved.scheduler)
-        # A pause ends with its session.
         self.outcomes.update(saved.outcomes)
         self.trials.update((trial.trial_id, trial) for trial in saved.trials)
         self.changed.update(self.trials)
@@ -277,29 +266,13 @@ class Engine:
         return self.outcomes[name]
 
     def _execute(self, name: str, command: Command) -> str:
-        if isinstance(command, Pause | Continue) and command.session != self._session:
-            return f"It was for session {command.session}, which has ended."
-        if self.over and not isinstance(command, StopTrial):
+        because = f"{f': {command.reason}' if command.reason else ''} (command {name})."
+        if isinstance(command, StopTrial):
+            return self._stop_by_user(command, f"{STOPPED_BY_USER}{because}")
+        if self.over:
             then = f"`tunepipe resume {self.job.name}` with a larger budget continues it."
             return f"The study is ending, so the command has no effect. {then}"
-        because = f"{f': {command.reason}' if command.reason else ''} (command {name})."
-        match command:
-            case StopTrial():
-                return self._stop_by_user(command, f"{STOPPED_BY_USER}{because}")
-            case Pause():
-                if self._paused is not None:
-                    return "The study is already paused."
-                self._paused = f"A user paused the study{because}"
-                self._publish(DecisionRow(None, None, "pause", self._paused))
-                return "The study is paused: running trials pause at their next report, and no trial starts."
-            case Continue():
-                if self._paused is None:
-                    return "The study is not paused."
-                self._paused = None
-                self._publish(DecisionRow(None, None, "resume", f"A user resumed the study{because}"))
-                return "The study continues."
-            case ChangeBudget():
-                return self._change_budget(command, because)
+        return self._change_budget(command, because)
 
     def _stop_by_user(self, command: StopTrial, reason: str) -> str:
         trial = self.trials.get(command.trial_id)

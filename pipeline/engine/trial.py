@@ -212,7 +212,6 @@ class SavedState:
     scheduler: dict[str, Any]
     trials: list[Trial]
     outcomes: dict[str, str] = field(default_factory=dict)
-    paused: str | None = None
     decided: int = 0
     """How many decisions were made."""
 
@@ -238,7 +237,7 @@ class StateText:
             if trial.trial_id in changed or trial.trial_id not in self._trials:
                 self._trials[trial.trial_id] = _text(trial)
         trials = ", ".join(self._trials[trial.trial_id] for trial in state.trials)
-        others = ("scheduler", "outcomes", "paused")
+        others = ("scheduler", "outcomes")
         return {"trials": f"[{trials}]", **{name: _text(getattr(state, name)) for name in others}}
 
 

@@ -33,7 +33,7 @@ _MAX_BYTES = 1_000_000
 
 def running_session(store: Store) -> Mapping[str, Any] | None:
     """The session whose driver is alive; None if there is none."""
-    sessions = read_sessions(store, only_last=True, resume=True)
+    sessions = read_sessions(store, only_last=True)
     return sessions[-1] if sessions and state_of(sessions) == "running" else None
 
 
@@ -93,11 +93,6 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
         if (outcome := outcomes(store).get(name)) is not None or not running:
             return outcome
         time.sleep(_POLL_SECONDS)
-
-
-def is_paused(session: Mapping[str, Any]) -> bool:
-    """Whether a user has paused a session."""
-    return bool((session.get("resume") or {}).get("paused"))
 
 
 def request_stop(store: Store) -> Mapping[str, Any] | None:

@@ -1,14 +1,9 @@
 """The loop of `--workers 0`: a study in the driver's own process, without Ray; for a debugger, and for tests."""
 
-import time
-
 from pipeline.datasets import Dataset
 from pipeline.execution.driver.session import Session
 from pipeline.execution.ray.cluster import fitting_workers, local_node, note_unused_gpus
 from pipeline.execution.worker.worker import Worker
-
-_POLL_SECONDS = 0.2
-"""The interval at which a paused study checks for a command to continue."""
 
 
 def run_in_process(session: Session, data: Dataset | None) -> None:
@@ -31,11 +26,6 @@ def run_in_process(session: Session, data: Dataset | None) -> None:
         while not session.check_signals():
             with interrupts.defer_signals():
                 assignment = session.next()
-            if assignment is None and session.engine.paused is not None:
-                time.sleep(_POLL_SECONDS)
-                with interrupts.defer_signals():
-                    session.beat()
-                continue
             if assignment is None:
                 return
             worker.begin(assignment)

@@ -102,8 +102,6 @@ def _rows(session: Session) -> list[tuple[str, str]]:
         left = "ending", "the best model is exported and evaluated"
     elif engine.end_reason is not None:
         left = "ending", sanitize_line(engine.end_reason)
-    elif engine.paused is not None:
-        left = "paused", sanitize_line(f"{engine.paused} Nothing trains until it is resumed.")
     else:
         left = "left", time_left(session)
     return [

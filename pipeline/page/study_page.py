@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import escape
 
-from pipeline.engine.commands import Continue, Pause, StopTrial
+from pipeline.engine.commands import StopTrial
 from pipeline.errors import StorageError, UsageError
-from pipeline.execution.commands import is_paused, outcomes, request_stop, running_session, send
+from pipeline.execution.commands import outcomes, request_stop, running_session, send
 from pipeline.page.study_cache import StudyCache, StudySnapshot
 from pipeline.results.analysis.parameters import of_shown, tuned
 from pipeline.results.report import page as report
@@ -35,7 +35,7 @@ _ROWS = 200
 _COMMANDS = 20
 _REASON = "A user of the page."
 
-ACTIONS = ("pause", "continue", "stop", "stop-trial")
+ACTIONS = ("stop", "stop-trial")
 """What forms ask for."""
 
 
@@ -162,8 +162,7 @@ def control_state(store: Store) -> dict[str, Any]:
         for name, outcome in reversed(list(outcomes(store).items())[-_COMMANDS:])
     ]
     commands = Table("Commands", [Column("command"), Column("outcome")], rows)
-    paused = session is not None and is_paused(session)
-    return {"driven": session is not None, "paused": paused, "commands": commands}
+    return {"driven": session is not None, "commands": commands}
 
 
 def _command(store: Store, name: str) -> str:
@@ -181,12 +180,5 @@ def act(studies: StudyCache, name: str, action: str, trial: str) -> None:
     if action == "stop-trial":
         row = trial_row(studies.snapshot(name).results, trial)
         send(store, StopTrial(trial_id=str(row["trial_id"]), reason=_REASON))
-        return
-    session = running_session(store)
-    if session is None:
+    elif request_stop(store) is None:
         raise UsageError(f"The study {name!r} is not running.")
-    if action == "stop":
-        request_stop(store)
-    else:
-        command = {"pause": Pause, "continue": Continue}[action]
-        send(store, command(session=int(session["number"]), reason=_REASON))

@@ -92,8 +92,8 @@ DECISIONS = (
     Column(
         "kind",
         _text,
-        "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish; for the whole study pause, "
-        "resume or budget.",
+        "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish; for the whole study pause "
+        "or budget.",
     ),
     Column("rung", _whole, "The rung, in epochs; for promote, the one that the trial leaves. Null without rungs."),
     Column("cutoff", _real, "The value that the trial had to reach."),
@@ -106,7 +106,7 @@ DECISIONS = (
 )
 """One row for each decision about a trial, or of a user about the whole study, with its reason."""
 
-STUDY_DECISIONS = ("pause", "resume", "budget")
+STUDY_DECISIONS = ("pause", "budget")
 """Kinds of decisions that may be about the whole study: their rows may have no trial."""
 
 TABLES: Mapping[str, tuple[Column, ...]] = {"trials": TRIALS, "epochs": EPOCHS, "decisions": DECISIONS}

@@ -80,9 +80,7 @@ def test_any_assignment_is_refused_or_accepted(tmp_path: Path, fields: list[str]
 @settings(suppress_health_check=_SHARED)
 @given(
     command=_WORDS
-    | st.sampled_from(
-        ["list", "run", "resume", "results", "sql", "export", "logs", "delete", "pause", "budget", "compare"]
-    ),
+    | st.sampled_from(["list", "run", "resume", "results", "sql", "export", "logs", "delete", "budget", "compare"]),
     words=st.lists(st.one_of(st.sampled_from(_OPTIONS), _WORDS), max_size=5),
 )
 @example(command="logs", words=["small", "--trial", "9" * 5000])

@@ -102,7 +102,7 @@ class Session:
         if (trial := engine.next()) is not None:
             return engine.assignment(trial)
         winner = engine.best
-        if winner is None or engine.running or engine.interrupted or engine.paused or self.fatal is not None:
+        if winner is None or engine.running or engine.interrupted or self.fatal is not None:
             return None
         if final.done or final.assigned is not None:
             return None

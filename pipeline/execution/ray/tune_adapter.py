@@ -87,8 +87,7 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
             with _errors_recorded(self.session):
                 assignment = self.session.next()
         if assignment is None:
-            idle = not self.busy and self.paused is None and self.session.engine.paused is None
-            return Searcher.FINISHED if idle else None
+            return None if self.busy else Searcher.FINISHED
         self.busy.add(assignment.key)
         if assignment.key in self.tune_trials:
             self.paused = assignment

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.control import continue_if_paused
 from pipeline.execution.commands import outcomes
 from pipeline.storage import Store
 from tests.command import tunepipe
@@ -46,10 +45,8 @@ def test_commands_that_cannot_be_executed_are_refused(
     assert not outcomes(store)
 
 
-def test_a_study_that_does_not_run_is_neither_paused_nor_stopped(store: Store, tmp_path: Path) -> None:
-    for command, reported in (("pause", "nothing to pause"), ("stop", "is not running: it is finished")):
-        printed = tunepipe(command, STUDY, "--storage", str(tmp_path))
-        assert printed.code == 0
-        assert reported in printed.output
+def test_a_study_that_does_not_run_is_not_stopped(store: Store, tmp_path: Path) -> None:
+    printed = tunepipe("stop", STUDY, "--storage", str(tmp_path))
+    assert printed.code == 0
+    assert "is not running: it is finished" in printed.output
     assert not outcomes(store)
-    assert not continue_if_paused(store)

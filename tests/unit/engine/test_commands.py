@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.engine.commands import ChangeBudget, Continue, Pause, StopTrial, command_from
+from pipeline.engine.commands import ChangeBudget, StopTrial, command_from
+from pipeline.schedulers import PromotingASHA
 from pipeline.study import Budget
 from tests.unit.engine.play import Play
 
@@ -16,7 +17,6 @@ from tests.unit.engine.play import Play
             {},
             {"kind": "explode"},
             {"kind": "stop-trial", "trial_id": "../../x"},
-            {"kind": "pause", "session": 0},
         ),
         *({"kind": "budget", **fields} for fields in ({"seconds": float("inf")}, {"trials": 1.5}, {"unknown": 1})),
     ],
@@ -27,42 +27,20 @@ def test_what_is_no_command_is_refused(values):
 
 
 def test_a_user_stops_a_running_trial_at_its_next_report_and_others_at_once():
-    play = Play()
+    play = Play(scheduler=PromotingASHA(grace_period=1, reduction_factor=2))
     trial, other = play.next(), play.next()
     play.command(StopTrial(trial_id="0000", reason="too slow"), "c1")
     assert trial.live
     assert play.report(trial, 0.1) == "stop"
     assert (trial.state, trial.cut_off) == ("stopped", False)
     assert "too slow" in play.decisions[-1].reason
-    play.command(Pause(session=1), "c2")
-    play.report(other, 0.1)
-    play.command(StopTrial(trial_id="0001"), "c3")
+    assert play.report(other, 0.1) == "pause"
+    play.command(StopTrial(trial_id="0001"), "c2")
     assert other.state == "stopped"
-    for name, unknown in (("c4", "0000"), ("c5", "0009")):
+    for name, unknown in (("c3", "0000"), ("c4", "0009")):
         before = len(play.decisions)
         assert unknown in play.command(StopTrial(trial_id=unknown), name)
         assert len(play.decisions) == before
-
-
-def test_a_paused_study_starts_nothing_and_continues_where_it_was():
-    play = Play()
-    trial = play.next()
-    play.command(Pause(session=1, reason="lunch"), "c1")
-    play.command(Pause(session=1), "c2")
-    assert play.engine.next() is None
-    assert play.report(trial, 0.1) == "pause"
-    assert (play.engine.over, play.engine.running) == (False, False)
-    play.command(Continue(session=1), "c3")
-    play.command(Continue(session=1), "c4")
-    assert play.next() is trial
-    assert [(one.trial_id, one.kind) for one in play.decisions] == [
-        ("0000", "start"),
-        (None, "pause"),
-        ("0000", "pause"),
-        (None, "resume"),
-        ("0000", "resume"),
-    ]
-    assert "lunch" in play.decisions[1].reason
 
 
 def test_a_user_changes_the_budget():
@@ -86,7 +64,6 @@ def test_a_study_that_ends_refuses_commands_and_says_how_to_continue(running):
     assert play.engine.next() is None
     assert (play.engine.over, play.engine.running) == (True, running)
     decided, before = len(play.decisions), play.engine.job
-    commands = [ChangeBudget(trials=20, total_epochs=30), Pause(session=1), Continue(session=1)]
-    for number, command in enumerate(commands):
-        assert "`tunepipe resume played` with a larger budget" in play.command(command, f"c{number}")
-    assert (play.engine.job, len(play.decisions), play.engine.paused) == (before, decided, None)
+    outcome = play.command(ChangeBudget(trials=20, total_epochs=30), "c1")
+    assert "`tunepipe resume played` with a larger budget" in outcome
+    assert (play.engine.job, len(play.decisions)) == (before, decided)

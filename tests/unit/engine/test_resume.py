@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from pipeline.engine.commands import Pause, StopTrial
+from pipeline.engine.commands import StopTrial
 from pipeline.engine.messages import Report
 from pipeline.engine.trial import StateText
 from pipeline.schedulers import PBT
@@ -30,14 +30,12 @@ def test_running_trials_continue_before_new_ones_are_drawn():
     assert second.kinds() == ["resume", "resume", "start"]
 
 
-def test_a_trial_that_was_to_be_stopped_is_stopped_and_a_pause_has_ended():
+def test_a_trial_that_was_to_be_stopped_is_stopped_at_once():
     first = Play()
     first.next()
     first.command(StopTrial(trial_id="0000"), "c1")
-    first.command(Pause(session=1), "c2")
     second = first.resumed()
     assert second.engine.trials["0000"].state == "stopped"
-    assert second.engine.paused is None
     assert second.next().trial_id == "0001"
     assert second.command(StopTrial(trial_id="0001"), "c1") == first.engine.outcomes["c1"]
 

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from pipeline.engine.commands import ChangeBudget, Continue, Pause, StopTrial, command_object
+from pipeline.engine.commands import ChangeBudget, StopTrial, command_object
 from pipeline.engine.messages import Report
 from pipeline.errors import JobNotFound, StorageError, StudyExists
 from pipeline.execution import commands
@@ -17,7 +17,6 @@ from pipeline.execution.commands import (
     CommandInbox,
     check_deletable,
     delete,
-    is_paused,
     outcomes,
     request_stop,
     running_session,
@@ -26,7 +25,7 @@ from pipeline.execution.commands import (
     wait_for_outcome,
 )
 from pipeline.storage import Store
-from pipeline.storage.sessions import identity, read_sessions
+from pipeline.storage.sessions import identity
 from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.recorded_curves import Study, row
@@ -56,26 +55,6 @@ def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> Non
     assert outcomes(s.store) == {name: outcome}
     assert outcome is not None
     assert s.session.engine.job.budget.trials == 3
-
-
-def test_a_pause_is_for_one_session(begun: Study) -> None:
-    s, trial = begun, begun.session.next()
-    assert trial is not None
-    old = send(s.store, Pause(session=7))
-    _step(s, trial.trial_id, 1)
-    assert outcomes(s.store)[old] == "It was for session 7, which has ended."
-    send(s.store, Pause(session=1))
-    assert _step(s, trial.trial_id, 2) == "continue"
-    assert (s.session.engine.paused is not None, is_paused(read_sessions(s.store, resume=True)[-1])) == (True, True)
-    assert _step(s, trial.trial_id, 3) == "pause"
-    assert s.session.next() is None
-    assert not s.session.ended
-    send(s.store, Continue(session=1))
-    s.session.beat()
-    assert not is_paused(read_sessions(s.store)[-1])
-    again = s.session.next()
-    assert again is not None
-    assert (again.trial_id, s.session.engine.trials[again.trial_id].epoch) == (trial.trial_id, 3)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.engine.commands import Pause
 from pipeline.engine.messages import Report
 from pipeline.execution.progress import Progress
 from pipeline.space import Uniform
@@ -84,8 +83,6 @@ def test_a_study_says_how_long_it_takes_and_what_is_still_going_on_at_its_end(st
     assert last_line().startswith("left  at most 0:")
     s.session.on_report("0000", Report((row(3, 0.3), row(4, 0.4)), last=True))
     assert last_line().startswith("left  about 0:")
-    s.session.engine.on_command("1", Pause(session=1))
-    assert last_line().startswith("paused  ")
     s.session.engine.end("The time is up.")
     assert last_line() == "ending  The time is up."
     s.session.interrupts.requested = True

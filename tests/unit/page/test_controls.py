@@ -50,18 +50,14 @@ def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Stu
     assert "/trials/0000" in trial.url
     assert "stop-trial 0000" in trial.text
     assert "waits for the next report" in trial.text
-    post(action="pause")
     driven.session.beat()
-    assert len([outcome for outcome in outcomes(driven.store).values() if outcome]) == 2
-    page = post(action="continue").text
-    assert '<span class="state paused">paused</span>' in page
-    driven.session.beat()
-    assert driven.session.engine.paused is None
-    post(action="stop")
+    (outcome,) = outcomes(driven.store).values()
+    assert outcome is not None
+    assert outcome in post(action="stop").text
     assert driven.store.exists(layout.stop_request(1))
 
 
-@pytest.mark.parametrize("form", [{"action": "other"}, {}, {"action": "pause", "trial": "x" * 200_000}])
+@pytest.mark.parametrize("form", [{"action": "other"}, {}, {"action": "stop", "trial": "x" * 200_000}])
 def test_a_form_of_another_page_is_refused(driven: Study, post: Post, form: dict[str, str]) -> None:
     assert post(**form).status_code == 400
     assert outcomes(driven.store) == {}
@@ -78,14 +74,16 @@ def test_a_form_of_another_page_is_refused(driven: Study, post: Post, form: dict
     ],
 )
 def test_a_page_of_another_site_can_send_no_form(driven: Study, post: Post, headers: dict[str, str | None]) -> None:
-    assert post(headers, action="pause").status_code == 403
+    assert post(headers, action="stop-trial", trial="0000").status_code == 403
     assert outcomes(driven.store) == {}
 
 
 def test_without_control_nothing_is_changed(driven: Study, tmp_path: Path) -> None:
     with serving(tmp_path) as address:
         page = requests.get(f"{address}/studies/s", headers={"Accept": "text/html"}, timeout=60).text
-        answer = requests.post(f"{address}/studies/s/commands", data={"action": "pause"}, timeout=60)
+        answer = requests.post(
+            f"{address}/studies/s/commands", data={"action": "stop-trial", "trial": "0000"}, timeout=60
+        )
     assert 'method="post"' not in page
     assert answer.status_code == 403
     assert "--control" in answer.text
