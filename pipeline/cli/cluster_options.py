@@ -41,7 +41,7 @@ _KUBERNETES: dict[str, Any] = {
     "namespace": Annotated[str | None, for_kubernetes("namespace of the RayJobs", default=NAMESPACE)],
 }
 _DASHBOARD = Annotated[
-    str | None, option(f"Dashboard of a Ray cluster. Default, not of `stop`: {_ADDRESS}.", "http://HOST:8265")
+    str | None, option(f"Dashboard of a Ray cluster. Default, except for `stop`: {_ADDRESS}.", "http://HOST:8265")
 ]
 
 

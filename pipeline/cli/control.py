@@ -42,7 +42,7 @@ def stop(
     *,
     storage: Storage = STORAGE,
     trial: Annotated[str | None, option("Stop only this trial of the study (id or number).", "TRIAL")] = None,
-    reason: Reason = "",
+    reason: Annotated[str, option("With --trial: why; recorded in the table decisions.", "TEXT")] = "",
     cluster: Cluster,
 ) -> None:
     """Stop a study, here or on a cluster, or a trial. `resume` or `submit` continues a study."""

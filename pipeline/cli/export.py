@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def export(
     study: Study,
-    to: Annotated[Path | None, option("Folder for the model of the best trial, created if missing.")] = None,
-    trial: Annotated[str | None, option("With --to: write the model of this trial (id or number).")] = None,
+    to: Annotated[Path | None, option("Folder for the model of the best trial, created if missing.", "FOLDER")] = None,
+    trial: Annotated[str | None, option("With --to: write the model of this trial (id or number).", "TRIAL")] = None,
     log: Logs = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Write models, or all trials for other tools. Models are a Keras file and HDF5."""
+    """Export the best model, or all trials to MLflow or TensorBoard. Writes model.keras and model.weights.h5."""
     if to is None and (trial is not None or not log):
         raise UsageError(
             "Give an output: --to FOLDER for models, or --log mlflow=URI or tensorboard=FOLDER for all trials. "

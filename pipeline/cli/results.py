@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.storage import Store
 
 Studies = Annotated[
-    list[str] | None, argument("Studies: names in --storage, or paths or URIs of their folders.", "STUDY...")
+    list[str] | None, argument("Studies: names in --storage, or paths or URIs of their folders.")
 ]
 _TOP = 10
 _BELOW = ("front", "bounds", "test split", "ended", "not exported", "changed", "decided")
@@ -184,7 +184,7 @@ def sql(
 
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
-    """Explain a study. Shows important hyperparameters, early against final values, savings of early stopping, time."""
+    """Explain a study. Shows which hyperparameters mattered, what early stopping saved, and where the time went."""
     from pipeline.results.tables.load import load_results
     from pipeline.results.views.explanation import explanation_tables
 
