@@ -22,7 +22,9 @@ def check(
     *,
     options: JobOptions,
     storage: Storage = STORAGE,
-    wait: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Maximum time for data and first epochs.")] = 120,
+    wait: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="Maximum time for data and first epochs.")
+    ] = 120,
     as_json: Json = False,
 ) -> None:
     """Check a study before it starts. Train, resume and export a trial, build models, estimate time and memory."""

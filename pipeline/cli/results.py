@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     from pipeline.results.views.table import Table
     from pipeline.storage import Store
 
-Studies = Annotated[
-    list[str] | None, argument("Studies: names in --storage, or paths or URIs of their folders.")
-]
+Studies = Annotated[list[str] | None, argument("Studies: names in --storage, or paths or URIs of their folders.")]
 _TOP = 10
 _BELOW = ("front", "bounds", "test split", "ended", "not exported", "changed", "decided")
 """The lines of a study's summary that the leaderboard does not show already."""

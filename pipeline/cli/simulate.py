@@ -32,7 +32,9 @@ def simulate(
     seconds_per_epoch: Annotated[float | None, _amount("Seconds of an epoch. Default: 1, or as recorded.")] = None,
     seconds_per_start: Annotated[float | None, _amount("Seconds to start a trial. Default: 0, or as recorded.")] = None,
     price: Annotated[float | None, _amount("Cost of a worker per hour.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Number of seeds; results are medians over them.")] = 1,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="Number of seeds; results are medians over them.")
+    ] = 1,
     storage: Storage = STORAGE,
     as_json: Json = False,
 ) -> None:

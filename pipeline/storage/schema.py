@@ -47,7 +47,9 @@ EPOCHS = (
     Column("segment", _whole, "Number of the part of the trial under one config, from 1; an exploit starts the next."),
     Column("epoch", _whole, "Epochs that the trial has trained, from 1; never decreases."),
     Column("model_epoch", _whole, "Age of the weights in epochs, from 1; an exploit copies the donor's."),
-    Column("learning_rate", _real, "That of the model's compiled optimiser at the end of the epoch; null without a model."),
+    Column(
+        "learning_rate", _real, "That of the model's compiled optimiser at the end of the epoch; null without a model."
+    ),
     Column("updates", _whole, "Number of updates by that optimiser so far; null without an optimiser."),
     Column("parameters", _whole, "Number of weights of the model; null without a model."),
     Column("seconds_build", _real, "Seconds to build and trace the model; 0 after the trial's first epoch."),
