@@ -1,4 +1,4 @@
-"""What the driver costs, and whether that grows with the study: CPU per trial and report, requests to S3, draws.
+"""What the driver costs, and whether that grows with the study: CPU per trial, report and draw.
 
 A cost per trial is the difference between a study of many trials and one of a few, so that the start of Ray is left
 out. The growth is the last cost divided by the first one.
@@ -12,16 +12,11 @@ from typing import Any
 
 import numpy as np
 import psutil
-import pytest
 
-from pipeline import run
 from pipeline.searchers import SEARCHERS, History, Observation
 from pipeline.space import LogUniform, Uniform, draw
-from pipeline.study import Budget, Objective, Resources, TuneJob
 from tests.benchmarks.figures import Figure, Measured, Options
-from tests.benchmarks.jobs.bench_trivial import count
 from tests.benchmarks.sides import peer
-from tests.s3 import CREDENTIALS, object_store
 
 _GROWTH = 1.2
 """How much larger the last cost may be than the first one."""
@@ -42,7 +37,6 @@ def measure(options: Options, say: Callable[[str], None]) -> Measured:
         "trials": partial(_trials, (8, 16) if quick else (500, 2_000, 10_000)),
         "reports": partial(_reports, (2,) if quick else workers_that_fit(4, 48, 200), 8 if quick else 8_000),
         "stand-in": partial(_stand_in, (20, 40, 60) if quick else (1_000, 4_000, 10_000)),
-        "requests": partial(_requests, (4, 8) if quick else (100, 400)),
         "draws": partial(_draws, (50, 100) if quick else (1_000, 10_000)),
     }.items():
         found, samples[name] = measured()
@@ -109,26 +103,6 @@ def _stand_in(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
     ]
     what = f"session, CPU per report with {workers:,} workers up to {sizes[-1]:,} trials; up to {sizes[1]:,}"
     return [_growth(what, costs)], {"result": result, "costs": costs}
-
-
-def _requests(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
-    """Requests to S3 for each additional trial, the constant number per second included."""
-    found = {}
-    with pytest.MonkeyPatch.context() as environment, object_store() as server:
-        for name, value in CREDENTIALS.items():
-            environment.setenv(name, value)
-        for size in sizes:
-            server.requests.clear()
-            job = TuneJob(
-                name=f"s{size}", function=count, space={"x": Uniform(0.0, 1.0)},
-                objectives=[Objective("value", "max")], scheduler="asha", budget=Budget(trials=size, epochs=8),
-                resources=Resources(workers=0),
-            )  # fmt: skip
-            run(job, storage=server.uri("studies"), note=lambda _: None)
-            found[size] = len(server.requests)
-    small, large = sizes
-    each = (found[large] - found[small]) / (large - small)
-    return [Figure("scale", "S3, requests per trial; allowed", each, 6, "", most=1)], found
 
 
 def _draws(sizes: Sequence[int]) -> tuple[list[Figure], Any]:
