@@ -114,7 +114,7 @@ HAZARDS: dict[str, Callable[[Path, Path], list[Path]]] = {
     "a pipe": _pipe,
     "a pipe as study.json": _pipe_as_study,
 }
-_OFTEN = ("checkpoints are a link", "a table is a link", "the study is a link", "a file like a checkpoint", "a pipe")
+_OFTEN = ("checkpoints are a link", "a table is a link", "a file like a checkpoint")
 
 
 def _state(path: Path) -> tuple[str, bytes | str]:
@@ -193,6 +193,7 @@ def test_one_untracked_entry_is_enough_to_refuse_a_deletion(make: Callable[[Path
     assert contents(study).untracked == []
 
 
+@pytest.mark.long
 def test_a_study_of_its_own_files_is_deleted_completely(storage: Path, job_file: Path, tmp_path: Path) -> None:
     (storage / "beside.txt").write_text("mine")
     for words in COMMANDS:

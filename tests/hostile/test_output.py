@@ -26,9 +26,9 @@ COMMANDS = {
     "run": ["run", "JOB", "--workers", "0", "--name", "another", "--storage", "STORAGE"],
 }
 
-_WITH_A_FULL_DISK = ("CSV", "run")
-_WITHOUT_A_READER = ("long sql", "run")
-"""What `make test` tries: one of each way to print, since every command is a process; `make test-all` tries all."""
+_WITH_A_FULL_DISK = ("run",)
+_WITHOUT_A_READER = ("long sql",)
+"""What `make test` tries, since every command is a process; `make test-all` tries all."""
 
 
 def _started(words: list[str], storage: Path, job: Path, stdout: int) -> subprocess.Popen[bytes]:
@@ -83,10 +83,3 @@ def test_a_reader_that_is_gone_ends_the_command_quietly(command: str, two: Path,
     assert errors == "" or (words[0] == "run" and "tunepipe:" not in errors)
     if words[0] == "run":
         assert '"finished"' in (two / "another" / "sessions" / "0001.json").read_text()
-
-
-def test_lost_messages_change_nothing(two: Path) -> None:
-    """A full stderr does not change how a command ends."""
-    for study, code in (("small", 0), ("nothing", 2)):
-        words = f"{sys.executable} -m pipeline.cli.app results {study} --storage {two} 2>/dev/full"
-        assert subprocess.run(["sh", "-c", words], stdout=subprocess.DEVNULL, timeout=200).returncode == code

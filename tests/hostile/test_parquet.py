@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pipeline.datasets import Split, load
 from pipeline.errors import DataError
+from tests.cases import cases
 from tests.command import tunepipe
 
 ROWS = 12
@@ -130,7 +131,9 @@ def test_a_part_of_another_version_is_read_or_refused(version: str | bytes | Non
     assert "\x1b" not in printed.errors
 
 
-@pytest.mark.parametrize("column", ["trial_id", "epoch", "time", "distance", "config_rate", "seconds_train"])
+@pytest.mark.parametrize(
+    "column", cases(["trial_id", "epoch", "time", "distance", "config_rate", "seconds_train"], ["epoch", "distance"])
+)
 def test_a_column_of_another_type_is_reported(column: str, storage: Path) -> None:
     """A table with a column of another type is reported by its name, or shown as far as possible."""
     path = storage / "small/epochs/all-0001.parquet"

@@ -118,7 +118,7 @@ def compared_with_undisturbed(job: TuneJob, folder: Any, rounds: list[tuple[int,
 
 
 @pytest.mark.parametrize(
-    "scheduler", cases([name for name in SCHEDULERS if name not in TAKES_OVER], ("asha", "promoting-asha", "hyperband"))
+    "scheduler", cases([name for name in SCHEDULERS if name not in TAKES_OVER], ("promoting-asha",))
 )
 def test_a_study_interrupted_at_any_epoch_continues_to_the_same_tables(scheduler, tmp_path, fuzz_size):
     """Under each scheduler and signal, the study ends after the epoch in training and resumes to equal tables."""
