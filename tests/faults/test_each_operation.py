@@ -1,6 +1,8 @@
 """A driver is killed before any operation on its storage: the next session finds what it needs, and nothing is left."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,11 @@ import pytest
 
 from pipeline import Budget, Choice, Objective, TuneJob, Uniform, load_results, run
 from pipeline.execution.commands import check_deletable
+from pipeline.execution.driver.session import Session
 from pipeline.storage import Store
 from pipeline.study.files import contents, study_names
 from tests.bucket import Bucket
 from tests.cases import cases
-from tests.faults.operation_kills import killed_run
 from tests.study_comparison import contradictions, differences
 
 LENGTH = 4
@@ -41,6 +43,64 @@ def _job(function: Any, scheduler: str, trials: int) -> TuneJob:
 
 
 JOBS = {"asha": _job(climb, "asha", 4), "pbt": _job(stateful, "pbt", 3)}
+
+
+_LOCAL = ("replace", "unlink", "mkdir", "rmdir", "link", "fsync")
+_OBJECTS = ("open_output_stream", "delete_file", "delete_dir")
+
+
+class Killed(BaseException):
+    """The process is killed: nothing handles this, and nothing more is written."""
+
+
+class Steps:
+    """Counts the operations that change a storage, and executes none after a chosen number."""
+
+    def __init__(self, folder: Path, last: int | None = None) -> None:
+        self._folder, self._last = str(folder), last
+        self.count = 0
+
+    def step(self) -> None:
+        """An operation that is about to be executed."""
+        if self._last is not None and self.count >= self._last:
+            raise Killed
+        self.count += 1
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """A context in which operations are counted."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in _LOCAL:
+                patch.setattr(os, name, self._local(getattr(os, name)))
+            for name in _OBJECTS:
+                patch.setattr(Bucket, name, self._object(getattr(Bucket, name)))
+            yield
+
+    def _local(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(target: Any, *rest: Any, **options: Any) -> Any:
+            path = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else os.fspath(target)  # noqa: PTH115
+            if path.startswith(self._folder):
+                self.step()
+            return operation(target, *rest, **options)
+
+        return counted
+
+    def _object(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            self.step()
+            return operation(*arguments)
+
+        return counted
+
+
+def killed_run(job: TuneJob, storage: str, folder: Path, last: int | None = None) -> int:
+    """Run a study in this process, and kill it after this many operations; returns how many it made."""
+    killed = Steps(folder, last)
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed), killed.counting():
+        # After each report, what would be written once a second at most.
+        patch.setattr(Session, "flush_due", property(lambda _: True))
+        run(job, storage=storage, note=lambda _: None)
+    return killed.count
 
 
 def _storage(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> str:

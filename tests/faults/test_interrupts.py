@@ -23,7 +23,7 @@ SIGNALS = {
     "SIGKILL": [signal.SIGKILL],
 }
 SCHEDULERS = ("fifo", "asha", "promoting-asha", "hyperband", "median")
-SHORT = {(0, "fifo", "SIGKILL"), (0, "fifo", "SIGINT twice")}
+SHORT = {(0, "fifo", "SIGKILL")}
 """What `make test` tries of it; `make test-all` tries all."""
 
 CASES = [

@@ -1,6 +1,5 @@
-"""Drivers and workers that are stopped, terminated, or replaced while stopped: real processes, real signals."""
+"""Drivers that are terminated, stopped from another terminal, or replaced while they hang: real processes."""
 
-import json
 import os
 import re
 import signal
@@ -11,6 +10,7 @@ import psutil
 import pytest
 
 from pipeline import load_results
+from pipeline.study import layout
 from tests.command import CommandResult, tunepipe
 from tests.pausable_study import PLACE, STUDY
 from tests.processes import TUNEPIPE, started, wait_for
@@ -25,10 +25,12 @@ def held(tmp_path):
     """Starts a driver, and returns it once its study is held in the middle."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(*options: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, PLACE: str(tmp_path), STUDY: str(tmp_path / "studies/pausable")}
+    def start(*options: str, in_background: bool = False) -> subprocess.Popen[str]:
+        places = {PLACE: str(tmp_path), STUDY: str(tmp_path / "studies/pausable"), "PYTHONPATH": str(Path.cwd())}
+        # As a shell starts it.
+        ignored = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"] if in_background else []
         process = started(
-            [*TUNEPIPE, "run", str(JOB), *options], cwd=tmp_path, env={**environment, "PYTHONPATH": str(Path.cwd())},
+            [*ignored, *TUNEPIPE, "run", str(JOB), *options], cwd=tmp_path, env={**os.environ, **places},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         running.append(process)
@@ -42,9 +44,9 @@ def held(tmp_path):
             process.wait()
 
 
-def resumed(folder: Path) -> CommandResult:
+def resumed(folder: Path, *options: str) -> CommandResult:
     """Resume the study in this process, which is not its driver's, without workers."""
-    return tunepipe("resume", "pausable", "--workers", "0", "--storage", str(folder / "studies"))
+    return tunepipe("resume", "pausable", "--workers", "0", "--storage", str(folder / "studies"), *options)
 
 
 def whole(folder: Path) -> None:
@@ -84,26 +86,47 @@ def test_sigterm_ends_a_driver_cleanly(whom, held, tmp_path):
     whole(tmp_path)
 
 
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.long)])
+def test_a_study_is_stopped_from_another_terminal(workers, held, tmp_path):
+    """`stop` ends the driver like Ctrl-C, also a shell's background job, and prints how to continue."""
+    driver = held("--workers", str(workers), in_background=True)
+    stopping = started(
+        [*TUNEPIPE, "stop", "pausable"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for((tmp_path / "studies/pausable" / layout.stop_request(1)).exists, stopping)
+    (tmp_path / "go").touch()
+    output, errors = stopping.communicate(timeout=200)
+    assert stopping.returncode == 0, errors
+    assert errors.startswith(f"Session 1 was asked to end: process {driver.pid} on ")
+    assert "The study 'pausable' is interrupted. `tunepipe resume pausable` continues it." in output
+    _, reported = driver.communicate(timeout=200)
+    assert driver.returncode == 130, reported
+    assert "epochs in training are complete" in reported
+    assert load_results(tmp_path / "studies/pausable").state == "interrupted"
+    # A finished request stops no later session.
+    assert resumed(tmp_path).code == 0
+    whole(tmp_path)
+
+
 @pytest.mark.long
-def test_a_driver_that_was_replaced_while_it_slept_writes_nothing(held, tmp_path):
-    """A driver that was replaced while stopped reports that and exits with 2 without writing anything."""
+def test_a_driver_that_hangs_is_taken_over(held, tmp_path):
+    """A driver that hangs counts as running until another takes over, completes the study and makes it end."""
     driver = held("--workers", "0")
     driver.send_signal(signal.SIGSTOP)
-    study = tmp_path / "studies/pausable"
-    session = study / "sessions/0001.json"
-    content = json.loads(session.read_text())
-    session.write_text(json.dumps({**content, "host": "elsewhere", "heartbeat": "2020-01-01T00:00:00+00:00"}))
-    # By the storage's clock, too: a younger file would be watched for a minute.
-    os.utime(session, (0, 0))
+    wait_for(lambda: psutil.Process(driver.pid).status() == psutil.STATUS_STOPPED)
     (tmp_path / "go").touch()
-    done = resumed(tmp_path)
+    refused = resumed(tmp_path)
+    assert refused.code == 2
+    assert "resume" in refused.errors
+    done = resumed(tmp_path, "--take-over")
     assert done.code == 0, done.errors
+    assert f"Session 1 is taken over: process {driver.pid} on" in done.errors
+    study = tmp_path / "studies/pausable"
     before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
     driver.send_signal(signal.SIGCONT)
     _, reported = driver.communicate(timeout=100)
     assert driver.returncode == 2, reported
     assert "has taken over the study" in reported
     assert "Traceback" not in reported
-    after = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
-    assert {path.name for path in after if after[path] != before.get(path)} == set()
+    assert {path: path.read_bytes() for path in study.rglob("*") if path.is_file()} == before
     whole(tmp_path)

@@ -1,20 +1,16 @@
 """The commands that README and docs show are run as printed, on a small budget, and print what their page shows."""
 
 import re
-import shlex
 import subprocess
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from pipeline.cli.job_options import assignments
-from scripts.documentation import ROOT, Command, Done, Folder, Place, SourceFile, place_of, steps
+from scripts.documentation import ROOT, Command, Done, Folder, Place, place_of, steps
 from tests.documented import shape, unreadable
-from tune_jobs import find
 
 _PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
 
@@ -28,11 +24,8 @@ _SMALL = {
 _OFTEN = "README.md"
 """The page whose commands `make test` runs; `make test-all` runs those of all pages."""
 
-_EXAMPLES = r"tunepipe run my_job\.py --name"
-"""Commands that only show options, and on which no later command depends; `make test-all` runs them."""
-
-_OTHER_JOB = r"tunepipe check my_job\.py"
-"""Commands of docs/jobs.md that README.md has for another job; `make test` reads them, `make test-all` runs them."""
+_EXAMPLES = r"tunepipe (run my_job\.py --name|check my_job\.py)"
+"""Commands on which no later command depends; `make test-all` runs them."""
 
 _MISTAKE = 2
 
@@ -56,7 +49,7 @@ class Page:
         for number, planned in enumerate(self._steps[self._taken : index + 1], self._taken):
             step = planned
             if isinstance(planned, Command):
-                if place_of(planned) is not Place.HERE or (number < index and _is_left_out(planned)):
+                if place_of(planned) is not Place.HERE or (number < index and re.match(_EXAMPLES, planned.text)):
                     continue
                 step = planned if _shows_a_mistake(planned) else replace(planned, text=_small(planned.text))
             done = self._folder.take(step)
@@ -66,14 +59,6 @@ class Page:
 
 def _shows_a_mistake(command: Command) -> bool:
     return (command.output or "").startswith("tunepipe: ")
-
-
-def _is_example(command: Command) -> bool:
-    return re.match(_EXAMPLES, command.text) is not None
-
-
-def _is_left_out(command: Command) -> bool:
-    return _is_example(command) or re.match(_OTHER_JOB, command.text) is not None
 
 
 def _small(text: str) -> str:
@@ -86,12 +71,12 @@ def _bare(text: str) -> str:
     return text.partition("  #")[0]
 
 
-def _commands(*, here: bool) -> Iterator[object]:
-    """The documented commands as parameters: those that this machine can run, or the others."""
+def _commands() -> Iterator[object]:
+    """The documented commands that this machine can run, as parameters."""
     for page in _PAGES:
         for index, step in enumerate(steps((ROOT / page).read_text(encoding="utf-8"))):
-            if isinstance(step, Command) and (place_of(step) is Place.HERE) == here:
-                marks = [pytest.mark.long] if here and (page != _OFTEN or _is_left_out(step)) else []
+            if isinstance(step, Command) and place_of(step) is Place.HERE:
+                marks = [pytest.mark.long] if page != _OFTEN else []
                 yield pytest.param(
                     page, index, step, id=f"{Path(page).name}: {step.text.splitlines()[0][:70]}", marks=marks
                 )
@@ -103,7 +88,7 @@ def pages(tmp_path_factory):
     return {page: Page(page, tmp_path_factory.mktemp("page")) for page in _PAGES}
 
 
-@pytest.mark.parametrize(("page", "index", "command"), list(_commands(here=True)))
+@pytest.mark.parametrize(("page", "index", "command"), list(_commands()))
 def test_a_command_prints_what_its_page_shows(page, index, command, pages):
     """Commands in a page's order print the same words, headings and columns; only numbers may differ."""
     done = pages[page].take(index)
@@ -112,47 +97,19 @@ def test_a_command_prints_what_its_page_shows(page, index, command, pages):
         assert shape(done.output) == shape(command.output), done.output
 
 
-def _examples() -> Iterator[object]:
-    """The commands of docs/jobs.md that only show options, as parameters."""
-    for step in steps((ROOT / "docs/jobs.md").read_text(encoding="utf-8")):
-        if isinstance(step, Command) and _is_example(step):
-            yield pytest.param(step, id=_bare(step.text).strip()[:70])
-
-
-@pytest.mark.parametrize("command", list(_examples()))
-def test_the_fields_of_an_example_change_the_job_of_the_page(command, tmp_path):
-    """The fields that a documented command sets exist in the job of its page and change it to allowed values."""
-    for step in steps((ROOT / "docs/jobs.md").read_text(encoding="utf-8")):
-        if isinstance(step, SourceFile) and step.name == "my_job.py":
-            (tmp_path / step.name).write_text(step.text)
-    words = shlex.split(_bare(command.text))
-    fields = [value for option, value in pairwise(words) if option == "--set"]
-    job = find(str(tmp_path / "my_job.py"))
-    assert fields
-    assert job.replaced(assignments(fields)) != job
-
-
-def _of_another_job() -> Iterator[object]:
-    """The commands of docs/jobs.md that `make test` does not run, as parameters."""
-    for step in steps((ROOT / "docs/jobs.md").read_text(encoding="utf-8")):
-        if isinstance(step, Command) and re.match(_OTHER_JOB, step.text):
-            yield pytest.param(step, id=_bare(step.text).strip()[:70])
-
-
-@pytest.mark.parametrize("command", list(_of_another_job()))
-def test_a_command_like_one_of_another_page_can_be_read(command):
-    """A documented command that differs from one of README.md by its job has valid options and values."""
-    assert unreadable(_bare(command.text)) is None
-
-
-@pytest.mark.parametrize(("page", "index", "command"), list(_commands(here=False)))
-def test_a_command_that_needs_more_than_this_machine_can_be_read(page, index, command, pages):
-    """A documented command that this machine cannot run has valid options, values and Makefile targets."""
-    needs = place_of(command)
-    first = command.text.splitlines()[0]
-    warnings.warn(f"{page}: only read here, since it needs {needs.value}: {first}", OnlyRead, stacklevel=1)
-    words = _bare(command.text)
-    if words.startswith("tunepipe "):
-        assert unreadable(words) is None
-    for target in re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z-]+)", words):
-        subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True)
+@pytest.mark.parametrize("page", _PAGES)
+def test_commands_can_be_read(page):
+    """Every command has valid options, values and Makefile targets, also where this machine cannot run it."""
+    targets = set()
+    for command in steps((ROOT / page).read_text(encoding="utf-8")):
+        if not isinstance(command, Command):
+            continue
+        if (needs := place_of(command)) is not Place.HERE:
+            first = command.text.splitlines()[0]
+            warnings.warn(f"{page}: only read here, since it needs {needs.value}: {first}", OnlyRead, stacklevel=1)
+        words = _bare(command.text)
+        if words.startswith("tunepipe ") and not _shows_a_mistake(command):
+            assert unreadable(words) is None
+        targets |= set(re.findall(r"\bmake (?:PYTHON=\S+ )?([a-z-]+)", words))
+    if targets:
+        subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, check=True, capture_output=True)

@@ -92,8 +92,8 @@ def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
     assert ("rgb(98, 184, 251)" if dark else "rgb(0, 103, 168)") in browser.js(colours)
 
 
-def test_a_range_in_a_picture_becomes_the_condition(browser: Browser, address: str) -> None:
-    """A drag along an axis writes a condition that the address keeps and pictures have, and a click removes it."""
+def test_a_picture_filters_and_opens_trials(browser: Browser, address: str) -> None:
+    """A drag along an axis writes a condition that the address keeps, a click removes it, or opens a trial's page."""
     browser.open(f"{address}/studies/mnist-asha")
     seen(browser, "parallel")
     places = browser.js(PLACES.format("parallel"))
@@ -108,16 +108,11 @@ def test_a_range_in_a_picture_becomes_the_condition(browser: Browser, address: s
     x, low = browser.js(PLACES.format("parallel"))["low"]
     browser.drag((x, low - 2), (x, low - 2))
     browser.until(f"{NOTE}.includes('40 in total')")
-    assert browser.faults() == []
-
-
-def test_a_trial_is_opened_in_a_picture(browser: Browser, address: str) -> None:
-    """A click on a trial's point opens its page."""
-    browser.open(f"{address}/studies/mnist-asha")
     seen(browser, "curves")
-    places = browser.js(PLACES.format("curves"))
-    browser.drag(tuple(places["point"]), tuple(places["point"]))
+    place = browser.js(PLACES.format("curves"))["point"]
+    browser.drag(tuple(place), tuple(place))
     browser.until("location.pathname.includes('/trials/') && document.readyState === 'complete'")
+    assert browser.faults() == []
 
 
 def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
@@ -131,7 +126,10 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         study.flush()
 
     train(0)
-    _running(study)
+    # Its driver is this process.
+    now = datetime.now(UTC).isoformat()
+    session = {"number": 1, "state": "running", "started": now, "heartbeat": now, "ended": None, "seconds": 1.0}
+    Store(study.store.uri).write(layout.session(1), json.dumps(session | identity()))
     with serving(tmp_path) as address:
         browser.open(f"{address}/studies/live")
         browser.until(READY)
@@ -178,18 +176,8 @@ def test_the_report_sorts_its_leaderboard_and_names_trials(browser: Browser, add
         assert [url for url in browser.requested() if not url.startswith((address, "data:"))] == []
 
 
-def test_a_missing_server_is_reported(browser: Browser, storage: Path) -> None:
-    """A page whose server has ended says since when it shows an earlier state."""
-    with serving(storage) as address:
-        browser.open(f"{address}/studies/mnist-asha")
-        browser.until(READY)
-        assert browser.js("document.getElementById('missing')?.hidden ?? true") is True
-    browser.until("document.getElementById('missing')?.hidden === false")
-    assert "The server has not answered since" in browser.js("document.getElementById('missing').textContent")
-
-
-def test_a_deleted_study_is_reported(browser: Browser, tmp_path: Path) -> None:
-    """A page whose study is deleted says that it shows an earlier state and why, until there is the study again."""
+def test_a_page_that_cannot_be_updated_says_so(browser: Browser, tmp_path: Path) -> None:
+    """While its study is missing, or when its server has ended, a page says that it shows an earlier state and why."""
     asha_study(tmp_path, trials=5, name="gone")
     with serving(tmp_path) as address:
         browser.open(f"{address}/studies/gone")
@@ -200,6 +188,9 @@ def test_a_deleted_study_is_reported(browser: Browser, tmp_path: Path) -> None:
         assert said.startswith("This page cannot be updated, and shows an earlier state: There is no study 'gone' in ")
         (tmp_path / ".gone").rename(tmp_path / "gone")
         browser.until("document.getElementById('old').hidden")
+        assert browser.js("document.getElementById('missing')?.hidden ?? true") is True
+    browser.until("document.getElementById('missing')?.hidden === false")
+    assert "The server has not answered since" in browser.js("document.getElementById('missing').textContent")
 
 
 def test_a_link_with_the_token_may_be_in_another_site(browser: Browser, address: str, storage: Path) -> None:
@@ -214,10 +205,3 @@ def test_a_link_with_the_token_may_be_in_another_site(browser: Browser, address:
         }})(document.createElement("a"))""")
         browser.until(f"location.href === '{guarded}/' && document.readyState === 'complete'")
         assert "mnist-asha" in browser.js("document.body.textContent")
-
-
-def _running(study: Recording) -> None:
-    """Write the file of a session that this process drives."""
-    now = datetime.now(UTC).isoformat()
-    content = {"number": 1, "state": "running", "started": now, "heartbeat": now, "ended": None, "seconds": 1.0}
-    Store(study.store.uri).write(layout.session(1), json.dumps(content | identity()))

@@ -1,6 +1,5 @@
-"""Studies whose trials have several models: their tables, their winner, and resuming."""
+"""Studies whose trials have several models: their tables and their winner."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
 from pipeline.datasets import Dataset, Split
-from pipeline.engine import limits
-from pipeline.execution.worker import winner
 from pipeline.training.trainer_factory import TrainerFactory
+from tests.cases import cases
 
 
 def network(config: Mapping[str, Any]) -> keras.Model:
@@ -45,41 +43,25 @@ def job(**fields: Any) -> TuneJob:
     return TuneJob(**{**defaults, **fields})
 
 
-def exported(storage: Path) -> list[np.ndarray]:
-    weights: list[np.ndarray] = keras.saving.load_model(storage / "s/export/model.keras", compile=False).get_weights()
-    return weights
-
-
-@pytest.fixture(
-    scope="module",
-    params=[{"folds": 2}, pytest.param({"repeats": 2}, marks=pytest.mark.long)],
-    ids=["folds", "repeats"],
-)
-def storage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("several")
-    with pytest.MonkeyPatch.context() as patches:
-        for module in (limits, winner):
-            patches.setattr(module, "report_seconds", lambda _: 0.0)
-        run(job(**request.param), storage=folder)
-    return folder
-
-
-def test_the_winner_is_a_model_of_the_whole_training_split(storage: Path) -> None:
-    best = load_results(storage / "s").best
-    assert best is not None
-    alone: Any = TrainerFactory(job(), rows()).learner(best.config, seed=0)
-    for _ in range(best.epoch):
-        alone.run_epoch()
-    assert all(np.array_equal(a, b) for a, b in zip(exported(storage), alone.model.get_weights(), strict=True))
-    test = json.loads((storage / "s/export/winner.json").read_text())["metrics"]
-    assert test.keys() == {"test_loss"}
-
-
-def test_the_tables_have_every_model(storage: Path) -> None:
-    results = load_results(storage / "s")
-    label, epochs = "fold" if results.job["folds"] > 1 else "repeat", results.epochs
+@pytest.mark.parametrize("several", cases(({"folds": 2}, {"repeats": 2}), ({"folds": 2},)))
+def test_tables_have_every_model_and_the_winner_is_one_of_the_whole_training_split(
+    several: Mapping[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("pipeline.engine.limits", "pipeline.execution.worker.worker"):
+        monkeypatch.setattr(f"{module}.report_seconds", lambda _: 0.0)
+    run(job(**several), storage=tmp_path)
+    results = load_results(tmp_path / "s")
+    label, epochs = "fold" if "folds" in several else "repeat", results.epochs
     single = epochs[[f"val_loss_{label}1", f"val_loss_{label}2"]].to_numpy()
     assert len(epochs) == 6
     np.testing.assert_allclose(epochs["val_loss"], single.mean(axis=1))
     np.testing.assert_allclose(epochs["val_loss_std"], single.std(axis=1))
     assert (single[:, 0] != single[:, 1]).all()
+
+    assert results.best is not None
+    alone: Any = TrainerFactory(job(), rows()).learner(results.best.config, seed=0)
+    for _ in range(results.best.epoch):
+        alone.run_epoch()
+    exported = keras.saving.load_model(tmp_path / "s/export/model.keras", compile=False).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(exported, alone.model.get_weights(), strict=True))
+    assert results.test.keys() == {"test_loss"}

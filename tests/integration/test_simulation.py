@@ -9,6 +9,7 @@ import pytest
 from pipeline import Budget, LogUniform, Objective, TuneJob, Uniform, load_results, run
 from pipeline.simulation.curves import RecordedCurves
 from pipeline.simulation.simulator import simulate
+from tests.cases import cases
 
 
 def learn(config: Mapping[str, Any], state: int | None) -> Iterator[tuple[dict[str, float], int]]:
@@ -44,7 +45,7 @@ def _curves(results: Any, job: TuneJob, epoch: float | None = None) -> RecordedC
     return RecordedCurves(results, job, seconds_per_epoch=epoch, seconds_per_start=epoch)
 
 
-@pytest.mark.parametrize("kind", ["asha", "promoting-asha", "hyperband", "median"])
+@pytest.mark.parametrize("kind", cases(("asha", "promoting-asha", "hyperband", "median"), ("promoting-asha",)))
 def test_one_worker_decides_as_it_did(kind: str, tmp_path: Path) -> None:
     job = _job(kind)
     run(job, storage=tmp_path)
