@@ -5,6 +5,7 @@ import codecs
 import gc
 import io
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Any
@@ -26,9 +27,6 @@ def main() -> None:
         # The disk may be full for the rest of the buffer, too.
         if sys.stdout is not None:
             sys.stdout.flush()
-    except KeyboardInterrupt:
-        _print_error("Interrupted.")
-        code = Interrupted.exit_code
     except TunepipeError as error:
         if isinstance(error, OutputLost):
             forget_output()
@@ -133,11 +131,13 @@ def start() -> None:
     # Imports make many objects and little garbage: a collection for each 700 takes an eighth of a command's start.
     # So this module imports nothing large, and the commands with their libraries come after that.
     gc.set_threshold(*_THRESHOLDS)
-    try:
-        import pipeline.cli.commands  # noqa: F401  (before ProcessEnd, so that exit functions of libraries do not run)
-    except KeyboardInterrupt:
-        # Nothing has begun.
-        sys.exit(Interrupted.exit_code)
+    if receives := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Nothing has begun. An exception in the middle of a library's import may become another one.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(Interrupted.exit_code))
+    import pipeline.cli.commands  # noqa: F401  (before ProcessEnd, so that exit functions of libraries do not run)
+
+    if receives:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     guard_streams()
     end = ProcessEnd()
     try:

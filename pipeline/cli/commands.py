@@ -1,8 +1,9 @@
 """The commands of `tunepipe`, by their names."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipeline.cli.check import check
 from pipeline.cli.control import budget, stop
@@ -12,8 +13,20 @@ from pipeline.cli.run import resume, run
 from pipeline.cli.simulate import simulate
 from pipeline.cli.studies import delete, list_jobs, list_studies, report, serve
 from pipeline.cli.submit import logs, status, submit
+from pipeline.errors import Interrupted
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: typer.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # Typer would end the command without a word.
+            raise Interrupted("Interrupted.") from None
+
 
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

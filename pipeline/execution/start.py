@@ -166,7 +166,7 @@ def reconciled(
 ) -> tuple[TuneJob, Sequence[str]]:
     """The job that the next session runs, and in words the accepted changes of code and domains.
 
-    Code that differs only in comments, layout or its file's name is the same code.
+    Code that differs only in comments, layout, the job's arguments or its file's name is the same code.
 
     Raises:
         StudyChanged: Anything else differs.

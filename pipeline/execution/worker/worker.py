@@ -148,7 +148,10 @@ class Worker:
             except (StorageError, Superseded) as error:
                 trial.is_over = True
                 return Report(failure=str(error), cause="storage")
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                trial.is_over = True
+                raise
+            except BaseException as error:
                 if isinstance(error, SystemExit) and self._ends_process(error):
                     # The trial is intact: another worker resumes it. In the middle of an epoch the weights belong to
                     # no epoch, so it resumes from an older checkpoint.
@@ -157,9 +160,6 @@ class Worker:
                 print(error_text(error), end="", file=sys.stderr)
                 sentence = f"{type(error).__name__}: {error}".strip()
                 return self._report(trial, Failure(f"{sentence}\n\n{error_text(error)}"))
-            except BaseException:
-                trial.is_over = True
-                raise
 
     def close(self) -> None:
         """Leave a checkpoint of the current trial, which is over or moves to another worker."""

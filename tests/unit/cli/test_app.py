@@ -38,7 +38,6 @@ def ended_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException | int |
         (StorageError("The disk is full."), 2, "tunepipe: The disk is full.\n"),
         (NoTrialSucceeded("None did."), 3, "tunepipe: None did.\n"),
         (Interrupted("It was interrupted."), 130, "tunepipe: It was interrupted.\n"),
-        (KeyboardInterrupt(), 130, "tunepipe: Interrupted.\n"),
         (DamagedFile("It is damaged."), 1, "tunepipe: It is damaged.\n"),
         # It cannot change the terminal, and is no markup.
         (StorageError("\x1b[2J[bold]x"), 2, "tunepipe: \\x1b[2J[bold]x\n"),
@@ -50,6 +49,39 @@ def test_a_command_ends_with_its_code_and_a_sentence_on_stderr(
     ended_by: Callable[[Any], CommandResult], outcome: Any, code: int, message: str
 ) -> None:
     assert ended_by(outcome) == CommandResult(code, "", message)
+
+
+def test_ctrl_c_ends_a_command_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.study.files.study_names", work)
+    assert tunepipe("results", "a") == CommandResult(130, "", "tunepipe: Interrupted.\n")
+
+
+IMPORTING = """
+import signal, sys
+from pipeline.cli.app import start
+
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "numpy":
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                raise ImportError("as in an extension of NumPy's")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupted())
+start()
+"""
+
+
+def test_ctrl_c_while_libraries_are_imported_ends_the_process_without_a_traceback() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORTING, "list"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_a_bug_is_not_hidden(ended_by: Callable[[Any], CommandResult]) -> None:

@@ -157,6 +157,15 @@ def test_only_what_is_loaded_counts_as_changed_code(write):
     assert not copies.same_code(saved, other)
 
 
+def test_the_arguments_of_a_job_are_compared_as_its_fields(write):
+    job = "def f(config): pass\ndef TuneJob(**_): pass\nJOB = TuneJob(function=f, epochs={}, build=lambda config: {})"
+    first, snapshot, recorded = taken(write({"a_job.py": job.format(2, 3)}))
+    saved, copies = UnloadedFunction(reference_to(first)), Copies(recorded, snapshot.files.__getitem__)
+    for numbers, same in (((4, 3), True), ((2, 5), False)):
+        now = load_module(write({"a_job.py": job.format(*numbers)}) / "a_job.py").f
+        assert copies.same_code(saved, now) is same
+
+
 @pytest.mark.parametrize(
     "value",
     [

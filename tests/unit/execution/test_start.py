@@ -186,7 +186,7 @@ def test_a_changed_domain_is_named(study, tmp_path):
         resumed(study, changed)
     resumed(study, changed.replaced({"budget.trials": 4}), accept_changes=True)
     results = load_results(study.uri)
-    _, change = results.sessions[-1]["code_changes"]
+    (change,) = results.sessions[-1]["code_changes"]
     assert re.match(r"space\.x has changed to .*'high': 6", change)
     drawn = results.trials["config_x"]
     assert (drawn[:2] < 1).all()

@@ -1,5 +1,6 @@
 """A worker's side of a trial, in this process; functions are trained, which need no Keras."""
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,17 @@ def test_a_value_that_is_not_finite_fails_the_trial_and_a_missing_one_is_the_job
     (report,) = trained(make(tmp_path, wrong))
     assert report.failure is not None
     assert report.cause == cause
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit("no"), CancelledError("no")])
+def test_whatever_a_function_raises_fails_its_trial_alone(tmp_path, error):
+    def raises(config):
+        yield {"score": 1.0}
+        raise error
+
+    *_, report = trained(make(tmp_path, raises))
+    assert report.failure is not None
+    assert report.failure.startswith(f"{type(error).__name__}: no")
 
 
 def test_missing_weights_to_take_over_fail_the_trial_in_a_sentence(tmp_path):
