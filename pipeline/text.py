@@ -98,10 +98,10 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
 
 
-def counted(number: float, one: str, many: str | None = None) -> str:
+def counted(number: float, one: str) -> str:
     """A number with its noun: 1 trial, 2 trials."""
     shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
-    return f"{shown} {by_count(number, one, many or one + 's')}"
+    return f"{shown} {by_count(number, one, one + 's')}"
 
 
 def by_count(number: float, one: str, many: str) -> str:

@@ -75,14 +75,6 @@ class Browser:
             while not any(event["method"] == "Page.loadEventFired" for event in self._events):
                 self._events.append(json.loads(self._socket.recv()))
 
-    def press(self, key: str) -> None:
-        """Press a key, as a keyboard does."""
-        codes = {"Tab": 9, "Enter": 13, "ArrowDown": 40, "ArrowUp": 38}
-        text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            given = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
-            self.call("Input.dispatchKeyEvent", **given, **(text if kind == "keyDown" else {}))
-
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Drag with the mouse, in pixels of the window."""
         for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)):

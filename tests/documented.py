@@ -16,7 +16,6 @@ _MASKS = [
     (r"(?<!\w)[−+-]?\d+(,\d{3})*(\.\d+)?(e[−+-]?\d+)?", "0"),
     (r"\b0 (\w+?)(es|s)?\b", r"0 \1"),
 ]
-_ROW = re.compile(r"\S  +\S")
 _MIN_COLUMNS = 3
 _PROGRESS = re.compile(r"\d+:\d\d(:\d\d)?  \|")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.messages import EpochRow, Report
-from pipeline.engine.trial import SavedState, StateText, Trial, saved_state
+from pipeline.engine.trial import SavedState, StateText, saved_state
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.space import Uniform
@@ -43,14 +43,6 @@ def row(epoch: int, value: float, /, *, attempt: int = 1, segment: int = 1, **me
         trained_with=None,
         phase=None,
     )
-
-
-def first_report(engine: Engine, values: Sequence[float], *, last: bool = False) -> Trial:
-    """The next trial, after a report of its first epochs with these scores."""
-    trial = engine.next()
-    assert trial is not None
-    engine.on_report(trial.trial_id, Report([row(epoch, value) for epoch, value in enumerate(values, 1)], last=last))
-    return trial
 
 
 def stored_state(engine: Engine) -> SavedState:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     _Rules: TypeAlias = list[tuple[Path, GitIgnoreSpec]]
 
+_NAMED = 8
+"""A message names at most this many files."""
 _NEVER = {"venv", "__pycache__", "node_modules"}
 _OWN_FOLDERS = [Path(__file__).parents[2] / name for name in OWN_PACKAGES]
 
@@ -66,10 +68,10 @@ class Snapshot:
         return first_of(self.files)
 
 
-def first_of(paths: Collection[str], most: int = 8) -> str:
+def first_of(paths: Collection[str]) -> str:
     """The first of some paths, and the number of the others, for a message."""
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return ", ".join([*paths][:most]) + more
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join([*paths][:_NAMED]) + more
 
 
 def _text(value: Any) -> str:

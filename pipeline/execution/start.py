@@ -73,7 +73,7 @@ def saves_state(job: TuneJob) -> bool:
 
 
 def last_session(
-    store: Store, job: TuneJob, *, resume: bool, take_over: bool = False
+    store: Store, job: TuneJob, *, resume: bool, take_over: bool
 ) -> tuple[TuneJob | None, Mapping[str, Any] | None]:
     """A study's own job and its last session, whose driver has ended."""
     exists = store.exists(layout.STUDY)

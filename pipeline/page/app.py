@@ -36,7 +36,7 @@ _MAX_BYTES = 100_000
 """The maximum size of a form."""
 
 
-def application(studies: StudyCache, *, control: bool = False) -> Starlette:
+def application(studies: StudyCache, *, control: bool) -> Starlette:
     """The application."""
     pages = _Pages(studies, control=control)
     study, trial = "/studies/{name}", "/studies/{name}/trials/{trial}"

@@ -85,13 +85,13 @@ class History(list[Observation]):
         self[number] = one
         self._enter(number)
 
-    def chosen(self, *, best: int = 0, newest: int = 0, most: int = MAX_OBSERVATIONS) -> list[Observation]:
-        """The observations to learn from: all, or some if there are more than `most`.
+    def chosen(self, *, best: int = 0, newest: int = 0) -> list[Observation]:
+        """The observations to learn from: all, or some if there are more than MAX_OBSERVATIONS.
 
         Those of running trials are always among them, because no similar config is tried at the same time. If these are
-        more than three quarters of `most`, a quarter of `most` is added, evenly from the best trial to the worst.
+        more than three quarters of that number, a quarter is added, evenly from the best trial to the worst.
         """
-        count = len(self)
+        count, most = len(self), MAX_OBSERVATIONS
         if count <= most:
             return list(self)
         numbers = {number for *_, number in self._ranked[:best]} | set(range(count - newest, count)) | self._open

@@ -108,7 +108,7 @@ class Store:
     def files(self, folder: str = "") -> list[str]:
         return [path for path, _ in self.sizes(folder)]
 
-    def sizes(self, folder: str = "") -> list[tuple[str, int]]:
+    def sizes(self, folder: str) -> list[tuple[str, int]]:
         """Paths of all complete files in a folder and its folders, sorted, each with its size in bytes."""
         found = self.entries(folder)
         return [(entry.path, entry.size) for entry in found if entry.kind == "file" and unfinished(entry.path) is None]

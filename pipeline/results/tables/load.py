@@ -326,9 +326,9 @@ class StudyRow:
     fault: str | None = None
 
 
-def overview(store: Store, *, now: datetime | None = None) -> list[StudyRow]:
+def overview(store: Store) -> list[StudyRow]:
     """The studies of a storage, the newest last; those that never started come first."""
-    moment = now or datetime.now(UTC)
+    moment = datetime.now(UTC)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rows = list(pool.map(lambda name: _summary(store.folder(name), name, moment), study_names(store)))
     return sorted(rows, key=lambda row: (row.started is not None, row.started or moment, row.name))

@@ -52,7 +52,7 @@ def leaderboard(
     return Table("", shown, rows, look=lambda row: "bold" if row["is_best"] else "")
 
 
-def columns(results: Results, most: int | None = None) -> list[Column]:
+def columns(results: Results, most: int | None) -> list[Column]:
     """The columns of a study's leaderboard; trial, state and objectives are never left out on a narrow terminal."""
     first, *others = objective_columns(results).items()
     parameters = tuned(results)[:most]

@@ -10,8 +10,6 @@ from pipeline.engine.trial import BestEpoch, Incumbent, Trial, observation
 from pipeline.study import Objective
 from tests.unit.engine.play import row
 
-BOUNDED = [Objective("score", "max", at_least=0.5), Objective("parameters", "min", at_most=100)]
-
 
 def test_a_value_that_is_not_finite_is_never_best():
     incumbent, trial = Incumbent([Objective("score", "max")]), Trial("0000", {})

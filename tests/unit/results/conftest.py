@@ -5,7 +5,6 @@ import pytest
 from pipeline.results import Results, load_results
 from pipeline.space import LogUniform
 from tests import recorded_studies as studies
-from tests.extreme_studies import branches
 from tests.recorded_studies import Recording, asha_study, every_domain_study, pbt_study
 from tests.small_studies import (
     of_function,
@@ -47,12 +46,6 @@ def pbt_results(pbt: Recording) -> Results:
 def domains_results(domains: Recording) -> Results:
     """The results of `domains`."""
     return load_results(domains.store.uri)
-
-
-@pytest.fixture(scope="session")
-def branches_results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """The results of a study with parameters that only some trials have."""
-    return load_results(branches(tmp_path_factory.mktemp("studies")).store.uri)
 
 
 @pytest.fixture(scope="session")
