@@ -9,28 +9,24 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
+from tests.cases import cases
 from tests.integration.one_time_events import first
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def working(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Reports its process; hangs, stops or ends it once if the config says so."""
-    for step in range(1, 100):
-        if config["trouble"] != "none" and step == 3 and first(config["marker"]):
-            if config["trouble"] == "hang":
-                threading.Event().wait()
-            os.kill(os.getpid(), signal.SIGTERM if config["trouble"] == "term" else signal.SIGSTOP)
-        yield {"score": config["x"] * step, "process": os.getpid()}
-
-
-def dying_when_left(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Ends its process once, when its worker starts the next trial."""
+    """Reports its process; once, hangs, stops or ends it if the config says so."""
     try:
         for step in range(1, 100):
-            yield {"score": config["x"] * step}
+            if config["trouble"] in ("hang", "stop", "term") and step == 3 and first(config["marker"]):
+                if config["trouble"] == "hang":
+                    threading.Event().wait()
+                os.kill(os.getpid(), signal.SIGTERM if config["trouble"] == "term" else signal.SIGSTOP)
+            yield {"score": config["x"] * step, "process": os.getpid()}
     finally:
-        if first(config["marker"]):
+        # Its worker starts the next trial.
+        if config["trouble"] == "die when left" and first(config["marker"]):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -47,28 +43,18 @@ def job(**fields: Any) -> TuneJob:
     return TuneJob(**{**defaults, **fields})
 
 
-@pytest.mark.parametrize("trouble", [pytest.param("hang", marks=pytest.mark.long), "stop"])
-def test_a_worker_that_hangs_is_replaced(trouble, tmp_path):
-    """A worker that waits forever or is stopped is killed after the limit, and another one trains its trial."""
+@pytest.mark.parametrize("trouble", cases(("hang", "stop", "term", "die when left"), ("stop",)))
+def test_a_worker_that_hangs_or_ends_is_replaced(trouble, tmp_path):
+    """A worker that waits forever, is stopped, gets SIGTERM, or dies between two trials costs one more attempt."""
     space = {"x": Uniform(0, 1), "trouble": trouble, "marker": str(tmp_path / "hung")}
     run(job(space=space, resources={"epoch_seconds": 0.5, "workers": 1}), storage=tmp_path)
     results = load_results(tmp_path / "s")
     assert set(results.trials["state"]) == {"completed"}
     assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
     assert len(results.epochs) == 16
-    retry = results.decisions[results.decisions["kind"] == "retry"].iloc[0]
-    assert "considered hung" in retry["reason"]
-
-
-@pytest.mark.long
-def test_a_worker_that_gets_sigterm_is_replaced(tmp_path):
-    """A worker that gets SIGTERM, as before a preemption, is replaced, and its trial continues without a failure."""
-    space = {"x": Uniform(0, 1), "trouble": "term", "marker": str(tmp_path / "reported")}
-    run(job(space=space, resources={"workers": 1}), storage=tmp_path)
-    results = load_results(tmp_path / "s")
-    assert set(results.trials["state"]) == {"completed"}
-    assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
-    assert len(results.epochs) == 16
+    if trouble in ("hang", "stop"):
+        retry = results.decisions[results.decisions["kind"] == "retry"].iloc[0]
+        assert "considered hung" in retry["reason"]
 
 
 def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
@@ -84,14 +70,3 @@ def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
     reported = "The worker of trial 0000 ends, and the next trial gets a new process: it uses "
     assert reported in capfd.readouterr().out
     assert reported in (tmp_path / "s/logs/driver.log").read_text()
-
-
-@pytest.mark.long
-def test_a_worker_that_dies_between_two_trials_costs_neither(tmp_path):
-    """A trial assigned to a worker that dies between two trials gets another worker and one more attempt."""
-    space = {"x": Uniform(0, 1), "marker": str(tmp_path / "died")}
-    run(job(function=dying_when_left, space=space, resources={"workers": 1}), storage=tmp_path)
-    results = load_results(tmp_path / "s")
-    assert set(results.trials["state"]) == {"completed"}
-    assert sorted(results.trials["attempts"]) == [1, 1, 1, 2]
-    assert len(results.epochs) == 16
