@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,56 +38,40 @@ JOB = TuneJob(
 """
 
 
-@pytest.fixture
-def held(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Starts a driver whose epochs take seconds until they are released."""
-    drivers: list[subprocess.Popen[str]] = []
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.long)])
+def test_a_running_study_is_controlled_from_another_terminal(workers: str, tmp_path: Path) -> None:
+    """From another terminal the study gets a new budget, and a trial is stopped."""
     (tmp_path / "held.py").write_text(JOB)
-    environment = {**os.environ, "TUNEPIPE_TESTS_PLACE": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
+    driver = started(
+        [*TUNEPIPE, "run", "held.py", "--workers", workers], cwd=tmp_path, text=True,
+        env={**os.environ, "TUNEPIPE_TESTS_PLACE": str(tmp_path), "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
 
-    def start(*options: str) -> "subprocess.Popen[str]":
-        driver = started(
-            [*TUNEPIPE, "run", "held.py", *options], cwd=tmp_path, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        drivers.append(driver)
+    def said(command: str, *words: str) -> str:
+        printed = tunepipe(command, "held", *words, "--storage", str(tmp_path / "studies"))
+        assert printed.code == 0, printed.errors
+        return printed.output
+
+    try:
         wait_for((tmp_path / "begun").exists, driver)
-        return driver
-
-    yield start
-    for driver in drivers:
+        assert "trials 20 instead of 60" in said("budget", "--trials", "20", "--reason", "time is short")
+        assert "Trial 0000" in said("stop", "--trial", "0", "--reason", "too slow")
+        (tmp_path / "go").touch()
+        output, _ = driver.communicate(timeout=200)
+    finally:
         driver.kill()
         driver.communicate()
-
-
-def _say(folder: Path, command: str, *words: str) -> str:
-    """Send a command to the study."""
-    printed = tunepipe(command, "held", *words, "--storage", str(folder / "studies"))
-    assert printed.code == 0, printed.errors
-    return printed.output
-
-
-@pytest.mark.parametrize("workers", [["--workers", "0"], pytest.param(["--workers", "1"], marks=pytest.mark.long)])
-def test_a_running_study_is_controlled_from_another_terminal(
-    workers: list[str], held: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
-) -> None:
-    """From another terminal the study gets a new budget, and a trial is stopped."""
-    driver = held(*workers)
-    assert "trials 20 instead of 60" in _say(tmp_path, "budget", "--trials", "20", "--reason", "time is short")
-    assert "Trial 0000" in _say(tmp_path, "stop", "--trial", "0", "--reason", "too slow")
-    (tmp_path / "go").touch()
-    output, _ = driver.communicate(timeout=200)
     assert driver.returncode == 0, output
     results = load_results(tmp_path / "studies/held")
     assert len(results.trials) == results.job["budget"]["trials"] == 20
     about_study = study_decisions(results)
     assert about_study["kind"].to_pylist() == ["budget"]
     assert "(trials 20 instead of 60): time is short (command " in about_study["reason"][0].as_py()
-    storage = str(tmp_path / "studies")
-    for command in (["results", "held"], ["explain", "held"], ["report", "held"]):
-        shown = tunepipe(*command, "--storage", storage)
-        assert shown.code == 0, shown.errors
+    for command in ("results", "explain", "report"):
+        said(command)
     joined = "SELECT count(*) AS n FROM decisions JOIN trials USING (trial_id) WHERE kind IN ('start', 'budget')"
-    assert tunepipe("sql", "held", joined, "--format", "csv", "--storage", storage).output.split() == ['"n"', "20"]
+    assert said("sql", joined, "--format", "csv").split() == ['"n"', "20"]
     assert not results.epochs.duplicated(["trial_id", "epoch"]).any()
     assert set(results.trials["state"]) <= {"completed", "stopped"}
