@@ -27,6 +27,7 @@ PANELS: dict[str, Callable[[Results, Axes], Axes]] = {
 }
 SHOTS = (("page", 1280, 1500, False), ("page-dark", 390, 1500, True))
 """Pictures of the page: name, width and height in pixels, and whether it is dark."""
+IN_SIGHT = "part => part.getBoundingClientRect().top < innerHeight"
 
 
 def overview(results: Results) -> Figure:
@@ -62,7 +63,7 @@ def draw_page(study: Path) -> None:
             # Paths and machines do not belong into the documentation.
             browser.js("for (const one of document.querySelectorAll('footer, #provenance')) one.remove()")
             browser.until("document.documentElement.dataset.ready")
-            browser.js("new Promise(done => setTimeout(done, 2000))")
+            browser.until(f"![...document.querySelectorAll('[data-part]:empty')].some({IN_SIGHT})")
             content = base64.b64decode(browser.call("Page.captureScreenshot", format="png")["data"])
             (PICTURES / f"{name}.png").write_bytes(content)
 

@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -19,9 +20,12 @@ _UNBOUNDED = 100_000
 
 
 class _Console(Console):
-    def on_broken_pipe(self) -> NoReturn:
-        # Rich calls this from its except clause; its own answer is exit code 1.
-        raise
+    def print(self, *objects: Any, **options: Any) -> None:
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        # Rich fills the last column of a table with spaces.
+        self.file.write(re.sub(" +(?=\n)", "", captured.get()))
+        self.file.flush()
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):

@@ -103,7 +103,7 @@ def summary(results: Results) -> dict[str, str]:
         "config": best and "  ".join(
             f"{name}={format_value(best.config[name])}" for name in names[:MAX_PARAMETERS] if name in best.config),
         "test split": "  ".join(f"{name} {format_number(value)}" for name, value in (results.test or {}).items()),
-        "front": f"{len(pareto_front(results))} of {every} are on the front of {goals}; the best is that of the first"
+        "front": f"{len(pareto_front(results))} of {every} for {goals}; the best trial is that of the first"
         if len(several) > 1 else "",
         "trials": listed(f"{n:,} {what}" for what, n in kinds.items() if n),
         "saved": f"{counts.saved:,} of {counts.whole:,} epochs ({counts.saved / counts.whole:.0%}) by stopping early"

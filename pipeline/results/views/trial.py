@@ -80,7 +80,7 @@ def _epochs(results: Results, epochs: pa.Table) -> Table:
     several = [name for name in ("segment", "phase") if name in filled and len(epochs[name].unique()) > 1]
     columns = [Column(name, right=True, keep="whole") for name in ("epoch", *several)]
     for name in (*metrics, *({"learning_rate"} & filled)):
-        columns.append(Column(name, text=number, right=True, keep="whole" if name == objective else "extra"))
+        columns.append(Column(name, name, number, right=True, keep="whole" if name == objective else "extra"))
     # A metric may be called seconds, too.
     columns.append(Column("_seconds", "seconds", "{:.2f}".format, right=True, keep="extra"))
     rows = [{**row, "_seconds": sum(row.get(name) or 0 for name in SECONDS.values())} for row in epochs.to_pylist()]

@@ -27,10 +27,10 @@ def test_a_console_spells_out_what_its_callers_forgot(
     assert "\u202e" not in reported
 
 
-def test_a_table_in_a_pipe_aligns_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_in_a_pipe_aligns_numbers_and_fills_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"study": "a", "exit_code": None, "state": "running"}, {"study": "bc", "exit_code": 130, "state": "x"}]
     print_rows(rows, study="whole", exit_code="extra", state="whole")
-    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    printed = capsys.readouterr().out.splitlines()
     assert printed == ["study  exit code  state", "a              –  running", "bc           130  x"]
 
 
