@@ -1,6 +1,6 @@
 """The private names of Keras and TensorFlow that training uses; no other module of tunepipe uses them.
 
-pyproject.toml pins both libraries to versions that have these names; tests/unit/training/test_internals.py names each.
+pyproject.toml pins both libraries to versions that have these names; tests/unit/training/test_process.py names each.
 """
 
 import re

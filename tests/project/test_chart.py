@@ -36,23 +36,19 @@ WHOLE = {"cloud.google.com/gke-gpu-sharing-strategy", "cloud.google.com/gke-gpu-
 
 
 def of_cloud(cloud: str) -> list[str]:
-    """The GPUs for which the table has nodes of a cloud."""
     return [gpu for gpu, lines in TABLE["gpus"].items() if TABLE["clouds"][cloud]["gpus"] in lines]
 
 
 def one(cloud: str, **group: Any) -> dict[str, Any]:
-    """The only GPU group of a cluster."""
     _, found = groups(charted(cloud=cloud, groups=[group])).values()
     return found
 
 
 def limits(group: dict[str, Any]) -> dict[str, str]:
-    """What a group's pod may use."""
     return dict(pod(group)["containers"][0]["resources"]["limits"])
 
 
 def named_labels(spec: dict[str, Any]) -> set[str]:
-    """All labels of nodes that a pod's selector and affinity name."""
     return {*spec["nodeSelector"], *re.findall(r"'key': '([^']+)'", str(spec.get("affinity")))}
 
 
@@ -120,7 +116,6 @@ def test_only_spot_groups_run_on_spot_nodes(cloud):
     ],
 )
 def test_parts_of_cards(cloud, group, resource, label):
-    """The plan uses them, and the quota has room."""
     found = one(cloud, **group)
     part = TABLE["parts"][group["mig"]]
     assert {name for name in limits(found) if name.startswith("nvidia.com/")} == {resource}

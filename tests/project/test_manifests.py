@@ -6,18 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.manifests import (
-    HOME,
-    NAMES,
-    PLATFORM,
-    RAY,
-    as_pod,
-    check_schema,
-    current,
-    plain,
-    pods,
-    study,
-)
+from tests.manifests import HOME, NAMES, PLATFORM, RAY, as_pod, check_schema, current, plain, pods, study
 
 both = pytest.mark.parametrize("name", NAMES)
 
@@ -117,7 +106,6 @@ def test_only_the_autoscaler_has_a_token_of_the_kubernetes_api(name):
 
 
 def _tokens(spec):
-    """The names of a pod's volumes that hold a token of its account."""
     return {
         volume["name"]
         for volume in spec["volumes"]

@@ -1,4 +1,4 @@
-"""The versions that pyproject.toml allows and that the lock files pin."""
+"""Other libraries: the versions that are allowed and pinned, and the modules that touch their internals."""
 
 import re
 import tomllib
@@ -18,13 +18,11 @@ LOCKED = {
 
 
 def normalized(name: str) -> str:
-    """A package's name in the normalised form of package indexes."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @pytest.mark.parametrize("name", LOCKED)
 def test_pins_are_within_the_bounds(name: str) -> None:
-    """Every version that a lock file pins is one that pyproject.toml allows."""
     lines = re.findall(
         r"^([\w.-]+)(?:\[[^]]*\])?==([^ ;\\]+)", (ROOT / "requirements" / f"{name}.txt").read_text(), re.M
     )
@@ -35,8 +33,23 @@ def test_pins_are_within_the_bounds(name: str) -> None:
 
 
 def test_each_dependency_has_an_upper_bound() -> None:
-    """Every dependency of tunepipe has an upper bound at the versions that were tested."""
     unbounded = [
         each for each in LOCKED["gpu"] if not any(part.operator in ("<", "<=") for part in Requirement(each).specifier)
     ]
     assert unbounded == []
+
+
+INTERNALS = tuple(
+    ROOT / "pipeline" / home
+    for home in ("adapters/keras_tuner.py", "execution/ray/internals.py", "training/internals.py")
+)
+
+
+def test_ruff_bans_what_the_internals_import_everywhere_else() -> None:
+    banned = tuple(PROJECT["tool"]["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"])
+    private = re.compile(r"^\s*(?:from|import) ((?:ray|keras|tensorflow)(?:\.\w+)+)", re.MULTILINE)
+    used = {name for path in INTERNALS for name in private.findall(path.read_text())}
+    assert {"ray.train._internal", "keras.src.utils"} <= used
+    # Public, and imported by name there.
+    used -= {"ray.tune"}
+    assert [name for name in sorted(used) if not f"{name}.".startswith(tuple(f"{each}." for each in banned))] == []

@@ -50,13 +50,7 @@ def test_sizes_are_formatted_in_a_suitable_unit(count, reported) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.07, "70 ms"),
-        (59.7, "1 min 0 s"),
-        (245, "4 min 5 s"),
-        (7384, "2 h 3 min"),
-    ],
+    ("seconds", "words"), [(0.07, "70 ms"), (59.7, "1 min 0 s"), (245, "4 min 5 s"), (7384, "2 h 3 min")]
 )
 def test_durations_have_at_most_two_units(seconds: float, words: str) -> None:
     assert duration(seconds) == words

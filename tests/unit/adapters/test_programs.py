@@ -1,14 +1,24 @@
 """Programs of KerasTuner, Ray Tune and Optuna, as others write them: what becomes of each, and that it trains."""
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
+import keras_tuner
+import optuna
 import pytest
+from keras_tuner.src.engine.base_tuner import BaseTuner
+from ray.tune import schedulers
+from ray.tune.schedulers.pb2 import PB2
+from ray.tune.search.basic_variant import BasicVariantGenerator
+from ray.tune.search.optuna import OptunaSearch
 
 from pipeline import load_results, run
 from pipeline.adapters import from_program
+from pipeline.adapters.optuna import PRUNERS
+from pipeline.adapters.ray_tune import SCHEDULERS
 from pipeline.errors import InvalidJob
 from pipeline.space import walk
+from tests.cases import cases
 
 Program = Callable[[str], str]
 KT, RT, OP = "keras-tuner", "ray-tune", "optuna"
@@ -69,9 +79,9 @@ REFUSED = [
     PROGRAMS,
     ids=[row[0] for row in PROGRAMS],
 )
-def test_a_program_becomes_a_job_that_trains(
+def test_a_program_becomes_a_job(
     place: str, library: str, space: str, objectives: str, trials: int, epochs: int, scheduler: str, searcher: str,
-    notes: int, program: Program, tmp_path: Any,
+    notes: int, program: Program,
 ) -> None:  # fmt: skip
     file, colon, name = place.partition(":")
     told: list[str] = []
@@ -83,22 +93,21 @@ def test_a_program_becomes_a_job_that_trains(
     assert (job.budget.trials, job.budget.epochs) == (trials, epochs)
     assert not scheduler or (job.scheduler.kind, job.searcher.kind) == (scheduler, searcher)
     assert len(told) == notes
-    if file in ("kt_plain.py", "kt_loop.py", "kt_trial.py", "kt_hyper.py", "op_keras.py", "rt_keras.py"):
-        # Its data are others, or it trains for seconds: the long test has it.
-        return
-    short = job.replaced({"budget.trials": 2, "budget.epochs": min(epochs, 4), "resources.workers": 0, "name": "s"})
-    run(short, storage=tmp_path / "studies", note=lambda _: None)
-    trials_of_study = load_results(tmp_path / "studies/s").trials
-    assert list(trials_of_study["state"].isin(["completed", "stopped"])) == [True, True]
-    assert trials_of_study["objective"].notna().all()
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("place", ["kt_loop.py", "kt_trial.py", "kt_hyper.py", "op_keras.py", "rt_keras.py"])
-def test_a_program_that_trains_for_seconds_trains(place: str, program: Program, tmp_path: Any) -> None:
-    job = from_program(program(place), {"kt": KT, "op": OP, "rt": RT}[place[:2]], resources={"workers": 0})
-    run(job.replaced({"budget.trials": 2, "name": "s"}), storage=tmp_path / "studies", note=lambda _: None)
-    assert load_results(tmp_path / "studies/s").trials["objective"].notna().all()
+TRAINED = {row[0]: row for row in PROGRAMS if ":" not in row[0]}
+
+
+@pytest.mark.parametrize(
+    "file", cases(TRAINED, ("kt_fit.py", "op_data.py", "op_prune.py", "rt_class.py", "rt_helper.py"))
+)
+def test_its_job_trains(file: str, program: Program, tmp_path: Path) -> None:
+    _, library, *_, epochs, _, _, _ = TRAINED[file]
+    changes = {"budget.trials": 2, "budget.epochs": min(epochs, 4), "resources.workers": 0, "name": "s"}
+    run(from_program(program(file), library).replaced(changes), storage=tmp_path, note=lambda _: None)
+    trials = load_results(tmp_path / "s").trials
+    assert list(trials["state"].isin(["completed", "stopped"])) == [True, True]
+    assert trials["objective"].notna().all()
 
 
 @pytest.mark.parametrize(("place", "library", "where"), REFUSED, ids=[row[0] for row in REFUSED])
@@ -109,3 +118,53 @@ def test_what_cannot_be_translated_is_refused_with_its_line(
     with pytest.raises(InvalidJob) as refused:
         from_program(f"{program(file)}{colon}{name}", library)
     assert [fault.field for fault in refused.value.faults] == where
+
+
+MADE = {"metric": "m", "mode": "max"}
+MADE_BY = {
+    "PopulationBasedTraining": lambda: schedulers.PopulationBasedTraining(**MADE, hyperparam_mutations={"x": [1, 2]}),
+    "PB2": lambda: PB2(**MADE, hyperparam_bounds={"x": [1, 2]}),
+    "FIFOScheduler": schedulers.FIFOScheduler,
+    "PercentilePruner": lambda: optuna.pruners.PercentilePruner(25.0),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_ray_tune_keeps_each_argument_under_a_known_name(name: str) -> None:
+    made = MADE_BY.get(name, lambda: getattr(schedulers, name)(**MADE))()
+    for attribute in SCHEDULERS[name][1].values():
+        assert hasattr(made, attribute), f"{name} of Ray Tune no longer keeps {attribute}"
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_optuna_keeps_each_argument_under_a_known_name(name: str) -> None:
+    made = MADE_BY.get(name, getattr(optuna.pruners, name))()
+    for attribute in PRUNERS[name][1].values():
+        assert hasattr(made, attribute), f"{name} of Optuna no longer keeps {attribute}"
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (schedulers.ASHAScheduler(**MADE), "_max_t"),
+        (vars(schedulers.ASHAScheduler(**MADE))["_brackets"][0], "_rungs"),
+        (schedulers.HyperBandScheduler(**MADE), "_max_t_attr"),
+        (schedulers.HyperBandScheduler(**MADE), "_time_attr"),
+        (MADE_BY["PopulationBasedTraining"](), "_hyperparam_mutations"),
+        (MADE_BY["PopulationBasedTraining"](), "_custom_explore_fn"),
+        (MADE_BY["PB2"](), "_hyperparam_mutations"),
+        (OptunaSearch(**MADE), "_metric"),
+        (OptunaSearch(**MADE, points_to_evaluate=[{"x": 1}]), "_points_to_evaluate"),
+        (BasicVariantGenerator(points_to_evaluate=[{}]), "_points_to_evaluate"),
+        (optuna.pruners.HyperbandPruner(), "_max_resource"),
+        (optuna.samplers.GridSampler({"x": [1]}), "_search_space"),
+        (optuna.samplers.TPESampler(constraints_func=lambda _: ()), "_constraints_func"),
+        (optuna.trial.FixedTrial({}), "_suggest"),
+        (optuna.trial.FixedTrial({}), "_params"),
+        (BaseTuner, "_populate_initial_space"),
+        (keras_tuner.Tuner, "_build_hypermodel"),
+        (keras_tuner.HyperParameters(), "_register"),
+    ],
+)
+def test_other_private_names_exist(made: object, name: str) -> None:
+    assert hasattr(made, name), f"{made!r} no longer has {name}: see the adapter"

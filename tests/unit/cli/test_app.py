@@ -1,7 +1,6 @@
-"""The command: what it refuses, the one place that prints an error, output that cannot be written, its end."""
+"""The command: what it refuses, the one place that prints an error, and the console through which commands print."""
 
-import errno
-import os
+import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 
-from pipeline.cli.app import forget_output, guard_streams
+import pipeline.cli
+from pipeline.cli.app import guard_streams
 from pipeline.cli.commands import app
-from pipeline.errors import DamagedFile, Interrupted, NoTrialSucceeded, OutputLost, StorageError
+from pipeline.cli.console import command_console, print_rows
+from pipeline.errors import DamagedFile, Interrupted, NoTrialSucceeded, StorageError
 from tests.command import CommandResult, tunepipe
 
 
@@ -89,31 +91,16 @@ def test_a_bug_is_not_hidden(ended_by: Callable[[Any], CommandResult]) -> None:
         ended_by(ZeroDivisionError())
 
 
-def test_a_closed_pipe_ends_the_command_without_a_message(
-    ended_by: Callable[[Any], CommandResult], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As after `| head -1`, with SIGPIPE's exit code."""
-    dropped: list[bool] = []
-    monkeypatch.setattr("pipeline.cli.app.forget_output", lambda: dropped.append(True))
-    assert ended_by(OutputLost(errno.EPIPE, "Broken pipe")) == CommandResult(141, "", "")
-    assert dropped == [True]
-
-
 @pytest.mark.parametrize(
     ("words", "reported"),
     [
         (["run", "--trals", "3"], ["--trals", "--trials", "`tunepipe run --help`"]),
         (["rusults", "x"], ["'rusults'", "Did you mean 'results'?", "`tunepipe --help`"]),
-        (["--nope"], ["--nope"]),
         (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "`tunepipe run --help`"]),
         (["logs", "x"], ["--address http://HOST:8265"]),
         (["submit", "beale"], ["'--storage'", "`tunepipe submit --help`"]),
         (["submit", "beale", "--storage", "/s", "--workers", "0"], ["'--workers'", "equal to 1"]),
         (["sql", "x", "select 1", "--format", "xml"], ["'--format'", "'csv'", "'parquet'"]),
-        (["run", "beale", "--trials", "abc"], ["'--trials'", "integer"]),
-        (["results", "x", "--top", "0"], ["'--top'", "1"]),
-        (["explain", "a", "b"], ["extra argument", "(b)"]),
-        (["rerun", "again"], ["'TRIAL'"]),
     ],
 )
 def test_a_command_line_that_cannot_be_read(words: list[str], reported: list[str]) -> None:
@@ -140,22 +127,6 @@ def test_no_command_at_all_shows_the_help() -> None:
 def test_help_fits_a_screen(command: str) -> None:
     """In 100 columns; `submit` has two kinds of clusters."""
     assert tunepipe(command, "--help").output.count("\n") <= 55
-
-
-def test_output_without_a_reader_is_lost_and_messages_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    ends = [os.pipe(), os.pipe()]
-    files = [os.fdopen(write, "w") for _, write in ends]
-    for (read, _), name, file in zip(ends, ("stdout", "stderr"), files, strict=True):
-        os.close(read)
-        monkeypatch.setattr(sys, name, file)
-    guard_streams()
-    print("dropped", file=sys.stderr, flush=True)
-    print("lost")
-    with pytest.raises(OutputLost) as lost:
-        sys.stdout.flush()
-    assert lost.value.exit_code == 141
-    forget_output()
-    sys.stdout.flush()
 
 
 @pytest.mark.parametrize(("encoding", "written"), [("utf-8", "ö – 日\n"), ("ascii", "\\xf6 \\u2013 \\u65e5\n")])
@@ -190,3 +161,41 @@ def test_a_process_ends_after_its_exit_functions_and_before_the_interpreter(last
         [sys.executable, "-c", PROGRAM + last], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stdout) == (code, "an exit function\n")
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2J\u202ex"
+LEGIBLE = r"\x1b]0;title\x07\x1b[2J\u202ex"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_console_spells_out_what_its_callers_forgot(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", str(int(terminal)))
+    monkeypatch.setenv("TERM", "xterm")
+    console = command_console()
+    console.print(Text(HOSTILE, style="bold"))
+    console.print(HOSTILE, markup=False)
+    reported = capsys.readouterr().out
+    assert reported.count(LEGIBLE.replace(r"\x07", "")) == 2  # rich leaves that one out
+    assert ("\x1b[1m" in reported) == terminal
+    assert "\x07" not in reported
+    assert "\u202e" not in reported
+
+
+def test_a_table_in_a_pipe_aligns_numbers_and_fills_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"study": "a", "exit_code": None, "state": "running"}, {"study": "bc", "exit_code": 130, "state": "x"}]
+    print_rows(rows, study="whole", exit_code="extra", state="whole")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["study  exit code  state", "a              –  running", "bc           130  x"]
+
+
+def test_commands_print_in_no_other_way() -> None:
+    found = []
+    for path in sorted(Path(pipeline.cli.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            call = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if call in ("print", "Console", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"):
+                found.append(f"{path.name}: {ast.unparse(node)}")
+    allowed = ("console.py", "commands.py: typer.echo(f'tunepipe", "submit.py: typer.echo")
+    assert [one for one in found if not one.startswith(allowed)] == []

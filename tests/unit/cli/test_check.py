@@ -33,7 +33,6 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def check(*arguments: str) -> Result:
-    """The result of `tunepipe check` for a bundled job."""
     return CliRunner().invoke(app, ["check", "beale", *arguments], catch_exceptions=False)
 
 
@@ -42,11 +41,7 @@ def check(*arguments: str) -> Result:
     [
         ([OK], 0, "No error found: `tunepipe run beale` can start."),
         ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
-        (
-            [FAULT, Finding("time", "skipped", "x")],
-            2,
-            "1 error. Fix the errors before `tunepipe run beale`.",
-        ),
+        ([FAULT, Finding("time", "skipped", "x")], 2, "1 error. Fix the errors before `tunepipe run beale`."),
     ],
 )
 def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], findings, code, last) -> None:

@@ -16,14 +16,7 @@ from pipeline.cluster.rayjob import rayjob_template
 from pipeline.storage import Store
 from pipeline.study.files import save_study
 from tests.command import tunepipe
-from tests.kubernetes_server import (
-    CORE,
-    RAYJOBS,
-    ApiServer,
-    answering,
-    pod,
-    rayjob,
-)
+from tests.kubernetes_server import CORE, RAYJOBS, ApiServer, answering, pod, rayjob
 from tests.recorded_studies import Recording, every_domain_study
 
 ON_KUBERNETES = ["submit", "beale", "--kubernetes", "--storage", "/studies"]
@@ -35,7 +28,6 @@ FORBIDDEN = {"items": [{"involvedObject": {"name": "c"}, "message": "violates Po
 
 
 def of_beale(state: str = "Running", storage: str = "/studies", name: str = "beale-1", **status: Any) -> dict[str, Any]:
-    """A RayJob of `beale` in a state."""
     job = rayjob(state, name, **status)
     job["spec"] = rayjob_template("local-cpu")["spec"]
     job["metadata"]["annotations"] = {"tunepipe/storage": storage}
@@ -67,17 +59,14 @@ def beale(api_server: ApiServer) -> ApiServer:
     [
         (["submit", "beale", "--storage", "studies", "--address", "http://x"], "--storage"),
         (["submit", "beale", "--storage", "/studies"], "--address http://HOST:8265"),
-        (["submit", "bale", "--storage", "/studies", "--address", "http://x"], "Did you mean 'beale'?"),
         ([*ON_RAY, "--trials", "0"], "budget.trials"),
         ([*ON_RAY, "--start-from", "x"], "no study 'x'"),
         ([*ON_RAY, "--dry-run"], "only with --kubernetes: --dry-run"),
         ([*ON_RAY, "--image", "i", "--values", "prod-gpu"], "only with --kubernetes: --image, --values"),
-        ([*ON_KUBERNETES, "--dry-run", "--priority", "tunepipe-low"], "has no queue"),
         (["stop", "x", "--context", "c"], "only with --kubernetes: --context"),
         (["stop", "x", "--kubernetes", "--address", "http://x"], "give one of them"),
         (["stop", "x", "--address", "http://ana:secret@x"], "http://HOST:8265"),
         (["stop", "x", "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
-        (["logs", "x", "--trial", "1", "--context", "c"], "only with --kubernetes: --context"),
         (["logs", "x", "--trial", "0", "--kubernetes"], "`tunepipe results x --kubernetes`"),
         (["status"], "RAY_API_SERVER_ADDRESS"),
     ],

@@ -14,7 +14,6 @@ STUDY = "mnist-asha"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A study that has ended."""
     return asha_study(tmp_path, trials=4).store
 
 
@@ -31,8 +30,6 @@ def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path) -> No
         (["budget", STUDY, "--trials", "9"], "`tunepipe resume "),
         (["budget", STUDY], "--trials, --total-epochs or --seconds"),
         (["stop", STUDY, "--trial", "99"], "has no trial '0099'"),
-        (["stop", "x"], "--address or --kubernetes"),
-        (["stop", STUDY, "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
         (["stop", STUDY, "--reason", "it diverges"], "--reason needs --trial"),
     ],
 )

@@ -15,7 +15,7 @@ from pipeline.results.views.study import results_object
 from pipeline.storage import Store
 from pipeline.study import layout
 from tests.command import CommandResult, tunepipe
-from tests.recorded_studies import Recording, asha_study, every_domain_study, pbt_study, tune_job
+from tests.recorded_studies import Recording, asha_study, every_domain_study, pbt_study
 from tests.unit.results.front_studies import recorded
 
 
@@ -67,21 +67,6 @@ def test_an_unknown_study_or_trial_names_those_there_are(study: Recording) -> No
     assert "no trial '0099'" in results(study, "--trial", "99").errors
 
 
-def test_failures_are_grouped_by_cause_below_the_leaderboard(tmp_path: Path) -> None:
-    study = Recording(tmp_path, tune_job("broken"))
-    frames = ['File "/home/me/net.py", line 12, in build_model', 'File "/x/site-packages/keras/a.py", line 3, in f']
-    for trial, units in (("0000", 65), ("0001", 33)):
-        reported = "\n".join([f"ValueError: {units} is odd", "", "Traceback (most recent call last):", *frames])
-        study.decide(trial, 0, "start", 0.0, config_after={"lr": 0.1})
-        study.decide(trial, 0, "fail", 1.0, reported)
-    study.end(2.0)
-    reported = results(study).output
-    assert "2 trials failed" in reported
-    last = " ".join(reported.splitlines()[-1].split())
-    assert last == "2 ValueError: 65 is odd net.py:12 in build_model 0000, 0001"
-    assert f"`tunepipe results {study.store.uri} --trial 0000`" in " ".join(reported.split())
-
-
 def test_one_trial_is_shown_whole(study: Recording) -> None:
     reported = results(study, "--trial", "4").output
     assert reported.startswith("mnist-asha  trial 0004  failed, 0 epochs")
@@ -115,7 +100,6 @@ def test_a_condition_keeps_some_rows_of_the_leaderboard(study: Recording, tmp_pa
 
 @pytest.fixture(scope="module")
 def storage(study: Recording) -> Path:
-    """The study's storage, with another study."""
     pbt_study(study.root)
     return study.root
 
@@ -132,7 +116,6 @@ def test_studies_come_before_the_query(storage: Path) -> None:
 
 
 def test_rows_are_printed_for_other_programs(storage: Path) -> None:
-    """Control characters are escaped in text."""
     query = "select max(epoch) as last, chr(27) || ']0;é' || chr(7) as text from epochs"
     assert sql(storage, "mnist-pbt", query, "--format", "csv").output == '"last","text"\n20,"\\x1b]0;é\\x07"\n'
     printed = sql(storage, "mnist-pbt", query, "--format", "json").output

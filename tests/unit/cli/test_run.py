@@ -21,17 +21,6 @@ JOB = TuneJob(
     budget=Budget(trials=4, epochs=3),
 )
 """
-DATA = """
-from pipeline import Objective, TuneJob, Uniform
-
-def rows():
-    return {}["height"]
-
-def build(config):
-    pass
-
-JOB = TuneJob(name="rows", model=build, data=rows, space={"x": Uniform(0, 1)}, objectives=[Objective("loss", "min")])
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -73,15 +62,6 @@ def test_if_no_trial_succeeds_the_failures_are_printed(tmp_path: Path) -> None:
     assert "RuntimeError: no luck" in printed.output
     assert "bad.py:6 in f" in printed.output
     assert "The first 3 trials failed with the same error: RuntimeError: no luck" in printed.errors
-
-
-def test_a_data_function_that_raises_shows_its_line(tmp_path: Path) -> None:
-    (tmp_path / "rows.py").write_text(DATA)
-    printed = tunepipe("run", "rows.py", "--workers", "0", traceback=True)
-    assert printed.code == 2
-    assert 'return {}["height"]' in printed.errors
-    assert "/pipeline/" not in printed.errors.split("Traceback")[1].split("tunepipe:")[0]
-    assert "rows raised KeyError" in printed.errors
 
 
 def test_a_study_is_logged_while_it_runs(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_the_studies_of_a_storage_are_listed(storage: Path, tmp_path: Path) -> N
     assert json.loads(tunepipe("studies", "--storage", str(tmp_path), "--json").output) == {"studies": []}
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_report_is_written_into_the_study(storage: Path) -> None:
     page = storage / "mnist-asha/report.html"
     printed = tunepipe("report", "mnist-asha", "--storage", str(storage))
@@ -54,12 +55,12 @@ from pipeline.cli.app import start
 try:
     start()
 finally:
-    print(sorted({"matplotlib", "ray", "tensorflow"} & sys.modules.keys()), file=sys.stderr)
+    print(sorted({"keras", "matplotlib", "pandas", "ray", "sklearn"} & sys.modules.keys()), file=sys.stderr)
 """
 
 
 def test_commands_that_read_load_no_library_that_draws_or_trains(storage: Path) -> None:
-    command = [sys.executable, "-c", PROGRAM, "explain", "mnist-asha", "--storage", str(storage)]
+    command = [sys.executable, "-c", PROGRAM, "results", "mnist-asha", "--storage", str(storage)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert (ended.returncode, ended.stderr.splitlines()[-1]) == (0, "[]")
     assert "mnist-asha" in ended.stdout

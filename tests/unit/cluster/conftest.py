@@ -11,7 +11,6 @@ from tests.unit.cluster.jobs_server import JobsServer
 
 @pytest.fixture
 def jobs_server(monkeypatch, tmp_path) -> Iterator[JobsServer]:
-    """A server, and a home without a token."""
     for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -22,6 +21,5 @@ def jobs_server(monkeypatch, tmp_path) -> Iterator[JobsServer]:
 
 @pytest.fixture
 def api_server(tmp_path, monkeypatch) -> Iterator[ApiServer]:
-    """A server, and a kubeconfig that names it."""
     with answering(tmp_path, monkeypatch) as server:
         yield server

@@ -23,7 +23,6 @@ class JobsServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Its URL."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -31,7 +30,6 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
     server: JobsServer
 
     def do_GET(self) -> None:
-        """Jobs, logs and packages."""
         given, name = self.headers.get("Authorization"), self.path.rstrip("/").removesuffix("/logs").rpartition("/")[2]
         if self.server.refusals:
             self.answer(*self.server.refusals.pop(0))
@@ -47,13 +45,11 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
             self.answer(200, {"logs": "all of it\n"} if self.path.endswith("/logs") else self.server.jobs[name])
 
     def do_PUT(self) -> None:
-        """A package."""
         self.server.packages[self.path.rpartition("/")[2]] = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.uploads += 1
         self.answer(200, "")
 
     def do_POST(self) -> None:
-        """A new job, or the end of one."""
         if self.path.endswith("/stop"):
             self.server.stopped.append(self.path.split("/")[-2])
             self.answer(200, {"stopped": True})
@@ -70,6 +66,5 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
 
 
 def job(name: str, study: str = "s", storage: str = "s3://b/x", **fields: object) -> dict:
-    """A job in the form in which the server returns it."""
     metadata = {"tunepipe_study": study, "tunepipe_storage": storage}
     return {"submission_id": name, "status": "RUNNING", "start_time": 1, "metadata": metadata, **fields}

@@ -16,12 +16,10 @@ from tests.manifests import helm
 
 
 def job(**changes):
-    """The job beale, changed."""
     return tune_jobs.find("beale").replaced({name.replace("__", "."): value for name, value in changes.items()})
 
 
 def manifests(values="local-cpu", storage="/studies", options=(), name="beale", image=None, **changes):
-    """The manifests of that job."""
     return study_manifests(job(**changes), name, values, storage, options, image=image)
 
 

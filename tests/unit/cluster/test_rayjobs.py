@@ -1,12 +1,18 @@
-"""RayJobs of studies: found, submitted, followed, stopped, on a server on loopback."""
+"""RayJobs of studies: found, submitted, followed, stopped, and requests to Kubernetes, on a server on loopback."""
 
+import json
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import MaxRetryError
 
 import tune_jobs
-from pipeline.cluster import rayjobs
+from pipeline.cluster import kubernetes_api, rayjobs
+from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError, translated_errors
 from pipeline.cluster.rayjob import Manifests, study_manifests
 from pipeline.cluster.rayjobs import RayJobs, exit_code_of, fatal_reason, submission_of, why_pods_wait
 from pipeline.cluster.submissions import STORAGE_ANNOTATION, NeverStarts
@@ -132,7 +138,6 @@ def test_a_submission_deletes_only_studies_rayjobs_that_ended_long_ago(api_serve
 
 @pytest.fixture
 def made(tmp_path) -> Manifests:
-    """The manifests of a study with a job file."""
     (tmp_path / "mine.py").write_text("JOB = 1\n")
     return study_manifests(tune_jobs.find("beale"), f"{tmp_path}/mine.py", "local-cpu", "/studies", [])
 
@@ -280,3 +285,56 @@ def test_a_policy_forbids_a_pod_and_a_quota_may_have_room_later(message: str, fa
     newer["metadata"]["creationTimestamp"] = at(5)
     assert why_pods_wait(WAITS, [newer], [event("c", message)]) == []
     assert why_pods_wait(WAITS, [], [event("c", message, minutes=-1)]) == []
+
+
+def translated(error: Exception) -> KubernetesError:
+    with pytest.raises(KubernetesError) as refused, translated_errors("create the RayJob s-1"):
+        raise error
+    return refused.value
+
+
+def refusal(status: int, body: str) -> ApiException:
+    error = ApiException(status=status, reason="Refused")
+    error.body = body
+    return error
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(404, "404 page not found"), (403, "webhook denied: \n\nno autoscaling\n"), (422, 'say "no" \\ <b> & Müller')],
+)
+def test_a_refusal_has_the_servers_message(status, message):
+    error = translated(refusal(status, json.dumps({"message": message})))
+    assert str(error).startswith(f"Kubernetes did not create the RayJob s-1: {' '.join(message.split())}")
+    assert ("Install the KubeRay operator" in str(error)) is (status == 404)
+    assert (error.status, error.passes) == (status, False)
+
+
+def test_a_server_that_does_not_answer_now_may_answer_later():
+    for error in (refusal(429, ""), refusal(503, "{}"), MaxRetryError(None, "/x", None), ConnectionRefusedError("no")):
+        assert translated(error).passes
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_without_end(api_server, tmp_path, monkeypatch):
+    monkeypatch.setattr(kubernetes_api, "ANSWER_SECONDS", (10.0, 0.01))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = yaml.safe_load((tmp_path / "config").read_text())
+        config["clusters"][0]["cluster"]["server"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        (tmp_path / "config").write_text(yaml.safe_dump(config))
+        with pytest.raises(KubernetesError) as refused:
+            RayJobs(None, "tunepipe").job("s-1")
+    assert refused.value.passes
+
+
+def test_a_page_to_log_in_is_no_answer(api_server):
+    api_server.answers[f"{RAYJOBS}/s-1"] = ["<html>Log in</html>"]
+    with pytest.raises(ClusterError, match="the answer is not JSON"):
+        RayJobs(None, "tunepipe").job("s-1")
+
+
+@pytest.mark.parametrize("content", [None, b"hello", b"\xff\xfe", b"a:\n\t- b"])
+def test_a_context_or_kubeconfig_that_is_none_is_reported(api_server, tmp_path, content):
+    if content is not None:
+        (tmp_path / "config").write_bytes(content)
+    with pytest.raises(ClusterError, match="Kubernetes cannot be used: "):
+        Kubernetes("nowhere" if content is None else None, "tunepipe")

@@ -7,7 +7,6 @@ from pipeline.code.snapshot import as_before
 
 @pytest.fixture(autouse=True)
 def _own_modules(tmp_path):
-    """Unload what a test imports, and restore the import path."""
     before = dict(sys.modules)
     with as_before():
         yield

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.code.functions import UnloadedFunction, digest_of, origin, reference_to
 from pipeline.code.modules import load_module
-from pipeline.code.snapshot import Copies, Recorded, as_before, project_files, snapshot_of, snapshot_of_file
+from pipeline.code.snapshot import Copies, Recorded, as_before, snapshot_of, snapshot_of_file
 from pipeline.errors import StorageError
 
 JOB = """
@@ -72,12 +72,6 @@ def test_a_snapshot_has_the_folders_files_but_no_links_hidden_or_ignored_ones(wr
     assert snapshot_of_file(folder / "a_job.py", limit=0).files.keys() == {"a_job.py", "helper.py"}
 
 
-def test_the_files_of_a_project_follow_the_nearest_gitignore(write):
-    folder = write({"a.py": "", "b/.gitignore": "!keep.tmp\n", "b/keep.tmp": "", "b/x.tmp": "", ".gitignore": "*.tmp"})
-    found = {path.relative_to(folder).as_posix() for path in project_files(folder)}
-    assert found == {"a.py", "b/keep.tmp"}
-
-
 def test_a_study_s_code_runs_in_the_users_folder_while_that_has_it(write):
     folder = write({**FILES, "pets/cat.txt": "cat"})
     _, snapshot, recorded = taken(folder)
@@ -129,14 +123,6 @@ def test_without_the_folder_the_copies_are_enough_unless_they_have_other_content
     with pytest.raises(ValueError, match=path):
         loaded(recorded, files)
     assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("digest", ["0" * 64, "", None])
-def test_a_function_with_another_digest_is_not_run(digest, write):
-    _, snapshot, recorded = taken(write(FILES))
-    elsewhere()
-    with pytest.raises(ValueError, match="sha256"):
-        Copies(recorded, snapshot.files.__getitem__).module("a_job", {"function": "a_job:f", "sha256": digest})
 
 
 def test_only_what_is_loaded_counts_as_changed_code(write):

@@ -19,7 +19,6 @@ from pipeline.datasets import (
     first_recorded,
     load,
     recorded_for,
-    takes_config,
     with_combination,
 )
 
@@ -55,11 +54,6 @@ def test_each_change_of_the_data_is_named(changed: Any, place: str) -> None:
 def test_hashes_do_not_depend_on_the_memory_layout() -> None:
     x = np.arange(3e6).reshape(1000, 3000)
     assert fingerprint(Dataset("d", (x, x))) == fingerprint(Dataset("d", (np.asfortranarray(x), x)))
-
-
-def test_functions_with_a_required_parameter_take_the_config() -> None:
-    assert takes_config(sized)
-    assert not any(map(takes_config, (lambda: None, lambda config=None: config, "mnist")))
 
 
 @pytest.mark.parametrize(

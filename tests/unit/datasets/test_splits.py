@@ -43,7 +43,6 @@ def test_a_split_holds_arrays_dicts_and_lists_of_them() -> None:
     ("arguments", "found"),
     [
         ((np.zeros(4), np.zeros(3)), "4 in x, 3 in y"),
-        ((np.zeros(4), np.zeros(4), np.ones(5)), "5 in weight"),
         (([np.zeros(2)] * 3, np.zeros(3)), "np.stack"),
         ((csr_matrix(np.eye(3)), np.zeros(3)), "toarray()"),
         ((np.zeros(3), None, np.ones(3)), "targets missing"),
@@ -118,7 +117,6 @@ def test_a_validation_split_that_cannot_divide_is_refused(changes: dict[str, Any
         (Sequence(None), "keras.utils.PyDataset", None, True),
         (generator, "generator function", None, False),
         (Sequence, None, None, False),
-        (lambda rows: iter([rows]), None, None, False),
     ],
 )
 def test_the_kind_and_length_of_a_pipeline_are_known(split: Any, kind: Any, batches: int | None, endless: bool) -> None:

@@ -49,8 +49,6 @@ def row(epoch: int, value: float | None, /, *, parameters: int | None = None, **
 
 
 class Play:
-    """An engine with all that it has decided."""
-
     def __init__(
         self, tuned: TuneJob | None = None, *, session: int = 1, draw: Draw | None = None, **fields: Any
     ) -> None:

@@ -24,7 +24,6 @@ def study(tmp_path: Path) -> Callable[..., Study]:
 
 @pytest.fixture(scope="session")
 def tuned_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """The folder of a finished study of three trials of a model."""
     folder = tmp_path_factory.mktemp("studies")
     run(JOB, storage=folder, note=lambda _: None)
     return Store(folder / "s")
@@ -32,6 +31,5 @@ def tuned_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture
 def losing(tuned_store: Store) -> str:
-    """A trial that is not the best one."""
     best = load_results(tuned_store.uri).best.trial_id
     return next(trial for trial in ("0000", "0001", "0002") if trial != best)

@@ -15,7 +15,6 @@ from pipeline.errors import JobNotFound, StorageError, StudyExists
 from pipeline.execution import commands
 from pipeline.execution.commands import (
     CommandInbox,
-    check_deletable,
     delete,
     outcomes,
     request_stop,
@@ -59,12 +58,10 @@ def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> Non
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A study's folder."""
     return Store(tmp_path / "s")
 
 
 def _write(store: Store, number: int = 1, **fields: Any) -> None:
-    """Write the file of a session that this process drives."""
     now = datetime.now(UTC).isoformat()
     content = {"number": number, "state": "running", "started": now, "heartbeat": now, **identity()}
     store.write(layout.session(number), json.dumps({**content, **fields}))
@@ -141,32 +138,9 @@ def test_a_command_that_cannot_be_read_now_is_found_later_and_holds_up_no_other(
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Recording:
-    """A finished study, with a report."""
     study = asha_study(tmp_path / "studies", trials=3)
     study.store.write(layout.REPORT, "<p>")
     return study
-
-
-def test_deletion_removes_all_of_the_study_and_nothing_else(recorded: Recording, tmp_path: Path) -> None:
-    (tmp_path / "studies" / "beside.txt").write_text("kept")
-    recorded.store.write("checkpoints/0001/.writing-000003.ckpt-0a1b2c3d", "x")
-    recorded.store.write("files/0001/any/depth.bin", "what the trial's own code wrote")
-    (tmp_path / "studies" / recorded.job.name / "logs").mkdir(exist_ok=True)
-    found = check_deletable(recorded.store)
-    assert "of which 1 in the working folders" in found
-    delete(recorded.store)
-    assert [path.name for path in (tmp_path / "studies").iterdir()] == ["beside.txt"]
-
-
-def test_a_study_that_is_a_link_is_not_followed(recorded: Recording, tmp_path: Path) -> None:
-    (tmp_path / "studies" / recorded.job.name).rename(tmp_path / "disk")
-    (tmp_path / "studies" / recorded.job.name).symlink_to(tmp_path / "disk")
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(StorageError, match=rf"is a link to {tmp_path}/disk\. Nothing was deleted"):
-        delete(Store(tmp_path / "studies").folder(recorded.job.name))
-    assert sorted(tmp_path.rglob("*")) == before
-    delete(Store(tmp_path / "disk"))
-    assert not (tmp_path / "disk").exists()
 
 
 def test_folders_that_are_no_study_are_not_deleted(tmp_path: Path) -> None:

@@ -1,21 +1,24 @@
-"""Models and states of a study, as Python objects and as files."""
+"""Models and states of a study, as Python objects and as files; reruns of its trials."""
 
 import json
+import shutil
 import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
 
-from pipeline import load_model, load_results, run
+from pipeline import Budget, Objective, TuneJob, Uniform, load_model, load_results, run
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
-from pipeline.execution.models import export
+from pipeline.execution.models import export, rerun
 from pipeline.storage import Store
 from tests.model_kinds import rows_of_six
 from tests.unit.execution.three_trials import JOB, scored, val_loss
 
 
 def test_a_model_is_loaded_in_python(tuned_store, losing):
-    """A model is loaded by the trial's id, its number or as the best one, compiled and with its weights."""
     for trial in (losing, int(losing)):
         assert scored(load_model(tuned_store.uri, trial=trial)) == pytest.approx(
             val_loss(tuned_store, losing), rel=1e-5
@@ -38,6 +41,7 @@ def typed_data():
 """
 
 
+@pytest.mark.long
 def test_a_notebook_s_models_are_loaded(tmp_path, monkeypatch, capsys):
     cells = {"__name__": "__main__", "rows_of_six": rows_of_six, "LOADS": []}
     exec(compile(TYPED, "<cell>", "exec"), cells)
@@ -73,13 +77,11 @@ def test_any_trial_s_model_is_exported_without_the_data(tuned_store, losing, tmp
     assert tuned_store.files() == before
 
 
-def test_a_model_that_is_gone_is_reported_with_how_to_keep_it(tmp_path):
-    job = JOB.replaced({"checkpoints.top": 1})
-    run(job, storage=tmp_path, note=lambda _: None)
-    store, best = Store(tmp_path / "s"), load_results(tmp_path / "s").best.trial_id
-    lost = next(trial for trial in ("0000", "0001", "0002") if trial != best)
-    with pytest.raises(JobNotFound, match=r"checkpoints\.top=1"):
-        export(store, tmp_path / "to", trial=lost)
+def test_a_model_that_is_gone_is_reported(tuned_store, losing, tmp_path):
+    shutil.copytree(tuned_store.local, tmp_path / "s")
+    shutil.rmtree(tmp_path / "s/checkpoints" / losing)
+    with pytest.raises(JobNotFound):
+        export(Store(tmp_path / "s"), tmp_path / "to", trial=losing)
 
 
 def test_mistakes_are_reported(tuned_store, tmp_path):
@@ -100,3 +102,48 @@ def test_no_file_is_replaced_and_no_link_is_followed(tuned_store, tmp_path):
     with pytest.raises(StorageError, match=r"model\.keras"):
         export(tuned_store, tmp_path / "ours")
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+OFFSET = {"by": 0.0}
+
+
+def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
+    place = 4.0
+    for epoch in range(3):
+        if epoch and config["rate"] > 0.9:
+            raise ValueError("too fast")
+        place -= config["rate"] * place
+        yield {"distance": abs(place) + OFFSET["by"], "other": float("nan")}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A study of three trials, the last of which failed."""
+    job = TuneJob(
+        name="again", function=descend, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
+        scheduler="fifo", budget=Budget(trials=3, epochs=3), resources={"workers": 0},
+        start_with=[{"rate": 0.5}, {"rate": 0.25}, {"rate": 0.95}],
+    )  # fmt: skip
+    run(job, storage=tmp_path, note=lambda _: None)
+    return Store(tmp_path).folder("again")
+
+
+def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
+    before = {path: store.read(path) for path in store.files()}
+    with pytest.raises(JobNotFound):
+        rerun(store.uri, trial="0007")
+    reported: list[int] = []
+    again = rerun(store.uri, trial="0001", on_epoch=lambda epoch: reported.append(epoch.epoch))
+    assert reported == [1, 2, 3]
+    assert again.config == {"rate": 0.25}
+    assert again.equal
+    assert all(epoch.recorded["distance"] == epoch.metrics["distance"] for epoch in again.epochs)
+    assert {path: store.read(path) for path in store.files()} == before
+
+
+def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
+    again = rerun(store.uri, trial="0002")
+    assert [epoch.equal for epoch in again.epochs] == [True]
+    assert again.failure.startswith("ValueError: too fast\n")
+    assert "in descend" in again.failure
+    assert again.recorded_failure.startswith("ValueError: too fast\n")

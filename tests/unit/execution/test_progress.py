@@ -20,7 +20,6 @@ class Ticks:
         self._happens = list(happens)
 
     def wait(self, seconds: float) -> bool:
-        """Do the next step; true once there is none."""
         if not self._happens:
             return True
         self._happens.pop(0)()
@@ -49,7 +48,6 @@ def test_a_line_is_printed_only_if_more_than_the_clock_changed(study, monkeypatc
 
 
 def shown(session, width: int = 200) -> list[str]:
-    """The lines of the live display."""
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     with Progress(console).watch(session):
         pass

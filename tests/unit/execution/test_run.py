@@ -1,21 +1,33 @@
-"""Whole studies in this process: real workers and files, without Ray and Keras."""
+"""Whole studies in this process, without Ray and Keras: how they run and end, and what they leave of the process."""
 
 import contextlib
 import math
+import os
+import random
+import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline import Budget, Choice, Grid, Objective, TuneJob, load_results, run
-from pipeline.errors import StorageError, UsageError
+from pipeline import Budget, Choice, Grid, Objective, Resources, TuneJob, Uniform, load_results, run
+from pipeline.engine.commands import ChangeBudget
+from pipeline.engine.messages import Report
+from pipeline.errors import Interrupted, StorageError, Superseded, UsageError
 from pipeline.execution import run as run_module
+from pipeline.execution.commands import outcomes, send
 from pipeline.execution.driver import record
+from pipeline.execution.run import failure_texts, recording_end
 from pipeline.storage import Store, sessions
-from pipeline.storage.sessions import Lease
+from pipeline.storage.sessions import Lease, read_sessions
+from pipeline.study import layout
 from pipeline.study.files import STORAGE_WAIT_VARIABLE
 from pipeline.text import notes_to
+from tests.recorded_curves import row
 
 CURVES = {
     "tie late": [0.1, 0.2, 0.9, 0.3],
@@ -27,7 +39,6 @@ CURVES = {
 
 
 def along(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """A recorded curve."""
     for value in CURVES[str(config["curve"])]:
         yield {"score": value}
 
@@ -48,13 +59,11 @@ BEGUN, RELEASED = threading.Event(), threading.Event()
 
 
 def held(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """An epoch that lasts until it is released."""
     BEGUN.set()
     yield {"score": float(RELEASED.wait(60))}
 
 
 def job(*curves: str, **fields: Any) -> TuneJob:
-    """A trial for each of those curves."""
     defaults: dict[str, Any] = {
         "name": "s",
         "function": along,
@@ -68,14 +77,10 @@ def job(*curves: str, **fields: Any) -> TuneJob:
     return TuneJob(**{**defaults, **fields})
 
 
-@pytest.mark.parametrize(
-    ("curves", "best"),
-    [(("tie late", "tie early"), ("0001", 2)), (("good", "fails"), ("0000", 2)), (("fails", "good"), ("0001", 2))],
-)
-def test_the_weights_of_the_best_epoch_are_kept(curves, best, tmp_path):
-    run(job(*curves, function=keeping), storage=tmp_path)
+def test_the_weights_of_the_best_epoch_are_kept(tmp_path):
+    run(job("fails", "good", function=keeping), storage=tmp_path)
     winner = load_results(tmp_path / "s").best
-    assert (winner.trial_id, winner.epoch) == best
+    assert (winner.trial_id, winner.epoch) == ("0001", 2)
     assert (tmp_path / f"s/checkpoints/{winner.trial_id}/{winner.epoch:06d}.ckpt").is_file()
 
 
@@ -96,26 +101,19 @@ ENDED: list[str] = []
 
 
 def writing(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Two steps, and code after them."""
     for step in range(2):
         yield {"score": CURVES[str(config["curve"])][step]}
     ENDED.append(config["curve"])
 
 
-@pytest.mark.parametrize(
-    ("epochs", "scheduler"),
-    [(2, name) for name in ("fifo", "promoting-asha", "hyperband")]
-    # Where trials pause, one that is not promoted is not asked for the step after its last.
-    + [(4, "fifo"), (4, "asha")],
-)
+# Where trials pause, one that is not promoted is not asked for the step after its last.
+@pytest.mark.parametrize(("epochs", "scheduler"), [(2, "promoting-asha"), (4, "asha")])
 def test_the_code_after_the_last_step_runs_once(epochs, scheduler, tmp_path):
     ENDED.clear()
-    changes = {} if scheduler == "fifo" else {"scheduler.reduction_factor": 2}
-    changes |= {} if scheduler in ("fifo", "hyperband") else {"scheduler.grace_period": 1}
     several = job(
-        "good", "steady", "tie late", "tie early", function=writing, scheduler=scheduler,
-        budget=Budget(trials=4, epochs=epochs),
-    ).replaced(changes)  # fmt: skip
+        "good", "steady", "tie late", "tie early", function=writing, budget=Budget(trials=4, epochs=epochs),
+        scheduler={"kind": scheduler, "reduction_factor": 2, "grace_period": 1},
+    )  # fmt: skip
     run(several, storage=tmp_path, note=lambda _: None)
     trials = load_results(tmp_path / "s").trials
     ended = [trial["config_curve"] for trial in trials.to_dict("records") if trial["epochs"] == 2]
@@ -193,3 +191,122 @@ def test_a_driver_waits_for_a_storage_that_does_not_answer(waits, monkeypatch):
     with notes_to(notes.append), contextlib.nullcontext() if waits else pytest.raises(StorageError):
         run_module.wait_for_storage("/s")
     assert (len(answers), len(notes)) == ((0, 1) if waits else (2, 0))
+
+
+def _state() -> dict[str, Any]:
+    return {
+        "environment": dict(os.environ),
+        "folder": str(Path.cwd()),
+        "sys.path": list(sys.path),
+        "signals": {number.name: repr(signal.getsignal(number)) for number in signal.Signals},
+        "streams": [repr(each) for each in (sys.stdout, sys.stderr, sys.excepthook, sys.displayhook)],
+        "python": random.getstate(),
+        "numpy": repr(np.random.get_state()),
+    }
+
+
+def drawing(config: dict[str, Any]) -> Iterator[dict[str, float]]:
+    os.environ["DRAWN"] = "1"
+    yield {"loss": config["x"] + random.random() + np.random.rand()}
+
+
+def test_a_study_in_this_process_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAWN", "1")
+    job = TuneJob(
+        name="s", function=drawing, objectives=[Objective("loss", "min")], space={"x": Uniform(0.0, 1.0)},
+        budget=Budget(trials=2, epochs=1), resources=Resources(workers=0),
+    )  # fmt: skip
+    before = _state()
+    run(job, storage=tmp_path, note=lambda _: None)
+    assert _state() == before
+
+
+def test_a_command_that_comes_too_late_gets_an_outcome(study) -> None:
+    s = study(budget=Budget(trials=1, epochs=3))
+    with recording_end(s.session, new=True):
+        s.session.begin()
+        s.play(lambda _t, _c, e: float(e))
+        name = send(s.store, ChangeBudget(trials=20))
+    assert str(outcomes(s.store)[name]).startswith("The study is ending")
+
+
+@pytest.mark.parametrize(
+    "failure", [None, "NotEvaluated: The model is exported.\n\nTraceback (most recent call last):"]
+)
+def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -> None:
+    s = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
+    with recording_end(s.session, new=True):
+        s.session.begin()
+        trial = s.session.next().trial_id
+        s.session.on_report(trial, Report((row(1, 0.5),), last=True))
+        winner = s.session.next()
+        assert (
+            s.session.on_report(winner.trial_id, Report(winner={} if failure is None else None, failure=failure))
+            == "stop"
+        )
+    (session,) = read_sessions(s.store)
+    assert (session["state"], session["winner_failure"]) == (
+        "finished",
+        "" if failure is None else "NotEvaluated: The model is exported.",
+    )
+
+
+def test_a_failed_trial_is_reported_once_with_what_it_printed(study) -> None:
+    s = study(budget=Budget(trials=3, epochs=3))
+    s.session.begin()
+    for number in range(3):
+        s.store.write(f"logs/{number:04d}.log", "a line of the user's\n")
+        s.session.on_report(s.session.next().trial_id, Report(failure=f"ValueError: {number}."))
+    (text,) = failure_texts(s.session)
+    assert text.splitlines() == ["Trial 0000 failed: ValueError: 0.", "  a line of the user's"]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_only_a_stop_that_a_user_asked_for_is_final(asked: bool, study) -> None:
+    s = study(budget=Budget(trials=1, epochs=3))
+
+    def interrupted() -> None:
+        with recording_end(s.session, new=True):
+            s.session.begin()
+            if asked:
+                s.store.write(layout.stop_request(s.session.lease.number), "{}")
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as raised:
+        interrupted()
+    assert raised.value.final is asked
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_storage_that_fails_at_the_end_is_not_final(interrupted: bool, study, monkeypatch) -> None:
+    s = study(budget=Budget(trials=1, epochs=3))
+
+    def failed() -> None:
+        with recording_end(s.session, new=True):
+            s.session.begin()
+            s.play(lambda _t, _c, e: float(e))
+            monkeypatch.setattr(s.store, "write_table", away)
+            if interrupted:
+                raise KeyboardInterrupt
+
+    def away(*_: object) -> None:
+        raise StorageError("away")
+
+    with pytest.raises(StorageError, match="away") as raised:
+        failed()
+    assert not raised.value.final
+
+
+def test_a_write_that_fails_after_a_takeover_is_reported_as_the_takeover(study) -> None:
+    s = study(budget=Budget(trials=1, epochs=3))
+
+    def replaced() -> None:
+        with recording_end(s.session, new=True):
+            s.session.begin()
+            s.session.lease.check()
+            s.store.write("sessions/0002.json", b"{}")
+            raise StorageError("Cannot write trials.parquet: No such file or directory.")
+
+    with pytest.raises(Superseded, match="session 2, has taken over"):
+        replaced()
+    assert s.store.read("sessions/0002.json") == b"{}"

@@ -1,4 +1,4 @@
-"""What a session starts from: which driver may begin it, in which folder, and which changes of the job it accepts."""
+"""What a session starts from: which driver begins it, in which folder, with which changes, after which study."""
 
 import re
 import sys
@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from pipeline import Budget, load_results, run
-from pipeline.errors import StorageError, StudyChanged, Superseded
-from pipeline.execution.start import SessionStart, reconciled, session_start, with_study_settings
+from pipeline import Budget, StartFrom, TuneJob, Uniform, load_results, run
+from pipeline.errors import InvalidJob, JobNotFound, StorageError, StudyChanged, Superseded
+from pipeline.execution.start import SessionStart, reconciled, session_start, warm_started, with_study_settings
 from pipeline.storage import Store
-from pipeline.study import TuneJob, load_study, save_study
+from pipeline.study import load_study, save_study
 from pipeline.study.files import saved_job
 from pipeline.text import notes_to
+from tests.unit.execution.rising_job import rising_job
 from tune_jobs import find
 
 JOB = """
@@ -32,25 +33,21 @@ JOB = TuneJob(
 
 
 def job(folder: Path, text: str = JOB, file: str = "climbing.py") -> TuneJob:
-    """The job of a file with that text."""
     (folder / file).write_text(text)
     return find(str(folder / file))
 
 
 def finished(folder: Path) -> Store:
-    """A finished study of the job, in a storage below the folder."""
     run(job(folder), storage=folder / "studies")
     return Store(folder / "studies").folder("s")
 
 
 def resumed(study: Store, changed: TuneJob, **options: Any) -> Any:
-    """The study resumed with another job."""
     return run(changed.replaced({"budget.epochs": 4}), storage=Path(study.uri).parent, resume=True, **options)
 
 
 @pytest.fixture
 def study(tmp_path: Path) -> Store:
-    """A finished study."""
     return finished(tmp_path)
 
 
@@ -117,27 +114,11 @@ def test_a_study_without_its_sessions_is_not_started_again(study, tmp_path):
         resumed(study, job(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("text", "file"),
-    [
-        (JOB.replace("for step", "# uphill\n    for step"), "climbing.py"),
-        (JOB.replace("(config)", "( config )"), "climbing.py"),
-        (JOB, "renamed.py"),
-    ],
-)
-def test_a_comment_and_another_file_name_change_nothing(study, tmp_path, text, file):
-    resumed(study, job(tmp_path, text, file))
+def test_a_comment_and_another_file_name_change_nothing(study, tmp_path):
+    text = JOB.replace("for step", "# uphill\n    for step")
+    resumed(study, job(tmp_path, text, "renamed.py"))
     assert load_results(study.uri).epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
-    assert (Path(study.uri) / "source" / file).read_text() == text
-
-
-def test_changed_code_is_refused(study, tmp_path):
-    with pytest.raises(StudyChanged) as error:
-        resumed(study, job(tmp_path, JOB.replace("+ step", "- step")))
-    reported = str(error.value)
-    assert "function: must be the code that the study began with" in reported
-    assert "tunepipe resume NAME" in reported
-    assert len(load_results(study.uri).epochs) == 4
+    assert (Path(study.uri) / "source/renamed.py").read_text() == text
 
 
 def test_changed_code_that_is_imported_only_while_it_runs_is_refused(tmp_path, monkeypatch):
@@ -166,18 +147,20 @@ def test_changed_code_that_is_imported_only_while_it_runs_is_refused(tmp_path, m
     assert load_results(study.uri).sessions[-1]["code_changes"][0].startswith(f"{path} has changed")
 
 
-def test_changed_code_continues_if_it_is_accepted(study, tmp_path):
+def test_changed_code_is_refused_until_it_is_accepted(study, tmp_path):
     changed = JOB.replace("+ step", "- step")
+    with pytest.raises(StudyChanged) as error:
+        resumed(study, job(tmp_path, changed))
+    assert [fault.field for fault in error.value.faults] == ["function"]
+    assert "tunepipe resume NAME" in str(error.value)
+    assert len(load_results(study.uri).epochs) == 4
     resumed(study, job(tmp_path, changed), accept_changes=True)
     assert (Path(study.uri) / "source/climbing.py").read_text() == changed
     results = load_results(study.uri)
     gain, step = results.epochs["score"] - results.epochs["config_x"], results.epochs["epoch"] - 1
     assert gain.to_list() == pytest.approx(step.where(step < 2, -step).to_list())
     assert results.epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
-    assert [session["code_changes"] for session in results.sessions] == [
-        [],
-        ["function has changed to climbing:climb"],
-    ]
+    assert [session["code_changes"] for session in results.sessions] == [[], ["function has changed to climbing:climb"]]
 
 
 def test_a_changed_domain_is_named(study, tmp_path):
@@ -228,3 +211,46 @@ def test_a_hyperband_study_keeps_the_rungs_with_which_it_began(tmp_path: Path) -
     assert reconciled(longer, saved, store=store)[0].scheduler == divided.scheduler
     with pytest.raises(StudyChanged, match="must stay"):
         reconciled(longer.replaced({"scheduler.max_epochs": 64}), saved, store=store)
+
+
+def from_first(name: str, space: Any = ("a", "b"), **fields: Any) -> TuneJob:
+    return rising_job(name=name, space={each: Uniform(0, 0.9) for each in space}, **fields)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with the study `first`, which lacks the parameter b."""
+    folder = tmp_path_factory.mktemp("studies")
+    run(from_first("first", "a", scheduler="fifo"), storage=folder, note=lambda _: None)
+    return folder
+
+
+def best_of_first(storage: Path, count: int) -> list[dict[str, Any]]:
+    rows = load_results(storage / "first").trials.sort_values("objective", ascending=False)
+    return [{"a": value} for value in rows["config_a"].head(count)]
+
+
+def test_the_first_trials_are_the_other_studys_best_also_after_a_resume(storage: Path) -> None:
+    reported: list[str] = []
+    own = {"a": 0.5, "b": 0.25}
+    second = from_first("second", start_with=[own], start_from=StartFrom("first", 2)).replaced({"budget.trials": 3})
+    results = run(second, storage=storage, note=reported.append)
+    assert results.job["start_with"] == [own, *best_of_first(storage, 2)]
+    assert results.trials["config_a"].to_list() == [0.5, *(config["a"] for config in best_of_first(storage, 2))]
+    reasons = results.decisions[results.decisions["kind"] == "start"]["reason"]
+    assert all("'first'" in reason for reason in reasons)
+    assert reported[0].startswith("Starts with 2 configs of the study 'first': ")
+    again = run(second.replaced({"budget.trials": 4}), storage=storage, resume=True)
+    assert again.job["start_with"] == results.job["start_with"]
+    with pytest.raises(StudyChanged, match="start_from"):
+        run(second.replaced({"start_from": StartFrom("first", 1)}), storage=storage, resume=True)
+
+
+def test_a_study_to_start_from_is_found_by_its_folder_and_must_have_usable_configs(storage: Path, tmp_path) -> None:
+    far = from_first("far", start_from=StartFrom(str(storage / "first"), 1))
+    assert list(warm_started(far, tmp_path).start_with) == best_of_first(storage, 1)
+    with pytest.raises(JobNotFound, match="frist"):
+        warm_started(from_first("a", start_from=StartFrom("frist")), storage)
+    with pytest.raises(InvalidJob) as raised:
+        warm_started(from_first("a", "z", start_from=StartFrom("first")), storage)
+    assert raised.value.faults[0].field == "start_from.study"

@@ -7,20 +7,13 @@ from tests.model_kinds import rows_of_six
 
 
 def build_model(config):
-    """One layer."""
     model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(3, activation="softmax")])
     model.compile(keras.optimizers.SGD(config["lr"]), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
 def data():
-    """A tiny data set with a test split."""
     return rows_of_six()
-
-
-def flat(config):
-    """A function without a model."""
-    yield {"score": 1.0}
 
 
 JOB = TuneJob(

@@ -18,7 +18,6 @@ Get = Callable[..., requests.Response]
 
 @pytest.fixture(scope="package")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Studies with failures, files and logs, and a population."""
     root = tmp_path_factory.mktemp("served")
     study = asha_study(root)
     study.store.write("logs/0000.log", b"\x1b[31mred\x1b[0m\nstep 1\rstep 2\r\n<b>bold</b>\n")
@@ -31,15 +30,12 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # No longer than its module: tests of other packages set clocks, which the server's thread would follow.
 @pytest.fixture(scope="module")
 def address(storage: Path) -> Iterator[str]:
-    """The address of the storage's page."""
     with serving(storage) as found:
         yield found
 
 
 @pytest.fixture
 def get(address: str) -> Get:
-    """Requests a path of the page as a browser does."""
-
     def asked(path: str, **options: Any) -> requests.Response:
         headers = {"Accept": "text/html", **options.pop("headers", {})}
         return requests.get(address + path, headers=headers, timeout=60, **options)
@@ -49,11 +45,9 @@ def get(address: str) -> Get:
 
 @pytest.fixture(scope="package")
 def studies(storage: Path) -> StudyCache:
-    """The studies of the storage as the page reads them."""
     return StudyCache(Store(storage))
 
 
 @pytest.fixture(scope="package")
 def asha_results(storage: Path) -> Results:
-    """The results of the study with failures."""
     return load_results(storage / "mnist-asha")

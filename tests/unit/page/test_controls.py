@@ -34,7 +34,6 @@ def driven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 @pytest.fixture
 def post(driven: Study, tmp_path: Path) -> Iterator[Post]:
-    """Sends a form of the study's page, and returns the page that follows."""
     with serving(tmp_path, control=True) as address:
 
         def send(headers: dict[str, str | None] | None = None, **form: str) -> requests.Response:

@@ -1,4 +1,4 @@
-"""The pages of studies and trials, over HTTP."""
+"""The pages of studies and trials, over HTTP, and the cache of what they show."""
 
 import base64
 import hashlib
@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import JobNotFound
 from pipeline.page.server import POLICY
 from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_page import TableQuery, content, selected
 from pipeline.page.trial_page import content as trial_content
 from pipeline.results import Results
 from pipeline.storage import Store
+from tests.clocks import Clock
 from tests.html_page import Page
-from tests.recorded_studies import asha_study
+from tests.recorded_studies import Recording, asha_study
 from tests.unit.page.conftest import Get
 
 STUDY = "mnist-asha"
@@ -32,7 +34,6 @@ PAGES = [
 
 
 def shown(page: str) -> list[str]:
-    """The trials of a page's leaderboard."""
     return re.findall(r'<tr class="[^"]*" data-trial="([^"]+)">', page)
 
 
@@ -96,7 +97,6 @@ def test_a_long_table_has_its_first_rows(studies: StudyCache, monkeypatch: pytes
 def test_a_condition_that_cannot_be_answered_is_reported(
     studies: StudyCache, query: TableQuery, printed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault of a condition or an order is shown above an empty table, without options of commands or files' text."""
     if "range(" in query.where:
         monkeypatch.setattr("pipeline.page.study_page.CONDITION_SECONDS", 0.1)
     found = content(studies, STUDY, query)
@@ -107,6 +107,7 @@ def test_a_condition_that_cannot_be_answered_is_reported(
     assert content(studies, STUDY, TableQuery())["trials"] == 24
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_report_runs_its_own_script_alone(get: Get) -> None:
     answer = get(f"/studies/{STUDY}/report")
     (script,) = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
@@ -173,3 +174,52 @@ def test_a_page_is_up_to_date_while_its_mark_is_the_same(get: Get, path: str) ->
 def test_the_newest_study_is_listed_first(get: Get, studies: StudyCache) -> None:
     names = [row.name for row in studies.rows()]
     assert re.findall(r'class="name"><a href="/studies/([^"]+)"', get("/").text) == names[::-1]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Recording:
+    return asha_study(tmp_path, trials=4)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("pipeline.page.study_cache.time", clock)
+    return clock
+
+
+@pytest.fixture
+def own(study: Recording, clock: Clock) -> StudyCache:
+    return StudyCache(Store(study.root))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "none", ".", "..", "../x", ".hidden", f"{STUDY}/epochs", f"{STUDY}/", "secret.txt", "a\0b"]
+)
+def test_only_a_study_has_a_folder(studies: StudyCache, name: str, storage: Path) -> None:
+    assert studies.folder(STUDY).uri == str(storage / STUDY)
+    with pytest.raises(JobNotFound, match="There is no study"):
+        studies.folder(name)
+
+
+def test_a_study_is_read_again_when_it_has_changed(own: StudyCache, study: Recording, clock: Clock) -> None:
+    before, mark = own.snapshot(STUDY), own.mark(STUDY)
+    clock.now += 60
+    assert own.snapshot(STUDY) is before
+    study.decide("0000", 9, "finish", 50.0, "again")
+    study.flush()
+    assert own.mark(STUDY) == mark
+    clock.now += 60
+    assert own.mark(STUDY) != mark
+    assert len(own.snapshot(STUDY).results.decisions) == len(before.results.decisions) + 1
+
+
+def test_many_pages_share_one_reading_of_the_storage(own: StudyCache, tmp_path: Path, clock: Clock) -> None:
+    """A study that cannot be read does not hide the others."""
+    assert [row.name for row in own.rows(recent=True)] == [STUDY]
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "study.json").write_text("{")
+    assert len(own.rows(recent=True)) == 1
+    assert {row.name: row.state for row in own.rows()} == {STUDY: "finished", "torn": "unreadable"}
+    clock.now += 60
+    assert len(own.rows(recent=True)) == 2

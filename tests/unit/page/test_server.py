@@ -1,6 +1,9 @@
 """Who may ask the server over HTTP, what `serve` checks before it listens, and the address that it prints."""
 
+import re
+import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import uvicorn
 from pipeline.errors import TunepipeError, UsageError
 from pipeline.page.server import COOKIE, TOKEN_VARIABLE, is_loopback, serve
 from pipeline.storage import Store
+from tests.processes import TUNEPIPE, started
+from tests.recorded_studies import every_domain_study
 from tests.serving import serving
 
 TOKEN = "a token that is hard to guess"
@@ -18,7 +23,6 @@ TOKEN = "a token that is hard to guess"
 
 @pytest.fixture(scope="module")
 def guarded(storage: Path) -> Iterator[str]:
-    """The page of a storage, with a token."""
     with serving(storage, token=TOKEN) as address:
         yield address
 
@@ -97,3 +101,25 @@ def test_what_cannot_be_served_is_reported(storage: Path, printed: list[str], fo
 def test_a_port_that_is_taken_is_reported(storage: Path, printed: list[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UsageError, match="--port"):
         serve(Store(storage), host="127.0.0.1", port=taken.getsockname()[1], control=False, on_address=printed.append)
+
+
+def test_it_prints_its_address_and_ends_by_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On another address than loopback it needs a token, which is not printed if it is the user's own."""
+    every_domain_study(tmp_path, trials=2)
+    monkeypatch.setenv("TUNEPIPE_TOKEN", "a token of sixteen characters")
+    command = [*TUNEPIPE, "serve", str(tmp_path), "--port", "0", "--host", "0.0.0.0"]
+    server = started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        found = re.search(r"http://\S+", server.stdout.readline())
+        assert found is not None, server.stderr.read()
+        assert "token" not in found[0]
+        page = re.sub(r"//.*:", "//127.0.0.1:", found[0])
+        headers = {"Authorization": "Bearer a token of sixteen characters"}
+        assert requests.get(page, timeout=60).status_code == 401
+        assert "domains" in requests.get(page, headers={**headers, "Accept": "text/html"}, timeout=60).text
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
+        assert server.stderr.read() == ""
+    finally:
+        server.kill()
+        server.communicate()

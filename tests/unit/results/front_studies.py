@@ -11,11 +11,7 @@ POINTS = [(0.9, 1000), (0.8, 50), (0.7, 60), (0.95, 20_000), (0.5, 10), (0.99, 5
 """Accuracy and parameters of each trial; the last one fails."""
 
 
-def recorded(
-    root: Path,
-    *further: Objective,
-    points: Sequence[tuple[float, int]] = POINTS,
-) -> Recording:
+def recorded(root: Path, *further: Objective, points: Sequence[tuple[float, int]] = POINTS) -> Recording:
     """A study of an accuracy and of other objectives; its trials have two epochs, and the first is the best."""
     objectives = [Objective("val_accuracy", "max"), *(further or [Objective("parameters", "min")])]
     job = tune_job("both", space={"width": IntUniform(1, 99)}, objectives=objectives)

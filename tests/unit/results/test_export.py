@@ -1,7 +1,6 @@
 """A study in MLflow and TensorBoard, at once and while it runs, read back by these tools."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,23 +77,6 @@ def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_resu
     assert len(client.get_metric_history(study.info.run_id, "best.val_accuracy")) == 1
 
 
-def test_a_continued_study_is_updated(folder: Path, asha_results: Results) -> None:
-    first = asha_results.best.trial_id  # type: ignore[union-attr]
-    epochs = asha_results.epochs[(asha_results.epochs["trial_id"] != first) | (asha_results.epochs["epoch"] < 3)]
-    trials = asha_results.trials.copy()
-    trials.loc[trials["trial_id"] == first, ["state", "epochs"]] = ["running", 2]
-    log = MLflowLog(str(folder))
-    log.update(replace(with_tables(asha_results, trials=trials, epochs=epochs), state="running"))
-    _, study, before = runs(folder, "mnist-asha")
-    assert study.info.status == before[first].info.status == "RUNNING"
-
-    log.update(asha_results)
-    client, study, after = runs(folder, "mnist-asha")
-    assert study.info.status == "FINISHED"
-    steps = [one.step for one in client.get_metric_history(after[first].info.run_id, "loss")]
-    assert steps == asha_results.epochs.loc[asha_results.epochs["trial_id"] == first, "epoch"].to_list()
-
-
 def test_a_location_that_mlflow_does_not_know_is_refused(asha_results: Results) -> None:
     with pytest.raises(StorageError, match=r"MLflow at ftp://nowhere"):
         MLflowLog("ftp://nowhere").update(asha_results)
@@ -110,21 +92,6 @@ def test_every_epoch_and_config_is_in_tensorboard(asha_results: Results, tmp_pat
         assert shown == [(epoch, pytest.approx(value, rel=1e-6)) for epoch, value in expected]
     (file,) = (tmp_path / asha_results.name / "0001").glob("events.out.*")
     assert b"_hparams_/session_start_info" in file.read_bytes()
-
-
-def test_each_session_shows_every_epoch_once(asha_results: Results, tmp_path: Path) -> None:
-    trial = asha_results.best.trial_id  # type: ignore[union-attr]
-    running = with_tables(asha_results, trials=asha_results.trials.assign(state="running"))
-    partly = with_tables(running, epochs=asha_results.epochs[asha_results.epochs["epoch"] <= 4])
-    log = TensorBoardLog(tmp_path)
-    log.update(partly)
-    log.update(running)
-    log.close()
-    TensorBoardLog(tmp_path).update(asha_results)
-    assert len(list((tmp_path / asha_results.name / trial).glob("events.out.*"))) == 2
-    shown = shown_in_tensorboard(tmp_path / asha_results.name / trial, "val_accuracy")
-    steps = asha_results.epochs.loc[asha_results.epochs["trial_id"] == trial, "epoch"].to_list()
-    assert [epoch for epoch, _ in shown] == steps
 
 
 def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Path) -> None:

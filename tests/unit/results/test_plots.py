@@ -4,7 +4,7 @@ import json
 import re
 from html import unescape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +21,6 @@ from pipeline.space import Choice, LogUniform, Uniform
 from pipeline.study import Objective
 from tests.drawing import drawn
 from tests.recorded_studies import HOSTILE
-from tests.small_studies import by_epoch_study
 from tests.unit.results.front_studies import recorded
 
 
@@ -38,23 +37,6 @@ def test_learning_curves_put_the_best_trial_in_front(asha_results: Results, colu
     assert coloured(ax, ACCENT)[0].get_ydata() == pytest.approx(best[column])
     ax = drawn(plots.trial_curve, asha_results, asha_results.best.trial_id, column)
     assert coloured(ax, ACCENT)[0].get_ydata() == pytest.approx(best[column])
-
-
-@pytest.mark.parametrize("mode", ["max", "min"])
-def test_the_label_of_the_best_value_does_not_cross_the_axes(mode: Literal["max", "min"], tmp_path: Path) -> None:
-    curves = [[1.2, 1.0, 0.8], [1.3, 1.1, 1.0]]
-    ax = drawn(plots.learning_curves, by_epoch_study(tmp_path, curves, epochs=3, mode=mode))
-    (label,) = [text for text in ax.texts if text.get_text().startswith("trial ")]
-    box = label.get_window_extent()
-    assert ax.bbox.y0 <= box.y0 < box.y1 <= ax.bbox.y1
-
-
-@pytest.mark.parametrize("plot", [plots.learning_curves, plots.best_so_far])
-def test_a_best_value_of_zero_has_its_label_on_a_logarithmic_axis(plot: Any, tmp_path: Path) -> None:
-    ax = drawn(plot, by_epoch_study(tmp_path, [[10.0, 1.0, 1e-4], [5.0, 0.1, 0.0]], epochs=3, mode="min"))
-    assert ax.get_yscale() == "log"
-    (label,) = [text for text in ax.texts if text.get_text() in ("trial 0001: 0", "0")]
-    assert label.xy[1] == ax.get_ylim()[0]
 
 
 @pytest.mark.parametrize("name", ["asha_results", "domains_results"])

@@ -12,28 +12,25 @@ from pipeline.results.report.page import report_page, write_report
 from pipeline.results.report.sections import Section, sections
 from pipeline.results.tables.trials import ranked
 from pipeline.study import Objective, layout
-from tests.extreme_studies import EDGES
 from tests.html_page import Page
-from tests.recorded_studies import HOSTILE, Recording, tune_job
+from tests.recorded_studies import HOSTILE, Recording, asha_study
 from tests.unit.results.front_studies import recorded
 
 OF_RUNGS, OF_PARAMETERS = "Epoch at which each trial was stopped", "Objective against each hyperparameter"
 
 
 @pytest.fixture(scope="module")
-def text(asha_results: Results) -> str:
+def text(asha: Recording) -> str:
     """The page of a study with rungs, failures and a hostile error."""
-    return report_page(asha_results)
+    return Path(write_report(asha.store)).read_text()
 
 
 @pytest.fixture(scope="module")
 def page(text: str) -> Page:
-    """That page as a browser finds it."""
     return Page(text)
 
 
 def found(results: Results) -> dict[str, Section]:
-    """The sections of a study by their titles."""
     return {section.title: section for section in sections(results)}
 
 
@@ -72,10 +69,11 @@ def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results:
     assert 'class="number" aria-sort="descending"><button type="button">val_accuracy</button>' in text
 
 
-def test_a_report_is_written_into_the_study(asha: Recording, text: str) -> None:
-    where = write_report(asha.store)
-    assert where == f"{asha.store.uri}/{layout.REPORT}"
-    assert Path(where).read_text() == text
+@pytest.mark.usefixtures("no_pictures")
+def test_a_report_is_written_into_the_study(tmp_path: Path) -> None:
+    study = asha_study(tmp_path, trials=2)
+    assert write_report(study.store) == f"{study.store.uri}/{layout.REPORT}"
+    assert study.store.read_text(layout.REPORT) == report_page(load_results(study.store.uri))
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -100,7 +98,7 @@ def test_the_best_trials_have_their_configs_and_decisions(
     ("study", "has", "lacks"),
     [
         ("asha_results", ["Learning curves", OF_RUNGS, "Where the time went"], ["Copied weights"]),
-        ("population", ["Copied weights"], [OF_RUNGS]),
+        ("pbt_results", ["Copied weights"], [OF_RUNGS]),
     ],
 )
 def test_a_study_has_the_sections_it_has_something_to_show_for(
@@ -135,14 +133,3 @@ def test_captions_say_in_numbers_what_pictures_show(asha_results: Results, known
     assert re.fullmatch(r"The best 5 of 22 trials: [\d.]+ to [\d.]+\.", caption["against-0"])
     (bars,) = found(known)["What mattered"].pictures
     assert re.search(r"Best: a at .* and c at ", bars.caption())
-
-
-def test_a_study_without_a_usable_value_says_so(tmp_path: Path) -> None:
-    failed = found(load_results(EDGES["all_failed"](tmp_path / "failed").store.uri))
-    assert failed["Learning curves"].pictures[0].caption() == "No trial has a usable val_accuracy."
-    objectives = (Objective("val_accuracy", "max"), Objective("accuracy", "max", at_most=0.1))
-    recording = Recording(tmp_path, tune_job("bounded", space={}, objectives=objectives))
-    recording.train("0000", 1, {}, 0.5, 1)
-    recording.end(5)
-    shown = found(load_results(recording.store.uri))
-    assert shown["Best so far"].pictures[0].caption() == "No trial has a value within the bounds."

@@ -1,9 +1,6 @@
 """A study's tables, read back: its trials, its best, its front, its state; and the studies of a storage at a glance."""
 
 import json
-import math
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +9,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
-import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from hypothesis import given as example, strategies as st
 
-from pipeline.errors import JobNotFound, StorageError, UserError
+from pipeline.errors import JobNotFound, StorageError
 from pipeline.results import Results, load_results
 from pipeline.results.tables import load
 from pipeline.results.tables.load import configs_of, overview
@@ -45,8 +41,6 @@ from tests.recorded_studies import (
 )
 from tests.stored_tables import stored_table
 from tests.unit.results.front_studies import recorded
-
-SPACE = {"lr": Uniform(0, 1), "mix": Choice([1, "1.5", None, [64, 32]]), "n": Choice([1, 2.5]), "fixed": 3}
 
 
 @pytest.fixture
@@ -93,16 +87,6 @@ def test_values_are_read_as_they_were_drawn(tmp_path: Path) -> None:
         assert [type(found[name]) for name in found] == [type(expected[name]) for name in found]
 
 
-def test_a_value_has_the_type_of_its_domain() -> None:
-    row = {"config_lr": 0.5, "config_mix": "[64, 32]", "config_n": 1.0, "config_fixed": 3}
-    others = [{**row, "config_mix": text, "config_lr": lr} for text, lr in (("null", None), ("1.5", math.nan))]
-    first, second, third, fourth = configs_of(pa.Table.from_pylist([row, *others, row]), SPACE)
-    assert repr(first) == "{'lr': 0.5, 'mix': [64, 32], 'n': 1, 'fixed': 3}"
-    assert (second["mix"], third["mix"], "lr" in second or "lr" in third) == (None, "1.5", False)
-    first["mix"].append(1)  # type: ignore[union-attr]
-    assert fourth["mix"] == SPACE["mix"].values[3] == [64, 32]  # type: ignore[union-attr]
-
-
 def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_rows(
     study: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,41 +114,12 @@ def test_a_missing_study_names_those_there_are(asha: Recording, tmp_path: Path) 
             load_results(place)
 
 
-@pytest.mark.parametrize(
-    ("path", "content"),
-    [
-        (layout.STUDY, "{"), (layout.STUDY, "[]"), (layout.STUDY, '{"schema_version": 1}'),
-        (layout.STUDY, '{"schema_version": 1, "job": {"name": 3}}'), (layout.STUDY, '{"schema_version": 99}'),
-        (layout.STUDY, '{"schema_version": true}'), (layout.session(1), "{"),
-    ],
-)  # fmt: skip
-def test_a_damaged_file_is_named(study: Recording, path: str, content: str) -> None:
-    study.store.write(path, content)
-    with pytest.raises(UserError, match=path):
-        load_results(study.store.uri)
-
-
 def test_the_parts_open_in_other_libraries(asha: Recording) -> None:
     folder, rows = asha.root / asha.job.name / "epochs", stored_table(asha.store, "epochs").num_rows
     assert duckdb.sql(f"SELECT count(*) FROM '{folder}/*.parquet'").fetchall() == [(rows,)]
     assert pl.read_parquet(f"{folder}/*.parquet").height == rows
     assert len(pd.read_parquet(folder)) == rows
     assert ds.dataset(folder, format="parquet").count_rows() == rows
-
-
-def test_reading_results_imports_nothing_heavy(asha: Recording) -> None:
-    code = (
-        "import sys\n"
-        "from pipeline.results.tables.load import load_results, postpone_pandas\n"
-        "from pipeline.results.views.study import leaderboard, results_object, summary\n"
-        "postpone_pandas()\n"
-        f"results = load_results({asha.store.uri!r})\n"
-        "leaderboard(results), results_object(results), summary(results)\n"
-        "heavy = {'ray', 'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)\n"
-        "sys.exit(f'imported {sorted(heavy)}' if heavy else 0)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_test_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
@@ -267,13 +222,6 @@ def test_a_notebook_shows_the_study_and_its_best_trials(asha_results: Results) -
 def best_configs(results: Results, top: int) -> list[dict[str, Any]]:
     configs = configs_at_best(results)
     return [{n: v for n, v in configs[trial].items() if n != "epochs_warm"} for trial in ranked(results)[:top]]
-
-
-def test_a_study_starts_with_the_best_configs_of_another(asha_results: Results) -> None:
-    warm_start = warm_start_configs(asha_results, DRAWN, 3, [])
-    assert list(warm_start.trials) == ranked(asha_results)[:3]
-    assert list(warm_start.configs) == best_configs(asha_results, 3)
-    assert list(warm_start.notes) == []
 
 
 def test_values_outside_of_the_space_are_left_out_and_reported(asha_results: Results) -> None:

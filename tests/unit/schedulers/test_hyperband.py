@@ -12,7 +12,6 @@ from tests.unit.schedulers.learning_curves import curves, milestones_of, played
 
 
 def _built() -> Scheduler:
-    """With four trials, of which the first bracket has all."""
     scheduler = Hyperband(reduction_factor=2).build(SchedulerContext({}, "max", 4, 4, 0))
     for i in range(4):
         scheduler.add(f"{i:04d}", {})

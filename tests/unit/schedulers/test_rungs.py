@@ -1,4 +1,4 @@
-"""Rungs: their epochs, the ranks of trials, and the schedulers that stop or promote there."""
+"""Rungs: their epochs, the ranks of trials, and the schedulers that stop or promote there; the median stopping rule."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import ASHA, PromotingASHA, Scheduler, SchedulerContext, SchedulerSettings
+from pipeline.schedulers import ASHA, MedianStopping, PromotingASHA, Scheduler, SchedulerContext, SchedulerSettings
 from tests.scheduler_play import Curve
 from tests.unit.schedulers.learning_curves import curves, milestones_of, played
 
@@ -36,11 +36,7 @@ def _built(settings: SchedulerSettings, trials: int = 0, *, epochs: int = 8, mod
     return scheduler
 
 
-@given(
-    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30),
-    st.floats(1.01, 9.0),
-    st.sampled_from(["max", "min"]),
-)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30), st.floats(1.01, 9.0), st.sampled_from(["max", "min"]))
 def test_asha_stops_below_the_quantile_of_earlier_values(values, factor, mode):
     scheduler = _built(ASHA(reduction_factor=factor), mode=mode)
     for number, value in enumerate(values):
@@ -136,3 +132,33 @@ def test_more_epochs_continue_from_the_earlier_end() -> None:
     second.restore(first.state())
     chosen = second.choose(["0", "1"])
     assert (chosen.trial_id, chosen.rung, chosen.cutoff) == ("1", 4, 0.6)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    grace=st.integers(1, 4),
+    required=st.integers(1, 4),
+    mode=st.sampled_from(["max", "min"]),
+)
+def test_a_trial_stops_below_the_median_of_the_running_means_of_others(
+    seed: int, grace: int, required: int, mode: str
+) -> None:
+    settings, sign = MedianStopping(grace_period=grace, min_samples_required=required), 1 if mode == "max" else -1
+    scheduler = settings.build(SchedulerContext({}, mode, 8, 9, 0))
+    rng, curves = np.random.default_rng(seed), dict[int, list[float]]()
+    live = list(range(9))
+    while live:
+        trial = int(rng.choice(live))
+        curve = curves.setdefault(trial, [])
+        # Sums of these have no rounding that could tell a tie apart.
+        curve.append(float(rng.integers(0, 64)) / 8)
+        epoch = len(curve)
+        others = [each[grace - 1 : epoch] for n, each in curves.items() if n != trial and len(each) >= epoch]
+        compared = grace <= epoch < 8 and len(others) >= required
+        median = np.median([np.mean(each) for each in others]) if compared else np.nan
+        stops = compared and max(curve) < median
+        decision = scheduler.on_result(f"{trial:04d}", epoch, sign * curve[-1])
+        assert decision.action == ("stop" if stops else "continue")
+        assert decision.cutoff == (pytest.approx(sign * median) if compared else None)
+        if stops or epoch == 8:
+            live.remove(trial)

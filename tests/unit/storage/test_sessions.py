@@ -265,7 +265,6 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def running(study: Path, tmp_path: Path) -> Store:
-    """A study whose driver seems to live."""
     shutil.copytree(study, tmp_path / "s")
     store = Store(tmp_path / "s")
     _change(store, state="running", heartbeat=datetime.now(UTC).isoformat(), ended=None, mark=None)

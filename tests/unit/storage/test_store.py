@@ -1,8 +1,10 @@
-"""Files under one URI: one contract for this machine's file system and an object store, then what one of them has."""
+"""Files under one URI, on this machine's file system and in an object store, and the layout of a study's files."""
 
 import errno
 import gc
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -12,7 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import StorageError, Superseded
-from pipeline.storage import Store, unfinished
+from pipeline.storage import Store, layout, unfinished
+from pipeline.storage.scratch import SharedFolder, close_shared_folders, scratch
 from tests.bucket import Bucket
 from tests.processes import printed_without_privileges
 
@@ -249,3 +252,91 @@ def test_azure_is_asked_for_the_folder_before_it_lists():
 
 def test_the_options_of_a_uri_stay_at_its_end(objects: Store):
     assert objects.folder("my study").uri == "mock:///bucket/studies/my%20study?region=x"
+
+
+OWN = [
+    layout.STUDY, layout.TRIALS, layout.REPORT, *layout.EXPORTED, layout.session(1), layout.session(12_345),
+    layout.stop_request(3), layout.source("job.py"), layout.source("package/inner/module-2.py"),
+    layout.source("my job(1).py"), layout.part("epochs", 1, 1), layout.part("decisions", 10_000, 1_000_000),
+    layout.log("driver"), layout.log(layout.trial_id(7)), layout.checkpoint(layout.trial_id(0), 1),
+    layout.checkpoint(layout.trial_id(10_000), 2_000_000), f"{layout.files('0003')}/any/depth/of.file",
+]  # fmt: skip
+FOREIGN = [
+    "", "notes.txt", "epochs/mine.parquet", "epochs/part-1-1.parquet", "epochs/deep/part-0001-000001.parquet",
+    "trials/all-0001.parquet", "checkpoints/0000/1.ckpt", "checkpoints/00000/000001.ckpt",
+    "checkpoints/mine/000001.ckpt", "checkpoints/0000/000001.ckpt\n", "checkpoints/٠٠٠٠/000001.ckpt",
+    "sessions/1.json", "sessions/0001.json~", "source/private_key", "source/.hidden.py", "logs/mine.log",
+    "export/notes.txt", "files/0003", "files/0003.dropped.json",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_every_path_of_the_layout_belongs_to_a_study(path: str) -> None:
+    assert layout.names(path)
+    steps = path.split("/")[:-1]
+    assert all(layout.names_folder("/".join(steps[:count])) for count in range(1, len(steps) + 1))
+
+
+@pytest.mark.parametrize("path", FOREIGN)
+def test_no_other_path_belongs_to_a_study(path: str) -> None:
+    assert not layout.names(path)
+
+
+def test_a_checkpoint_s_path_is_read_back() -> None:
+    assert layout.checkpoint_of(layout.checkpoint("0012", 34)) == ("0012", 34)
+    assert layout.checkpoint_of("checkpoints/0012/34.ckpt") is None
+    assert layout.checkpoint_of(layout.log("0012")) is None
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_folder_exists_until_the_end(temporary):
+    with scratch("ray") as folder:
+        (folder / "file").write_text("x")
+        assert folder.parent == temporary
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_folder_of_a_process_is_removed_when_it_was_killed(temporary):
+    code = (
+        "import sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
+        "from pipeline.storage.scratch import scratch\n"
+        "with scratch('ray') as folder: (folder / 'x').touch(); print(folder, flush=True); input()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code, str(temporary)], stdin=pipe, stdout=pipe, text=True) as process:
+        left = process.stdout.readline().strip()
+        with scratch("check") as folder:
+            assert {str(path) for path in temporary.iterdir()} == {str(folder), left}
+        process.kill()
+        process.wait()
+    with scratch("check") as folder:
+        assert list(temporary.iterdir()) == [folder]
+
+
+def test_other_folders_are_kept(temporary):
+    with scratch("ray") as one:
+        others = [temporary / name for name in ("tunepipe-ray-elsewhere-0-x", "tunepipe-somebody")]
+        for other in others:
+            other.mkdir()
+        link = temporary / f"{one.name}-link"
+        link.symlink_to(others[0])
+        with scratch("ray") as two:
+            assert set(temporary.iterdir()) == {one, two, link, *others}
+
+
+def test_a_shared_folder_is_removed_by_the_last_that_uses_it(temporary):
+    first, second = (SharedFolder(lambda: "key") for _ in range(2))
+    assert first.path == second.path != SharedFolder(lambda: "other").path
+    assert first.path.stat().st_mode & 0o777 == 0o700
+    folder = first.path
+    first.close()
+    assert folder.is_dir()
+    second.close()
+    assert not folder.exists()
+    close_shared_folders()
+    assert list(temporary.iterdir()) == []

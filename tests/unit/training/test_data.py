@@ -1,8 +1,6 @@
 """A job's data: loaded under its seed, once for each combination, shared by the trials of a node; arrays and folds."""
 
 import random
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,26 +43,6 @@ def test_a_data_function_returns_the_same_each_time() -> None:
     other: Any = load_data(job_of(dense, data=data, seed=1))
     np.testing.assert_array_equal(first.train.x, second.train.x)
     assert not np.array_equal(first.train.x, other.train.x)
-
-
-@pytest.mark.long
-def test_data_do_not_depend_on_when_keras_is_imported() -> None:
-    code = """
-import sys, numpy as np
-from pipeline.datasets import Dataset, Split
-from pipeline.study import Objective, TuneJob
-from pipeline.training.data import load_data
-def data():
-    import keras, random, tensorflow as tf
-    x = np.asarray(tf.random.normal((8, 2))) + np.asarray(keras.random.normal((8, 2))) + random.random()
-    return Dataset("d", Split(x, np.zeros(8)), Split(x, np.zeros(8)))
-job = TuneJob(name="t", model=lambda c: None, data=data, space={"x": 1}, objectives=[Objective("val_loss", "min")])
-found = []
-for _ in range(2):
-    found.append(load_data(job, trains=False).train.x)
-print((found[0] == found[1]).all())
-"""
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "True\n"
 
 
 def test_an_objective_of_validation_needs_a_validation_split() -> None:

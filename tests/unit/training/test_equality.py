@@ -24,7 +24,7 @@ from tests.unit.training.programs import reading, text_arrays
 
 EPOCHS = 4
 LONG = pytest.mark.long
-OFTEN = {"two outputs, weights of each", "augmentation, convolution, BatchNormalization, Dropout"}
+OFTEN = {"two outputs, weights of each"}
 """One for each form of inputs, outputs, weights, steps, metrics and states; `make test-all` tries all kinds."""
 
 
@@ -198,7 +198,7 @@ def test_arguments_of_fit_have_its_effects(memory: float | None) -> None:
     equals_fit(TrainerFactory(job, data, memory=memory).learner({}, seed=SEED), model, history, 2, rel=1e-5)
 
 
-@pytest.mark.parametrize("memory", [None, 100.0], ids=["compiled", "fit"])
+@pytest.mark.parametrize("memory", [None, pytest.param(100.0, marks=LONG)])
 def test_an_epoch_of_part_of_a_pass_ends_with_the_pass(memory: float | None) -> None:
     job = job_of(dense, fit=Fit(steps_per_epoch=4))
     learner: Any = TrainerFactory(job, rows_of_six(), memory=memory).learner({}, seed=SEED)

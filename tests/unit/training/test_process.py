@@ -17,6 +17,7 @@ from pipeline.datasets import Dataset, Split
 from pipeline.errors import NotEvaluated, ResourcesUnmet
 from pipeline.space import Config
 from pipeline.study import Resources
+from pipeline.training import internals
 from pipeline.training.export import evaluate, export_winner, load_exported
 from pipeline.training.internals import restore_dtype_policy
 from pipeline.training.process import kept_global_state, memory_for_data, register, registered, set_up
@@ -24,7 +25,6 @@ from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
 from tests.model_kinds import KINDS, averaged, dense, rows_of_six
 from tests.training import SEED, epochs_of, job_of, read_back, same
-from tests.unit.training.programs import reading, text_arrays
 
 FILES = ["model.keras", "model.weights.h5"]
 
@@ -33,28 +33,6 @@ def run(code: str) -> list[str]:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
-
-
-@pytest.mark.long
-def test_keras_is_imported_without_what_no_trial_needs_and_with_tensorflow_alone() -> None:
-    code = """
-import os, sys
-from pipeline.errors import ModelError
-from pipeline.study import Resources
-from pipeline.training.process import import_keras, set_up
-set_up(Resources())
-import keras, tensorflow as tf
-print([name for name in ("matplotlib.figure", "sklearn.base") if name in sys.modules])
-keras.wrappers.SKLearnClassifier(lambda X, y: None).get_params()
-print("sklearn.base" in sys.modules)
-tf.constant(1)
-set_up(Resources(cpus=3))
-print(tf.config.threading.get_intra_op_parallelism_threads())
-"""
-    found = run(code)
-    assert found[:2] == ["[]", "True"]
-    assert "was started before the study" in found[2]
-    assert found[3] == "1"
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="This machine has a GPU.")
@@ -137,7 +115,7 @@ def test_a_winner_has_the_weights_of_its_best_epoch(kind: str, tmp_path: Path) -
     assert load_exported(b"damaged") is None
 
 
-@pytest.mark.parametrize("swapped", [True, False])
+@pytest.mark.parametrize("swapped", cases([True, False], [True]))
 def test_averaged_weights_are_the_winners(swapped: bool, tmp_path: Path) -> None:
     hooks = [callbacks.SwapEMAWeights(swap_on_epoch=True)] if swapped else []
     factory = TrainerFactory(job_of(averaged, callbacks=lambda _: hooks), rows_of_six())
@@ -151,20 +129,12 @@ def test_averaged_weights_are_the_winners(swapped: bool, tmp_path: Path) -> None
     assert same(keras.saving.load_model(tmp_path / "model.keras").get_weights(), expected)
 
 
-def test_texts_are_evaluated_and_a_failed_evaluation_leaves_the_export(tmp_path: Path) -> None:
-    texts, rows = text_arrays(), rows_of_six()
-    other = replace(rows, test=Split(np.zeros((4, 5), "float32"), np.zeros(4)))
-    found = []
-    for build, data in ((reading, replace(texts, test=texts.validation)), (dense, other)):
-        factory = TrainerFactory(job_of(build), data)
-        state = factory.learner({}, seed=SEED).save()
-        if data is other:
-            with pytest.raises(NotEvaluated):
-                export_winner(factory, {}, state, seed=SEED, folder=tmp_path)
-        else:
-            found.append(export_winner(factory, {}, state, seed=SEED, folder=tmp_path))
-        assert names(tmp_path) == FILES
-    assert set(found[0]) == {"test_loss", "test_accuracy"}
+def test_a_failed_evaluation_leaves_the_export(tmp_path: Path) -> None:
+    data = replace(rows_of_six(), test=Split(np.zeros((4, 5), "float32"), np.zeros(4)))
+    factory = TrainerFactory(job_of(dense), data)
+    with pytest.raises(NotEvaluated):
+        export_winner(factory, {}, factory.learner({}, seed=SEED).save(), seed=SEED, folder=tmp_path)
+    assert names(tmp_path) == FILES
 
 
 class Unregistered(layers.Layer):
@@ -191,3 +161,30 @@ def test_a_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pyt
     again = own_layer({})
     again.load_weights(tmp_path / "model.weights.h5")
     assert same(again.get_weights(), learner.model.get_weights())
+
+
+MODEL = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+MODEL.compile("sgd", "mse", metrics=["mae"])
+ROWS = tf.data.Dataset.range(4)
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (MODEL, ["_flatten_layers", "_compile_config", "_compile_metrics"]),
+        (MODEL.optimizer, ["_learning_rate", "_all_reduce_sum_gradients", "finalize_variable_values"]),
+        (keras.callbacks.CallbackList([]), ["_async_train", "_async_test"]),
+        (keras.callbacks.TensorBoard("log"), ["_profiler_started"]),
+        (ROWS.map(lambda x: x), ["_inputs", "_functions"]),
+        (ROWS.shuffle(4), ["_reshuffle_each_iteration"]),
+        (keras.losses.Huber(), ["_fn_kwargs"]),
+    ],
+)
+def test_a_private_name_is_there(owner: object, names: list[str]) -> None:
+    assert [name for name in names if not hasattr(owner, name)] == []
+
+
+def test_names_are_reserved() -> None:
+    internals.reset_names()
+    internals.reserve_names(["dense_41"])
+    assert keras.layers.Dense(1).name == "dense_42"

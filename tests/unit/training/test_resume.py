@@ -9,24 +9,22 @@ import pytest
 import tensorflow as tf
 from keras import callbacks, layers, optimizers
 
-from pipeline.datasets import Dataset, Split
+from pipeline.datasets import Dataset
 from pipeline.errors import ModelError
 from pipeline.space import Config
-from pipeline.study import Fit, Objective, Phase, TuneJob
+from pipeline.study import Fit, Phase, TuneJob
 from pipeline.training.arrays import as_batch
 from pipeline.training.ensemble import first_of
 from pipeline.training.export import rebuilt
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.model_kinds import KINDS, averaged, dense, rows_of_six
 from tests.training import SEED, epochs_of, job_of, read_back, resumes_exactly, same, weights_of
-from tests.unit.training.programs import gan
 
 LONG = pytest.mark.long
 SCHEDULED = KINDS["AUC, Adamax, learning rate schedule"]
 
 
 def full(config: Config) -> keras.Model:
-    """A model with Dropout, BatchNormalization and Adam."""
     parts = [
         layers.Dense(8, activation="relu"),
         layers.BatchNormalization(),
@@ -58,10 +56,6 @@ def drawing(config: Config) -> keras.Model:
     return model
 
 
-def inputs_alone() -> Dataset:
-    return Dataset("inputs", Split(np.random.default_rng(0).normal(size=(40, 6)).astype("float32")))
-
-
 @pytest.mark.parametrize(
     ("build", "data", "fields", "memory"),
     [
@@ -69,7 +63,6 @@ def inputs_alone() -> Dataset:
         pytest.param(averaged, rows_of_six, {}, 100.0, id="averages, fit", marks=LONG),
         pytest.param(drawing, rows_of_six, {}, None, id="keras.random", marks=LONG),
         pytest.param(stateful, rows_of_six, {"batch_size": 4}, None, id="states", marks=LONG),
-        pytest.param(gan, inputs_alone, {"objectives": [Objective("g_loss", "min")]}, None, id="GAN", marks=LONG),
         pytest.param(dense, rows_of_six, {"fit": Fit(steps_per_epoch=4)}, None, id="part of a pass"),
     ],
 )  # fmt: skip
@@ -177,7 +170,7 @@ class Beginning(callbacks.Callback):
         logs["number"] = self.number
 
 
-@pytest.mark.parametrize("kind", [MinimalLoss, Beginning])
+@pytest.mark.parametrize("kind", [MinimalLoss, pytest.param(Beginning, marks=LONG)])
 def test_a_users_callback_continues_with_what_it_has_changed(kind: Any) -> None:
     made = []
 

@@ -58,17 +58,6 @@ def test_a_file_that_makes_its_job_inside_is_refused_with_how_to_start_it(inside
     assert f"`python {file}`" in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("names", "reported"),
-    [(["job"], "{file}:job; found nothing"), (["job", "best"], "{file}:job or {file}:best; found nothing")],
-)
-def test_jobs_under_other_names_are_listed(tmp_path: Path, names: list[str], reported: str) -> None:
-    file = _file(tmp_path, "".join(_JOB.replace("JOB =", f"{name} =") for name in names))
-    with pytest.raises(InvalidJob) as error:
-        tune_jobs.find(file)
-    assert f"or the command must name one of its jobs: {reported.format(file=file)}" in str(error.value)
-
-
 def test_a_job_under_another_name_is_found_by_it(tmp_path: Path) -> None:
     file = _file(tmp_path, _JOB + _JOB.replace("JOB =", "best =") + "width = 3\n")
     assert tune_jobs.find(f"{file}:best").name == "mine"

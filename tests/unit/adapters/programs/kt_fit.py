@@ -16,14 +16,7 @@ class MyHyperModel(HyperModel):
     def fit(self, hp, model, x, y, *args, **kwargs):
         if hp.Boolean("normalize"):
             x = layers.Normalization()(x)
-        return model.fit(
-            x,
-            y,
-            *args,
-            shuffle=hp.Boolean("shuffle"),
-            batch_size=hp.Choice("batch", [16, 32]),
-            **kwargs,
-        )
+        return model.fit(x, y, *args, shuffle=hp.Boolean("shuffle"), batch_size=hp.Choice("batch", [16, 32]), **kwargs)
 
 
 rng = np.random.default_rng(1)

@@ -22,7 +22,6 @@ class Needing:
         self.checkpoints = needed
 
     def needed_checkpoints(self) -> Sequence[tuple[str, int]]:
-        """The checkpoints that another trial may still take over."""
         return self.checkpoints
 
 
@@ -54,21 +53,18 @@ def kept(tmp_path):
 
 
 def engine_of(trials: Mapping[str, Trial]) -> Engine:
-    """An engine with these trials."""
     engine = Engine(_job(), lambda _: None, lambda: 0.0)
     engine.trials.update(trials)
     return engine
 
 
 def pruned(pruner: Pruner, trials: Mapping[str, Trial], *arguments: Any, **options: Any) -> set[str]:
-    """The trials of which checkpoints are pruned."""
     deleted = pruner.prune(*arguments, **options)
     engine_of(trials).written((), deleted=deleted)
     return {trial_id for trial_id, _ in deleted}
 
 
 def trial(number: int, state: str, best: float, best_epoch: int) -> Trial:
-    """A trial that has trained five epochs."""
     return Trial(f"{number:04d}", {}, state=state, epoch=5, best=BestEpoch(best, best_epoch))
 
 

@@ -36,7 +36,6 @@ def epochs_of(study: Study) -> list[tuple[str, int]]:
 
 
 def resumed(study: Study, number: int) -> Study:
-    """The next session of a study, from the state that its newest session's file has."""
     last = read_sessions(study.store, only_last=True, resume=True)[-1]
     recorder = Recorder(study.store, study.session.job, session=number, last=last)
     session = Session(study.session.job, study.store, recorder)

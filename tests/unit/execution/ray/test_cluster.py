@@ -1,6 +1,10 @@
 """What a machine or a cluster has, how many trials train in parallel there, and which cluster a study joins."""
 
+import signal
 import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +12,17 @@ import pytest
 import ray
 
 from pipeline import Objective, TuneJob, Uniform, run
-from pipeline.errors import ClusterError, ResourcesUnmet
+from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet
+from pipeline.execution.ray import on_ray
 from pipeline.execution.ray.cluster import fitting_workers, note_unused_gpus, reachable_address
+from pipeline.storage import Store
 from pipeline.text import notes_to
-from tests.recorded_curves import steps
+from tests.recorded_curves import new_study, steps
 
 NODES = [(3, 0, 8e9), (3, 0, 4e9), (1, 1, 8e9), (1, 0, 0)]
 
 
 def job(**resources: Any) -> TuneJob:
-    """A job of a function with these resources."""
     space, objective = {"x": Uniform(0, 1)}, Objective("score", "max")
     return TuneJob(name="s", function=steps, space=space, objectives=objective, resources=resources)
 
@@ -77,3 +82,40 @@ def test_a_cluster_that_does_not_answer_is_refused_before_anything_starts(tmp_pa
         with pytest.raises(ClusterError, match=f"No Ray cluster can be reached at {address}"):
             run(job(), storage=tmp_path, address=address, note=lambda _: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def signalled_study(folder: str) -> None:
+    """A study that is signalled while Ray starts and while it ends, in a process of its own: its end ends a cluster."""
+    happened = []
+
+    def with_signal(what: str) -> Any:
+        def signalled(*_: Any, **__: Any) -> None:
+            signal.raise_signal(signal.SIGTERM)
+            happened.append(what)
+
+        return signalled
+
+    job = new_study(Path(folder) / "other", resources={"workers": 1}).session.job
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray, "init", with_signal("started"))
+        patch.setattr(ray, "shutdown", with_signal("ended"))
+        with pytest.raises(Interrupted):
+            run(job, storage=folder, note=lambda _: None)
+    assert happened == ["started", "ended"]
+
+
+@pytest.mark.long
+def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path) -> None:
+    call = f"from tests.unit.execution.ray import test_on_ray; test_on_ray.signalled_study({str(tmp_path)!r})"
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_ray_prints_is_in_the_studys_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path)
+    with on_ray.logged_output(store):
+        thread = threading.Thread(target=print, args=("ray",), kwargs={"flush": True})
+        thread.start()
+        thread.join()
+    assert store.read_text("logs/driver.log") == "ray\n"
+    assert capsys.readouterr().out == ""

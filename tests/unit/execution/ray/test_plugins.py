@@ -55,7 +55,6 @@ def test_a_study_ends_within_its_budget_and_is_not_resumed(tmp_path: Path, path:
 
 
 def interrupted(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    """Ctrl-C comes in the second step."""
     yield {"score": 1.0}
     raise KeyboardInterrupt
 
@@ -106,7 +105,6 @@ def simulated(scheduler: Scheduler, curves: np.ndarray) -> list[tuple[int, str]]
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_rays_median_rule_decides_like_the_native_rule(mode: Any) -> None:
-    """Ray's median rule decides like tunepipe's own on the same curves, one trial at a time."""
     curves = np.cumsum(np.random.default_rng(4).normal(0.1, 1.0, (40, 9)), axis=1)
     context = SchedulerContext({}, mode, 9, 40, 0)
     build = ray_scheduler(rising_job(scheduler=RayScheduler(MEDIAN, {"grace_period": 2, "min_samples_required": 3})))
@@ -128,7 +126,6 @@ ALL_KINDS = {
 
 
 def test_a_searcher_draws_from_every_kind_of_domain() -> None:
-    """Configs of a Ray searcher are in the space, have native types and constants, and depend on the seed."""
     theirs = rising_job(space=ALL_KINDS, searcher=OPTUNA)
     draw, again = ray_draw(theirs), ray_draw(theirs)
     configs = [draw(index, [], ()).config for index in range(40)]

@@ -20,7 +20,6 @@ from pipeline.training.process import kept_global_state
 
 
 def climb(config: Any) -> Any:
-    """A score that grows."""
     for step in range(1, 9):
         yield {"score": config["x"] * step}
 
@@ -61,7 +60,6 @@ def test_it_takes_one_trial_after_the_other_and_heeds_sigterm(tmp_path: Path, mo
 
 
 def test_a_job_of_files_is_loaded_from_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job whose functions are in files is loaded from the study, and only the folders of imports are sent."""
     above = str(Path(__file__).parents[climb.__module__.count(".")])
     job, store = _job(climb), Store(tmp_path / "s")
     save_study(store, job)

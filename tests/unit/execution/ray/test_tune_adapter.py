@@ -28,12 +28,10 @@ class _Trial:
         self.temporary_state = SimpleNamespace(ray_actor=None)
 
     def set_config(self, config: dict[str, Any]) -> None:
-        """Replace the config."""
         self.config = config
 
     @property
     def assignment(self) -> Assignment:
-        """The assignment in the config."""
         return Assignment.from_json(self.config[ASSIGNMENT])
 
 
@@ -61,14 +59,12 @@ class _Tune:
         return trial
 
     def report(self, trial: _Trial, *values: float, first: int = 1, last: bool = False) -> str:
-        """Report epochs of a trial; the verdict."""
         rows = tuple(row(epoch, value) for epoch, value in enumerate(values, first))
         report = Report(rows, last=last)
         return self.scheduler.on_trial_result(self, trial, {REPORT: report.to_bytes()})
 
 
 def test_new_trials_are_suggested_while_a_worker_is_free(study: Any) -> None:
-    """While a worker is free, Tune gets a new trial, and after the last trial it gets the end of the search."""
     tune = _Tune(study(budget=Budget(trials=3, epochs=2)), workers=2)
     first, second = tune.start(), tune.start()
     assert [trial.assignment.trial_id for trial in (first, second) if trial] == ["0000", "0001"]

@@ -21,8 +21,6 @@ def bucket(monkeypatch):
     monkeypatch.setattr("pipeline.storage.store.file_system", lambda _: (system, root))
 
     class Bucket(Store):
-        """Makes the folders that this file system needs, and that a bucket does not have."""
-
         def write(self, path, content, **options):
             system.create_dir(str(PurePosixPath(root, path).parent), recursive=True)
             return super().write(path, content, **options)

@@ -68,19 +68,6 @@ def test_a_worker_that_takes_over_reports_the_whole_segment_and_how_much_was_kno
     assert (epochs_of(again), again.repeated, again.last) == ([1, 2, 3, 4], 4, True)
 
 
-@pytest.mark.parametrize("epochs", [2, 4])
-def test_code_after_the_last_step_runs_once_before_the_last_report(tmp_path, epochs):
-    ended: list[int] = []
-
-    def saves(config):
-        for step in range(2):
-            yield {"score": float(step)}
-        ended.append(step)
-
-    reports = trained(make(tmp_path, saves, epochs=epochs))
-    assert (ended, epochs_of(*reports), reports[-1].last) == ([1], [1, 2], True)
-
-
 @pytest.mark.parametrize(("value", "cause"), [({"score": float("nan")}, "trial"), ({"other": 1.0}, "job")])
 def test_a_value_that_is_not_finite_fails_the_trial_and_a_missing_one_is_the_jobs_fault(tmp_path, value, cause):
     def wrong(config):
