@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine, as processes that a test may kill, without leftovers.
+"""A Ray cluster of several nodes on this machine, without leftovers.
 
 Each node is its own `ray start`, on loopback, on ports and in its own folders, with token authentication.
 """
@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -24,13 +23,6 @@ from tests.processes import wait_for
 _RAY = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
 _HEAD = "127.0.0.2"
 _TIMEOUT_SECONDS = 90
-_LOST_SOON = {
-    # A node that is killed is missed within seconds, and a missing head is not waited for long.
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_failure_threshold": "3",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
-}
 
 
 class Nodes:
@@ -66,24 +58,16 @@ class Nodes:
             self._start(worker, f"--address={_HEAD}:{self._port}", "--num-cpus=1")
         self._wait_for(lambda: len(self._alive()) == 1 + len(workers))
 
-    def kill(self, name: str) -> list[int]:
-        """Kill all processes of a node immediately; return their process ids."""
-        process = self._running.pop(name)
-        victims = _family(process.pid)
-        for victim in victims:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                victim.send_signal(signal.SIGSTOP)
-        for victim in victims:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                victim.kill()
-        process.wait()
-        psutil.wait_procs(victims, timeout=_TIMEOUT_SECONDS)
-        return [victim.pid for victim in victims]
-
     def close(self) -> None:
-        """Kill the remaining processes of all nodes."""
-        for name in list(self._running):
-            self.kill(name)
+        """Kill the processes of all nodes."""
+        nodes = [psutil.Process(process.pid) for process in self._running.values() if process.poll() is None]
+        family = [*nodes, *(child for node in nodes for child in node.children(recursive=True))]
+        for each in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        for process in self._running.values():
+            process.wait()
+        psutil.wait_procs(family, timeout=_TIMEOUT_SECONDS)
         shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _start(self, name: str, *arguments: str) -> None:
@@ -95,7 +79,6 @@ class Nodes:
         address = _HEAD if name == "head" else f"127.0.0.{2 + self._started}"
         environment = {
             **self.environment,
-            **_LOST_SOON,
             "RAY_AUTH_MODE": "token",
             # As in an image: `python` is the one that Ray was installed for.
             "PATH": f"{_RAY[0].rpartition('/')[0]}:{os.environ['PATH']}",
@@ -137,17 +120,10 @@ class Nodes:
 def nodes(folder: Path) -> Iterator[Nodes]:
     """A cluster that is not yet started, and is removed at the end in any case."""
     cluster = Nodes(folder)
-    with ExitStack() as stack:
-        stack.callback(cluster.close)
-        yield cluster
-
-
-def _family(pid: int) -> list[psutil.Process]:
     try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+        yield cluster
+    finally:
+        cluster.close()
 
 
 def _free_ports(count: int) -> list[int]:

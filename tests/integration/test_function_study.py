@@ -38,7 +38,7 @@ def on_ray(ray_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     run(job, storage=folder / "ray")
     assert (folder / "died").exists()
     run(job.replaced({"resources.workers": 0}), storage=folder / "here")
-    return folder / "ray/slopes", *(load_results(folder / f"{place}/slopes") for place in ("ray", "here"))
+    return folder / "ray/slopes", load_results(folder / "ray/slopes"), load_results(folder / "here/slopes")
 
 
 def test_workers_train_what_the_own_process_trains(on_ray):
