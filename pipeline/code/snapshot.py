@@ -376,16 +376,13 @@ class Copies:
         return False
 
     def _content(self, path: str) -> bytes:
-        try:
-            content = self._read(path)
-        except FileNotFoundError:
-            raise ValueError(f"the copy source/{path} is missing: restore it") from None
-        if digest_of(content) != self._recorded.files[path]:
-            raise ValueError(
-                f"the copy source/{path} has changed since the study was saved: restore it, or continue with the job's "
-                "own file (`tunepipe run FILE --resume`)"
-            )
-        return content
+        with suppress(FileNotFoundError):
+            if digest_of(content := self._read(path)) == self._recorded.files[path]:
+                return content
+        raise ValueError(
+            f"the copy source/{path} is missing or has changed since the study was saved: restore it, or continue with "
+            "the job's own file (`tunepipe run FILE --resume`)"
+        )
 
     def _copy(self) -> Path:
         """A folder with the checked copies."""

@@ -102,7 +102,7 @@ def run(
         StudyChanged: The job differs from that of the study to resume; says how.
         Superseded: Another driver has taken the study over.
         NoTrialSucceeded: The study ended without a value.
-        Interrupted: Ctrl-C or SIGTERM came; the tables are complete.
+        Interrupted: Ctrl-C or SIGTERM came; the tables are complete. Before its session: KeyboardInterrupt.
         UsageError: Another thread of this process runs a study, or the study to resume uses a scheduler or a searcher
             of Ray Tune.
         UserError: Another mistake that the user can fix: storage, data, model, resources.

@@ -27,7 +27,8 @@ class Pruner:
     def __init__(
         self, store: Store, job: TuneJob, scheduler: Scheduler, trials: Mapping[str, Trial], check: Callable[[], None]
     ) -> None:
-        self._store, self._job, self._scheduler, self._trials, self._check = store, job, scheduler, trials, check
+        self._store, self._check = store, check
+        self._job, self._scheduler, self._trials = job, scheduler, trials
         self._listing: set[_File] = set()
         self._spared: Set[_File] = frozenset()
         """Checkpoints that are kept only as long as the scheduler or another trial needs them."""

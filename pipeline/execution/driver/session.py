@@ -25,7 +25,11 @@ from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried
 from pipeline.text import note
 
-_MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS, _OVERDUE_SECONDS, _FLUSH_FACTOR = 1.0, 30.0, 300.0, 50.0
+_MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS = 1.0, 30.0
+"""The least time between two flushes, and the most unless a flush takes long."""
+_OVERDUE_SECONDS = 300.0
+_FLUSH_FACTOR = 50.0
+"""A flush waits for a 50th of the session so far, and takes at most a 50th of the driver's time."""
 
 _MIN_SILENCE_SECONDS, _EPOCHS_OF_SILENCE = 600.0, 20
 """A worker hangs if it is silent for as long as this many of the longest epochs, and at least for these seconds."""
@@ -55,7 +59,8 @@ class Session:
         build: Callable[[SchedulerContext], Scheduler] | None = None,
         draw: Draw | None = None,
     ) -> None:
-        self.job, self.store, self.recorder, self.lease = job, store, recorder, recorder.lease
+        self.job, self.store = job, store
+        self.recorder, self.lease = recorder, recorder.lease
         self.interrupts = interrupts or Interrupts()
         self.engine = Engine(
             job,
@@ -145,8 +150,7 @@ class Session:
     def flush_due(self) -> bool:
         """Whether rows are to be written: often at first, so that first epochs can be read soon, later twice a minute.
 
-        A flush waits for a 50th of the session and for 50 times what the last one took, which may be long with many
-        trials, but at most five minutes: rows that are not written are lost with the driver.
+        The last flush may have taken long, with many trials; but rows that are not written are lost with the driver.
         """
         now = time.monotonic()
         interval = min(max(_MIN_FLUSH_SECONDS, (now - self._started) / _FLUSH_FACTOR), _MAX_FLUSH_SECONDS)

@@ -39,7 +39,8 @@ class TrialFolder:
         new: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._trial_id, self._most, self._check = store, trial_id, most, check
+        self._store, self._trial_id = store, trial_id
+        self._most, self._check = most, check
         self._stored: dict[str, tuple[int, int]] = {}
         """Files that the storage has: their size and their time here."""
         within = store.writable_path(layout.files(trial_id))
