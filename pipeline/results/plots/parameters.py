@@ -58,7 +58,9 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
             ax.plot(places[some], values[some], "o", mec=colour, mfc=face, mew=1.3, **how)
     failed = configs_of(results.query("select * from trials where state = 'failed'"), {parameter: domain})
     lost = axis_positions(domain, [config[parameter] for config in failed if config])
-    ax.plot(lost, np.full(len(lost), 0.03), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
+    # At the worse edge: they have no value.
+    edge = 0.03 if results.objective.mode == "max" else 0.97
+    ax.plot(lost, np.full(len(lost), edge), "x", color=BAD, ms=6, mew=1.6, transform=ax.get_xaxis_transform())
     mark_trials(ax, rows[TRIAL].tolist(), places, values)
     mark_axis(ax, "x", f"config_{parameter}", domain)
     mark_axis(ax, "y", "objective")
