@@ -6,15 +6,23 @@ from pathlib import Path
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
 from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of
 from pipeline.study import layout
 from tests.recorded_studies import Recording, tune_job, with_tables
-from tests.tensorboard import shown_in_tensorboard
 
 CONFIG = {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}
+
+
+def shown_in_tensorboard(folder: Path, name: str) -> list[tuple[int, float]]:
+    """The points of a scalar that TensorBoard shows: epochs and values."""
+    # By default it keeps a sample of long curves.
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]
 
 
 @pytest.fixture(scope="module")
