@@ -191,14 +191,14 @@ class _Study:
         self.orphans += [f"{each.pid} {each.name()}" for each in alive]
 
     def _seen(self, pids: set[int]) -> _Kill:
+        # Checkpoints first: other workers train on meanwhile, and their next epochs are not trained again.
+        folders = (self.place / "checkpoints").glob("*")
+        listed = {each.name: max((int(file.stem) for file in each.glob("*.ckpt")), default=0) for each in folders}
         lines = self.lines()
         trials = {line.pid: line.trial for line in lines}
         results = load_results(self.place)
         names = {f"{row.config_lr!r}": str(row.trial_id) for row in results.trials.itertuples()}
-        newest = {
-            trial: max((int(file.stem) for file in (self.place / "checkpoints" / name).glob("*.ckpt")), default=0)
-            for trial, name in names.items()
-        }
+        newest = {trial: listed.get(name, 0) for trial, name in names.items()}
         recorded = zip(results.epochs["trial_id"], results.epochs["epoch"], strict=True)
         return _Kill(
             len(lines), tuple(trials[pid] for pid in pids if pid in trials), newest, frozenset(recorded)
