@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.code.functions import origin
-from pipeline.code.snapshot import snapshot_of
+from pipeline.code.snapshot import Snapshot
 from pipeline.machine import this_machine
 from pipeline.study import TuneJob
 
@@ -30,14 +30,12 @@ _NAME, _VALUE = re.compile(rf"{_SECRET}$", re.IGNORECASE), re.compile(rf"({_SECR
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
-def provenance(job: TuneJob) -> dict[str, Any]:
+def provenance(job: TuneJob, snapshot: Snapshot) -> dict[str, Any]:
     """The origin of a session's numbers as JSON values."""
     program = Path(sys.argv[0]).name if sys.argv else ""
-    functions = list(job.functions.values())
     # In a notebook a function has no file.
-    homes = [origin(function).home.get("__file__") for function in functions]
+    homes = [origin(function).home.get("__file__") for function in job.functions.values()]
     home = next((Path(file).resolve() for file in homes if file), None)
-    snapshot = snapshot_of(functions)
     files = [root / path for root in snapshot.roots for path in snapshot.files if path.endswith(".py")]
     return {
         "versions": installed(),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import datasets
 from pipeline.code.functions import origin
 from pipeline.code.modules import end_loading
-from pipeline.code.snapshot import first_of, snapshot_of
+from pipeline.code.snapshot import Snapshot, first_of, snapshot_of
 from pipeline.datasets import Dataset
 from pipeline.engine.trial import Trial, saved_state
 from pipeline.errors import (
@@ -132,7 +132,8 @@ def run(
         if start.job.model is not None:
             refuse_other_keras()
         address = reachable_address(address) if start.job.resources.workers != 0 else None
-        facts = {"provenance": provenance(job), "code_changes": start.code_changes}
+        snapshot = snapshot_of(job.functions.values())
+        facts = {"provenance": provenance(job, snapshot), "code_changes": start.code_changes}
         # From here on the job is the study's: it names what was chosen for it.
         job, recorded = start.job.resolved(), recorded_data(start.document)
         data, fingerprint = load_study_data(job, recorded, accept_changes=accept_changes)
@@ -146,7 +147,7 @@ def run(
                 # Take the session's number before anything else is written: of two drivers one ends here.
                 session.begin()
             sweep(store)
-            _save(job, start, store)
+            _save(job, start, store, snapshot)
             if fingerprint is not None and fingerprint != recorded:
                 set_data(store, fingerprint)
             if start.saved is not None:
@@ -195,9 +196,8 @@ def _session(
     return session
 
 
-def _save(job: TuneJob, start: SessionStart, store: Store) -> None:
+def _save(job: TuneJob, start: SessionStart, store: Store, snapshot: Snapshot) -> None:
     """Save the job and its code in the study's folder."""
-    snapshot = snapshot_of(job.functions.values())
     if start.saved is None and snapshot.files:
         note(f"source: {snapshot}")
     if start.saved is None and snapshot.left_out:
