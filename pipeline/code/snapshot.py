@@ -352,8 +352,9 @@ class Copies:
         files = {f"{root}/{path}": path for root in self._recorded.roots for path in self._recorded.files}
         found = {}
         for name, module in list(sys.modules.items()):
-            # By its file where the job has added the module's folder to sys.path.
-            path = self._recorded.path_of(name) or files.get(str(getattr(module, "__file__", "")))
+            # By its file where the job has added the module's folder to sys.path; a library may have a file's name.
+            file = str(getattr(module, "__file__", ""))
+            path = files.get(file) or (self._recorded.path_of(name) if is_user_file(file) else None)
             # Python's own modules stay: those that have imported them would import them again.
             if path is not None and name.partition(".")[0] not in {*sys.stdlib_module_names, "__main__"}:
                 found[name] = path

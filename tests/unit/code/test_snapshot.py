@@ -109,6 +109,13 @@ def test_a_loaded_module_of_the_same_name_is_replaced_and_comes_back(write):
     assert sys.modules["helper"].K == 9
 
 
+def test_a_library_stays_loaded_whose_name_a_file_of_the_project_has(write):
+    _, snapshot, recorded = taken(write({**FILES, "pytest.py": ""}))
+    elsewhere()
+    assert loaded(recorded, snapshot.files)({}) == (1, 2)
+    assert sys.modules["pytest"] is pytest
+
+
 @pytest.mark.parametrize("path", [None, "a_job.py", "lazy.py"])
 def test_without_the_folder_the_copies_are_enough_unless_they_have_other_content(path, write, tmp_path):
     # Copies that this process has checked and written are used again.
