@@ -188,14 +188,15 @@ def _snapshot(folders: Mapping[Path, Path], files: dict[str, bytes], limit: int 
 
 def _loaded_files(root: Path) -> dict[str, Path]:
     """The user's source files below a folder from which this process has imported modules, by their paths in it."""
-    found = {}
+    found, below = {}, os.path.join(root, "")  # noqa: PTH118
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         own = name == "__main__" or name.partition(".")[0] in OWN_PACKAGES
         if isinstance(file, str) and file.endswith(".py") and not own:
-            path = _absolute(file)
-            if path.is_relative_to(root) and is_user_file(str(path)):
-                found[path.relative_to(root).as_posix()] = path
+            # Thousands of modules: their paths are compared as text.
+            path = os.path.abspath(file)  # noqa: PTH100
+            if path.startswith(below) and is_user_file(path):
+                found[path.removeprefix(below)] = Path(path)
     return found
 
 
@@ -412,7 +413,7 @@ def _code_in(source: bytes) -> str:
 
 
 def _is_copy(file: str | None) -> bool:
-    return file is not None and any(Path(file).is_relative_to(folder) for folder in _copied.values())
+    return file is not None and file.startswith(tuple(f"{folder}/" for folder in _copied.values()))
 
 
 @contextmanager
@@ -423,7 +424,7 @@ def as_before() -> Iterator[None]:
         yield
     finally:
         for name, module in [*sys.modules.items()] if _copied else ():
-            if _is_copy(getattr(module, "__file__", None)) and modules.get(name) is not module:
+            if modules.get(name) is not module and _is_copy(getattr(module, "__file__", None)):
                 del sys.modules[name]
         for name in _replaced.keys() - replaced.keys():
             sys.modules[name] = _replaced.pop(name)
