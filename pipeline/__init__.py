@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipeline.datasets.base import Dataset as Dataset, Split as Split
     from pipeline.errors import TunepipeError as TunepipeError, UserError as UserError
     from pipeline.execution.check import check as check
-    from pipeline.execution.models import load_model as load_model, load_state as load_state, rerun as rerun
+    from pipeline.execution.models import load_model as load_model, load_state as load_state
     from pipeline.execution.run import run as run
     from pipeline.results.tables.load import load_results as load_results
     from pipeline.schedulers import (
@@ -62,7 +62,7 @@ _MODULES = {
     "pipeline.datasets.base": "Dataset Split",
     "pipeline.errors": "TunepipeError UserError",
     "pipeline.execution.check": "check",
-    "pipeline.execution.models": "load_model load_state rerun",
+    "pipeline.execution.models": "load_model load_state",
     "pipeline.execution.run": "run",
     "pipeline.results.tables.load": "load_results",
     "pipeline.schedulers": "ASHA FIFO Hyperband MOASHA MedianStopping PBT PromotingASHA PromotingMOASHA RayScheduler",

@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 
 from pipeline.cli.check import check
 from pipeline.cli.control import budget, stop
-from pipeline.cli.export import export, rerun
+from pipeline.cli.export import export
 from pipeline.cli.results import compare, explain, results, sql
 from pipeline.cli.run import resume, run
 from pipeline.cli.simulate import simulate
@@ -36,7 +36,7 @@ app.command("list")(list_jobs)
 for command in (check, simulate, run, resume, submit, status, stop, budget):
     app.command(command.__name__)(command)
 app.command("studies")(list_studies)
-for command in (results, sql, explain, compare, report, serve, export, logs, rerun, delete):
+for command in (results, sql, explain, compare, report, serve, export, logs, delete):
     app.command(command.__name__)(command)
 
 

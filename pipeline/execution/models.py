@@ -1,24 +1,19 @@
-"""Models of a study's trials, and states of its functions, as Python objects and files; training a trial again.
+"""Models of a study's trials, and states of its functions, as Python objects; the winner's model as files.
 
 They are rebuilt from checkpoints by the study's own copy of the code; the winner's model was exported when the study
 ended.
 """
 
-import math
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from pipeline.code.functions import takes_state
 from pipeline.code.modules import without_notes
 from pipeline.datasets import Dataset, RecordedConfig, differences, fingerprint, recorded_for
-from pipeline.engine.messages import Assignment, Report
+from pipeline.engine.messages import Assignment
 from pipeline.errors import (
     DamagedFile,
     DataError,
@@ -30,14 +25,11 @@ from pipeline.errors import (
 )
 from pipeline.execution.interrupts import kept_process_state
 from pipeline.execution.worker.checkpoints import learner_part
-from pipeline.execution.worker.worker import Worker, write_documents
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.space import Config
 from pipeline.storage import Checkpoint, Store, unpack
-from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.storage.scratch import scratch
-from pipeline.storage.tables import config_from
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import as_argument, check_output, read_document, recorded_data
@@ -45,9 +37,6 @@ from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.data import load_data
 from pipeline.training.ensemble import first_of
 from pipeline.training.process import import_keras
-
-_TRIAL = "trial.json"
-_FILES = "files"
 
 
 @kept_process_state()
@@ -106,51 +95,29 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
 
 
 @kept_process_state()
-def export(store: Store, folder: Path, *, trial: str | None = None) -> list[Path]:
-    """Write the model, or the folder that a function has yielded, of the winner or another trial into a folder.
-
-    The winner is written as the study exported it, or from its checkpoint if the study ended before that.
-    """
-    check_output(folder, winner_of=store.local if trial is None else None)
-    models = _Models(store)
-    names = [*(Path(path).name for path in layout.EXPORTED), _TRIAL, _FILES]
-    if existing := [name for name in names if os.path.lexists(folder / name)]:
+def export(store: Store, folder: Path) -> list[Path]:
+    """Write the winner's model into a folder, as the study exported it when it ended."""
+    check_output(folder)
+    if existing := [name for path in layout.EXPORTED if os.path.lexists(folder / (name := Path(path).name))]:
         raise StorageError(
             f"There is {', '.join(existing)} in {folder}. Nothing was written. Choose another folder with --to, or "
             "delete an earlier export."
         )
+    if load_results(store.uri).test is None:
+        study = as_argument(store.uri)
+        raise JobNotFound(
+            f"The study in {store.uri} has not exported its best model: a study of models does so when it ends "
+            f"(`tunepipe resume {study}`). In Python, load_model({store.uri!r}) returns the model of any trial, and "
+            "load_state the state of a function."
+        )
+    exported = {folder / Path(path).name: path for path in layout.EXPORTED if store.exists(path)}
     try:
-        if trial is None and models.results.test is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            exported = {folder / Path(path).name: path for path in layout.EXPORTED if store.exists(path)}
-            for file, path in exported.items():
-                file.write_bytes(store.read(path))
-            return list(exported)
-        document = Path(layout.WINNER).name if trial is None else _TRIAL
-        return _export_rebuilt(models, models.assignment(trial), folder, document)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StorageError(f"Cannot write into {folder}: {reason}. Choose another folder with --to.") from None
-
-
-def _export_rebuilt(models: "_Models", assignment: Assignment, folder: Path, document: str) -> list[Path]:
-    from pipeline.training.export import export as write_model
-
-    with scratch("state") as files:
-        if models.of_function:
-            state = models.state(assignment, lambda: files)
-            if not isinstance(state, Path):
-                raise ModelError("`export` writes models and folders; load_state(study, trial=…) returns other states.")
-            written = [folder / _FILES]
-            shutil.copytree(state if state.is_dir() else state.parent, written[0])
-        else:
-            model = models.model(assignment)
-            folder.mkdir(parents=True, exist_ok=True)
-            write_model(model, folder)
-            written = [folder / Path(path).name for path in layout.EXPORTED if (folder / Path(path).name).is_file()]
-    # The test split is for the winner alone, when the study ends.
-    written += write_documents(models.store, folder, document, assignment, models.job.objectives[0], {})
-    return sorted(set(written))
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, path in exported.items():
+            file.write_bytes(store.read(path))
+    except OSError as error:
+        raise StorageError(f"Cannot write into {folder}: {error.strerror}. Choose another folder with --to.") from None
+    return list(exported)
 
 
 class _Models:
@@ -207,8 +174,7 @@ class _Models:
             return state_of(state, folder=folder)
         raise ModelError(
             f"The study {self.results.name!r} tunes a function, and trial {assignment.trial_id} had yielded no state "
-            f"by its best epoch, {assignment.epoch}: there is nothing to export. A function f(config, state) that "
-            "yields (metrics, state) can be exported."
+            f"by its best epoch, {assignment.epoch}. A function f(config, state) yields (metrics, state)."
         )
 
     def model(self, assignment: Assignment) -> Any:
@@ -260,14 +226,14 @@ class _Models:
         try:
             return learner_part(unpack(self.store.read(path), path))
         except DamagedFile as error:
-            raise StorageError(f"{error} Restore it from a copy, or export another trial with --trial.") from None
+            raise StorageError(f"{error} Restore it from a copy, or load another trial.") from None
         except FileNotFoundError:
             pass
         top = self.results.job["checkpoints"].get("top")
         why = f"the study keeps only what checkpoints.top={top} allows" if top else "it was deleted, or never written"
         raise JobNotFound(
-            f"The checkpoint of trial {trial}'s best epoch, {path}, is not in {self.store.uri}: {why}. `tunepipe rerun "
-            f"{as_argument(self.store.uri)} {trial}` trains its config again."
+            f"The checkpoint of trial {trial}'s best epoch, {path}, is not in {self.store.uri}: {why}. Another "
+            "study whose start_with has its config trains it again."
         )
 
 
@@ -276,97 +242,3 @@ def _data_of(job: TuneJob, store: Store, config: Config) -> tuple[Dataset | None
     before = recorded_for(recorded_data(read_document(store)), config)
     data = load_data(job, config=RecordedConfig(config))
     return data, [] if data is None or before is None else differences(before, fingerprint(data))
-
-
-@dataclass(frozen=True, slots=True)
-class RerunEpoch:
-    """An epoch that was trained again."""
-
-    epoch: int
-    metrics: Mapping[str, float]
-    recorded: Mapping[str, float]
-
-    @property
-    def differing(self) -> tuple[str, ...]:
-        """Columns of the recorded metrics that are not the same to the last digit."""
-        now = {name: self.metrics.get(name, math.nan) for name in self.recorded}
-        return tuple(
-            name
-            for name, then in self.recorded.items()
-            if then != now[name] and not (math.isnan(then) and math.isnan(now[name]))
-        )
-
-    @property
-    def equal(self) -> bool:
-        """Whether there are none."""
-        return not self.differing
-
-
-@dataclass(frozen=True, slots=True)
-class RerunResult:
-    """A trial that was trained again, and what the study recorded of it."""
-
-    config: Config
-    epochs: tuple[RerunEpoch, ...]
-    failure: str
-    recorded_failure: str
-    taken_over: int | None
-    other_data: Sequence[str] = ()
-
-    @property
-    def equal(self) -> bool:
-        """Whether every epoch is equal."""
-        return all(epoch.equal for epoch in self.epochs)
-
-
-@kept_process_state()
-def rerun(
-    study: str | Path, *, trial: str | int, on_epoch: Callable[[RerunEpoch], None] = lambda _: None
-) -> RerunResult:
-    """Train a trial's config again, with its seed, for as many epochs as were recorded. Nothing is written.
-
-    Args:
-        study: The study's folder: a local path or a URI.
-        trial: The trial's id or number.
-        on_epoch: Called with each epoch as it ends.
-
-    Returns:
-        The epochs with their recorded and new values, and the errors that ended the trial then and now.
-
-    Raises:
-        JobNotFound: There is no such study, or no such trial in it.
-        UserError: The job's data or model cannot be used.
-    """
-    store, trial_id = Store(study), layout.trial_id(trial) if isinstance(trial, int) else trial
-    job, results = load_study(store), load_results(store.uri)
-    failed = trial_row(results, trial_id)["error"] or ""
-    rows = results.table("epochs")
-    rows = rows.filter(pc.equal(rows["trial_id"], trial_id)).sort_by("epoch")
-    own = rows.filter(pc.equal(rows["segment"], 1))
-    names = metric_columns(own.column_names)
-    recorded = {
-        row["epoch"]: {name: float(row[name]) for name in names if row[name] is not None} for row in own.to_pylist()
-    }
-    decisions = results.table("decisions")
-    decisions = decisions.filter(pc.equal(decisions["trial_id"], trial_id))
-    started = decisions.filter(pc.equal(decisions["kind"], "start"))["config_after"].to_pylist()
-    config = dict((config_from(started[0]) if started else None) or {})
-    taken_over = None if len(own) == len(rows) else len(own) + 1
-    # What an error has ended, has failed in the epoch after its last one, or in the code after a loop.
-    fails = "\nTraceback (most recent call last):" in failed and taken_over is None
-    last = max([0, *recorded]) + fails
-    data, other = _data_of(job, store, config)
-    epochs: list[RerunEpoch] = []
-    with scratch("rerun") as folder:
-        # Where epochs are counted over all trials, a worker reports each of them.
-        worker = Worker(job.replaced({"budget.total_epochs": 1}), data, Store(folder), session=1, capture=False)
-        worker.begin(Assignment(trial_id, config, seed_of_trial(job, int(trial_id)), new=True))
-        report = Report()
-        while len(epochs) < last and not report.last and report.failure is None:
-            report = worker.step()
-            for row in report.rows:
-                metrics = {metric_column(name): value for name, value in row["metrics"].items()}
-                epochs.append(RerunEpoch(row["epoch"], metrics, recorded.get(row["epoch"], {})))
-                on_epoch(epochs[-1])
-        worker.close()
-    return RerunResult(config, tuple(epochs), report.failure or "", failed, taken_over, other)

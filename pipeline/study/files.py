@@ -204,10 +204,8 @@ def remove(store: Store) -> Sequence[Entry]:
     return contents(store).untracked
 
 
-def check_output(path: Path, *, winner_of: Path | None = None) -> None:
+def check_output(path: Path) -> None:
     """Make sure that a place which a user names may be written to: neither it nor its target is within a study."""
-    if winner_of is not None and os.path.realpath(path) == os.path.realpath(winner_of / layout.EXPORT):
-        return
     for place in (Path(os.path.abspath(path)), Path(os.path.realpath(path))):  # noqa: PTH100 (links stay)
         for study in (place, *place.parents):
             within = place.relative_to(study).as_posix()

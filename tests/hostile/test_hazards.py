@@ -224,8 +224,7 @@ def test_the_pruner_deletes_within_the_study(storage: Path, outside: Path) -> No
 
 
 OUTPUTS = {
-    "export": ["export", "small", "--trial", "0", "--to", "{}"],
-    "export of another trial": ["export", "small", "--trial", "0", "--to", "{}/export"],
+    "export": ["export", "small", "--to", "{}"],
     "tensorboard": ["export", "small", "--log", "tensorboard={}/boards"],
     "mlflow's database": ["export", "small", "--log", "mlflow=sqlite:///{}/mlflow.db"],
     "run": ["run", "JOB", "--workers", "0", "--storage", "{}"],

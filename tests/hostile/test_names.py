@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import load_model
+from pipeline.errors import StorageError
 from tests.cases import cases
 from tests.command import tunepipe
 
@@ -57,8 +59,8 @@ def test_the_log_of_any_trial(trial: str, storage: Path) -> None:
     assert (printed.code, printed.output) == (2, ""), printed
 
 
-def test_an_id_within_the_tables_leads_nowhere(storage: Path, tmp_path: Path) -> None:
-    """A trial id that is a path in a table is shown in escaped form, and its export is refused."""
+def test_an_id_within_the_tables_leads_nowhere(storage: Path) -> None:
+    """A trial id that is a path in a table is shown in escaped form, and its model is not looked for."""
     study = storage / "small"
     for table in ("epochs", "decisions"):
         path = study / table / "all-0001.parquet"
@@ -69,9 +71,8 @@ def test_an_id_within_the_tables_leads_nowhere(storage: Path, tmp_path: Path) ->
     assert printed.code == 0
     assert r"../../../outside\x1b[2J" in printed.output
     document = json.loads((study / "study.json").read_text())
-    # As a model's study, so that there is something to export.
+    # As a model's study, so that there is a model to load.
     document["job"] |= {"model": document["job"]["function"], "function": None, "data": "digits"}
     (study / "study.json").write_text(json.dumps(document))
-    printed = tunepipe("export", "small", "--to", str(tmp_path / "to"), "--storage", str(storage))
-    assert printed.code == 2
-    assert "is not a trial's id" in printed.errors
+    with pytest.raises(StorageError, match="is not a trial's id"):
+        load_model(study)

@@ -1,4 +1,4 @@
-"""The state of a function's best trial, as a value and as files."""
+"""The state of a function's best trial, as a value and as a folder."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Grid, Objective, TuneJob, load_results, load_state, run
-from pipeline.errors import ModelError, UsageError
-from pipeline.execution.models import export
-from pipeline.storage import Store
+from pipeline.errors import UsageError
 
 
 def counting(config: Mapping[str, Any], state: int | None) -> Iterator[Any]:
@@ -40,17 +38,13 @@ def counted(function: Any, storage: Path) -> Path:
 
 def test_a_value_is_loaded(tmp_path: Path) -> None:
     study = counted(counting, tmp_path)
-    with pytest.raises(ModelError, match="load_state"):
-        export(Store(study), tmp_path / "best")
     assert load_state(study) == load_results(study).best.value == 12
     assert load_state(study, trial=0) == 6
 
 
 @pytest.mark.long
-def test_files_are_exported_and_loaded_into_a_folder(tmp_path: Path) -> None:
+def test_files_are_loaded_into_a_folder(tmp_path: Path) -> None:
     study = counted(counting_in_a_folder, tmp_path)
-    export(Store(study), tmp_path / "best")
-    assert (tmp_path / "best/files/count.txt").read_text() == "12"
     with pytest.raises(UsageError, match="name a folder for them"):
         load_state(study)
     assert (load_state(study, to=tmp_path / "out") / "count.txt").read_text() == "12"

@@ -414,9 +414,9 @@ def _missing_objective(job: TuneJob, metrics: Mapping[str, float]) -> str:
     )
 
 
-def write_documents(
-    store: Store, folder: Path, name: str, assignment: Assignment, objective: Objective, metrics: Mapping[str, float]
-) -> list[Path]:
+def _write_documents(
+    store: Store, folder: Path, assignment: Assignment, objective: Objective, metrics: Mapping[str, float]
+) -> None:
     """Write what an exported model is, and where it is from; docs/results-json.md has the keys."""
     content = {
         "trial_id": assignment.trial_id,
@@ -428,10 +428,8 @@ def write_documents(
     }
     sessions, study = sessions_objects(read_sessions(store)), store.uri.partition("?")[0]
     provenance = {"seed": assignment.seed, **content, "study": study, "sessions": sessions}
-    written = [folder / Path(layout.PROVENANCE).name, folder / name]
-    for path, document in zip(written, (provenance, content), strict=True):
-        path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
-    return written
+    for path, document in ((layout.PROVENANCE, provenance), (layout.WINNER, content)):
+        (folder / Path(path).name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 class Winner:
@@ -483,7 +481,7 @@ class Winner:
 
     def _replace_export(self, folder: Path, assignment: Assignment, metrics: Mapping[str, float]) -> None:
         """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last."""
-        write_documents(self._store, folder, Path(layout.WINNER).name, assignment, self._job.objectives[0], metrics)
+        _write_documents(self._store, folder, assignment, self._job.objective, metrics)
         new = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir()}
         last = new.pop(layout.WINNER)
         # Without it a reader takes no file here for the winner's, even if this process is killed in between.

@@ -1,18 +1,13 @@
-"""Models and states of a study, as Python objects and as files; reruns of its trials."""
+"""Models of a study as Python objects and as files."""
 
-import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
-import keras
 import pytest
 
-from pipeline import Budget, Objective, TuneJob, Uniform, load_model, load_results, run
+from pipeline import load_model, load_results, run
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
-from pipeline.execution.models import export, rerun
+from pipeline.execution.models import export
 from pipeline.storage import Store
 from tests.model_kinds import rows_of_six
 from tests.unit.execution.three_trials import JOB, scored, val_loss
@@ -65,32 +60,32 @@ def test_a_notebook_s_models_are_loaded(tmp_path, monkeypatch, capsys):
     assert scored(load_model(store.uri, trial=other)) == pytest.approx(val_loss(store, other), rel=1e-5)
 
 
-def test_any_trial_s_model_is_exported_without_the_data(tuned_store, losing, tmp_path, monkeypatch):
+def test_any_trial_s_model_is_loaded_without_the_data(tuned_store, losing, monkeypatch):
     monkeypatch.setattr("pipeline.execution.models.load_data", lambda *_, **__: pytest.fail("The data were loaded."))
     before = tuned_store.files()
-    written = export(tuned_store, tmp_path, trial=losing)
-    assert [path.name for path in written] == ["model.keras", "model.weights.h5", "provenance.json", "trial.json"]
-    loss = scored(keras.saving.load_model(tmp_path / "model.keras"))
+    loss = scored(load_model(tuned_store.uri, trial=losing))
     assert loss == pytest.approx(val_loss(tuned_store, losing), rel=1e-5)
-    reported = json.loads((tmp_path / "trial.json").read_text())
-    assert (reported["trial_id"], reported["metrics"]) == (losing, {})
     assert tuned_store.files() == before
 
 
 def test_a_model_that_is_gone_is_reported(tuned_store, losing, tmp_path):
     shutil.copytree(tuned_store.local, tmp_path / "s")
     shutil.rmtree(tmp_path / "s/checkpoints" / losing)
-    with pytest.raises(JobNotFound):
-        export(Store(tmp_path / "s"), tmp_path / "to", trial=losing)
+    with pytest.raises(JobNotFound, match=f"checkpoints/{losing}"):
+        load_model(tmp_path / "s", trial=losing)
+    shutil.rmtree(tmp_path / "s/export")
+    with pytest.raises(JobNotFound, match="tunepipe resume"):
+        export(Store(tmp_path / "s"), tmp_path / "to")
+    assert not (tmp_path / "to").exists()
 
 
 def test_mistakes_are_reported(tuned_store, tmp_path):
-    with pytest.raises(JobNotFound):
-        export(tuned_store, tmp_path, trial="0009")
+    with pytest.raises(JobNotFound, match="0009"):
+        load_model(tuned_store.uri, trial="0009")
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tuned_store.local):
         with pytest.raises(StorageError):
-            export(tuned_store, folder, trial="0000")
+            export(tuned_store, folder)
 
 
 def test_no_file_is_replaced_and_no_link_is_followed(tuned_store, tmp_path):
@@ -102,48 +97,3 @@ def test_no_file_is_replaced_and_no_link_is_followed(tuned_store, tmp_path):
     with pytest.raises(StorageError, match=r"model\.keras"):
         export(tuned_store, tmp_path / "ours")
     assert (tmp_path / "mine").read_text() == "mine"
-
-
-OFFSET = {"by": 0.0}
-
-
-def descend(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    place = 4.0
-    for epoch in range(3):
-        if epoch and config["rate"] > 0.9:
-            raise ValueError("too fast")
-        place -= config["rate"] * place
-        yield {"distance": abs(place) + OFFSET["by"], "other": float("nan")}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """A study of three trials, the last of which failed."""
-    job = TuneJob(
-        name="again", function=descend, space={"rate": Uniform(0.1, 1.0)}, objectives=[Objective("distance", "min")],
-        scheduler="fifo", budget=Budget(trials=3, epochs=3), resources={"workers": 0},
-        start_with=[{"rate": 0.5}, {"rate": 0.25}, {"rate": 0.95}],
-    )  # fmt: skip
-    run(job, storage=tmp_path, note=lambda _: None)
-    return Store(tmp_path).folder("again")
-
-
-def test_the_same_config_gives_the_same_epochs(store: Store) -> None:
-    before = {path: store.read(path) for path in store.files()}
-    with pytest.raises(JobNotFound):
-        rerun(store.uri, trial="0007")
-    reported: list[int] = []
-    again = rerun(store.uri, trial="0001", on_epoch=lambda epoch: reported.append(epoch.epoch))
-    assert reported == [1, 2, 3]
-    assert again.config == {"rate": 0.25}
-    assert again.equal
-    assert all(epoch.recorded["distance"] == epoch.metrics["distance"] for epoch in again.epochs)
-    assert {path: store.read(path) for path in store.files()} == before
-
-
-def test_a_failed_trial_fails_again_at_the_same_epoch(store: Store) -> None:
-    again = rerun(store.uri, trial="0002")
-    assert [epoch.equal for epoch in again.epochs] == [True]
-    assert again.failure.startswith("ValueError: too fast\n")
-    assert "in descend" in again.failure
-    assert again.recorded_failure.startswith("ValueError: too fast\n")
