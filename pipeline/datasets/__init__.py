@@ -20,11 +20,8 @@ from pipeline.datasets.identity import (
     RecordedConfig,
     differences,
     fingerprint,
-    first_recorded,
     pipeline_text,
-    recorded_for,
     takes_config,
-    with_combination,
 )
 from pipeline.datasets.parquet import find_files, is_parquet, read
 from pipeline.errors import DataError, UserError
@@ -40,16 +37,13 @@ __all__ = [
     "check_files",
     "differences",
     "fingerprint",
-    "first_recorded",
     "is_endless",
     "is_tf_data",
     "kind_of",
     "leaves",
     "load",
     "pipeline_text",
-    "recorded_for",
     "takes_config",
-    "with_combination",
 ]
 
 DATASETS: dict[str, Callable[[], Dataset]] = {

@@ -12,7 +12,6 @@ import numpy as np
 from pipeline.datasets.base import Dataset, batches_of, is_tf_data, kind_of
 from pipeline.space import key_of
 
-_COMBINATIONS = "combinations"
 _CHUNK = 2**24
 
 
@@ -39,10 +38,6 @@ class ConfigReads:
     def fits(self, config: Mapping[str, Any]) -> bool:
         same = all(name in config and key_of(config[name]) == key_of(value) for name, value in self.values.items())
         return same and not any(name in config for name in self.absent)
-
-    def __str__(self) -> str:
-        """The parameters as text, such as `size=8`."""
-        return ", ".join(f"{name}={value!r}" for name, value in self.values.items()) or "any config"
 
 
 class RecordedConfig(Mapping[str, Any]):
@@ -87,17 +82,6 @@ def fingerprint(data: Dataset) -> dict[str, dict[str, Any]]:
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The differences of two fingerprints, as clauses; empty if the data are the same."""
-    if (_COMBINATIONS in before) != (_COMBINATIONS in now):
-        return [f"the data function {'now takes' if _COMBINATIONS in now else 'no longer takes'} the config"]
-    if _COMBINATIONS in before:
-        # Combinations of values that only one of the two has cannot be compared.
-        others = {str(_reads(entry)): entry["arrays"] for entry in now[_COMBINATIONS]}
-        return [
-            f"with {reads} {change}"
-            for entry in before[_COMBINATIONS]
-            if (reads := str(_reads(entry))) in others
-            for change in differences(entry["arrays"], others[reads])
-        ]
     changes = []
     for name in dict.fromkeys([*before, *now]):
         old, new = before.get(name), now.get(name)
@@ -109,30 +93,6 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return changes
 
 
-def recorded_for(recorded: Mapping[str, Any] | None, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The fingerprint that a study has of the data for a config."""
-    if recorded is None or _COMBINATIONS not in recorded:
-        return recorded
-    entries = (entry for entry in recorded[_COMBINATIONS] if _reads(entry).fits(config))
-    return next((entry["arrays"] for entry in entries), None)
-
-
-def first_recorded(recorded: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The values that a data function has read of a config for the first combination that a study has recorded."""
-    entries = (recorded or {}).get(_COMBINATIONS) or [{"config": {}}]
-    values: Mapping[str, Any] = entries[0]["config"]
-    return values
-
-
-def with_combination(
-    recorded: Mapping[str, Any] | None, reads: ConfigReads, found: Mapping[str, Any]
-) -> dict[str, list[dict[str, Any]]]:
-    """What a study records of its data, with another combination of the values that its data function reads."""
-    entries = [entry for entry in (recorded or {}).get(_COMBINATIONS, ()) if _reads(entry) != reads]
-    new = {"config": dict(reads.values), "absent": list(reads.absent), "arrays": dict(found)}
-    return {_COMBINATIONS: [*entries, new]}
-
-
 def pipeline_text(entry: Mapping[str, Any]) -> str:
     return f"a {entry['pipeline']} with {entry['batches'] or 'an unknown number of'} batches of {entry['elements']}"
 
@@ -142,10 +102,6 @@ def _described(split: Any) -> dict[str, Any]:
     kind, name = kind_of(split), getattr(split, "__qualname__", type(split).__qualname__)
     elements = str(split.element_spec) if is_tf_data(split) else name
     return {"pipeline": kind, "batches": batches_of(split), "elements": elements}
-
-
-def _reads(entry: Mapping[str, Any]) -> ConfigReads:
-    return ConfigReads(entry["config"], tuple(entry["absent"]))
 
 
 def _named(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:

@@ -90,7 +90,6 @@ class Report:
     """The metrics of the final evaluation, once it is over."""
     over_memory_limit: str = ""
     node: Mapping[str, object] | None = None
-    data: Sequence[Mapping[str, object]] = ()
 
     @property
     def epoch(self) -> int:

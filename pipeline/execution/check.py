@@ -25,7 +25,7 @@ import psutil
 
 from pipeline.code.functions import takes_state
 from pipeline.code.modules import error_text, user_frame
-from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text, takes_config
+from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text
 from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import Assignment, EpochRow
@@ -275,11 +275,8 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
 
     Yields a finding for each check, and last what was measured, if an epoch was trained.
     """
-    data = load_data(job) if job.data is not None else None
-    if data is not None:
-        yield (finding := _data_finding(job, data))
-        if finding.level == "error":
-            return
+    if (data := load_data(job)) is not None:
+        yield _data_finding(job, data)
     if (build := ray_scheduler(job)) is not None:
         build(scheduler_context(job))
     draw = ray_draw(job) or own_draw(job)
@@ -354,9 +351,7 @@ def _data_finding(job: TuneJob, data: Dataset) -> Finding:
     again = load_data(job) if callable(job.data) else data
     if again is not None and (changes := differences(now, fingerprint(again))):
         text = f"{text}. The data function returns different data at each call: {'; '.join(changes)}"
-        # A trial's data are compared with those of earlier trials that have the same values.
-        level: Level = "error" if takes_config(job.data) else "warning"
-        return Finding("data", level, text, "Draw from random, numpy.random or keras.random, which are seeded.")
+        return Finding("data", "warning", text, "Draw from random, numpy.random or keras.random, which are seeded.")
     return Finding("data", "ok", text)
 
 

@@ -12,11 +12,10 @@ from typing import Any
 
 from pipeline.code.functions import takes_state
 from pipeline.code.modules import without_notes
-from pipeline.datasets import Dataset, RecordedConfig, differences, fingerprint, recorded_for
+from pipeline.datasets import RecordedConfig
 from pipeline.engine.messages import Assignment
 from pipeline.errors import (
     DamagedFile,
-    DataError,
     JobNotFound,
     ModelError,
     StorageError,
@@ -27,12 +26,11 @@ from pipeline.execution.interrupts import kept_process_state
 from pipeline.execution.worker.checkpoints import learner_part
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.trials import configs_at_best, trial_row
-from pipeline.space import Config
 from pipeline.storage import Checkpoint, Store, unpack
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.files import as_argument, check_output, read_document, recorded_data
+from pipeline.study.files import as_argument, check_output
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.training.data import load_data
 from pipeline.training.ensemble import first_of
@@ -209,9 +207,7 @@ class _Models:
 
         def example() -> Any:
             # For a model that learns its shapes from inputs.
-            data, changes = _data_of(self.job, self.store, config)
-            if changes:
-                raise DataError(f"The data differ from those that the study began with: {'; '.join(changes)}.")
+            data = load_data(self.job, config=RecordedConfig(config))
             assert data is not None
             return example_of(data.train)
 
@@ -235,10 +231,3 @@ class _Models:
             f"The checkpoint of trial {trial}'s best epoch, {path}, is not in {self.store.uri}: {why}. Another "
             "study whose start_with has its config trains it again."
         )
-
-
-def _data_of(job: TuneJob, store: Store, config: Config) -> tuple[Dataset | None, list[str]]:
-    """The data for a config, and how they differ from those that the study has recorded."""
-    before = recorded_for(recorded_data(read_document(store)), config)
-    data = load_data(job, config=RecordedConfig(config))
-    return data, [] if data is None or before is None else differences(before, fingerprint(data))

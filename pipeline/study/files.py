@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.code.functions import digest_of
 from pipeline.code.snapshot import Copies, Recorded, Snapshot, snapshot_of
@@ -39,16 +39,8 @@ _SHOWN = 50
 """Names in a message."""
 
 
-class _Combination(BaseModel):
-    config: dict[str, Any]
-    absent: list[str]
-    arrays: dict[str, dict[str, Any]]
-
-
-_DATA: TypeAdapter[Any] = TypeAdapter(
-    dict[Literal["combinations"], list[_Combination]] | dict[str, dict[str, Any]] | None
-)
-"""The fingerprint of a study's data: of one data set, or of those of several configs."""
+_DATA: TypeAdapter[Any] = TypeAdapter(dict[str, dict[str, Any]] | None)
+"""The fingerprint of a study's data."""
 
 
 def save_job(store: Store, job: TuneJob) -> None:

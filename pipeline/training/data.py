@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def example_config(job: TuneJob, known: Config | None = None) -> Config:
+def _example_config(job: TuneJob) -> Config:
     """A config of a job's space: the first one that it starts with, or one of the space's."""
     configs = start_configs(job)
-    config = configs[0] if configs else draw(job.space, np.random.default_rng(job.seed), 0)
-    return {**config, **(known or {})}
+    return configs[0] if configs else draw(job.space, np.random.default_rng(job.seed), 0)
 
 
 def load_data(
@@ -54,7 +53,7 @@ def load_data(
     if not takes_config(job.data):
         config = None
     elif config is None:
-        config = RecordedConfig(example_config(job))
+        config = RecordedConfig(_example_config(job))
     if callable(job.data):
         if trains and job.model is not None:
             # TensorFlow takes its threads and its GPU memory from what is set before its first tensor. A trial that

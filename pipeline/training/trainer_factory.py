@@ -92,7 +92,6 @@ class TrainerFactory:
         *,
         memory: float | None = None,
         workers_here: int | None = None,
-        loaded: Callable[[ConfigReads, Dataset], None] = lambda _reads, _data: None,
         caches: SharedFolder | None = None,
     ) -> None:
         self.job = job
@@ -110,7 +109,7 @@ class TrainerFactory:
         """Whether the newest model has parts of the user's own; so at first, when that is unknown."""
         self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
         self._memory = memory_for_data(job.resources, workers_here) if memory is None else memory
-        self._loaded, self._caches = loaded, caches
+        self._caches = caches
         # Data functions are called where the study was started, not in a trial's folder.
         self._folder = Path.cwd()
         self._kept: list[tuple[ConfigReads, PreparedData]] = []
@@ -129,7 +128,6 @@ class TrainerFactory:
                 return prepared
         recorded = RecordedConfig(config)
         data = self._load(recorded)
-        self._loaded(recorded.reads, data)
         while self._kept and sum(prepared.bytes for _, prepared in self._kept) + data.bytes > self._memory:
             self._kept.pop(0)
         self._kept.append((recorded.reads, self._prepared(data, lambda: self._load(RecordedConfig(config)))))

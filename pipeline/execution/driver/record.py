@@ -14,7 +14,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.datasets import ConfigReads, with_combination
 from pipeline.engine.messages import EpochRow
 from pipeline.engine.trial import DecisionRow
 from pipeline.errors import ModelError, StorageError
@@ -38,7 +37,6 @@ from pipeline.storage.tables import (
     table_paths,
 )
 from pipeline.study import TuneJob, layout
-from pipeline.study.files import read_document, recorded_data, set_data
 
 _TABLES = ("epochs", "decisions")
 _DECISION = tuple(field.name for field in fields(DecisionRow))
@@ -115,15 +113,6 @@ class Recorder:
 
     def add_node(self, facts: Mapping[str, Any]) -> None:
         self._nodes[str(facts["host"])] = facts
-
-    def add_data(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Record data that a data function returned for other configs."""
-        self.lease.check()
-        recorded = recorded_data(read_document(self._store))
-        for entry in entries:
-            recorded = with_combination(recorded, ConfigReads(entry["config"], tuple(entry["absent"])), entry["arrays"])
-        if recorded is not None:
-            set_data(self._store, recorded)
 
     def begin(self, state: Mapping[str, str]) -> None:
         """Take the session's number: from now on the study is this driver's. Then delete what is not committed."""

@@ -121,8 +121,6 @@ class Session:
     def on_report(self, trial_id: str, report: Report) -> Verdict:
         """Take a worker's report: record it, and decide whether the trial continues."""
         engine, recorder, final = self.engine, self.recorder, self.final_evaluation
-        if report.data:
-            recorder.add_data(report.data)
         if report.node is not None:
             recorder.add_node(report.node)
         self.hang_detection.on_report(FINISH if final.assigned else trial_id, report.rows)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.code.modules import error_text
-from pipeline.datasets import ConfigReads, Dataset, fingerprint, recorded_for
+from pipeline.datasets import Dataset
 from pipeline.engine.limits import TRAINING_ENDED, ReportInterval, is_over, report_seconds
 from pipeline.engine.messages import Assignment, Cause, EpochRow, Report
 from pipeline.engine.trial import BestEpoch, better_epoch, reached
@@ -29,7 +29,7 @@ from pipeline.errors import (
     Superseded,
     TunepipeError,
 )
-from pipeline.execution.data import refuse_other_data, shared_caches
+from pipeline.execution.data import shared_caches
 from pipeline.execution.provenance import node_facts
 from pipeline.execution.worker.checkpoints import Checkpoints, learner_part, lineage
 from pipeline.execution.worker.folder import TrialFolder, captured
@@ -39,7 +39,6 @@ from pipeline.storage.scratch import scratch
 from pipeline.storage.sessions import read_sessions, sessions_objects
 from pipeline.study import Objective, Resources, TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.files import read_document, recorded_data
 from pipeline.text import did_you_mean, size
 from pipeline.training.base import EpochResult, Learner, TrainingEnded
 from pipeline.training.ensemble import first_of
@@ -115,10 +114,8 @@ class Worker:
     ) -> None:
         self._job, self._store, self._workers = job, store, workers
         self._capture, self._ends_process, self._stop_requested = capture, ends_process, stop_requested
-        self._loaded: list[Mapping[str, object]] = []
-        self.trainer_factory = TrainerFactory(
-            job, data, workers_here=workers_here, loaded=self._check_data, caches=shared_caches(store, session)
-        )
+        caches = shared_caches(store, session)
+        self.trainer_factory = TrainerFactory(job, data, workers_here=workers_here, caches=caches)
         self._checkpoints = Checkpoints(store, session)
         self._winner = Winner(job, store, self.trainer_factory, self._checkpoints)
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
@@ -336,7 +333,6 @@ class Worker:
             own = [each.bytes for each in stored if each.trial_id == trial.assignment.trial_id and not each.found]
             new[-1] |= {"seconds_checkpoint": trial.waited, "bytes_checkpoint": sum(own)}
             trial.waited = 0.0
-        loaded, self._loaded = self._loaded, []
         repeated, trial.repeated = trial.repeated, 0
         return Report(
             new,
@@ -345,18 +341,9 @@ class Worker:
             repeated=repeated,
             over_memory_limit=self._memory_limit.excess(),
             node=node_facts() if self._reports == 1 else None,
-            data=loaded,
             failure=None if failure is None else failure.text,
             cause="trial" if failure is None else failure.cause,
         )
-
-    def _check_data(self, reads: ConfigReads, data: Dataset) -> None:
-        """Compare the data for some configs with those that the study has recorded for them, or keep them to report."""
-        current, recorded = fingerprint(data), recorded_data(read_document(self._store))
-        before = recorded_for(recorded, reads.values)
-        refuse_other_data(self._job.name, before, current, "start another study with --name")
-        if before is None:
-            self._loaded.append({"config": dict(reads.values), "absent": list(reads.absent), "arrays": current})
 
     @contextlib.contextmanager
     def _in_folder(self, trial: ActiveTrial) -> Iterator[None]:

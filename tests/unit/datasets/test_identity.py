@@ -10,16 +10,12 @@ import pytest
 import tensorflow as tf
 
 from pipeline.datasets import (
-    ConfigReads,
     Dataset,
     RecordedConfig,
     Split,
     differences,
     fingerprint,
-    first_recorded,
     load,
-    recorded_for,
-    with_combination,
 )
 
 CONFIG = {"size": 3, "rate": 0.1, "layers": [4, 5]}
@@ -80,21 +76,3 @@ def test_configs_with_the_same_values_of_what_was_read_have_the_same_data() -> N
     assert (dict(reads.values), reads.absent) == ({"size": 3}, ("columns",))
     assert reads.fits({"size": 3, "rate": 7})
     assert not any(map(reads.fits, ({"size": 4}, {"size": 3.0}, {"size": 3, "columns": 2})))
-
-
-def test_a_study_records_the_data_of_each_combination() -> None:
-    prints = {size: fingerprint(sized({"size": size})) for size in (2, 3)}
-    recorded: Any = None
-    for size in (2, 3, 2):
-        recorded = with_combination(recorded, ConfigReads({"size": size}, ("columns",)), prints[size])
-    recorded = json.loads(json.dumps(recorded))
-    assert recorded_for(recorded, {"size": 3, "rate": 1}) == prints[3]
-    assert recorded_for(recorded, {"size": 4}) is None
-    assert first_recorded(recorded) == {"size": 3}
-    assert recorded_for(prints[2], {"size": 9}) == prints[2]
-    other = with_combination(recorded, ConfigReads({"size": 3}, ("columns",)), prints[2])
-    assert [change.split()[:3] for change in differences(recorded, other)] == [
-        ["with", "size=3", "train.x"],
-        ["with", "size=3", "train.y"],
-    ]
-    assert len(differences(prints[2], recorded)) == 1

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from pipeline import shared_cache
-from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, Split
+from pipeline.datasets import Dataset, RecordedConfig, Split
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.storage.scratch import SharedFolder, close_shared_folders
@@ -85,8 +85,7 @@ def _losses(factory: TrainerFactory, width: int, lr: float = 0.1) -> list[dict[s
 
 
 def test_trials_share_the_data_of_their_combination_within_the_memory(tmp_path: Path) -> None:
-    loaded: list[tuple[ConfigReads, Dataset]] = []
-    factory = TrainerFactory(_job(), None, loaded=lambda reads, data: loaded.append((reads, data)), memory=900.0)
+    factory = TrainerFactory(_job(), None, memory=900.0)
     alone = _losses(TrainerFactory(_job(), None), 3, 0.2)
     training.CALLS.clear()
     with in_trial(TrialContext("0000", 1, 2, tmp_path)):
@@ -95,7 +94,6 @@ def test_trials_share_the_data_of_their_combination_within_the_memory(tmp_path: 
         _losses(factory, width, lr)
     assert _losses(factory, 3, 0.2) == alone
     assert [(3, str(Path.cwd())), (4, str(Path.cwd()))] == training.CALLS
-    assert [dict(reads.values) for reads, _ in loaded] == [{"width": 3}, {"width": 4}]
     for width in (5, 3, 4):
         _losses(factory, width)
     assert widths() == [3, 4, 5, 3, 4]
