@@ -171,7 +171,7 @@ class SchedulerSettings(Settings):
 
 @dataclass(frozen=True)
 class RayScheduler(SchedulerSettings):
-    """Any scheduler of Ray Tune that stops or pauses trials. This package does not import Ray.
+    """Any scheduler of Ray Tune that stops trials. This package does not import Ray.
 
     It gives no reasons, and its state cannot be saved, so its study cannot be resumed.
 

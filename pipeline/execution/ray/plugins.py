@@ -8,7 +8,7 @@ import inspect
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from pipeline.engine.draws import Draw, Trials, own_draw, since
 from pipeline.engine.trial import Trial
 from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.cluster import logger_level, ray_environment
-from pipeline.schedulers import Decision, ObjectiveValues, RayScheduler, Scheduler, SchedulerContext, Selection
+from pipeline.schedulers import Decision, ObjectiveValues, RayScheduler, Scheduler, SchedulerContext
 from pipeline.searchers import RaySearch, Suggestion
 from pipeline.space import Config, Domain, ListedDomain, ParameterPath, column_text, compose, config_value, plain
 from pipeline.study import TuneJob, layout
@@ -89,69 +89,50 @@ class _StandIn:
     """What schedulers of Ray Tune read of a trial."""
 
     trial_id: str
-    status: str = "PENDING"
     last_result: dict[str, Any] = field(default_factory=dict)
-
-    def is_finished(self) -> bool:
-        return self.status == "TERMINATED"
 
 
 class _RayTuneScheduler(Scheduler):
     """Asks a scheduler of Ray Tune, to which it is also the controller."""
 
     def __init__(self, settings: RayScheduler, context: SchedulerContext) -> None:
-        self._context, self._trials = context, dict[str, _StandIn]()
+        self._epochs, self._live = context.epochs, dict[str, _StandIn]()
         reserved = {"metric": _METRIC, "mode": context.mode, "time_attr": _TIME}
         self._plugin = _Plugin(settings, "TrialScheduler", reserved, {"max_t": context.epochs})
 
-    def get_trials(self) -> list[_StandIn]:
-        """For Tune: all trials; while there are more to draw, one pending trial stands for them."""
-        more = len(self._trials) < self._context.trials
-        return [*self._trials.values(), *([_StandIn("")] if more else [])]
-
     def get_live_trials(self) -> list[_StandIn]:
-        return [trial for trial in self._trials.values() if not trial.is_finished()]
+        """For Tune: no trial waits for a pause of another."""
+        return []
 
     def add(self, trial_id: str, config: Config) -> None:
-        self._trials[trial_id] = _StandIn(trial_id)
-        self._plugin.call("on_trial_add", self, self._trials[trial_id])
-
-    def start(self, trial_id: str) -> None:
-        self._trials[trial_id].status = "RUNNING"
+        self._live[trial_id] = _StandIn(trial_id)
+        self._plugin.call("on_trial_add", self, self._live[trial_id])
 
     def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         """Decide after an epoch; the last epoch counts as the trial's end, as in Tune."""
-        trial = self._trials[trial_id]
+        trial = self._live[trial_id]
         if epoch <= trial.last_result.get(_TIME, 0):
             return Decision("continue", f"epoch {epoch} was decided before")
         trial.last_result = {_TIME: epoch, _METRIC: value, "trial_id": trial_id}
-        last = epoch >= self._context.epochs
+        last = epoch >= self._epochs
         action = "CONTINUE" if last else self._plugin.call("on_trial_result", self, trial, trial.last_result)
+        if action == "PAUSE":
+            allowed = "must stop trials, and not pause them as it does: promoting-asha pauses"
+            raise InvalidJob("the job", [Fault("scheduler", self._plugin.path, allowed)])
         reason = f"decided by {self._plugin.path}, which gives no reason"
-        if action not in ("STOP", "PAUSE"):
+        if action != "STOP":
             return Decision("continue", reason)
-        trial.status = "TERMINATED" if action == "STOP" else "PAUSED"
-        return Decision("stop" if action == "STOP" else "pause", reason)
+        del self._live[trial_id]
+        return Decision("stop", reason)
 
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         """End a trial; one that Ray Tune's scheduler has stopped is not reported to it again."""
-        trial = self._trials[trial_id]
-        if trial.is_finished():
+        if (trial := self._live.pop(trial_id, None)) is None:
             return
-        if trial.last_result.get(_TIME, 0) >= self._context.epochs:
+        if trial.last_result.get(_TIME, 0) >= self._epochs:
             self._plugin.call("on_trial_complete", self, trial, trial.last_result)
         else:
             self._plugin.call("on_trial_error", self, trial)
-        trial.status = "TERMINATED"
-
-    def limit_trials(self, trials: int) -> None:
-        self._context = replace(self._context, trials=trials)
-
-    def choose(self, candidates: Collection[str]) -> Selection | None:
-        chosen = self._plugin.call("choose_trial_to_run", self)
-        if chosen is None or chosen.trial_id not in candidates:
-            return None
-        return Selection(chosen.trial_id, f"chosen by {self._plugin.path}, which gives no reason")
 
 
 class _RayTuneSearcher:
@@ -184,7 +165,12 @@ class _RayTuneSearcher:
         self._unreported |= {trial.trial_id: trial for trial in since(trials, self._seen)}
         self._seen = len(trials)
         for trial in [trial for trial in self._unreported.values() if not trial.live]:
-            self._report(self._unreported.pop(trial.trial_id))
+            del self._unreported[trial.trial_id]
+            # Searchers learn from configs that they have drawn themselves.
+            if int(trial.trial_id) >= self._starts:
+                best = None if trial.state == "failed" else trial.best
+                result = None if best is None else {_METRIC: best.value, _TIME: best.epoch}
+                self._plugin.call("on_trial_complete", trial.trial_id, result, error=best is None)
         if index < self._starts or not self._drawn:
             return self._own_draw(index, trials, changed)
         drawn = self._plugin.call("suggest", layout.trial_id(index))
@@ -197,22 +183,3 @@ class _RayTuneSearcher:
             return config_value(own, domain.values) if isinstance(domain, ListedDomain) else domain.from_unit(own)
 
         return Suggestion(compose(self._job.space, value))
-
-    def _report(self, trial: Trial) -> None:
-        best = None if trial.state == "failed" else trial.best
-        if int(trial.trial_id) >= self._starts:
-            result = None if best is None else {_METRIC: best.value, _TIME: best.epoch}
-            self._plugin.call("on_trial_complete", trial.trial_id, result, error=best is None)
-        elif best is not None:
-            own = {
-                name: column_text(trial.config[name])
-                if isinstance(domain, ListedDomain)
-                else domain.to_unit(trial.config[name])
-                for name, domain in self._drawn.items()
-            }
-            try:
-                self._plugin.call("add_evaluated_point", own, best.value)
-            except InvalidJob as error:
-                # Some searchers learn only from configs that they have drawn themselves.
-                if not isinstance(error.__cause__, NotImplementedError):
-                    raise

@@ -31,7 +31,7 @@ def stacked(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 @pytest.mark.parametrize(
     ("path", "settings"),
     [
-        (MEDIAN, {"grace_period": 1, "min_samples_required": 2, "hard_stop": False}),
+        (MEDIAN, {"grace_period": 1, "min_samples_required": 2}),
         (ASHA, {"grace_period": 1, "reduction_factor": 2}),
     ],
 )
@@ -47,11 +47,20 @@ def test_a_study_ends_within_its_budget_and_is_not_resumed(tmp_path: Path, path:
     assert results.best is not None
     assert results.best.config["layers"] == [16, 8]
     assert list(results.trials["config_u"]).count(0.5) == 1
-    decisions = results.decisions[results.decisions["kind"].isin(["stop", "pause"])]
+    decisions = results.decisions[results.decisions["kind"] == "stop"]
     assert set(decisions["reason"]) == {f"decided by {path}, which gives no reason"}
-    assert ({"pause", "resume"} <= set(results.decisions["kind"])) == (path == MEDIAN)
     with pytest.raises(UsageError):
         run(theirs.replaced({"budget.trials": 20}), storage=tmp_path, resume=True)
+
+
+def test_a_class_that_pauses_trials_is_refused(tmp_path: Path) -> None:
+    settings = {"grace_period": 1, "min_samples_required": 1, "hard_stop": False}
+    with pytest.raises(InvalidJob, match="promoting-asha pauses") as refused:
+        run(
+            rising_job(function=stacked, space={"layers": [8], "u": Grid([1.0, 0.5])}, searcher="grid",
+                       scheduler={"kind": MEDIAN, **settings}), storage=tmp_path, note=lambda _: None,
+        )  # fmt: skip
+    assert [fault.field for fault in refused.value.faults] == ["scheduler"]
 
 
 def interrupted(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
