@@ -77,7 +77,8 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     ax.plot(times, best, "o", color=ACCENT, ms=4.5, zorder=5)
     mark_trials(ax, found["trial_id"].to_pylist(), times, best)
     show_values(ax, values, mode)
-    ax.set_xlim(left=0)
+    # Not from 0: a phone shows the left half, which would be empty while Ray starts.
+    ax.set_xlim(left=max(0, 1.05 * times[0] - 0.05 * end))
     shown, look = some_of(len(values), _BITMAP), dict[str, Any](alpha=0.55, rasterized=len(values) > _BITMAP)
     ax.plot(seconds[shown], values[shown], "o", color=MUTED, ms=3.5, mew=0, zorder=2, **look)
     _name(ax, format_number(float(best[-1])), end, float(best[-1]), mode)
@@ -105,7 +106,8 @@ def _lines(ax: Axes, epochs: pd.DataFrame, column: str) -> None:
     # The limits of all points together: matplotlib would transform each line for them.
     ax.add_collection(LineCollection(curves, colors=MUTED, linewidths=1.0, **look), autolim=False)
     ax.update_datalim(points)
-    ax.plot(*np.array([track[-1] for track in curves]).T, "o", color=MUTED, ms=3, mew=0, **look)
+    # Opaque: a trial of one epoch is a point alone.
+    ax.plot(*np.array([track[-1] for track in curves]).T, "o", color=MUTED, ms=4.5, mew=0, **look | {"alpha": 1})
     ax.autoscale_view()
 
 

@@ -20,7 +20,7 @@ from pipeline.results.plots.style import inline_svg, mark_axis, mark_trials, par
 from pipeline.space import Choice, LogUniform, Uniform
 from pipeline.study import Objective
 from tests.drawing import drawn
-from tests.recorded_studies import HOSTILE
+from tests.recorded_studies import HOSTILE, Recording, tune_job
 from tests.unit.results.front_studies import recorded
 
 
@@ -35,6 +35,8 @@ def test_learning_curves_put_the_best_trial_in_front(asha_results: Results, colu
     best = asha_results.epochs[asha_results.epochs["trial_id"] == asha_results.best.trial_id]
     ax = drawn(plots.learning_curves, asha_results, column)
     assert coloured(ax, ACCENT)[0].get_ydata() == pytest.approx(best[column])
+    ends = next(line for line in ax.get_lines() if line.get_marker() == "o" and len(line.get_xdata()) > 1)
+    assert (len(ends.get_xdata()), ends.get_alpha()) == (asha_results.epochs["trial_id"].nunique(), 1)
     ax = drawn(plots.trial_curve, asha_results, asha_results.best.trial_id, column)
     assert coloured(ax, ACCENT)[0].get_ydata() == pytest.approx(best[column])
 
@@ -45,6 +47,14 @@ def test_best_so_far_only_improves_and_ends_at_the_best(name: str, request: pyte
     values = np.asarray(coloured(drawn(plots.best_so_far, results), ACCENT)[0].get_ydata(), float)
     assert (np.diff(values) * (1 if results.objective.mode == "max" else -1) >= 0).all()
     assert values[-1] == results.best.value
+
+
+def test_best_so_far_begins_where_the_first_value_is(tmp_path: Path) -> None:
+    study = Recording(tmp_path, tune_job("late"), metrics=("val_accuracy",))
+    study.train("0000", 1, {}, 0.9, 100.0)
+    study.end(110.0)
+    left, right = drawn(plots.best_so_far, load_results(study.store.uri)).get_xlim()
+    assert 0 < (100 - left) / (right - left) < 0.1
 
 
 def test_a_parameter_is_drawn_on_the_axis_of_its_domain(asha_results: Results) -> None:
