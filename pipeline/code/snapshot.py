@@ -194,7 +194,7 @@ def _loaded_files(root: Path) -> dict[str, Path]:
         own = name == "__main__" or name.partition(".")[0] in OWN_PACKAGES
         if isinstance(file, str) and file.endswith(".py") and not own:
             # Thousands of modules: their paths are compared as text.
-            path = os.path.abspath(file)  # noqa: PTH100
+            path = os.path.abspath(file) if "/." in file or not file.startswith("/") else file  # noqa: PTH100
             if path.startswith(below) and is_user_file(path):
                 found[path.removeprefix(below)] = Path(path)
     return found

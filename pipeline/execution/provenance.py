@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def provenance(job: TuneJob, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
+@cache
 def installed() -> dict[str, str]:
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:

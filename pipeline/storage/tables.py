@@ -5,6 +5,7 @@ are. That file is the commit: parts beyond it do not exist. Parts may hold an ep
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -119,7 +120,7 @@ def clean(rows: pa.Table, table: str) -> pa.Table:
     if not rows.num_rows:
         return rows
     keys = [name for name in ("trial_id", "epoch", "session", "attempt", "number") if name in rows.column_names]
-    with open_database() as database:
+    with connect() as database:
         database.register("keys", rows.select(keys).append_column("place", pa.array(np.arange(rows.num_rows))))
         places = database.sql(f"select place from keys {_CLEAN[table]}").to_arrow_table()["place"]
     return rows if places.equals(pa.chunked_array([pa.array(np.arange(rows.num_rows))])) else rows.take(places)
@@ -131,7 +132,7 @@ def derive_trials(
     """The rows of the view `trials`."""
     space = parameters_of(study)
     schema = arrow_schema("trials", space)
-    with open_database() as database:
+    with connect() as database:
         database.register("epochs", epochs)
         database.register("decisions", decisions)
         names = ("trial_id", "checkpoint")
@@ -222,6 +223,17 @@ def open_database() -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     return duckdb.connect(":memory:", config=_CLOSED)
+
+
+def connect() -> "duckdb.DuckDBPyConnection":
+    """A connection to the DuckDB of this process, as a context; opening one takes longer than most of our queries."""
+    return _database(os.getpid()).cursor()
+
+
+@cache
+def _database(_process: int) -> "duckdb.DuckDBPyConnection":
+    # A process that was forked lacks the threads of its parent's.
+    return open_database()
 
 
 def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:

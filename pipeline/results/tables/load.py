@@ -27,7 +27,7 @@ from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
 from pipeline.storage.tables import (
     DRAW_ORDER,
     Tables,
-    open_database,
+    connect,
     parameters_of,
     read_tables,
     scored_sql,
@@ -123,7 +123,7 @@ class Results:
 
     @cached_property
     def _database(self) -> tuple[threading.Lock, Any]:
-        database = open_database()
+        database = connect()
         for name in ("epochs", "decisions", "trials"):
             database.register(name, self.table(name))
         loss = "-objective" if self.objective.mode == "max" else "objective"
