@@ -6,45 +6,26 @@ from typing import Any
 import numpy as np
 
 from pipeline.datasets.base import (
-    Dataset,
-    Split,
-    batches_of,
-    is_endless,
-    is_tf_data,
-    kind_of,
-    leaves,
+    Dataset as Dataset,
+    Split as Split,
+    batches_of as batches_of,
+    is_endless as is_endless,
+    is_tf_data as is_tf_data,
+    kind_of as kind_of,
+    leaves as leaves,
 )
 from pipeline.datasets.bundled import breast_cancer, diabetes, digits, mnist
 from pipeline.datasets.identity import (
-    ConfigReads,
-    RecordedConfig,
-    differences,
-    fingerprint,
-    pipeline_text,
-    takes_config,
+    ConfigReads as ConfigReads,
+    RecordedConfig as RecordedConfig,
+    differences as differences,
+    fingerprint as fingerprint,
+    pipeline_text as pipeline_text,
+    takes_config as takes_config,
 )
 from pipeline.datasets.parquet import find_files, is_parquet, read
 from pipeline.errors import DataError, UserError
 from pipeline.text import did_you_mean
-
-__all__ = [
-    "DATASETS",
-    "ConfigReads",
-    "Dataset",
-    "RecordedConfig",
-    "Split",
-    "batches_of",
-    "check_files",
-    "differences",
-    "fingerprint",
-    "is_endless",
-    "is_tf_data",
-    "kind_of",
-    "leaves",
-    "load",
-    "pipeline_text",
-    "takes_config",
-]
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
     "breast-cancer": breast_cancer,

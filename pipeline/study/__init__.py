@@ -1,20 +1,14 @@
 """The specification of a study."""
 
-from pipeline.storage import layout
-from pipeline.study.files import load_study, save_study
-from pipeline.study.job import TuneJob
-from pipeline.study.specification import Budget, Checkpoints, Fit, Objective, Phase, Resources, StartFrom
-
-__all__ = [
-    "Budget",
-    "Checkpoints",
-    "Fit",
-    "Objective",
-    "Phase",
-    "Resources",
-    "StartFrom",
-    "TuneJob",
-    "layout",
-    "load_study",
-    "save_study",
-]
+from pipeline.storage import layout as layout
+from pipeline.study.files import load_study as load_study, save_study as save_study
+from pipeline.study.job import TuneJob as TuneJob
+from pipeline.study.specification import (
+    Budget as Budget,
+    Checkpoints as Checkpoints,
+    Fit as Fit,
+    Objective as Objective,
+    Phase as Phase,
+    Resources as Resources,
+    StartFrom as StartFrom,
+)
