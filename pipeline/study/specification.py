@@ -158,8 +158,6 @@ class Resources:
         worker_gigabytes: Maximum memory of a worker process; one with more is replaced between two trials. By default
             the workers share 90% of the machine's memory.
         strategy: How a trial uses several GPUs: `mirrored` uses tf.distribute.MirroredStrategy.
-        files_gigabytes: Largest total size of the files that callbacks and functions write into a trial's working
-            folder. Beyond it the oldest files are deleted and named in the trial's log.
         memory_gigabytes: Memory that a trial reserves on a node of a cluster: only as many trials start there as fit.
             By default only CPUs and GPUs limit their number; on Kubernetes, `submit` reserves 0.75 if pods have less
             for each trial.
@@ -173,7 +171,6 @@ class Resources:
     epoch_seconds: Annotated[Real, Field(gt=0)] | None = None
     worker_gigabytes: Annotated[Real, Field(gt=0)] | None = None
     strategy: Literal["mirrored"] | None = None
-    files_gigabytes: Annotated[Real, Field(gt=0)] = 1.0
     memory_gigabytes: Annotated[Real, Field(gt=0)] | None = None
 
     def fit(self, cpus: float, gpus: float, memory: float = math.inf) -> int:

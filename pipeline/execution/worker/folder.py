@@ -1,8 +1,7 @@
 """Where a trial's output goes: its working folder, and its log.
 
 The folder is inside the study's folder on a file system, else a copy that is uploaded to the storage. Files that the
-user's callbacks and functions write there belong to the study: the worker that resumes the trial finds them, and files
-that exceed the job's limit are deleted.
+user's callbacks and functions write there belong to the study: the worker that resumes the trial finds them.
 """
 
 import os
@@ -18,14 +17,13 @@ from pipeline.storage import Store
 from pipeline.storage.files import files_below
 from pipeline.storage.scratch import scratch
 from pipeline.study import layout
-from pipeline.text import size
 
 _PIECE = 2**20
 _STDOUT, _STDERR = 1, 2
 
 
 class TrialFolder:
-    """The working folder of one trial on this machine, whose files may have `most` bytes.
+    """The working folder of one trial on this machine.
 
     `check` raises if the study is no longer this session's; it is called before anything is changed.
     """
@@ -35,12 +33,10 @@ class TrialFolder:
         store: Store,
         trial_id: str,
         *,
-        most: float,
         new: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store, self._trial_id = store, trial_id
-        self._most, self._check = most, check
+        self._store, self._trial_id, self._check = store, trial_id, check
         self._stored: dict[str, tuple[int, int]] = {}
         """Files that the storage has: their size and their time here."""
         within = store.writable_path(layout.files(trial_id))
@@ -66,11 +62,13 @@ class TrialFolder:
         self.keep()
 
     def keep(self) -> None:
-        """Delete files that exceed the limit, and upload changed files where the folder is a copy."""
-        self._drop_excess()
+        """Upload changed files where the folder is a copy."""
         if not self._copied:
             return
-        here = {path.relative_to(self.folder).as_posix(): (count, moment) for path, count, moment in self._files()}
+        here = dict[str, tuple[int, int]]()
+        for path, count in files_below(self.folder):
+            with suppress(FileNotFoundError):
+                here[path.relative_to(self.folder).as_posix()] = (count, path.stat().st_mtime_ns)
         for name in [name for name, state in here.items() if self._stored.get(name) != state]:
             self._check()
             with suppress(FileNotFoundError):
@@ -112,26 +110,6 @@ class TrialFolder:
                 with suppress(FileNotFoundError):
                     path.write_bytes(self._store.read(stored))
                     self._stored[stored.removeprefix(prefix)] = (path.stat().st_size, path.stat().st_mtime_ns)
-
-    def _files(self) -> Iterator[tuple[Path, int, int]]:
-        """Each file with its bytes and the time of its last change."""
-        for path, count in files_below(self.folder):
-            with suppress(FileNotFoundError):
-                yield path, count, path.stat().st_mtime_ns
-
-    def _drop_excess(self) -> None:
-        """Delete files beyond the limit: those that exceed it by themselves, then the oldest ones."""
-        files = sorted(self._files(), key=lambda file: (file[1] <= self._most, file[2], file[0]))
-        total = sum(count for _, count, _ in files)
-        for path, count, _ in files:
-            if total <= self._most:
-                break
-            self._check()
-            with self._local_errors():
-                path.unlink(missing_ok=True)
-            total -= count
-            name, limit = path.relative_to(self.folder).as_posix(), size(self._most)
-            print(f"tunepipe: {name} ({count:,} bytes) is deleted: files exceed resources.files_gigabytes ({limit}).")
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -354,7 +354,6 @@ class Worker:
             trial.folder = TrialFolder(
                 self._store,
                 assignment.trial_id,
-                most=self._job.resources.files_gigabytes * 1e9,
                 new=assignment.new,
                 check=checkpoints.check,
             )

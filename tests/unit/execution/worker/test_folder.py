@@ -1,6 +1,5 @@
 """A trial's working folder: what callbacks and functions write, on a file system and with an object store."""
 
-import os
 from pathlib import PurePosixPath
 
 import pytest
@@ -9,8 +8,6 @@ from pyarrow import fs
 from pipeline.errors import Superseded
 from pipeline.execution.worker.folder import TrialFolder
 from pipeline.storage import Store
-
-MANY = 1e9
 
 
 @pytest.fixture
@@ -29,16 +26,16 @@ def bucket(monkeypatch):
 
 
 def test_on_a_file_system_the_folder_is_within_the_study(tmp_path):
-    first = TrialFolder(Store(tmp_path), "0002", most=MANY)
+    first = TrialFolder(Store(tmp_path), "0002")
     assert first.folder == tmp_path / "files/0002"
     (first.folder / "log.csv").write_text("1\n")
     first.close()
-    assert (TrialFolder(Store(tmp_path), "0002", most=MANY).folder / "log.csv").read_text() == "1\n"
+    assert (TrialFolder(Store(tmp_path), "0002").folder / "log.csv").read_text() == "1\n"
 
 
 def test_with_an_object_store_the_folder_is_a_copy(bucket, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    first = TrialFolder(bucket, "0002", most=MANY)
+    first = TrialFolder(bucket, "0002")
     (first.folder / "deep").mkdir()
     (first.folder / "deep/log.csv").write_text("1\n")
     (first.folder / "backup").write_text("x")
@@ -48,7 +45,7 @@ def test_with_an_object_store_the_folder_is_a_copy(bucket, tmp_path, monkeypatch
     (first.folder / "backup").unlink()
     first.close()
     assert bucket.files() == ["files/0002/deep/log.csv"]
-    second = TrialFolder(bucket, "0002", most=MANY)
+    second = TrialFolder(bucket, "0002")
     assert (second.folder / "deep/log.csv").read_text() == "1\n2\n"
     second.close()
     assert list(tmp_path.iterdir()) == []
@@ -59,35 +56,22 @@ def test_nothing_is_deleted_for_a_study_that_is_anothers(tmp_path):
     def taken_over():
         raise Superseded("taken over")
 
-    folder = TrialFolder(Store(tmp_path), "0002", most=10, check=taken_over)
+    folder = TrialFolder(Store(tmp_path), "0002", check=taken_over)
     (folder.folder / "empty").mkdir()
     with pytest.raises(Superseded):
         folder.close()
     assert (folder.folder / "empty").is_dir()
     (folder.folder / "log.csv").write_bytes(bytes(40))
-    for change in (folder.keep, folder.clear):
-        with pytest.raises(Superseded):
-            change()
+    with pytest.raises(Superseded):
+        folder.clear()
     assert (folder.folder / "log.csv").stat().st_size == 40
-
-
-@pytest.mark.parametrize("kind", ["local", "bucket"])
-def test_files_beyond_the_limit_are_deleted_first_those_that_are_too_large_then_the_oldest(kind, tmp_path, bucket):
-    store = Store(tmp_path) if kind == "local" else bucket
-    folder = TrialFolder(store, "0002", most=100)
-    for age, (name, size) in enumerate((("a", 40), ("b", 40), ("large", 101), ("c", 40))):
-        (folder.folder / name).write_bytes(bytes(size))
-        os.utime(folder.folder / name, (age, age))
-    folder.keep()
-    folder.close()
-    assert store.files("files") == ["files/0002/b", "files/0002/c"]
 
 
 def test_a_trial_that_starts_again_finds_an_empty_folder(tmp_path):
     outside = tmp_path / "thesis"
     outside.mkdir()
     (outside / "thesis.txt").write_text("years")
-    folder = TrialFolder(Store(tmp_path / "study"), "0002", most=MANY)
+    folder = TrialFolder(Store(tmp_path / "study"), "0002")
     (folder.folder / "log.csv").write_text("1\n")
     (folder.folder / "link").symlink_to(outside)
     folder.clear()
