@@ -354,13 +354,10 @@ def _models_of_a_trial(job: TuneJob) -> Iterator[Fault]:
         yield Fault("folds", job.folds, allowed)
 
 
-def _every_gpu_is_used(job: TuneJob) -> Iterator[Fault]:
+def _several_gpus_are_whole(job: TuneJob) -> Iterator[Fault]:
     gpus = job.resources.gpus
     if gpus > 1 and gpus != int(gpus):
         yield Fault("resources.gpus", gpus, "must be a whole number if it is above 1")
-    elif gpus > 1 and job.model is not None and job.resources.strategy is None:
-        allowed = "must be 'mirrored' if a trial has more than one GPU; otherwise the others stay idle"
-        yield Fault("resources.strategy", None, allowed)
 
 
 def _batch_size_is_whole(job: TuneJob) -> Iterator[Fault]:
@@ -386,7 +383,7 @@ _RULES: tuple[tuple[Callable[[TuneJob], Iterable[Fault]], set[str]], ...] = (
     (lambda job: job.scheduler.space_faults(job.space), {"scheduler", "space"}),
     (_weights_can_be_copied, {"scheduler", "function"}),
     (_models_of_a_trial, {"folds", "repeats", "function", "scheduler"}),
-    (_every_gpu_is_used, {"resources", "model"}),
+    (_several_gpus_are_whole, {"resources"}),
     (_batch_size_is_whole, {"space", "model"}),
 )
 """The rules, each with the fields that it concerns."""

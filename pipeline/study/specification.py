@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictStr, TypeAdapter, ValidationError
 
@@ -149,7 +149,8 @@ class Resources:
 
     Args:
         cpus: CPU cores of a trial; fractions allowed.
-        gpus: GPUs of a trial. A fraction also limits the trial's GPU memory; more than one needs a `strategy`.
+        gpus: GPUs of a trial. A fraction also limits the trial's GPU memory. For several, create the model within
+            `tf.distribute.MirroredStrategy().scope()`.
         workers: How many trials train in parallel; by default as many as fit. 0 trains in the driver's process, for a
             debugger.
         epoch_seconds: Longest time of an epoch, including building the model. A worker that takes longer is replaced,
@@ -157,7 +158,6 @@ class Resources:
             least ten minutes; without a limit for the study's first epoch.
         worker_gigabytes: Maximum memory of a worker process; one with more is replaced between two trials. By default
             the workers share 90% of the machine's memory.
-        strategy: How a trial uses several GPUs: `mirrored` uses tf.distribute.MirroredStrategy.
         memory_gigabytes: Memory that a trial reserves on a node of a cluster: only as many trials start there as fit.
             By default only CPUs and GPUs limit their number; on Kubernetes, `submit` reserves 0.75 if pods have less
             for each trial.
@@ -170,7 +170,6 @@ class Resources:
     workers: Annotated[Whole, Field(ge=0, le=10_000)] | None = None
     epoch_seconds: Annotated[Real, Field(gt=0)] | None = None
     worker_gigabytes: Annotated[Real, Field(gt=0)] | None = None
-    strategy: Literal["mirrored"] | None = None
     memory_gigabytes: Annotated[Real, Field(gt=0)] | None = None
 
     def fit(self, cpus: float, gpus: float, memory: float = math.inf) -> int:

@@ -131,8 +131,9 @@ class Phases:
         return self.follows(begun) and (ended or epochs >= self._phases[begun][0])
 
     def prepare_first(self, model: keras.Model, phases: int) -> None:
-        for number in range(1, min(phases, len(self._phases)) + 1):
-            self.prepare(model, number)
+        with model.distribute_strategy.scope():
+            for number in range(1, min(phases, len(self._phases)) + 1):
+                self.prepare(model, number)
 
     def prepare(self, model: keras.Model, number: int) -> None:
         """Apply a phase to the model."""
@@ -157,7 +158,8 @@ class Phases:
 def _leave_out_xla(model: keras.Model, job: TuneJob) -> None:
     """Leave out XLA where it gains nothing, in a model that was just compiled: Keras' "auto" takes seconds on a CPU."""
     asked = compile_arguments(model).get("jit_compile") is True
-    if job.resources.strategy == "mirrored" or (not job.resources.gpus and not asked):
+    mirrored = model.distribute_strategy.num_replicas_in_sync > 1
+    if mirrored or (not job.resources.gpus and not asked):
         model.jit_compile = False
 
 

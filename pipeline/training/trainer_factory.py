@@ -1,6 +1,5 @@
 """What the trials of a process share: its set-up, the data in the form for training, and the traced epochs."""
 
-import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
 class PreparedData:
     """A data set in this process: its arrays as tensors, with the epochs compiled for them, or its pipelines."""
 
-    def __init__(
-        self, job: TuneJob, data: Dataset | None, load: Callable[[], Dataset], *, memory: float, on_device: bool
-    ) -> None:
+    def __init__(self, job: TuneJob, data: Dataset | None, load: Callable[[], Dataset], *, memory: float) -> None:
         from pipeline.training.arrays import WHOLE, DeviceData, first_inputs, folds_of
         from pipeline.training.pipelines import Source
         from pipeline.training.traces import Traces
@@ -45,7 +42,7 @@ class PreparedData:
         self._example = first_inputs(data.train)
         self.fits = data.bytes <= memory
         self.folds = folds_of(data.train, job.folds, seed=job.seed)
-        if self.fits and on_device:
+        if self.fits:
             tensors = DeviceData(data)
             self._parts = {fold.number: tensors.part(fold) for fold in (WHOLE, *self.folds)}
             self._weighted: dict[int, tuple[Any, DeviceData]] = {}
@@ -103,11 +100,8 @@ class TrainerFactory:
         from pipeline.training.process import memory_for_data, set_up
 
         set_up(job.resources)
-        import tensorflow as tf
-
         self._own_parts = True
         """Whether the newest model has parts of the user's own; so at first, when that is unknown."""
-        self._strategy = tf.distribute.MirroredStrategy() if job.resources.strategy == "mirrored" else None
         self._memory = memory_for_data(job.resources, workers_here) if memory is None else memory
         self._caches = caches
         # Data functions are called where the study was started, not in a trial's folder.
@@ -164,9 +158,8 @@ class TrainerFactory:
         if self._own_parts:
             # For tf.random in the user's own code. It empties TensorFlow's caches, so Keras' own models do without.
             tf.random.set_seed(seed)
-        with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
-            model = build_model(self.job, config, seed=seed, example=lambda: example)
-            Phases(self.job, config, seed=seed).prepare_first(model, phases)
+        model = build_model(self.job, config, seed=seed, example=lambda: example)
+        Phases(self.job, config, seed=seed).prepare_first(model, phases)
         return model
 
     def dataset(self, config: Config) -> Dataset | None:
@@ -186,7 +179,7 @@ class TrainerFactory:
         return data
 
     def _prepared(self, data: Dataset | None, load: Callable[[], Dataset]) -> PreparedData:
-        return PreparedData(self.job, data, load, memory=self._memory, on_device=self._strategy is None)
+        return PreparedData(self.job, data, load, memory=self._memory)
 
     def _trainer(self, config: Config, seed: int, fold: "Fold") -> "Trainer":
         from pipeline.training.build import Phases, build_callbacks
@@ -209,9 +202,7 @@ class TrainerFactory:
             kinds = [f"the {name} split is a {kind_of(split)}" for name, split in data.pipelines.items()]
             return FitTrainer(model, data, source=prepared.source, reason=reason or ", ".join(kinds), **common)
         assert prepared.arrays is not None
-        if self._strategy is not None:
-            reason = "resources.strategy is mirrored"
-        elif not prepared.fits:
+        if not prepared.fits:
             reason = f"the data ({size(prepared.bytes)}) are too large to be kept in each worker"
         elif reason is None and (hooked := with_batch_hooks(callbacks)) is not None:
             reason = f"{hooked} has batch hooks"

@@ -66,7 +66,7 @@ def faults(**fields: Any) -> tuple[Fault, ...]:
         {**FUNCTION, "scheduler": FIFO()},
         {"scheduler": PBT(interval=2, quantile=0.5), "budget": Budget(trials=4, seconds=1.5, target=0.25)},
         {"searcher": GridSearch(), "space": {"a": Choice([1, 2.5, "x"]), "b": True, "c": 1.0, "batch_size": 32}},
-        {"resources": Resources(cpus=0.5, gpus=2, workers=0, strategy="mirrored"), "seed": 7, "trial_seeds": True},
+        {"resources": Resources(cpus=0.5, gpus=2, workers=0), "seed": 7, "trial_seeds": True},
         {"space": {}},
         {"folds": 3, "repeats": 2},
         {"fit": Fit(class_weight=weights, steps_per_epoch=3)},
@@ -106,7 +106,6 @@ class Foreign:
         ({"budget": Budget(trials=0)}, "budget.trials", "1"),
         ({"budget": {"target": math.nan}}, "budget.target", "finite"),
         ({"budget": {"x": 1}}, "budget.x", "no such field; available: trials, epochs"),
-        ({"resources": {"strategy": "x"}}, "resources.strategy", "'mirrored'"),
         ({"scheduler": "ahsa"}, "scheduler", "did you mean asha?"),
         ({"scheduler": {"grace_period": 3}}, "scheduler", "must name its kind"),
         ({"scheduler": GridSearch()}, "scheduler", "no such scheduler"),
@@ -141,7 +140,6 @@ class Foreign:
         ({**FUNCTION, "scheduler": "pbt"}, "scheduler", "build(config, state)"),
         ({"scheduler": "pbt", "folds": 3}, "folds", "must be 1"),
         ({"resources": Resources(gpus=1.5)}, "resources.gpus", "whole number"),
-        ({"resources": Resources(gpus=2)}, "resources.strategy", "mirrored"),
         ({"objectives": [Objective("v", "max", at_least=2, at_most=1)]}, "objectives.0.at_least", "at_most"),
         *(
             ({"space": {"batch_size": domain}}, "space.batch_size", "whole numbers")
@@ -165,7 +163,7 @@ def test_all_faults_are_reported_together_and_rules_skip_invalid_fields():
         resources=Resources(gpus=2),
         seed=-1,
     )
-    fields = ["name", "space.lr", "seed", "data", "scheduler.interval", "budget.trials", "resources.strategy"]
+    fields = ["name", "space.lr", "seed", "data", "scheduler.interval", "budget.trials"]
     assert [fault.field for fault in found] == fields
     found = faults(**FUNCTION, scheduler=PBT(interval=99), budget=Budget(epochs=0))
     assert [fault.field for fault in found] == ["budget.epochs", "scheduler"]
@@ -177,7 +175,7 @@ def test_all_faults_are_reported_together_and_rules_skip_invalid_fields():
         {"scheduler": "pbt", "repeats": 2},
         {**FUNCTION, "resources": Resources(gpus=2)},
         {**FUNCTION, "function": stateful, "scheduler": "pbt"},
-        {"resources": Resources(gpus=2, strategy="mirrored")},
+        {"resources": Resources(gpus=2)},
         {"space": {"batch_size": IntUniform(1, 4)}},
         {**FUNCTION, "space": {"batch_size": 0.5}},
     ],

@@ -13,7 +13,7 @@ from keras import callbacks, layers, optimizers
 from pipeline.datasets import Dataset
 from pipeline.errors import DataError
 from pipeline.space import Config
-from pipeline.study import Budget, Fit, Resources
+from pipeline.study import Budget, Fit
 from pipeline.training.fit_trainer import FitTrainer
 from pipeline.training.trainer import CompiledTrainer
 from pipeline.training.trainer_factory import TrainerFactory
@@ -44,28 +44,31 @@ def eager(config: Config) -> keras.Model:
     return model
 
 
+def mirrored(config: Config) -> keras.Model:
+    with tf.distribute.MirroredStrategy().scope():
+        return averaged(config)
+
+
 @pytest.mark.parametrize(
     ("build", "fields", "memory", "why"),
     [
         pytest.param(eager, {}, None, "run_eagerly", id="eager"),
         pytest.param(dense, {}, 100.0, "too large", id="too large"),
-        pytest.param(
-            averaged, {"resources": Resources(strategy="mirrored")}, None, "mirrored", id="mirrored", marks=LONG
-        ),
+        pytest.param(mirrored, {}, None, "scope of a tf.distribute strategy", id="mirrored", marks=LONG),
     ],
 )
 def test_what_cannot_be_compiled_goes_through_fit(
     build: Any, fields: Any, memory: float | None, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = weighted() if build is averaged else rows_of_six()
+    data = weighted() if build is mirrored else rows_of_six()
     factory = TrainerFactory(job_of(build, **fields), data, memory=memory)
     learner: Any = factory.learner({}, seed=SEED)
     factory.learner({}, seed=1).close()
     assert isinstance(learner, FitTrainer)
     assert why in learner.trained_with
     assert sum("Keras' fit" in line for line in capsys.readouterr().out.splitlines()) == 1
-    if build in (dense, averaged):
-        compiled: Any = TrainerFactory(job_of(build), data).learner({}, seed=SEED)
+    if build in (dense, mirrored):
+        compiled: Any = TrainerFactory(job_of(averaged if build is mirrored else build), data).learner({}, seed=SEED)
         assert epochs_of(learner, 2) == epochs_of(compiled, 2)
         for each in (learner, compiled):
             each.close()
