@@ -72,7 +72,7 @@ def cut_off_study(root: Path, *, compared: bool) -> Results:
         for epoch in (1, 2):
             study.train(trial, epoch, {"lr": 0.1}, 0.1 * number + 0.1 * epoch, 1.0 * epoch)
         rung = {"rung": 2, "cutoff": 0.25, "value": 0.2} if compared and not number else {}
-        study.decide(trial, 2, "stop", 2.0, "The study's budget of 2 seconds is spent.", **rung)
+        study.decide(trial, 2, "stop", 2.0, "The study's budget of 2 s is spent.", **rung)
     study.end(2.0)
     return load_results(study.store.uri)
 

@@ -35,6 +35,7 @@ from pipeline.errors import Fault, InvalidJob
 from pipeline.space import Domain, Grid, combinations
 from pipeline.study import Objective
 from pipeline.study.context import current
+from pipeline.text import counted
 
 _MAX_RUNS = 40
 _FIRST_SECONDS = 60.0
@@ -161,7 +162,7 @@ class ObjectiveAdapter(Adapter):
                 raise
             values = list(value) if isinstance(value, Sequence) else [value]
             if not steps.count and len(values) != len(self.metrics):
-                raise ValueError(f"the objective returned {len(values)} values; the study has {len(self.metrics)}")
+                raise ValueError(f"the objective returned {counted(len(values), 'value')}, not {len(self.metrics)}")
             return {**dict(zip(self.metrics, values, strict=False)), **numeric(shown.user_attrs)}
 
         return Steps(train, lambda value, count: None if count else value)

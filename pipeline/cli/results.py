@@ -96,7 +96,7 @@ def show(store: "Store", *, top: int | None, as_json: bool, where: str | None = 
     else:
         trials = select_trials(results, where)
         if not trials:
-            print_text(f"None of {count} trials matches.")
+            print_text(f"No trial matches, of {count}.")
             return results
         count, trials = len(trials), trials[:most]
     if count:

@@ -94,7 +94,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def pipeline_text(entry: Mapping[str, Any]) -> str:
-    return f"a {entry['pipeline']} with {entry['batches'] or 'an unknown number of'} batches of {entry['elements']}"
+    return f"a {entry['pipeline']} of {entry['elements']}, batches: {entry['batches'] or 'unknown'}"
 
 
 def _described(split: Any) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def read(data: str) -> Dataset:
     if len(target) != 1 or not columns or len(set(names)) < len(names):
         raise DataError(f"The columns of {data} are {', '.join(names) or 'none'}. {_RULES}")
     if table.num_rows < _MIN_ROWS:
-        raise DataError(f"{data} has {table.num_rows} rows; at least {_MIN_ROWS} are needed.")
+        raise DataError(f"{data} has fewer than {_MIN_ROWS} rows: {table.num_rows}.")
     x, classes = _inputs(table, columns, data), list[str]()
     if target[0] == "label":
         y, classes = _labels(table.column("label"), data)
@@ -162,8 +162,8 @@ def _labels(column: pa.ChunkedArray, data: str) -> tuple[np.ndarray, list[str]]:
     classes = np.unique(column.unique().to_numpy(zero_copy_only=False))
     if len(classes) < 2 or (classes.dtype.kind in "iu" and len(classes) > max(1000, len(column) // 2)):
         raise DataError(
-            f"Column 'label' of {data} holds {len(classes)} different values in {len(column)} rows; at least two "
-            "classes are needed. Call it 'target' if it is a number to predict, not a class."
+            f"Column 'label' of {data} needs at least two classes, each with several rows; of its {len(column)} values "
+            f"{len(classes)} differ. Call it 'target' if it is a number to predict, not a class."
         )
     return one_hot(np.searchsorted(classes, column.to_numpy()), len(classes)), list(map(str, classes.tolist()))
 
@@ -195,7 +195,7 @@ def features(column: pa.ChunkedArray, name: str, data: str) -> np.ndarray:
         matrix: np.ndarray = values.to_numpy().reshape(len(column), -1).astype(np.float32)
     if bad := int(np.count_nonzero(~np.isfinite(matrix))):
         raise DataError(
-            f"Column {name!r} of {data} holds {bad} values that are not finite (as 32-bit numbers); the loss would be "
+            f"Column {name!r} of {data} has values that are not finite as 32-bit numbers ({bad}); the loss would be "
             "NaN from the first step: fill or drop them."
         )
     return matrix
@@ -210,7 +210,7 @@ def one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
 
 def _check_complete(column: pa.ChunkedArray, name: str, data: str) -> None:
     if column.null_count:
-        raise DataError(f"Column {name!r} of {data} has {column.null_count} nulls: fill or drop them.")
+        raise DataError(f"Column {name!r} of {data} has nulls ({column.null_count}): fill or drop them.")
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

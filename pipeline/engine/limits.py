@@ -66,7 +66,7 @@ def exhausted_budget(job: TuneJob, *, seconds: float, epochs: int, best: BestEpo
     """The limit that is reached, in words; None if none is."""
     budget = job.budget
     if budget.seconds is not None and seconds >= budget.seconds:
-        return f"The study's budget of {format_number(budget.seconds)} seconds is spent."
+        return f"The study's budget of {format_number(budget.seconds)} s is spent."
     if budget.total_epochs is not None and epochs >= budget.total_epochs:
         return f"The study's budget of {counted(budget.total_epochs, 'epoch')} is spent."
     if best is not None and budget.target_reached(job.objective, best.value, best.violation):
@@ -89,7 +89,7 @@ def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:
         return None
     if any(trial.epoch and not _failed(trial, error) for trial in rest):
         return None
-    return f"The first {len(first)} trials failed with the same error: {error}"
+    return f"The first {counted(len(first), 'trial')} failed with the same error: {error}"
 
 
 def _failed(trial: Trial, error: str | None) -> bool:

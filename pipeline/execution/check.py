@@ -227,7 +227,7 @@ def _size_findings(job: TuneJob, estimate: Estimate, storage: Store) -> Iterator
 
     workers, held = counted(estimate["workers"], "worker"), estimate["bytes_memory"] * estimate["workers"]
     free, seconds = this_machine().free, estimate["seconds"]
-    text = f"{workers} use {size(held)}; {size(free)} are free"
+    text = f"{size(held)} for {workers}; {size(free)} are free"
     yield compared("memory", text, "Train fewer in parallel with --workers.", exceeded=held > free)
     kept, space = estimate["bytes_kept"], math.inf
     text = f"a checkpoint has {size(estimate['bytes_checkpoint'])}, all of them at most {size(kept)}"
@@ -345,7 +345,7 @@ def _seconds(row: EpochRow) -> float:
 def _data_finding(job: TuneJob, data: Dataset) -> Finding:
     """Whether a model can learn from the data: numbers that are not finite, and whether they repeat."""
     now = fingerprint(data)
-    parts = [f"{split.rows:,} {name} rows" for name, split in data.arrays.items()]
+    parts = [counted(split.rows, f"{name} row") for name, split in data.arrays.items()]
     parts += [f"{name} is {pipeline_text(entry)}" for name, entry in now.items() if "pipeline" in entry]
     text = f"{data.name}: {', '.join(parts)}, {size(data.bytes)}"
     again = load_data(job) if callable(job.data) else data

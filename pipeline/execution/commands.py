@@ -24,7 +24,7 @@ from pipeline.storage.sessions import driver_alive, read_sessions, state_of
 from pipeline.storage.store import from_json
 from pipeline.study import layout
 from pipeline.study.files import as_argument, called, contents, listed_entries, no_study, read_job, remove
-from pipeline.text import size
+from pipeline.text import counted, size
 
 _POLL_SECONDS = 0.5
 _INBOX_SECONDS = 1.0
@@ -144,7 +144,7 @@ def check_deletable(store: Store) -> str:
         )
     of_trials = sum(layout.file_of(entry.path) is not None for entry in entries.own)
     folders = f", of which {of_trials:,} in the working folders of its trials" if of_trials else ""
-    return f"{len(entries.own):,} files, {size(sum(entry.size for entry in entries.own))}{folders}."
+    return f"{counted(len(entries.own), 'file')}, {size(sum(entry.size for entry in entries.own))}{folders}."
 
 
 def delete(store: Store) -> None:

@@ -82,7 +82,7 @@ class _Median(Scheduler):
             return Decision("continue", f"{value:.6g} at epoch {epoch}, which too few other trials have reached: {few}")
         maximised = self._context.mode == "max"
         best = max(curve) if maximised else min(curve)
-        border = f"{cutoff:.6g}, the median of the running means of {count} others at epoch {epoch}"
+        border = f"{cutoff:.6g}, the median of the running means of other trials ({count}) at epoch {epoch}"
         own = f"{value:.6g}, best {best:.6g}"
         if best < cutoff if maximised else best > cutoff:
             return Decision("stop", f"{own}, is {'below' if maximised else 'above'} {border}", cutoff=cutoff)

@@ -183,8 +183,8 @@ class RecordedCurves(CurveSource):
         ]
         if not any(curve.values for *_, curve in used):
             raise DataError(
-                f"None of the {len(curves)} trials of the study {results.name!r} has a curve and a config of the "
-                f"space of job {job.name!r}. Simulate the study's own job, or use --curves synthetic."
+                f"No trial of the study {results.name!r} ({len(curves)}) has a curve and a config of the space of "
+                f"job {job.name!r}. Simulate the study's own job, or use --curves synthetic."
             )
         self._numbers = np.array([number for number, *_ in used])
         self._rows = self._encoding.rows([config for _, config, _ in used])
@@ -199,7 +199,7 @@ class RecordedCurves(CurveSource):
             "of the others."
         )
         if unused := len(curves) - count:
-            self.note += f" {counted(unused, 'trial')} of other spaces, or without a value, are not used."
+            self.note += f" Not used: {counted(unused, 'trial')} of other spaces, or without a value."
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         # Of several nearest configs, that of the same trial number.

@@ -332,7 +332,7 @@ def _starts_fit(job: TuneJob) -> Iterator[Fault]:
         yield from start_faults(job.space, config, f"start_with.{place}")
     if len(job.start_with) > job.budget.trials:
         allowed = f"must have at most budget.trials configs, which is {job.budget.trials}"
-        yield Fault("start_with", f"{len(job.start_with)} configs", allowed)
+        yield Fault("start_with", counted(len(job.start_with), "config"), allowed)
 
 
 def _weights_can_be_copied(job: TuneJob) -> Iterator[Fault]:

@@ -132,4 +132,4 @@ def all_tried(job: TuneJob, trials: int) -> str | None:
         return None
     if not drawn_parameters(job.space):
         return "The space has nothing to draw. trial_seeds=True gives each trial its own initial weights."
-    return f"All {size} configs of the space were tried."
+    return f"Every config of the space was tried: {size}."

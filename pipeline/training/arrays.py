@@ -94,7 +94,7 @@ def folds_of(split: Split, folds: int, *, seed: int) -> list[Fold]:
     if folds == 1:
         return [WHOLE]
     if split.rows < folds:
-        raise DataError(f"There are {split.rows} training rows for {folds} folds; set folds to at most as many.")
+        raise DataError(f"folds is {folds}, and must be at most the number of training rows, {split.rows}.")
     from sklearn.model_selection import KFold, StratifiedKFold
 
     classes = _classes(split.y) if isinstance(split.y, np.ndarray) else np.zeros((split.rows, 1))

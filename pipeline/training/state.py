@@ -60,7 +60,7 @@ def load_variables(
     """Assign saved values, except at the positions to keep."""
     here = describe(variables)
     if len(here) != len(saved):
-        _differ(f"{len(saved)} variables were saved, {len(here)} are needed")
+        _differ(f"the number of variables is {len(here)}, and was {len(saved)}")
     for ours, theirs in zip(here, saved, strict=True):
         # A model function may number or date its names.
         paths = {re.sub("[0-9]+", "#", entry["path"]) for entry in (ours, theirs)}

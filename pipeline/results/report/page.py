@@ -166,7 +166,7 @@ def decisions_table(decisions: Sequence[Mapping[Any, Any]]) -> Table:
     """The last decisions on a trial, with their reasons."""
     rows = [{**each, "reason": first_line(str(each["reason"]))} for each in decisions[-_DECISIONS:]]
     earlier = len(decisions) - len(rows)
-    note = f"{counted(earlier, 'earlier decision')} are in the table decisions." if earlier else ""
+    note = f"The table decisions also has {counted(earlier, 'earlier decision')}." if earlier else ""
     columns = [Column("epoch", right=True), Column("kind", "decision"), Column("reason", keep="wrapped")]
     return Table("Decisions", columns, rows, note)
 

@@ -36,7 +36,7 @@ from pipeline.storage.tables import (
 from pipeline.study import Objective, TuneJob, layout
 from pipeline.study.files import no_study, read_document, read_job, recorded_data, study_names
 from pipeline.study.specification import ranking_sql
-from pipeline.text import sanitize, sanitize_line
+from pipeline.text import counted, sanitize, sanitize_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,8 +175,8 @@ class Results:
     def __repr__(self) -> str:
         metric = sanitize_line(self.objective.metric)
         best = f", best {metric}={self.best.value:.6g} of trial {self.best.trial_id}" if self.best else ""
-        trials, epochs = (self.table(name).num_rows for name in ("trials", "epochs"))
-        return f"<Results of {self.name!r}: {self.state}, {trials} trials, {epochs} epochs{best}>"
+        trials, epochs = (counted(self.table(f"{one}s").num_rows, one) for one in ("trial", "epoch"))
+        return f"<Results of {self.name!r}: {self.state}, {trials}, {epochs}{best}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the study in a line, and its best trials."""

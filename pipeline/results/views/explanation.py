@@ -74,7 +74,7 @@ def lineage_table(results: Results) -> Table:
         Column("after", "after epoch", right=True),
         Column("until", "to epoch", right=True),
     ]
-    note = f"Trials copied weights {counted(copies, 'time')}, and the best model is the work of these."
+    note = f"Copies of another trial's weights: {copies}. The best model is the work of these trials."
     return Table("Copied weights", columns, ancestry(results), note, "lineage", {"copies": copies})
 
 

@@ -158,7 +158,7 @@ def provenance_in_words(sessions: Sequence[Mapping[str, Any]]) -> list[tuple[str
             recorded = session["provenance"]
             git, machine, started = recorded["git"], recorded["machine"], str(session["started"])
             changed = ", with uncommitted changes" if git and git["dirty"] else ""
-            parts = [machine["host"], machine["system"], machine["cpu"], f"{machine['cores']} cores"]
+            parts = [machine["host"], machine["system"], machine["cpu"], counted(machine["cores"], "core")]
             parts += [f"{size(machine['memory'])} of memory", *machine["gpus"]]
             lines = [
                 ("command", shlex.join(recorded["command"])),

@@ -93,7 +93,7 @@ def test_a_condition_keeps_some_rows_of_the_leaderboard(study: Recording, tmp_pa
     assert values == sorted(values, reverse=True)
     reported = results(study, "--where", "epochs > 0", "--top", "3").output.splitlines()
     assert (len(reported), reported[-1].endswith("more; --top shows them.")) == (5, True)
-    assert results(study, "--where", "objective > 2").output == "None of 24 trials matches.\n"
+    assert results(study, "--where", "objective > 2").output == "No trial matches, of 24.\n"
     several = recorded(tmp_path, points=[(0.9, 1000), (0.5, 100), (0.4, 5000)])
     assert len(results(several, "--where", "front").output.splitlines()) == 3
 

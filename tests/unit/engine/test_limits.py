@@ -86,7 +86,7 @@ def test_an_epoch_beyond_the_bounds_reaches_no_target() -> None:
     ("budget", "mode", "reached", "words"),
     [
         ({"seconds": 10}, "max", {"seconds": 9.9}, None),
-        ({"seconds": 10}, "max", {"seconds": 10.0}, "The study's budget of 10 seconds is spent."),
+        ({"seconds": 10}, "max", {"seconds": 10.0}, "The study's budget of 10 s is spent."),
         ({"total_epochs": 20}, "max", {"epochs": 19}, None),
         ({"total_epochs": 20}, "max", {"epochs": 20}, "The study's budget of 20 epochs is spent."),
         ({"target": 0.5}, "max", {"best": 0.4}, None),

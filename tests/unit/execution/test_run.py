@@ -156,7 +156,7 @@ def test_a_study_without_untried_configs_finishes(tmp_path):
     space = {"curve": Choice([name for name in CURVES if name != "fails"])}
     results = run(job(space=space, searcher="random", budget=Budget(trials=16, epochs=4)), storage=tmp_path)
     (session,) = results.sessions
-    assert (session["state"], session["message"]) == ("finished", "All 4 configs of the space were tried.")
+    assert (session["state"], session["message"]) == ("finished", "Every config of the space was tried: 4.")
     assert sorted(results.trials["config_curve"]) == sorted(space["curve"].values)
     again = job(space=space, searcher="random", budget=Budget(trials=16, epochs=4))
     assert len(run(again, storage=tmp_path, resume=True).sessions) == 1

@@ -87,7 +87,7 @@ def test_each_config_of_a_small_space_is_tried_once(kind: str) -> None:
         assert fits(job.space, config)
         assert key_of(config) not in keys
         observations.append(Observation(config, "known", float(index % 5)))
-    assert all_tried(job, 24) == "All 24 configs of the space were tried."
+    assert all_tried(job, 24) == "Every config of the space was tried: 24."
     assert all_tried(job, 23) is None
 
 

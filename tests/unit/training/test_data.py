@@ -216,7 +216,7 @@ def test_folds_divide_the_rows_by_the_seed_with_the_same_part_of_every_class() -
     again = folds_of(split, 3, seed=1)
     assert all(np.array_equal(a.train, b.train) for a, b in zip(folds, again, strict=True))  # type: ignore[arg-type]
     assert len(folds_of(Split(np.zeros((9, 1)), np.random.default_rng(0).normal(size=9)), 3, seed=0)) == 3
-    with pytest.raises(DataError, match="48 training rows for 49 folds"):
+    with pytest.raises(DataError, match="folds is 49, and must"):
         folds_of(split, 49, seed=0)
 
 
