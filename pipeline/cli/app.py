@@ -10,8 +10,6 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from pipeline.errors import Interrupted, OutputLost, TunepipeError, UsageError
-
 _THRESHOLDS = 50_000, 2, 2
 """Thresholds of the garbage collector: rare collections make commands start faster."""
 
@@ -19,6 +17,7 @@ _THRESHOLDS = 50_000, 2, 2
 def main() -> None:
     """Run the command line: a user's mistake prints a paragraph, a bug prints a traceback."""
     from pipeline.cluster.driver_end import report_end, take_dashboard
+    from pipeline.errors import OutputLost, TunepipeError
 
     # Before any code of a job runs.
     dashboard, final = take_dashboard(), False
@@ -52,6 +51,7 @@ def _run_app() -> int | None:
 
     from pipeline.cli.commands import app
     from pipeline.cli.console import note
+    from pipeline.errors import UsageError
     from pipeline.text import notes_to
 
     try:
@@ -80,7 +80,15 @@ class _Stream(io.FileIO):
         except OSError as error:
             if self._has_messages:
                 return len(memoryview(content).cast("B"))
+            from pipeline.errors import OutputLost
+
             raise OutputLost(error.errno, error.strerror or str(error)) from None
+
+
+class _Text(io.TextIOWrapper):
+    def close(self) -> None:
+        # A job's function may close it, and the command prints on.
+        self.flush()
 
 
 def guard_streams() -> None:
@@ -97,7 +105,7 @@ def guard_streams() -> None:
             # With PYTHONUNBUFFERED, the log of a driver has each line immediately.
             by_line = stream.line_buffering or getattr(stream, "write_through", False)
             errors = stream.errors if codecs.lookup(stream.encoding).name == "utf-8" else "backslashreplace"
-            setattr(sys, name, io.TextIOWrapper(raw, stream.encoding, errors, line_buffering=by_line))
+            setattr(sys, name, _Text(raw, stream.encoding, errors, line_buffering=by_line))
 
 
 def forget_output() -> None:
@@ -129,11 +137,11 @@ class ProcessEnd:
 def start() -> None:
     """The entry point of the command `tunepipe`."""
     # Imports make many objects and little garbage: a collection for each 700 takes an eighth of a command's start.
-    # So this module imports nothing large, and the commands with their libraries come after that.
+    # So this module imports nothing of tunepipe, and the commands with their libraries come after that.
     gc.set_threshold(*_THRESHOLDS)
     if receives := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Nothing has begun. An exception in the middle of a library's import may become another one.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(Interrupted.exit_code))
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     import pipeline.cli.commands  # noqa: F401  (before ProcessEnd, so that exit functions of libraries do not run)
 
     if receives:

@@ -198,7 +198,7 @@ def forecast_table(forecasts: Sequence[Forecast], note: str, *, price: float | N
         *([Column("cost", text="{:,.2f}".format, right=True, keep="whole")] if price is not None else []),
         Column("epochs", text="{:,.0f}".format, right=True, keep="extra"),
         Column("best", f"best {job.objective.metric}", _number, right=True, keep="whole"),
-        Column("best_range", "of all seeds", _range, right=True, keep="whole" if repeats > 1 else "extra"),
+        *([Column("best_range", "of all seeds", _range, right=True, keep="whole")] if repeats > 1 else []),
     ]
     notes = [note]
     notes += [f"Each number is the median of {repeats} seeds."] if repeats > 1 else []
