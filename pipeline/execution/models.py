@@ -27,6 +27,7 @@ from pipeline.execution.worker.checkpoints import learner_part
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.storage import Checkpoint, Store, unpack
+from pipeline.storage.files import write_local
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, layout, load_study
 from pipeline.study.context import TrialContext, in_trial
@@ -110,9 +111,8 @@ def export(store: Store, folder: Path) -> list[Path]:
         )
     exported = {folder / Path(path).name: path for path in layout.EXPORTED if store.exists(path)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for file, path in exported.items():
-            file.write_bytes(store.read(path))
+            write_local(file, [store.read(path)])
     except OSError as error:
         raise StorageError(f"Cannot write into {folder}: {error.strerror}. Choose another folder with --to.") from None
     return list(exported)

@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.storage.checkpoints import is_storable
+from pipeline.storage.files import write_local
 
 _COLLECTIONS: dict[str, type[Any]] = {"list": list, "tuple": tuple, "set": set}
 
@@ -135,8 +136,7 @@ def _decoded_files(tree: Mapping[str, Any], arrays: Sequence[np.ndarray], parent
     written = root
     for name, place in [tree["file"]] if single else tree["folder"]:
         written = _within(root, name)
-        written.parent.mkdir(parents=True, exist_ok=True)
-        written.write_bytes(arrays[place].tobytes())
+        write_local(written, [arrays[place].tobytes()])
     return written if single else root
 
 

@@ -1,5 +1,6 @@
 """Models of a study as Python objects and as files."""
 
+import resource
 import shutil
 import sys
 
@@ -86,6 +87,17 @@ def test_mistakes_are_reported(tuned_store, tmp_path):
     for folder in (tmp_path / "file", tuned_store.local):
         with pytest.raises(StorageError):
             export(tuned_store, folder)
+
+
+def test_an_export_that_fails_leaves_no_part_of_a_file(tuned_store, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            export(tuned_store, tmp_path / "to")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert all(file.read_bytes() == tuned_store.read(f"export/{file.name}") for file in (tmp_path / "to").iterdir())
 
 
 def test_no_file_is_replaced_and_no_link_is_followed(tuned_store, tmp_path):

@@ -110,11 +110,15 @@ def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Pat
     _, _, before = runs(folder, "live")
     study.session = 2
     train(study, 3)
+    for trial, kind in (("0000", "finish"), ("0001", "fail")):
+        study.decide(trial, 3, kind, 4.0)
     study.end(5, started=10)
     with log_live(study.store, logs, notes.append):
         pass
     assert notes == []
     client, _, trials = runs(folder, "live")
+    statuses = [[each[trial].info.status for trial in ("0000", "0001")] for each in (before, trials)]
+    assert statuses == [["RUNNING", "RUNNING"], ["FINISHED", "FAILED"]]
     assert {run.info.run_id for run in trials.values()} == {run.info.run_id for run in before.values()}
     for trial, run in trials.items():
         assert [one.step for one in client.get_metric_history(run.info.run_id, "val_accuracy")] == [1, 2, 3]

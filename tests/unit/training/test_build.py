@@ -33,6 +33,21 @@ OPTIMIZER = keras.optimizers.SGD(0.1)
 WHOLE = keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="softmax")])
 
 
+class WithoutCall(keras.Model):
+    """What a newcomer may forget."""
+
+
+def without_call(config: Config) -> keras.Model:
+    model = WithoutCall()
+    model.compile("sgd", loss="mse")
+    return model
+
+
+def test_a_model_without_call_is_refused_by_keras() -> None:
+    with pytest.raises(NotImplementedError, match=r"WithoutCall does not have a `call\(\)` method"):
+        built(job_of(without_call))
+
+
 def with_one_optimizer(config: Config) -> keras.Model:
     model = dense(config)
     model.compile(OPTIMIZER, loss="mse")
