@@ -83,14 +83,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def frequency(per_second: float) -> str:
-    """How often something happens, in a unit in which that is at least one: 5.3 per second, 2 per minute."""
-    for unit, factor in (("second", 1), ("minute", 60)):
-        if per_second * factor >= 1:
-            return f"{format_number(round(per_second * factor, 1))} per {unit}"
-    return f"{format_number(per_second * 3600)} per hour"
-
-
 def clock(seconds: float) -> str:
     """A span of time as a display that ticks shows it: 0:05, 4:05, 2:03:00."""
     whole = round(seconds)
@@ -101,12 +93,7 @@ def clock(seconds: float) -> str:
 def counted(number: float, one: str) -> str:
     """A number with its noun: 1 trial, 2 trials."""
     shown = f"{number:,}" if isinstance(number, int) else f"{number:g}"
-    return f"{shown} {by_count(number, one, one + 's')}"
-
-
-def by_count(number: float, one: str, many: str) -> str:
-    """The form of a word, or of some words, that agrees with a number: has or have."""
-    return one if number == 1 else many
+    return f"{shown} {one}{'' if number == 1 else 's'}"
 
 
 def listed(items: Iterable[str], conjunction: str = "and") -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.code.modules import expanded, is_file, load_module, split_job_name
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
-from pipeline.text import by_count, did_you_mean, listed
+from pipeline.text import did_you_mean, listed
 
 __all__ = ["find", "jobs", "names"]
 
@@ -59,7 +59,7 @@ def _exported(module: ModuleType, subject: str, file: str, name: str = "") -> Tu
         return job
     jobs = [each for each, value in vars(module).items() if isinstance(value, TuneJob)]
     known = [file if each == "JOB" else f"{file}:{each}" for each in jobs]
-    calls = f"; its {by_count(len(jobs), 'job is', 'jobs are')} {listed(known)}" if jobs else ""
+    calls = f"; its job{'s are' if len(jobs) > 1 else ' is'} {listed(known)}" if jobs else ""
     if hasattr(module, name or "JOB"):
         raise InvalidJob(subject, [Fault(name or "JOB", job, f"must be a TuneJob{calls}")])
     if name:

@@ -1,9 +1,9 @@
-"""When a worker reports, when a trial is over, what ends a study, and how long that takes. It has no clock.
+"""When a worker reports, when a trial is over, and what ends a study. It has no clock.
 
 One rule serves real and simulated workers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -94,26 +94,3 @@ def common_failure(job: TuneJob, trials: Iterable[Trial]) -> str | None:
 
 def _failed(trial: Trial, error: str | None) -> bool:
     return trial.state == "failed" and hide_numbers(trial.error or "") == hide_numbers(error or "")
-
-
-def seconds_left(
-    budget: Budget,
-    *,
-    rate: float | None,
-    ended: Sequence[int],
-    live: Sequence[int],
-    limit: int,
-    seconds: float,
-) -> float | None:
-    """An estimate of the seconds until a study ends, at most what its budget leaves."""
-    bounds: list[float] = []
-    if rate:
-        # Trials are expected to train as many epochs as those that have ended.
-        each = sum(ended) / len(ended) if ended else budget.epochs
-        begun = sum(max(each - epochs, 0) for epochs in live)
-        bounds.append((begun + each * max(limit - len(ended) - len(live), 0)) / rate)
-        if budget.total_epochs is not None:
-            bounds.append((budget.total_epochs - sum(ended) - sum(live)) / rate)
-    if budget.seconds is not None:
-        bounds.append(budget.seconds - seconds)
-    return max(min(bounds), 0.0) if bounds else None

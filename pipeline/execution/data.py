@@ -40,7 +40,7 @@ def made_by_workers(job: TuneJob, data: Dataset) -> bool:
     return callable(job.data) and (bool(data.pipelines) or takes_config(job.data))
 
 
-def shared_caches(store: Store, session: int | None) -> SharedFolder:
+def shared_caches(store: Store, session: int) -> SharedFolder:
     """The folder of the caches of this machine, the same for all workers of a session.
 
     A session has the same code, data and versions from start to end, which caches of another session may not have.
@@ -49,7 +49,7 @@ def shared_caches(store: Store, session: int | None) -> SharedFolder:
     def key() -> str:
         # A study that was deleted may have had the same name and number.
         with suppress(FileNotFoundError, StorageError, KeyError, TypeError):
-            return uuid.uuid4().hex if session is None else str(store.read_json(layout.session(session))["mark"])
+            return str(store.read_json(layout.session(session))["mark"])
         return uuid.uuid4().hex
 
     return SharedFolder(key)

@@ -1,5 +1,6 @@
 """The progress of a running study: a live display on a terminal, plain lines in other output."""
 
+import math
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,10 +11,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.engine.limits import seconds_left
 from pipeline.errors import OutputLost
 from pipeline.execution.driver.session import Session
-from pipeline.text import clock, counted, format_number, frequency, notes_to, sanitize, sanitize_line
+from pipeline.text import clock, counted, format_number, notes_to, sanitize, sanitize_line
 
 _LINE_SECONDS = 10.0
 
@@ -95,7 +95,7 @@ def _rows(session: Session) -> list[tuple[str, str]]:
     """What is shown of a session, with labels."""
     engine, rate = session.engine, session.epochs_per_second
     states = ", ".join(f"{count} {state}" for state, count in list(engine.counts.items()) if count)
-    pace = f" ({frequency(rate)})" if rate else ""
+    pace = f" ({format_number(rate)} per second)" if rate else ""
     if engine.interrupted or session.interrupts.requested:
         left = "ending", "as soon as the epochs in training are over and checkpoints are written"
     elif session.final_evaluation.assigned:
@@ -124,14 +124,12 @@ def _best(session: Session) -> str:
 
 
 def time_left(session: Session) -> str:
-    trials = list(session.engine.trials.values())
-    ended = [trial.epoch for trial in trials if not trial.live]
-    left = seconds_left(
-        session.job.budget,
-        rate=session.epochs_per_second,
-        ended=ended,
-        live=[trial.epoch for trial in trials if trial.live],
-        limit=session.engine.limit,
-        seconds=session.lease.seconds,
-    )
-    return "unknown yet" if left is None else f"{'about' if ended else 'at most'} {clock(left)}"
+    engine, budget, rate = session.engine, session.job.budget, session.epochs_per_second
+    ended = [trial.epoch for trial in list(engine.trials.values()) if not trial.live]
+    # Trials are expected to train as many epochs as those that have ended.
+    epochs = engine.limit * (sum(ended) / len(ended) if ended else budget.epochs)
+    bounds = [] if not rate else [(min(epochs, budget.total_epochs or math.inf) - engine.total_epochs) / rate]
+    bounds += [] if budget.seconds is None else [budget.seconds - session.lease.seconds]
+    if not bounds:
+        return "unknown yet"
+    return f"{'about' if ended else 'at most'} {clock(max(min(bounds), 0.0))}"

@@ -127,14 +127,13 @@ def warm_started(job: TuneJob, storage: str | Path, *, always: bool = False) -> 
     results = load_results((Store(source.study) if "/" in source.study else Store(storage).folder(source.study)).uri)
     room = job.budget.trials - len(job.start_with)
     found = warm_start_configs(results, job.space, min(source.top, room), job.start_with)
-    if not found.configs and room > 0:
+    if not found and room > 0:
         names = ", ".join(drawn_names(job.space))
         allowed = f"must be a study with values, whose configs are not given yet, with hyperparameters of: {names}"
         raise InvalidJob(f"job {job.name!r}", [Fault("start_from.study", results.name, allowed)])
-    of = f": {', '.join(found.trials)}" if found.trials else ""
-    which = f"{counted(len(found.trials), 'config')} of the study {results.name!r}{of} ({source.top} requested)"
-    note(" ".join([f"Starts with {which}.", *found.notes]))
-    return job.replaced({"start_with": [*job.start_with, *found.configs]})
+    of = f": {', '.join(found)}" if found else ""
+    note(f"Starts with {counted(len(found), 'config')} of the study {results.name!r}{of} ({source.top} requested).")
+    return job.replaced({"start_with": [*job.start_with, *found.values()]})
 
 
 def unloadable_functions(job: TuneJob) -> str | None:

@@ -52,7 +52,7 @@ def _nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     def unmet(*_: Any, **__: Any) -> None:
         raise ResourcesUnmet("There is no machine here.")
 
-    monkeypatch.setattr("pipeline.execution.run.load_study_data", lambda *_, **__: (None, None))
+    monkeypatch.setattr("pipeline.execution.run._load_data", lambda *_, **__: (None, None))
     monkeypatch.setattr("pipeline.execution.run.run_on_ray", unmet)
     monkeypatch.setattr("pipeline.execution.run.run_in_process", unmet)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.engine.engine import Engine
-from pipeline.engine.limits import EpochOutcome, ReportInterval, common_failure, exhausted_budget, seconds_left
+from pipeline.engine.limits import EpochOutcome, ReportInterval, common_failure, exhausted_budget
 from pipeline.engine.messages import Report
 from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.execution.worker.worker import Worker
@@ -136,17 +136,3 @@ def _trials(*ends: str) -> list[Trial]:
 def test_the_first_trials_with_the_same_error_end_a_study(ends: str, fails: bool) -> None:
     words = "The first 3 trials failed with the same error: ValueError: a" if fails else None
     assert common_failure(job(), _trials(*ends)) == words
-
-
-@pytest.mark.parametrize(
-    ("budget", "more", "expected"),
-    [
-        ({}, {"rate": 2.0}, 5), ({"total_epochs": 8}, {"rate": 2.0}, 1),
-        ({"seconds": 6}, {"rate": 2.0}, 1), ({"seconds": 3}, {"rate": 2.0}, 0), ({}, {"rate": None}, None),
-    ],
-)  # fmt: skip
-def test_the_time_left_is_bounded_by_the_budget(
-    budget: dict[str, int], more: dict[str, float | None], expected: float | None
-) -> None:
-    known = {"ended": [4], "live": [2], "limit": 4, "seconds": 5.0}
-    assert seconds_left(Budget(trials=4, epochs=4, **budget), **known, **more) == expected  # type: ignore[arg-type]

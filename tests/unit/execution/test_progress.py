@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline.engine.messages import Report
-from pipeline.execution.progress import Progress
+from pipeline.execution.progress import Progress, time_left
 from pipeline.space import Uniform
-from pipeline.study import Objective
+from pipeline.study import Budget, Objective
 from tests.recorded_curves import row
 
 
@@ -85,3 +85,17 @@ def test_a_study_says_how_long_it_takes_and_what_is_still_going_on_at_its_end(st
     assert last_line() == "ending  The time is up."
     s.session.interrupts.requested = True
     assert last_line() == "ending  as soon as the epochs in training are over and checkpoints are written"
+
+
+@pytest.mark.parametrize(
+    ("budget", "left"),
+    [({}, "0:05"), ({"total_epochs": 8}, "0:01"), ({"seconds": 9.0}, "0:02"), ({"seconds": 3.0}, "0:00")],
+)
+def test_the_time_left_is_bounded_by_the_budget(study, monkeypatch, budget, left):
+    s = study(budget=Budget(trials=4, epochs=4, **budget))
+    for trial, epochs, ends in (("0000", 4, True), ("0001", 2, False)):
+        s.session.next()
+        s.session.on_report(trial, Report([row(epoch, 0.1) for epoch in range(1, epochs + 1)], last=ends))
+    monkeypatch.setattr(type(s.session), "epochs_per_second", 2.0)
+    monkeypatch.setattr(type(s.session.lease), "seconds", 7.0)
+    assert time_left(s.session) == f"about {left}"
