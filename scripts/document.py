@@ -19,8 +19,6 @@ _WITHOUT_TYPES = (TuneJob, Fit, Objective)
 """Classes whose values have forms that the meaning of a field explains."""
 
 CLASSES = {cls.__name__: cls for cls in (*_WITHOUT_TYPES, Budget, Resources, Checkpoints)}
-FAMILIES = {"schedulers": SCHEDULERS}
-"""Classes that share fields, and a table."""
 
 
 def documented(text: str) -> str:
@@ -30,7 +28,7 @@ def documented(text: str) -> str:
         if name in schema.TABLES:
             rows = ((f"`{column.name}`", str(column.type), column.meaning) for column in schema.TABLES[name])
             return _markdown("column type meaning", rows)
-        return _family(FAMILIES[name]) if name in FAMILIES else _table(CLASSES[name])
+        return _family(SCHEDULERS) if name == "schedulers" else _table(CLASSES[name])
 
     marked = re.compile(r"(<!-- (?:fields|columns) of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
     return marked.sub(lambda found: f"{found[1]}{table(found[2])}{found[3]}", text)
@@ -59,7 +57,8 @@ def _rows(cls: type) -> Iterator[tuple[str, ...]]:
     meanings = _meanings(cls)
     for name, field in TypeAdapter(cls).json_schema()["properties"].items():
         if name != "kind":
-            yield f"`{name}`", _default(field.get("default")), _allowed(field), meanings[name]
+            allowed = " or ".join(map(_kind, field.get("anyOf", [field])))
+            yield f"`{name}`", _default(field.get("default")), allowed, meanings[name]
 
 
 def _family(kinds: Mapping[str, type]) -> str:
@@ -91,10 +90,6 @@ def _default(value: object, factory: object = None) -> str:
     if value is None or value in ("", ()):
         return "–"
     return f"`{value!r}`" if isinstance(value, bool | int | float | str | list) else f"`{type(value).__name__}()`"
-
-
-def _allowed(field: dict[str, object]) -> str:
-    return " or ".join(map(_kind, field.get("anyOf", [field])))
 
 
 def _kind(kind: dict[str, object]) -> str:

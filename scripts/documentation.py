@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -25,9 +25,6 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "docs/analysis.ipynb"
 PAGES = ("README.md", "docs/commands.md")
 """Pages whose outputs are written."""
-
-_MISTAKE = 2
-"""The exit code of a mistake, which a page may show."""
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = "$ "
@@ -62,19 +59,6 @@ def steps(page: str) -> Iterator[Step]:
             yield from _commands(content, "")
         elif language == "python" and (found := re.match(r"# (\w+\.py)\n", content)):
             yield SourceFile(found[1], content)
-
-
-def with_outputs(page: str, run: Callable[[Step], str]) -> str:
-    """The page with new outputs in its `console` blocks."""
-
-    def block(found: re.Match[str]) -> str:
-        outputs = [(step, run(step)) for step in steps(found[0])]
-        if found[1] != "console":
-            return found[0]
-        shown = "".join(f"{_PROMPT}{step.text}\n{output}" for step, output in outputs if isinstance(step, Command))
-        return f"```console\n{shown}```"
-
-    return FENCE.sub(block, page)
 
 
 def _commands(content: str, prompt: str) -> Iterator[Command]:
@@ -203,11 +187,19 @@ def outputs(text: str, home: Path) -> str:
                 return step.output or ""
             print(step.text.splitlines()[0], file=sys.stderr, flush=True)
         done = folder.take(step)
-        if done.code not in (0, _MISTAKE):
+        # A page may show a mistake.
+        if done.code not in (0, 2):
             raise SystemExit(f"exit code {done.code}\n{done.errors}")
         return done.output
 
-    return with_outputs(text, take)
+    def block(found: re.Match[str]) -> str:
+        taken = [(step, take(step)) for step in steps(found[0])]
+        if found[1] != "console":
+            return found[0]
+        shown = "".join(f"{_PROMPT}{step.text}\n{output}" for step, output in taken if isinstance(step, Command))
+        return f"```console\n{shown}```"
+
+    return FENCE.sub(block, text)
 
 
 if __name__ == "__main__":
