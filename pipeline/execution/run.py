@@ -15,6 +15,7 @@ from pipeline.code.snapshot import Snapshot, first_of, snapshot_of
 from pipeline.datasets import Dataset
 from pipeline.engine.trial import Trial, saved_state
 from pipeline.errors import (
+    DataError,
     Interrupted,
     NoTrialSucceeded,
     StorageError,
@@ -23,7 +24,6 @@ from pipeline.errors import (
     UsageError,
     UserError,
 )
-from pipeline.execution.data import load_study_data
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.execution.in_process import run_in_process
@@ -48,6 +48,7 @@ from pipeline.study.files import (
     sweep,
 )
 from pipeline.text import hide_numbers, note, notes_to
+from pipeline.training.data import load_data
 from pipeline.training.process import refuse_other_keras
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def run(
         facts = {"provenance": provenance(job, snapshot), "code_changes": start.code_changes}
         # From here on the job is the study's: it names what was chosen for it.
         job, recorded = start.job.resolved(), recorded_data(start.document)
-        data, fingerprint = load_study_data(job, recorded, accept_changes=accept_changes)
+        data, fingerprint = _load_data(job, recorded, accept_changes=accept_changes)
         if recorded is not None and fingerprint is not None and fingerprint != recorded:
             facts["data_changes"] = datasets.differences(recorded, fingerprint)
         session = _session(job, start, store, facts, interrupts)
@@ -157,6 +158,25 @@ def run(
             with nullcontext() if display is None else display.watch(session):
                 _train(session, data, address)
         return load_results(store.uri)
+
+
+def _load_data(
+    job: TuneJob, before: Mapping[str, Any] | None, *, accept_changes: bool
+) -> tuple[Dataset | None, Mapping[str, Any] | None]:
+    """The data, and what the study records of them; refuses others than before, unless changes are accepted.
+
+    Of a data function that takes the config, they are those for one config, the same in each session.
+    """
+    data = load_data(job, trains=job.resources.workers == 0)
+    now = None if data is None else datasets.fingerprint(data)
+    if accept_changes or before is None or now is None or not (changes := datasets.differences(before, now)):
+        return data, now
+    raise DataError(
+        f"The data differ from those that the study {job.name!r} began with: {'; '.join(changes)}. Earlier trials "
+        "could not be compared with new ones. Restore the data, accept these with --accept-changes (in Python: "
+        "accept_changes=True), or start another with --name. A data function must return the same data at each call; "
+        "`tunepipe check` tests this."
+    )
 
 
 def wait_for_storage(storage: str) -> None:

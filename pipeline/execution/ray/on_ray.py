@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.datasets import Dataset
+from pipeline.datasets import Dataset, takes_config
 from pipeline.engine.engine import MAX_WORKER_FAILURES
 from pipeline.errors import StorageError
-from pipeline.execution.data import made_by_workers
 from pipeline.execution.driver.session import Session
 from pipeline.execution.ray.cluster import (
     cluster,
@@ -63,6 +62,9 @@ def _run_controller(
         from pipeline.execution.ray import tune_adapter
         from pipeline.execution.ray.trainable import TrialTrainable
 
+    if data is not None and callable(session.job.data) and (data.pipelines or takes_config(session.job.data)):
+        # Workers call the function: pipelines cannot be sent to them, and other configs may have other data.
+        data = None
     packed, folders = pack(session.job)
     searcher, stopper = tune_adapter.SessionSearcher(session, workers), tune_adapter.SessionStopper(session)
     # Most objects belong to imported libraries and stay until the process ends. With them, a tenth of the driver's
@@ -74,7 +76,7 @@ def _run_controller(
                 TrialTrainable,
                 job=packed,
                 folders=folders,
-                data=None if data is not None and made_by_workers(session.job, data) else data,
+                data=data,
                 uri=session.store.uri,
                 session=session.lease.number,
                 workers=workers,

@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,13 +30,12 @@ from pipeline.errors import (
     Superseded,
     TunepipeError,
 )
-from pipeline.execution.data import shared_caches
 from pipeline.execution.provenance import node_facts
 from pipeline.execution.worker.checkpoints import Checkpoints, learner_part, lineage
 from pipeline.execution.worker.folder import TrialFolder, captured
 from pipeline.machine import process_memory, this_machine
 from pipeline.storage import Checkpoint, Store
-from pipeline.storage.scratch import scratch
+from pipeline.storage.scratch import SharedFolder, scratch
 from pipeline.storage.sessions import read_sessions, sessions_objects
 from pipeline.study import Objective, Resources, TuneJob, layout
 from pipeline.study.context import TrialContext, in_trial
@@ -371,6 +371,21 @@ class Worker:
         started = time.monotonic()
         yield
         trial.waited += time.monotonic() - started
+
+
+def shared_caches(store: Store, session: int) -> SharedFolder:
+    """The folder of the caches of this machine, the same for all workers of a session.
+
+    A session has the same code, data and versions from start to end, which caches of another session may not have.
+    """
+
+    def key() -> str:
+        # A study that was deleted may have had the same name and number.
+        with contextlib.suppress(FileNotFoundError, StorageError, KeyError, TypeError):
+            return str(store.read_json(layout.session(session))["mark"])
+        return uuid.uuid4().hex
+
+    return SharedFolder(key)
 
 
 class MemoryLimit:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import load_results, run
 from pipeline.errors import DataError
-from pipeline.execution.data import shared_caches
+from pipeline.execution.worker.worker import shared_caches
 from pipeline.storage import Store
 from pipeline.storage.scratch import close_shared_folders
 from pipeline.study import layout, load_study
