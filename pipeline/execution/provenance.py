@@ -56,11 +56,6 @@ def installed() -> dict[str, str]:
     return versions
 
 
-def node_facts() -> dict[str, Any]:
-    """What a study records of the node that a worker runs on: the machine, and the versions there."""
-    return {**this_machine().record(), "versions": installed()}
-
-
 def command_line(words: Sequence[str]) -> list[str]:
     """A command line without its secrets."""
     return [

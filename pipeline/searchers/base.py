@@ -88,8 +88,7 @@ class History(list[Observation]):
     def chosen(self, *, best: int = 0, newest: int = 0) -> list[Observation]:
         """The observations to learn from: all, or some if there are more than MAX_OBSERVATIONS.
 
-        Those of running trials are always among them, because no similar config is tried at the same time. If these are
-        more than three quarters of that number, a quarter is added, evenly from the best trial to the worst.
+        Those of running trials are always among them, because no similar config is tried at the same time.
         """
         count, most = len(self), MAX_OBSERVATIONS
         if count <= most:
@@ -97,10 +96,6 @@ class History(list[Observation]):
         numbers = {number for *_, number in self._ranked[:best]} | set(range(count - newest, count)) | self._open
         left = max(0, most - len(numbers))
         numbers.update(np.linspace(0, count - 1, left).astype(int).tolist())
-        if len(self._open) > most - most // 4:
-            # They leave little place to others, and the best alone do not show where configs are poor.
-            places = np.linspace(0, len(self._ranked) - 1, min(most // 4, len(self._ranked))).astype(int)
-            numbers.update(self._ranked[place][-1] for place in places.tolist())
         return [self[number] for number in sorted(numbers)]
 
     def _enter(self, number: int) -> None:

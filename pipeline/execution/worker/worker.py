@@ -30,7 +30,7 @@ from pipeline.errors import (
     Superseded,
     TunepipeError,
 )
-from pipeline.execution.provenance import node_facts
+from pipeline.execution.provenance import installed
 from pipeline.execution.worker.checkpoints import Checkpoints, learner_part, lineage
 from pipeline.execution.worker.folder import TrialFolder, captured
 from pipeline.machine import process_memory, this_machine
@@ -340,7 +340,7 @@ class Worker:
             checkpoints=[each[:3] for each in stored],
             repeated=repeated,
             over_memory_limit=self._memory_limit.excess(),
-            node=node_facts() if self._reports == 1 else None,
+            node={**this_machine().record(), "versions": installed()} if self._reports == 1 else None,
             failure=None if failure is None else failure.text,
             cause="trial" if failure is None else failure.cause,
         )
