@@ -93,7 +93,6 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
     return models.state(models.assignment(trial), folder)
 
 
-@kept_process_state()
 def export(store: Store, folder: Path) -> list[Path]:
     """Write the winner's model into a folder, as the study exported it when it ended."""
     check_output(folder)
@@ -149,7 +148,6 @@ class _Models:
             seed_of_trial(self.job, int(trial)),
             task="finish",
             epoch=int(row["best_epoch"]),
-            value=float(row["objective"]),
         )
 
     def exported(self) -> Any:
