@@ -107,6 +107,15 @@ def test_settings_of_an_optuna_study_are_those_of_the_job(
     assert {name: found.get(name, getattr(job.scheduler, name, None)) for name in settings} == settings
 
 
+def test_the_first_value_of_a_step_of_optuna_counts(program: Program) -> None:
+    report = 'self.trial.report(logs["loss"], step=epoch)'
+    twice = "self.trial.report(epoch, step=epoch)\n        self.trial.report(9, step=epoch)"
+    job = from_program(edited(program("op_callback.py"), report, twice), "optuna")
+    assert job.function is not None
+    epochs = job.function({"lr": 0.1, "rate": 0.1, "batch": 16})
+    assert [epoch["value"] for epoch in epochs] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("scheduler", "kind", "settings"),
     [

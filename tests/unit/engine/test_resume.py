@@ -30,6 +30,16 @@ def test_running_trials_continue_before_new_ones_are_drawn():
     assert second.kinds() == ["resume", "resume", "start"]
 
 
+def test_a_failed_trial_is_not_the_best_of_the_next_session_either():
+    first = Play()
+    failed, other = first.next(), first.next()
+    first.report(failed, 0.9)
+    first.report(other, 0.1)
+    first.fail(failed)
+    assert first.engine.best is other
+    assert first.resumed().engine.best.trial_id == other.trial_id
+
+
 def test_a_trial_that_was_to_be_stopped_is_stopped_at_once():
     first = Play()
     first.next()

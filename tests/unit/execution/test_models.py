@@ -4,11 +4,14 @@ import resource
 import shutil
 import sys
 
+import keras
 import pytest
 
 from pipeline import load_model, load_results, run
+from pipeline.engine.messages import Assignment
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
 from pipeline.execution.models import export
+from pipeline.execution.worker.worker import Worker
 from pipeline.storage import Store
 from tests.model_kinds import rows_of_six
 from tests.unit.execution.three_trials import JOB, scored, val_loss
@@ -98,6 +101,33 @@ def test_an_export_that_fails_leaves_no_part_of_a_file(tuned_store, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert all(file.read_bytes() == tuned_store.read(f"export/{file.name}") for file in (tmp_path / "to").iterdir())
+
+
+class Unregistered(keras.layers.Layer):
+    def __init__(self, scale):
+        super().__init__()
+        self._scale = scale
+
+    def call(self, x):
+        return self._scale(x)
+
+
+def build_own(config):
+    """A model that Keras cannot load without its code, so that model.keras is left out."""
+    layers = [Unregistered(lambda x: 2.0 * x), keras.layers.Dense(3, activation="softmax")]
+    model = keras.Sequential([keras.layers.Input((6,)), *layers])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_an_export_keeps_no_file_of_an_earlier_winner(tuned_store, tmp_path):
+    shutil.copytree(tuned_store.local, tmp_path / "s")
+    best, exported = load_results(tuned_store.uri).best, tmp_path / "s/export"
+    worker = Worker(JOB.replaced({"model": build_own}), rows_of_six(), Store(tmp_path / "s"), session=1, capture=False)
+    worker.begin(Assignment(best.trial_id, best.config, 0, task="finish", epoch=best.epoch, value=best.value))
+    assert worker.step().failure is None
+    worker.close()
+    assert sorted(path.name for path in exported.iterdir()) == ["model.weights.h5", "provenance.json", "winner.json"]
 
 
 def test_no_file_is_replaced_and_no_link_is_followed(tuned_store, tmp_path):

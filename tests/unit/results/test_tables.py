@@ -131,9 +131,11 @@ def test_test_metrics_are_those_of_the_best_epoch(tmp_path: Path) -> None:
         winner = {"trial_id": trial, "epoch": epoch, "metrics": {"test_loss": 0.25}}
         study.store.write(layout.WINNER, json.dumps(winner))
         assert load_results(study.store.uri).test == test
-    study.store.write(layout.WINNER, '{"trial_id": "0000", "epoch": 2, "metrics": []}')
-    with pytest.raises(StorageError, match=layout.WINNER):
-        load_results(study.store.uri)
+    # The last one is a number beyond floats.
+    for metrics in ("[]", '{"test_loss": "x"}', f'{{"test_loss": 1{"0" * 400}}}'):
+        study.store.write(layout.WINNER, f'{{"trial_id": "0000", "epoch": 2, "metrics": {metrics}}}')
+        with pytest.raises(StorageError, match=layout.WINNER):
+            load_results(study.store.uri)
 
 
 _values = st.lists(

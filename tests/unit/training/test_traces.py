@@ -170,6 +170,22 @@ def small(*hidden: Any, build: Any = None, **compilation: Any) -> keras.Model:
     return model
 
 
+def adapted_to(layer: Any, seen: Any) -> Any:
+    layer.adapt(seen)
+    return layer
+
+
+def of_letters(letters: str) -> Callable[..., keras.Model]:
+    """A model with an input of text, whose layer has learned these letters."""
+    return lambda *_: keras.Sequential(
+        [
+            keras.Input((1,), dtype="string"),
+            adapted_to(layers.StringLookup(output_mode="one_hot", max_tokens=3), [*letters]),
+            layers.Dense(3),
+        ]
+    )
+
+
 def dense(**arguments: Any) -> Callable[[], layers.Layer]:
     return lambda: layers.Dense(4, **arguments)
 
@@ -194,6 +210,8 @@ def test_anything_that_changes_the_graph_changes_the_key() -> None:
         ],
         *[key_of(dense(kernel_constraint=constraints.MaxNorm(number))) for number in (1.0, 2.0)],
         *[key_of(lambda rate=rate: layers.Dropout(rate)) for rate in (0.0, 0.5)],
+        *[key_of(lambda seen=seen: adapted_to(layers.Normalization(), seen)) for seen in (np.eye(6), 5 * np.eye(6))],
+        *[key_of(build=of_letters(letters)) for letters in ("aab", "bbc")],
         key_of(dense(dtype="bfloat16")),
         *[key_of(optimizer=optimizers.SGD(0.1, momentum=0.5, nesterov=nesterov)) for nesterov in (False, True)],
         key_of(optimizer=optimizers.SGD(0.1, gradient_accumulation_steps=2)),

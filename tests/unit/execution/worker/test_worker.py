@@ -89,6 +89,18 @@ def test_whatever_a_function_raises_fails_its_trial_alone(tmp_path, error):
     assert report.failure.startswith(f"{type(error).__name__}: no")
 
 
+def test_the_end_of_its_process_is_no_failure_of_a_trial(tmp_path):
+    def ended(config):
+        yield {"score": 1.0}
+        raise SystemExit
+
+    worker = make(tmp_path, ended, ends_process=lambda error: error.code is None)
+    worker.begin(FIRST)
+    assert epochs_of(worker.step()) == [1]
+    with pytest.raises(SystemExit):
+        worker.step()
+
+
 def test_missing_weights_to_take_over_fail_the_trial_in_a_sentence(tmp_path):
     receiver = replace(FIRST, segment=2, epoch=3, parent_trial="0001", parent_epoch=3)
     (report,) = trained(make(tmp_path, counting, epochs=9), receiver)
