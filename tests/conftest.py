@@ -33,6 +33,13 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _quick_collections() -> None:
+    """Keeps what earlier modules have loaded out of collections of garbage, which Keras asks for with each model."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _few_sources() -> Iterator[None]:
     """Copies of this repository only the modules of a study's functions, and not its hundreds of tests."""

@@ -14,6 +14,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from kubernetes_validate import utils
 
 from scripts.documentation import Command, Folder, steps
 
@@ -28,6 +29,9 @@ PLATFORM = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
 TABLE = yaml.safe_load((HOME / "chart/files/gpus.yaml").read_text())
 FOUNDATION = {name: {"enabled": False} for name in ("cluster", "study", "page")}
 """Values without the objects of clusters."""
+
+# It would read megabytes of definitions for each object.
+utils.schema_contents = cache(utils.schema_contents)
 
 _BUILT = Path(os.environ.get("TUNEPIPE_TESTBED_CACHE", "~/.cache/tunepipe-testbed")).expanduser() / "bin/helm"
 

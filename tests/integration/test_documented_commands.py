@@ -15,7 +15,8 @@ from tests.documented import shape, unreadable
 _PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
 
 _SMALL = {
-    "mnist-asha": """--trials 12 --epochs 2 --set 'space.batch_size={"kind": "choice", "values": [1000, 2000]}'""",
+    "mnist-asha": "--trials 12 --epochs 2 --workers 0"
+    """ --set 'space.batch_size={"kind": "choice", "values": [1000, 2000]}'""",
     "my_study.py": "--trials 2 --epochs 2 --workers 0",
     "my_job.py": "--trials 2 --epochs 2 --workers 0",
 }

@@ -47,6 +47,6 @@ tuner = kt.RandomSearch(
     project_name="custom_training",
     overwrite=True,
 )
-x = np.random.rand(300, 28, 28).astype("float32")
-y = np.random.randint(0, 10, (300, 1))
-tuner.search(x=x[:200], y=y[:200], validation_data=(x[200:], y[200:]))
+x = np.random.rand(48, 28, 28).astype("float32")
+y = np.random.randint(0, 10, (48, 1))
+tuner.search(x=x[:32], y=y[:32], validation_data=(x[32:], y[32:]))
