@@ -1,7 +1,7 @@
 """Commands that users give to a running study. The driver reads them from the study's folder, one after the other."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -40,13 +40,5 @@ class ChangeBudget(_Explained):
 
 Command: TypeAlias = StopTrial | ChangeBudget
 
-_COMMAND: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
-
-
-def command_from(values: Any) -> Command:
-    return _COMMAND.validate_python(values)
-
-
-def command_object(command: Command) -> dict[str, Any]:
-    values: dict[str, Any] = _COMMAND.dump_python(command, mode="json")
-    return values
+COMMANDS: TypeAdapter[Command] = TypeAdapter(Annotated[Command, Field(discriminator="kind")])
+"""Reads commands from JSON values, and writes them."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.engine.commands import Command, command_from, command_object
+from pipeline.engine.commands import COMMANDS, Command
 from pipeline.errors import StorageError, StudyExists
 from pipeline.storage import Store
 from pipeline.storage.sessions import driver_alive, read_sessions, state_of
@@ -40,7 +40,7 @@ def running_session(store: Store) -> Mapping[str, Any] | None:
 def send(store: Store, command: Command) -> str:
     """Leave a command for the driver of a study."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
-    store.write(layout.command(name), json.dumps(command_object(command), allow_nan=False))
+    store.write(layout.command(name), COMMANDS.dump_json(command))
     return name
 
 
@@ -70,7 +70,7 @@ class CommandInbox:
             return f"It cannot be read: it has {size(length)}."
         content = self._store.read(path)
         try:
-            return command_from(from_json(content, f"{path} in {self._store.uri}"))
+            return COMMANDS.validate_python(from_json(content, f"{path} in {self._store.uri}"))
         except ValidationError as error:
             return f"It is not a command: {error.errors(include_url=False, include_input=False)[0]['msg']}."
         except StorageError as error:

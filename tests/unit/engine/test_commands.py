@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.engine.commands import ChangeBudget, StopTrial, command_from
+from pipeline.engine.commands import COMMANDS, ChangeBudget, StopTrial
 from pipeline.schedulers import PromotingASHA
 from pipeline.study import Budget
 from tests.unit.engine.play import Play
@@ -23,7 +23,7 @@ from tests.unit.engine.play import Play
 )
 def test_what_is_no_command_is_refused(values):
     with pytest.raises(ValidationError):
-        command_from(values)
+        COMMANDS.validate_python(values)
 
 
 def test_a_user_stops_a_running_trial_at_its_next_report_and_others_at_once():

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from pipeline.engine.commands import ChangeBudget, StopTrial, command_object
+from pipeline.engine.commands import COMMANDS, ChangeBudget, StopTrial
 from pipeline.engine.messages import Report
 from pipeline.errors import JobNotFound, StorageError, StudyExists
 from pipeline.execution import commands
@@ -100,7 +100,7 @@ def _found(store: Store, *known: str) -> dict[str, Any]:
 
 def test_new_commands_are_found_the_oldest_first(store: Store) -> None:
     for name in (SECOND, FIRST):
-        store.write(layout.command(name), json.dumps(command_object(STOP)))
+        store.write(layout.command(name), COMMANDS.dump_json(STOP))
     store.write("commands/notes.txt", "mine")
     assert list(_found(store).items()) == [(FIRST, STOP), (SECOND, STOP)]
     assert list(_found(store, FIRST)) == [SECOND]
@@ -118,7 +118,7 @@ def test_a_file_that_is_no_command_is_reported(store: Store, content: str) -> No
 @pytest.mark.parametrize("error", [StorageError("Permission denied."), FileNotFoundError("It is gone.")])
 def test_a_command_that_cannot_be_read_now_is_found_later_and_holds_up_no_other(store: Store, error: Exception) -> None:
     for name in (FIRST, SECOND):
-        store.write(layout.command(name), json.dumps(command_object(STOP)))
+        store.write(layout.command(name), COMMANDS.dump_json(STOP))
     # Without hard links a new file is empty for a moment.
     store.write(layout.command(f"{FIRST[:-1]}c"), "")
     read = Store.read
