@@ -35,7 +35,7 @@ from pipeline.errors import Fault, InvalidJob
 from pipeline.execution.ray.internals import reporting_to, set_iteration
 from pipeline.space import Choice, Domain, Grid, IntUniform, LogUniform, QUniform, Uniform, plain
 from pipeline.study import Objective
-from pipeline.study.context import continued_from, current
+from pipeline.study.context import CONTINUED_FROM, current
 
 _TUNE_CONFIG = ("metric", "mode", "num_samples", "scheduler", "search_alg", "time_budget_s")
 _RUN_CONFIG = ("stop", "callbacks")
@@ -314,7 +314,7 @@ class _Rules:
 
     def __init__(self, stop: Any) -> None:
         trial = current()
-        self.count, self._started = continued_from(), time.monotonic()
+        self.count, self._started = CONTINUED_FROM.get(), time.monotonic()
         self._trial = "trial" if trial is None else trial.id
         # A rule that remembers a trial's results begins again where the trial is replayed.
         self._rules = copy.deepcopy(_parts(stop))

@@ -130,7 +130,7 @@ def snapshot_of(functions: Iterable[Callable[..., Any]]) -> Snapshot:
         if found.loadable and not _is_copy(found.home.get("__file__")):
             for root, path, content in _modules_of(function):
                 files[path] = content
-                if _is_project(root, path):
+                if PurePosixPath(path).parts[0] not in OWN_PACKAGES and is_user_file(str(root / path)):
                     folders[_package_folder(root, path)] = root
     return _snapshot(folders, files)
 
@@ -209,10 +209,6 @@ def _folder_and_path(file: Path, module: str) -> tuple[Path, str]:
         return root, file.relative_to(root).as_posix()
     # A job file is a top-level module; dots in its name do not separate packages.
     return file.parent, f"{module}.py"
-
-
-def _is_project(root: Path, path: str) -> bool:
-    return PurePosixPath(path).parts[0] not in OWN_PACKAGES and is_user_file(str(root / path))
 
 
 def _absolute(file: str) -> Path:

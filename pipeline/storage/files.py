@@ -155,12 +155,6 @@ def link_new(written: Path, target: Path) -> None:
         written.replace(target)
 
 
-def append_local(target: Path, content: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("ab") as file:
-        file.write(content)
-
-
 def delete_empty_folders(root: Path) -> None:
     below = sorted((root / entry.path for entry in local_entries(root, root) if entry.kind == "folder"), reverse=True)
     for folder in (*below, *([] if root.is_symlink() else [root])):

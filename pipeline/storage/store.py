@@ -22,7 +22,6 @@ from pyarrow import fs
 from pipeline.errors import StorageError
 from pipeline.storage.files import (
     Entry,
-    append_local,
     delete_empty_folders,
     file_system,
     link_new,
@@ -201,7 +200,9 @@ class Store:
         """Append to a file, or create it. In an object store the whole file is written again."""
         with self._translated("write", path):
             if (target := self.writable_path(path)) is not None:
-                append_local(target, content)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("ab") as file:
+                    file.write(content)
                 return
         before = b""
         with suppress(FileNotFoundError):

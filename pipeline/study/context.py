@@ -37,7 +37,8 @@ class TrialContext:
 
 _CURRENT: ContextVar[TrialContext | None] = ContextVar("tunepipe_trial", default=None)
 _DIRECTORY: ContextVar[Path | None] = ContextVar("tunepipe_directory", default=None)
-_CONTINUED: ContextVar[int] = ContextVar("tunepipe_continued_from", default=0)
+CONTINUED_FROM: ContextVar[int] = ContextVar("tunepipe_continued_from", default=0)
+"""The epoch of the state with which the trial's function was called last; 0 without one."""
 
 
 def trial() -> TrialContext:
@@ -60,15 +61,6 @@ def trial() -> TrialContext:
 
 def current() -> TrialContext | None:
     return _CURRENT.get()
-
-
-def continued_from() -> int:
-    """The epoch of the state with which the trial's function was called last; 0 without one."""
-    return _CONTINUED.get()
-
-
-def set_continued_from(epoch: int) -> None:
-    _CONTINUED.set(epoch)
 
 
 @contextmanager

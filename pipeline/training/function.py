@@ -14,7 +14,7 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
-from pipeline.study.context import set_continued_from
+from pipeline.study.context import CONTINUED_FROM
 from pipeline.training.base import ALLOWED, EpochResult, NotNumeric, TrainingEnded, as_number
 from pipeline.training.function_state import decoded, encoded
 from pipeline.training.process import generator_states, restore_generators, seed_globally, seeding_imports
@@ -133,7 +133,7 @@ class FunctionLearner:
         if saved is not None and exploit:
             arrays = list(saved.arrays)
             self._saved = Checkpoint({**saved.header, "generators": encoded(self._generators, arrays)}, arrays)
-        set_continued_from(self._epoch)
+        CONTINUED_FROM.set(self._epoch)
         with seeding_imports(self._number):
             # A function that is not a generator runs here.
             arguments = (deepcopy(self._config), state) if self._takes_state else (deepcopy(self._config),)
