@@ -57,6 +57,7 @@ def generate(root: Path, *, trials: int, epochs: int, name: str = "large") -> St
     session = {
         "number": 1, "state": "finished", "started": "2023-11-14T22:13:20+00:00",
         "heartbeat": "2023-11-14T22:13:20+00:00", "seconds": end,
+        "tables": {"epochs": {"whole": 1}, "decisions": {"whole": 1}},
     }  # fmt: skip
     store.write(layout.session(1), json.dumps(session))
     return store

@@ -12,6 +12,7 @@ from itertools import takewhile
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.code.modules import user_frame
@@ -53,18 +54,17 @@ def _timed(results: Results) -> str:
 
 @cache_per_results
 def progress(results: Results) -> pa.Table:
-    """How the best value grew: for each epoch in order of time `trial_id`, `seconds`, `epochs`, `best`, and whether it
-    `rises`: whether it is a new one.
+    """How the best value grew: for each epoch in order of time `trial_id`, `seconds`, `value`, whether that `counts`,
+    `epochs`, `best`, and whether it `rises`: whether it is a new one.
     """
-    return results.query(f"""
-        with grown as (
-            select trial_id, seconds, row_number() over w as epochs,
-                {results.objective.mode}(case when counts then value end) over w as best
-            from {_timed(results)}
-            window w as (order by seconds, trial_id, epoch rows unbounded preceding)
-        )
-        select *, best is distinct from lag(best) over (order by epochs) as rises from grown order by epochs
-    """)
+    table = results.query(
+        f"select trial_id, seconds, value, counts from {_timed(results)} order by seconds, trial_id, epoch"
+    )
+    values = np.where(table["counts"].to_numpy(), table["value"].to_numpy(), np.nan)
+    best = (np.fmax if results.objective.mode == "max" else np.fmin).accumulate(values)
+    rising = np.isfinite(best) & (best != np.append(np.nan, best)[:-1])
+    found = {"epochs": np.arange(1, len(best) + 1), "best": pa.array(best, from_pandas=True), "rises": rising}
+    return pa.table(dict(zip(table.column_names, table.columns, strict=True)) | found)
 
 
 def rises(results: Results) -> pa.Table:
@@ -73,10 +73,10 @@ def rises(results: Results) -> pa.Table:
     return table.filter(table["rises"])
 
 
-@cache_per_results
 def reached(results: Results) -> pa.Table:
     """What epochs reached, in order of time: `seconds` and `value` of those that count."""
-    return results.query(f"select seconds, value from {_timed(results)} where counts order by seconds")
+    table = progress(results)
+    return table.filter(table["counts"]).select(["seconds", "value"])
 
 
 @cache_per_results

@@ -124,27 +124,28 @@ def trials_table(board: Table, head: Callable[[Column], str], link: Callable[[st
     heads = "".join(
         f'<th scope="col"{look}{head(column)}</th>' for column, look in zip(board.columns, looks, strict=True)
     )
-    rows = "".join(
-        f'<tr class="{"best" if row["is_best"] else escape(row["state"])}" data-trial="{_text(row["trial_id"])}">'
-        + "".join(
-            _cell(row.get(column.key), column, look, link) for column, look in zip(board.columns, looks, strict=True)
-        )
-        + "</tr>\n"
-        for row in board.rows
-    )
+    ids = [row["trial_id"] for row in board.rows]
+    begins = [
+        f'<tr class="{"best" if row["is_best"] else escape(row["state"])}" data-trial="{trial}">'
+        for row, trial in zip(board.rows, _texts(ids), strict=True)
+    ]
+    cells = []
+    for column, look in zip(board.columns, looks, strict=True):
+        values = [row.get(column.key) for row in board.rows]
+        texts = _texts([column.text(value) for value in values])
+        if column.key == "trial_id":
+            to = _texts([link(trial) for trial in ids])
+            texts = [f'<a href="{each}">{text}</a>' if each else text for each, text in zip(to, texts, strict=True)]
+        keys = _texts(["" if value is None else str(value) for value in values])
+        cells.append([f'<td data-key="{key}"{look}>{text}</td>' for key, text in zip(keys, texts, strict=True)])
+    rows = "".join("".join(row) + "</tr>\n" for row in zip(begins, *cells, strict=True))
     return Markup(f'<table id="trials"><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table>')
 
 
-def _cell(value: Any, column: Column, look: str, link: Callable[[str], str]) -> str:
-    text, key = _text(column.cell({column.key: value})), "" if value is None else str(value)
-    if column.key == "trial_id" and (address := link(value)):
-        text = f'<a href="{_text(address)}">{text}</a>'
-    return f'<td data-key="{_text(key)}"{look}>{text}</td>'
-
-
-@cache
-def _text(text: str) -> str:
-    return str(escape(sanitize(text)))
+def _texts(texts: Sequence[str]) -> list[str]:
+    """Texts of one line each in HTML, all at once."""
+    lines = "\n".join(text.replace("\n", r"\n").replace("\t", r"\t") for text in texts)
+    return str(escape(sanitize(lines))).split("\n") if texts else []
 
 
 def _details(results: Results) -> list[tuple[str, str, list[tuple[str, str]], Table]]:

@@ -95,11 +95,10 @@ def on_front(values: npt.NDArray[np.float64], modes: Sequence[str]) -> npt.NDArr
     finite = np.flatnonzero(np.isfinite(losses).all(axis=1))
     # In this order no point is dominated by a later one.
     points, which = np.unique(losses[finite], axis=0, return_inverse=True)
-    front, size, best = np.empty_like(points), 0, np.zeros(len(points), bool)
-    for place, point in enumerate(points):
-        if not (front[:size] <= point).all(axis=1).any():
-            front[size], best[place] = point, True
-            size += 1
+    left, best = np.arange(len(points)), np.zeros(len(points), bool)
+    while len(left):
+        best[left[0]] = True
+        left = left[(points[left] < points[left[0]]).any(axis=1)]
     found[finite] = best[which.reshape(-1)]
     return found
 
