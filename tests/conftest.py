@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # A test that names a bucket reaches no network: nothing listens at this address, and no other host is asked for keys.
 os.environ["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+_ON_RAY = ("test_function_study", "test_keras_study", "test_metrics", "test_nothing_left", "test_workers")
+"""The files whose tests start Ray."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -38,6 +43,19 @@ def _quick_collections() -> None:
     """Keeps what earlier modules have loaded out of collections of garbage, which Keras asks for with each model."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One of the processes gets all files that start Ray: it starts one cluster for them."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneCluster(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "ray" if Path(file).stem in _ON_RAY else file
+
+    return OneCluster(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -64,12 +82,18 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
-    """A Ray cluster of two workers in this process; its address."""
+    """A Ray cluster of two workers in this process, without what scales it and reads its logs; its address."""
     from pipeline.execution.ray.cluster import ENVIRONMENT
 
     os.environ.update(ENVIRONMENT)
     import ray
+    from ray._private.node import Node
 
-    context = ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Node, "start_monitor", lambda _: None)
+        patch.setattr(Node, "start_log_monitor", lambda _: None)
+        context = ray.init(
+            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
     yield context.address_info["gcs_address"]
     ray.shutdown()

@@ -31,7 +31,7 @@ def dense(config: Mapping[str, Any]) -> keras.Model:
     model = keras.Sequential(
         [layers.Input((6,)), layers.Dense(4, "relu"), layers.Dropout(0.2), layers.Dense(1, "sigmoid")]
     )
-    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", metrics=["accuracy"])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "binary_crossentropy")
     return model
 
 
@@ -163,7 +163,9 @@ class GAN(keras.Model):
 def gan(config: Mapping[str, Any]) -> keras.Model:
     model = GAN()
     model.compile(
-        keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.02), keras.losses.BinaryCrossentropy(from_logits=True)
+        keras.optimizers.SGD(0.1, momentum=0.9),
+        keras.optimizers.SGD(0.2, momentum=0.9),
+        keras.losses.BinaryCrossentropy(from_logits=True),
     )
     return model
 
