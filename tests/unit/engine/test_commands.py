@@ -19,11 +19,17 @@ from tests.unit.engine.play import Play
             {"kind": "stop-trial", "trial_id": "../../x"},
         ),
         *({"kind": "budget", **fields} for fields in ({"seconds": float("inf")}, {"trials": 1.5}, {"unknown": 1})),
+        *({"kind": "budget", **fields} for fields in ({"trials": 0}, {"seconds": 0}, {"reason": "x" * 2001})),
     ],
 )
 def test_what_is_no_command_is_refused(values):
     with pytest.raises(ValidationError):
         COMMANDS.validate_python(values)
+
+
+def test_a_command_at_its_limits_comes_back_equal():
+    command = ChangeBudget(trials=1, seconds=0.5, reason="x" * 2000)
+    assert COMMANDS.validate_python(COMMANDS.dump_python(command, mode="json")) == command
 
 
 def test_a_user_stops_a_running_trial_at_its_next_report_and_others_at_once():

@@ -86,11 +86,15 @@ def test_a_lost_worker_leads_to_another_attempt_until_it_is_lost_four_times_with
     assert play.engine.failures_left("0000") == 0
     play.report(trial, 0.1)
     assert play.engine.failures_left("0000") == 3
+    play.engine.on_worker_lost("0000", "killed.")
+    play.report(trial, 0.1, start=1)
+    assert play.engine.failures_left("0000") == 2
+    play.report(trial, 0.1)
     for _ in range(3):
         play.engine.on_worker_lost("0000", "killed.")
     assert play.engine.on_worker_lost("0000", "killed.") is None
     assert trial.state == "failed"
-    assert play.kinds() == ["start", *["retry"] * 6, "fail"]
+    assert play.kinds() == ["start", *["retry"] * 7, "fail"]
     assert play.engine.on_worker_lost("0000", "again.") is None
 
 
@@ -104,6 +108,27 @@ def test_a_job_that_cannot_be_used_ends_the_study_before_any_epoch_and_only_a_tr
         assert play.engine.on_report(trial.trial_id, report) == "stop"
         assert trial.state == "failed"
         assert (play.engine.end_reason is None) == trained
+
+
+def test_a_trial_that_fails_is_no_longer_the_best():
+    play = Play()
+    first, second = play.next(), play.next()
+    play.report(first, 0.9)
+    play.report(second, 0.5)
+    assert play.engine.best is first
+    play.fail(first)
+    assert play.engine.best is second
+
+
+def test_a_trial_is_new_until_a_worker_may_have_had_it():
+    play = Play()
+    first, second = play.next(), play.next()
+    assert play.engine.assignment(first).new
+    play.report(first, 0.1)
+    assert not play.engine.assignment(first).new
+    assert not play.engine.on_worker_lost(second.trial_id, "killed.").new
+    later = Play(session=2)
+    assert not later.engine.assignment(later.next()).new
 
 
 def test_equal_first_failures_wait_for_running_trials_and_then_end_the_study():
@@ -198,6 +223,16 @@ def _drawn(tuned, count: int, value=None) -> list[Trial]:
             trial.best = BestEpoch(value(trial.config), 1, config=trial.config)
         trials.append(trial)
     return trials
+
+
+@pytest.mark.parametrize("others", [(), (Objective("size", "min"),)])
+def test_a_searcher_of_several_objectives_learns_all_of_them(monkeypatch, others):
+    known = []
+    monkeypatch.setattr(draws, "suggestion_of_trial", lambda _job, _index, history, **_: known.extend(history))
+    tuned = job(searcher="motpe", space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max"), *others])
+    best = BestEpoch(0.5, 1, values=(0.5, 2.0)[: 1 + len(others)], config={"x": 1.0})
+    own_draw(tuned)(1, [Trial("0000", {"x": 1.0}, state="stopped", best=best)], ())
+    assert [one.losses for one in known] == [(-0.5, 2.0) if others else ()]
 
 
 def test_a_best_config_of_an_earlier_space_is_not_learned_from():

@@ -75,6 +75,26 @@ def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it
     assert not interval.after(row(2, 0.1), seconds=0.0).due
 
 
+@pytest.mark.parametrize(
+    ("epoch", "seconds", "options", "budget", "due", "last"),
+    [
+        (1, 0.0, {"first": True}, {}, True, False),
+        (1, 1.9, {}, {}, False, False),
+        (1, 2.0, {}, {}, True, False),
+        (1, 2.9, {"workers": 300}, {}, False, False),
+        (1, 3.0, {"workers": 300}, {}, True, False),
+        (1, 0.0, {}, {"total_epochs": 9}, True, False),
+        (4, 0.0, {}, {}, True, True),
+    ],
+)
+def test_a_report_is_due_at_first_after_some_seconds_and_where_every_epoch_counts(
+    epoch: int, seconds: float, options: dict[str, Any], budget: dict[str, Any], due: bool, last: bool
+) -> None:
+    interval = ReportInterval(job(budget=Budget(epochs=4, **budget)), 0, **{"first": False, **options})
+    found = interval.after(row(epoch, 0.1), seconds=seconds)
+    assert (found.due, found.last, found.checkpoint) == (due, last, last)
+
+
 def test_an_epoch_beyond_the_bounds_reaches_no_target() -> None:
     objectives = [Objective("score", "max"), Objective("cost", "min", at_most=2.0)]
     interval = ReportInterval(job(objectives=objectives, budget=Budget(epochs=9, target=0.9)), 0, first=False)
@@ -135,4 +155,8 @@ def _trials(*ends: str) -> list[Trial]:
 )
 def test_the_first_trials_with_the_same_error_end_a_study(ends: str, fails: bool) -> None:
     words = "The first 3 trials failed with the same error: ValueError: a" if fails else None
-    assert common_failure(job(), _trials(*ends)) == words
+    trials = _trials(*ends)
+    assert common_failure(job(), trials) == words
+    for trial in trials:
+        trial.error = "TrialPruned: an objective of Optuna gives the config up"
+    assert common_failure(job(), trials) is None

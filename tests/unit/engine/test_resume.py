@@ -60,6 +60,7 @@ def test_trials_that_a_smaller_budget_had_ended_continue():
     assert [trial.state for trial in first.engine.trials.values()] == ["completed", "stopped", "stopped"]
     same = first.resumed()
     assert same.engine.next() is None
+    assert same.decisions == []
     larger = first.resumed(**{"budget.epochs": 4, "budget.total_epochs": None})
     assert [trial.state for trial in larger.engine.trials.values()] == ["paused", "paused", "stopped"]
 

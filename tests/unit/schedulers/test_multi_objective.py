@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import given, strategies as st
 
-from pipeline.schedulers import ObjectiveValues, PromotingMOASHA, SchedulerContext
+from pipeline.schedulers import MOASHA, ObjectiveValues, PromotingMOASHA, SchedulerContext
 from pipeline.schedulers.multi_objective import MultiObjectiveRung
 
 _TWO = (("score", "max"), ("parameters", "min"))
@@ -32,6 +32,14 @@ def test_the_front_is_promoted_and_spread() -> None:
     scheduler.start("0003")
     waiting.remove("0003")
     assert scheduler.choose(waiting).trial_id == "0000"
+
+
+def test_the_share_that_continues_is_rounded_up_and_ordered() -> None:
+    scheduler = MOASHA(reduction_factor=2).build(_context())
+    points = [(0.9, 2), (0.8, 1), (0.5, 4), (0.1, 9), (0.7, 5)]
+    decisions = [scheduler.on_result(str(n), 1, score, _values(score, size)) for n, (score, size) in enumerate(points)]
+    assert [one.action for one in decisions] == ["continue", "stop", "stop", "stop", "continue"]
+    assert "is number 3 of 5, on front 2, at rung 1" in decisions[-1].reason
 
 
 _POINTS = st.integers(1, 4).flatmap(

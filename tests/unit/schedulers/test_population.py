@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.schedulers import PBT, Decision, Scheduler, SchedulerContext
 from pipeline.space import LogUniform
+from tests.unit.schedulers.learning_curves import milestones_of
 
 SPACE = {"lr": LogUniform(1e-4, 1), "layers": 2}
 
@@ -51,6 +52,18 @@ def test_trials_of_the_lower_quantile_copy_one_of_the_upper(quantile: float, mod
         upper = min(int(np.ceil(count * quantile)), count // 2)
         assert int(decision.parent_trial) >= 6 - upper
         assert decision.cutoff == sign * (i + 1.0 + upper)
+
+
+@pytest.mark.parametrize(
+    ("settings", "milestones"),
+    [
+        (PBT(interval=3), [3, 6, 9, 11]),
+        (PBT(interval=2, grace_period=5), [5, 7, 9, 11]),
+        (PBT(interval=4, grace_period=2), [4, 8, 11]),
+    ],
+)
+def test_milestones_follow_the_grace_period_at_equal_distances(settings: PBT, milestones: list[int]) -> None:
+    assert milestones_of(settings, 11) == milestones
 
 
 def test_names_that_the_space_lacks_are_faults() -> None:

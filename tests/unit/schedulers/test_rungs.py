@@ -116,6 +116,27 @@ def test_a_trial_that_ends_early_has_reached_its_end(restored: bool) -> None:
     assert scheduler.trials_to_stop(["0", "2"], exhausted=True).keys() == {"0", "2"}
 
 
+def test_a_failed_trial_does_not_keep_the_best_from_its_end() -> None:
+    scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)
+    for i, value in enumerate((0.5, 0.9)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    scheduler.start("2")
+    assert scheduler.choose(["0", "1"]) is None
+    scheduler.end("2")
+    assert scheduler.choose(["0", "1"]).trial_id == "1"
+
+
+def test_a_final_stop_names_the_last_value_that_continued() -> None:
+    scheduler = _built(DOUBLING, 5)
+    for i, value in enumerate((0.5, 0.9, 0.7, 0.3, 0.1)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    stopped = scheduler.trials_to_stop(["0", "3"], exhausted=True)
+    assert [(trial, one.rung, one.cutoff) for trial, one in stopped.items()] == [("0", 1, 0.7), ("3", 1, 0.7)]
+    assert "of which the first 2 continue" in stopped["3"].reason
+
+
 def test_more_epochs_continue_from_the_earlier_end() -> None:
     first = _built(DOUBLING, 4, epochs=4)
     for trial, epoch, value in [
