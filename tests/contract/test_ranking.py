@@ -43,7 +43,8 @@ def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = No
             for end, kind in enumerate(("start", "fail" if failed else "finish"))
         ]
         epochs += [
-            {**fixed, "attempt": 1, "segment": 1, "epoch": epoch, "model_epoch": epoch, "score": value, "config_a": 1}
+            {**fixed, "attempt": 1, "segment": 1, "epoch": epoch, "model_epoch": epoch, "score": value}
+            | {"config_a": 2 - epoch % 2}
             for epoch, value in enumerate(values, start=1)
         ]
     space = {"a": Choice((1, 2))}
@@ -95,6 +96,9 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
     usable = [trial for trial, value in order if value is not None and trial not in failed]
 
     assert ranked(results) == ids
+    # The config of a trial is the one at its best epoch; it changes with each epoch.
+    reached = [(row["best_epoch"], row["config_a"]) for row in results.tables.trials.to_pylist()]
+    assert all(a == (None if epoch is None else 2 - epoch % 2) for epoch, a in reached)
     assert results.query("select trial_id from ranked order by place")["trial_id"].to_pylist() == ids
     assert [line["trial_id"] for line in leaderboard(results).rows] == ids
     assert select_trials(results) == ids
