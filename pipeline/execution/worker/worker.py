@@ -80,7 +80,7 @@ class ActiveTrial:
     """Seconds that training has waited for checkpoints since the last report."""
     ended: bool = False
     """Whether its training has ended by itself."""
-    is_over: bool = False
+    discarded: bool = False
     """Whether it leaves no checkpoint when the worker moves on."""
 
 
@@ -143,16 +143,16 @@ class Worker:
             except DamagedFile as error:
                 return self._report(trial, Failure(f"It cannot continue: {error}"))
             except (StorageError, Superseded) as error:
-                trial.is_over = True
+                trial.discarded = True
                 return Report(failure=str(error), cause="storage")
             except KeyboardInterrupt:
-                trial.is_over = True
+                trial.discarded = True
                 raise
             except BaseException as error:
                 if isinstance(error, SystemExit) and self._ends_process(error):
                     # The trial is intact: another worker resumes it. In the middle of an epoch the weights belong to
                     # no epoch, so it resumes from an older checkpoint.
-                    trial.is_over = True
+                    trial.discarded = True
                     raise
                 print(error_text(error), end="", file=sys.stderr)
                 sentence = f"{type(error).__name__}: {error}".strip()
@@ -165,7 +165,7 @@ class Worker:
             return
         with self._captured(trial):
             with contextlib.suppress(TunepipeError), self._in_folder(trial):
-                if trial.learner and not trial.is_over and trial.epoch > trial.saved_epoch:
+                if trial.learner and not trial.discarded and trial.epoch > trial.saved_epoch:
                     self._write(trial, trial.epoch, self._snapshot(trial))
                 self._checkpoints.wait()
             with contextlib.suppress(Exception), self._in_folder(trial):
@@ -312,7 +312,7 @@ class Worker:
                 trial.folder.keep()
 
     def _evaluate(self, trial: ActiveTrial) -> Report:
-        trial.is_over = True
+        trial.discarded = True
         try:
             return Report(winner=self._winner.export(trial.assignment, self._stop_requested))
         finally:
@@ -323,7 +323,7 @@ class Worker:
     ) -> Report:
         """The report of everything since the last one; `decided` says whether the scheduler may decide at its end."""
         self._reports += 1
-        trial.is_over |= failure is not None
+        trial.discarded |= failure is not None
         with self._waiting(trial):
             if last or decided or failure:
                 self._checkpoints.wait()
