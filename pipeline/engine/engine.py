@@ -136,12 +136,8 @@ class Engine:
         trial = self.trials[trial_id]
         self._record(trial, report)
         if report.failure is not None:
-            if report.cause == "storage":
-                # The trial itself is intact.
-                return "pause"
-            if report.cause == "job" and self.total_epochs <= len(report.rows):
-                self.end_reason = report.failure
-            return self._fail(trial, report.failure)
+            # Where the storage fails, the trial itself is intact.
+            return "pause" if report.cause == "storage" else self._fail(trial, report.failure)
         decision = self._decision(trial, report)
         if report.last:
             complete = is_over(self.job.budget, trial.epoch)

@@ -139,8 +139,10 @@ class Session:
             # The trial itself is intact: a resume continues it, or the driver that has taken over.
             self.lease.check(immediately=True)
             raise StorageError(report.failure)
-        if report.failure is not None and engine.end_reason == report.failure:
+        if report.failure is not None and report.cause == "job" and engine.total_epochs <= len(report.rows):
+            # No other trial has shown that the job's model and data can be used.
             self.fatal = ModelError(f"Trial {trial_id}: {report.failure}")
+            engine.end(report.failure)
         self.beat()
         return verdict
 

@@ -98,18 +98,6 @@ def test_a_lost_worker_leads_to_another_attempt_until_it_is_lost_four_times_with
     assert play.engine.on_worker_lost("0000", "again.") is None
 
 
-def test_a_job_that_cannot_be_used_ends_the_study_before_any_epoch_and_only_a_trial_later():
-    for trained in (False, True):
-        play = Play()
-        trial = play.next()
-        if trained:
-            play.report(play.next(), 0.5)
-        report = Report(failure="The model is not compiled.", cause="job")
-        assert play.engine.on_report(trial.trial_id, report) == "stop"
-        assert trial.state == "failed"
-        assert (play.engine.end_reason is None) == trained
-
-
 def test_a_trial_that_fails_is_no_longer_the_best():
     play = Play()
     first, second = play.next(), play.next()

@@ -24,11 +24,16 @@ from tests.recorded_curves import row, steps, stored_state
 from tests.stored_tables import stored_table
 
 
-def test_a_model_that_cannot_be_used_ends_the_study_immediately(study):
-    s = study()
-    s.session.on_report(s.session.next().trial_id, Report(cause="job", failure="build_model returned None."))
-    assert isinstance(s.session.fatal, ModelError)
-    assert s.session.next() is None
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_job_that_cannot_be_used_ends_the_study_before_any_epoch_and_only_a_trial_later(study, trained):
+    session = study().session
+    trial_id, other = session.next().trial_id, session.next().trial_id
+    if trained:
+        session.on_report(other, Report([row(1, 0.5)]))
+    assert session.on_report(trial_id, Report(cause="job", failure="build_model returned None.")) == "stop"
+    assert session.engine.trials[trial_id].state == "failed"
+    assert isinstance(session.fatal, ModelError) != trained
+    assert (session.next() is None) != trained
 
 
 @pytest.mark.parametrize("scheduler", cases(["pbt", "asha"], ["pbt"]))
