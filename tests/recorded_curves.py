@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine.engine import Engine
-from pipeline.engine.messages import EpochRow, Report
+from pipeline.engine.messages import EXPORT, EpochRow, Report
 from pipeline.engine.trial import SavedState, StateText, saved_state
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
@@ -64,7 +64,7 @@ class Study:
         order = []
         while (assignment := self.session.next()) is not None:
             order.append(assignment.trial_id)
-            if assignment.task == "finish":
+            if assignment.task == EXPORT:
                 self.session.on_report(assignment.trial_id, Report(winner={}))
                 continue
             epochs = self.session.job.budget.epochs

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeAlias, TypedDict
+from typing import Final, Literal, TypeAlias, TypedDict
 
 from pipeline.schedulers import ObjectiveValues
 from pipeline.space import Config
@@ -12,7 +12,7 @@ from pipeline.storage.schema import MEASURES
 from pipeline.study import Objective
 from pipeline.study.specification import UNKNOWN, total_violation
 
-FINISH = "finish"
+EXPORT: Final = "export"
 
 
 class EpochRow(TypedDict):
@@ -44,7 +44,7 @@ class Assignment:
     trial_id: str
     config: Config
     seed: int
-    task: Literal["train", "finish"] = "train"
+    task: Literal["train", "export"] = "train"
     attempt: int = 1
     segment: int = 1
     segment_session: int = 0
@@ -59,8 +59,8 @@ class Assignment:
 
     @property
     def key(self) -> str:
-        """The assignment's key among those that are active: its trial, or FINISH."""
-        return self.trial_id if self.task == "train" else FINISH
+        """The assignment's key among those that are active: its trial, or EXPORT."""
+        return self.trial_id if self.task == "train" else EXPORT
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

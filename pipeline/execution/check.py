@@ -28,7 +28,7 @@ from pipeline.code.modules import error_text, user_frame
 from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text
 from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
-from pipeline.engine.messages import Assignment, EpochRow
+from pipeline.engine.messages import EXPORT, Assignment, EpochRow
 from pipeline.errors import TunepipeError, UsageError
 from pipeline.execution.ray.cluster import ENVIRONMENT, fitting_workers, local_node
 from pipeline.execution.ray.job_transport import pack, unpack
@@ -380,7 +380,7 @@ def _resume_finding(job: TuneJob, worker: Worker, trial: Assignment, store: Stor
 
 
 def _export_finding(worker: Worker, trial: Assignment, row: EpochRow, metric: str) -> Finding:
-    worker.begin(replace(trial, task="finish", epoch=row["epoch"], value=row["metrics"][metric], new=False))
+    worker.begin(replace(trial, task=EXPORT, epoch=row["epoch"], value=row["metrics"][metric], new=False))
     failure = worker.step().failure
     worker.close()
     if failure:

@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.code.functions import takes_state
 from pipeline.code.modules import without_notes
 from pipeline.datasets import RecordedConfig
-from pipeline.engine.messages import Assignment
+from pipeline.engine.messages import EXPORT, Assignment
 from pipeline.errors import (
     DamagedFile,
     JobNotFound,
@@ -146,7 +146,7 @@ class _Models:
             trial,
             configs_at_best(results, [trial])[trial],
             seed_of_trial(self.job, int(trial)),
-            task="finish",
+            task=EXPORT,
             epoch=int(row["best_epoch"]),
         )
 

@@ -293,7 +293,7 @@ def recording_end(session: Session, *, new: bool) -> Iterator[None]:
         else:
             with defer_signals():
                 try:
-                    _finish(session)
+                    _complete(session)
                 except StorageError as error:
                     _close(session, error)
                     raise
@@ -305,7 +305,7 @@ def recording_end(session: Session, *, new: bool) -> Iterator[None]:
         session.lease.leave()
 
 
-def _finish(session: Session) -> None:
+def _complete(session: Session) -> None:
     # Commands that came too late get an outcome, so that no later session executes them.
     session.execute_commands(immediately=True)
     session.flush()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import MAX_WORKER_FAILURES, Engine, Verdict
 from pipeline.engine.limits import report_seconds
-from pipeline.engine.messages import FINISH, Assignment, EpochRow, Report
+from pipeline.engine.messages import EXPORT, Assignment, EpochRow, Report
 from pipeline.engine.trial import SavedState, StateText
 from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.commands import CommandInbox
@@ -113,9 +113,7 @@ class Session:
             return None
         seed, best = engine.assignment(winner).seed, winner.best
         assert best is not None
-        final.assigned = Assignment(
-            winner.trial_id, best.config, seed, task="finish", epoch=best.epoch, value=best.value
-        )
+        final.assigned = Assignment(winner.trial_id, best.config, seed, task=EXPORT, epoch=best.epoch, value=best.value)
         return final.assigned
 
     def on_report(self, trial_id: str, report: Report) -> Verdict:
@@ -123,7 +121,7 @@ class Session:
         engine, recorder, final = self.engine, self.recorder, self.final_evaluation
         if report.node is not None:
             recorder.add_node(report.node)
-        self.hang_detection.on_report(FINISH if final.assigned else trial_id, report.rows)
+        self.hang_detection.on_report(EXPORT if final.assigned else trial_id, report.rows)
         if final.assigned:
             if report.winner is None and report.failure is None:
                 return "continue"
@@ -279,6 +277,6 @@ class HangDetection:
             # How long an epoch takes is not known yet.
             return {}
         # The final evaluation is no epoch: a limit that the user sets for epochs does not apply to it.
-        limits = {FINISH: max(limit, _MIN_SILENCE_SECONDS)}
+        limits = {EXPORT: max(limit, _MIN_SILENCE_SECONDS)}
         silent = {key: now - moment for key, moment in self._reported_at.items()}
         return {key: seconds for key, seconds in silent.items() if seconds > limits.get(key, limit)}

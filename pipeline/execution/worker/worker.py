@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from pipeline.code.modules import error_text
 from pipeline.datasets import Dataset
 from pipeline.engine.limits import TRAINING_ENDED, ReportInterval, is_over, report_seconds
-from pipeline.engine.messages import Assignment, Cause, EpochRow, Report
+from pipeline.engine.messages import EXPORT, Assignment, Cause, EpochRow, Report
 from pipeline.engine.trial import BestEpoch, better_epoch, reached
 from pipeline.errors import (
     DamagedFile,
@@ -135,7 +135,7 @@ class Worker:
         with self._captured(trial):
             try:
                 with self._in_folder(trial):
-                    return self._evaluate(trial) if trial.assignment.task == "finish" else self._train(trial)
+                    return self._export(trial) if trial.assignment.task == EXPORT else self._train(trial)
             except (DataError, ModelError) as error:
                 if self._capture:
                     print(error_text(error), end="", file=sys.stderr)
@@ -181,7 +181,7 @@ class Worker:
             self._start(trial)
             last = trial.ended or (bool(trial.rows) and is_over(job.budget, trial.epoch))
             if last:
-                self._finish(trial)
+                self._run_rest(trial)
             # The driver may decide about epochs that it does not know yet before any more is trained.
             if last or (trial.rows and trial.epoch > assignment.reported_epoch):
                 return self._report(trial, last=last)
@@ -208,7 +208,7 @@ class Worker:
             if outcome.due or self._stop_requested():
                 break
         if outcome.last:
-            self._finish(trial)
+            self._run_rest(trial)
         self._leave_checkpoints(trial, due=outcome.checkpoint)
         return self._report(trial, last=outcome.last, decided=outcome.checkpoint)
 
@@ -269,7 +269,7 @@ class Worker:
         )
         return result
 
-    def _finish(self, trial: ActiveTrial) -> None:
+    def _run_rest(self, trial: ActiveTrial) -> None:
         """Run the code of a function after its last step: one step beyond the budget, whose values are not used.
 
         Its checkpoint is in the storage before: if the worker is lost in that code, no epoch is trained again.
@@ -311,7 +311,7 @@ class Worker:
             with self._waiting(trial):
                 trial.folder.keep()
 
-    def _evaluate(self, trial: ActiveTrial) -> Report:
+    def _export(self, trial: ActiveTrial) -> Report:
         trial.discarded = True
         try:
             return Report(winner=self._winner.export(trial.assignment, self._stop_requested))

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from pipeline import load_model, load_results, run
-from pipeline.engine.messages import Assignment
+from pipeline.engine.messages import EXPORT, Assignment
 from pipeline.errors import InvalidJob, JobNotFound, StorageError
 from pipeline.execution.models import export
 from pipeline.execution.worker.worker import Worker
@@ -124,7 +124,7 @@ def test_an_export_keeps_no_file_of_an_earlier_winner(tuned_store, tmp_path):
     shutil.copytree(tuned_store.local, tmp_path / "s")
     best, exported = load_results(tuned_store.uri).best, tmp_path / "s/export"
     worker = Worker(JOB.replaced({"model": build_own}), rows_of_six(), Store(tmp_path / "s"), session=1, capture=False)
-    worker.begin(Assignment(best.trial_id, best.config, 0, task="finish", epoch=best.epoch, value=best.value))
+    worker.begin(Assignment(best.trial_id, best.config, 0, task=EXPORT, epoch=best.epoch, value=best.value))
     assert worker.step().failure is None
     worker.close()
     assert sorted(path.name for path in exported.iterdir()) == ["model.weights.h5", "provenance.json", "winner.json"]

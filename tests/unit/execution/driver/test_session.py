@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.engine.commands import ChangeBudget
-from pipeline.engine.messages import FINISH, Report
+from pipeline.engine.messages import EXPORT, Report
 from pipeline.engine.trial import saved_state
 from pipeline.errors import ModelError
 from pipeline.execution.commands import send
@@ -90,7 +90,7 @@ def test_a_command_while_the_winner_is_exported_starts_no_trial(study):
     s = study(function=None, model=lambda _: None, data="digits", budget=Budget(trials=1, epochs=1))
     s.session.begin()
     s.session.on_report(s.session.next().trial_id, Report((row(1, 0.5),), last=True))
-    assert s.session.next().key == FINISH
+    assert s.session.next().key == EXPORT
     name = send(s.store, ChangeBudget(trials=20))
     s.session.execute_commands(immediately=True)
     assert "the command has no effect" in s.session.engine.outcomes[name]
