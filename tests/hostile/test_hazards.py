@@ -214,7 +214,6 @@ def test_the_pruner_deletes_within_the_study(storage: Path, outside: Path) -> No
         f"{n:04d}": Trial(f"{n:04d}", {}, state="failed", epoch=9, checkpoints={4} if n else set()) for n in range(4)
     }
     pruner = Pruner(Store(study), job, scheduler, trials, lambda: None)
-    pruner.list_storage()
     pruner.prune(trials, None)
     trials["0000"].checkpoints = {1, 2}
     with pytest.raises(StorageError, match="is a link to"):

@@ -12,7 +12,6 @@ checkpoints that it names.
 
 from collections.abc import Callable, Collection, Mapping, Set
 
-from pipeline.engine.messages import Report
 from pipeline.engine.trial import Trial, rank
 from pipeline.schedulers import Scheduler
 from pipeline.storage import Store
@@ -22,39 +21,29 @@ _File = tuple[str, int]
 
 
 class Pruner:
-    """Deletes the checkpoints that are not needed, and knows which there are."""
+    """Deletes the checkpoints that are not needed."""
 
     def __init__(
         self, store: Store, job: TuneJob, scheduler: Scheduler, trials: Mapping[str, Trial], check: Callable[[], None]
     ) -> None:
         self._store, self._check = store, check
         self._job, self._scheduler, self._trials = job, scheduler, trials
-        self._listing: set[_File] = set()
         self._spared: Set[_File] = frozenset()
         """Checkpoints that are kept only as long as the scheduler or another trial needs them."""
 
-    def on_report(self, report: Report) -> None:
-        self._listing.update((trial_id, epoch) for trial_id, epoch, _ in report.checkpoints)
-
     def list_storage(self) -> Set[_File]:
-        """List the storage: the checkpoints that are there."""
+        """The checkpoints that are in the storage."""
         files = map(layout.checkpoint_of, self._store.files("checkpoints"))
-        self._listing = {file for file in files if file is not None}
-        return self._listing
+        return {file for file in files if file is not None}
 
-    def prune(self, changed: Collection[str], best: Trial | None, *, unknown: bool = False) -> Set[_File]:
+    def prune(self, changed: Collection[str], best: Trial | None, *, listed: Set[_File] = frozenset()) -> Set[_File]:
         """Delete checkpoints of changed trials that are no longer needed, and what exceeds the limit; returns them.
 
-        Those that no trial knows are deleted if they are not unknown because their report is still to come.
+        Of those that are `listed` when no report is still to come, the ones that their trials do not know go, too.
         """
         outlived = self._spared | {file for trial_id in changed for file in _outlived(self._trials[trial_id])}
-        if unknown:
-            changed = set(changed)
-            outlived |= {
-                (trial_id, epoch)
-                for trial_id, epoch in self._listing
-                if trial_id in changed and epoch not in self._trials[trial_id].checkpoints
-            }
+        known = self._trials
+        outlived |= {(one, epoch) for one, epoch in listed if one in known and epoch not in known[one].checkpoints}
         if not outlived and self._job.checkpoints.top is None:
             return frozenset()
         needed = set(self._scheduler.needed_checkpoints())
@@ -64,7 +53,6 @@ class Pruner:
         self._spared = outlived - files
         if files:
             self._store.delete_all([layout.checkpoint(*file) for file in sorted(files)], self._check)
-        self._listing -= files
         return files
 
 

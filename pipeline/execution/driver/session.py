@@ -132,7 +132,6 @@ class Session:
             note(f"Trials train with {how}.")
         verdict = engine.on_report(trial_id, report)
         self._first_report = self._first_report or (time.monotonic(), engine.total_epochs)
-        self._pruner.on_report(report)
         if report.failure is not None and report.cause == "storage":
             # The trial itself is intact: a resume continues it, or the driver that has taken over.
             self.lease.check(immediately=True)
@@ -246,10 +245,11 @@ class Session:
 
     def clear(self) -> None:
         """Delete the checkpoints that nothing needs, including those that workers have left without a report."""
-        if self.engine.on_listing(self._pruner.list_storage()):
+        files = self._pruner.list_storage()
+        if self.engine.on_listing(files):
             # The state has them first: a driver that resumes from it finds all that it names.
             self.flush()
-        self.engine.written((), deleted=self._pruner.prune(self.engine.trials, self.engine.best, unknown=True))
+        self.engine.written((), deleted=self._pruner.prune(self.engine.trials, self.engine.best, listed=files))
 
 
 class HangDetection:

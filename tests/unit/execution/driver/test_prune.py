@@ -42,7 +42,6 @@ def kept(tmp_path):
         best = max(trials, key=lambda trial: (trial.state != "failed", trial.best.value))
         by_id = {trial.trial_id: trial for trial in trials}
         pruner = Pruner(store, job, Needing(needed), by_id, lambda: None)
-        pruner.list_storage()
         pruned(pruner, by_id, by_id, best)
         left: dict[str, list[int]] = {trial.trial_id: [] for trial in trials}
         for path in store.files("checkpoints"):
@@ -148,8 +147,7 @@ def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
     assert pruned(pruner, trials, ["0000"], drawn_again) == {"0000"}
     assert drawn_again.checkpoints == {3, 6}
     assert [path[-6:-5] for path in store.files("checkpoints")] == ["3", "6", "0", "0"]
-    pruner.list_storage()
-    pruner.prune(["0000"], drawn_again, unknown=True)
+    pruner.prune(["0000"], drawn_again, listed=pruner.list_storage())
     assert store.files("checkpoints") == ["checkpoints/0000/000003.ckpt", "checkpoints/0000/000006.ckpt"]
 
 
