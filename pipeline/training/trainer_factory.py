@@ -214,6 +214,7 @@ class TrainerFactory:
         part = prepared.part(fold, fit)
         # A phase compiles the model again: its first trace would serve no other trial.
         values = None if job.phases else list(config.values())
+        # Its model is this one, or that of an earlier trial, which takes over this one's weights and learning rate.
         trace = prepared.traces.of(model, part, batch_size_of(job, config), values)
         return CompiledTrainer(trace, part, traces=prepared.traces, **common)
 
