@@ -35,7 +35,6 @@ def run_in_process(session: Session, data: Dataset | None) -> None:
                     verdict = session.on_report(assignment.trial_id, report)
                 if verdict != "continue" or session.check_signals():
                     break
-            worker.close()
     except KeyboardInterrupt:
         session.engine.interrupt()
     finally:

@@ -22,7 +22,7 @@ from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store
 from pipeline.study import Resources, TuneJob, layout
 from pipeline.study.files import save_job
-from pipeline.study.trial_configs import all_tried
+from pipeline.study.trial_configs import all_tried, seed_of_trial
 from pipeline.text import note
 
 _MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS = 1.0, 30.0
@@ -111,7 +111,7 @@ class Session:
             return None
         if final.done or final.assigned is not None:
             return None
-        seed, best = engine.assignment(winner).seed, winner.best
+        seed, best = seed_of_trial(self.job, int(winner.trial_id)), winner.best
         assert best is not None
         final.assigned = Assignment(winner.trial_id, best.config, seed, task=EXPORT, epoch=best.epoch, value=best.value)
         return final.assigned
