@@ -190,8 +190,12 @@ class Engine:
             self._pause(trial)
             self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
 
-    def restore(self, saved: SavedState) -> None:
-        """A session begins where an earlier one has ended; `resume` follows."""
+    def restore(self, saved: SavedState, files: Collection[tuple[str, int]], *, epochs_before: int) -> None:
+        """A session begins where an earlier one has ended, and the storage has these checkpoints.
+
+        Trials that ran train on, and those that a smaller budget had ended. A later segment began with another trial's
+        weights. Where no checkpoint of either is left, it trains no more.
+        """
         self.scheduler.restore(saved.scheduler)
         self.outcomes.update(saved.outcomes)
         self.trials.update((trial.trial_id, trial) for trial in saved.trials)
@@ -199,12 +203,7 @@ class Engine:
         self.total_epochs = sum(trial.epoch for trial in saved.trials)
         self._incumbent.reconsider(saved.trials)
         self._check_budget()
-
-    def resume(self, files: Collection[tuple[str, int]], *, epochs_before: int) -> None:
-        """Queue the restored trials that train on: those that ran, and those that a smaller budget had ended.
-
-        A later segment began with another trial's weights. Where no checkpoint of either is left, it trains no more.
-        """
+        self.on_listing(files)
         raised = self.job.budget.epochs > epochs_before
         for trial in self.trials.values():
             longer = raised and trial.state == "completed" and trial.epoch == epochs_before

@@ -210,10 +210,7 @@ class Session:
     def restore(self, state: SavedState, *, epochs_before: int) -> None:
         """Resume from the state of an earlier session, whose trials had so many epochs at most."""
         self.recorder.decision_count = state.decided
-        self.engine.restore(state)
-        files = self._pruner.list_storage()
-        self.engine.on_listing(files)
-        self.engine.resume(files, epochs_before=epochs_before)
+        self.engine.restore(state, self._pruner.list_storage(), epochs_before=epochs_before)
 
     def execute_commands(self, *, immediately: bool = False) -> None:
         """Execute new commands of users and record their outcomes, so that each is executed once."""

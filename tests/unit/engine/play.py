@@ -80,8 +80,8 @@ class Play:
         before = self.engine.job
         play = Play(before.replaced(changes), session=session)
         parts = StateText(self.engine.saved_state).parts()
-        play.engine.restore(saved_state({name: json.loads(text) for name, text in parts.items()}))
-        play.engine.resume(set(files), epochs_before=before.budget.epochs)
+        state = saved_state({name: json.loads(text) for name, text in parts.items()})
+        play.engine.restore(state, set(files), epochs_before=before.budget.epochs)
         return play
 
     def kinds(self, trial_id: str | None = None) -> list[str]:
