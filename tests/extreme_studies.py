@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Switch, Uniform, draw
-from pipeline.study import Objective, layout
+from pipeline.storage import layout
+from pipeline.study import Objective
 from tests.recorded_studies import HOSTILE, Recording, asha_study, tune_job
 
 _LR = {"lr": LogUniform(1e-4, 1.0)}

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from pipeline.results import Results
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, QUniform, Uniform, draw, flat, perturb
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.schema import TABLES, arrow_schema
-from pipeline.study import Objective, TuneJob, layout
+from pipeline.study import Objective, TuneJob
 
 START = datetime(2025, 3, 14, 9, 30, tzinfo=UTC)
 

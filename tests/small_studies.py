@@ -9,7 +9,8 @@ from rich.console import Console, RenderableType
 
 from pipeline.results import Results, load_results
 from pipeline.space import Choice, LogUniform, Uniform, draw
-from pipeline.study import Objective, layout
+from pipeline.storage import layout
+from pipeline.study import Objective
 from tests.recorded_studies import Recording, tune_job
 
 KNOWN = {"a": Uniform(0.0, 1.0), "b": LogUniform(0.001, 1.0), "c": Choice(("x", "y", "z")), "idle": Uniform(0.0, 1.0)}

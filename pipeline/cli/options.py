@@ -90,8 +90,7 @@ Study = Annotated[str, argument("Name of the study in --storage, or the path or 
 
 def located(study: str, storage: str) -> tuple[str, str]:
     """The storage and name of a study on the command line."""
-    from pipeline.storage import Store
-    from pipeline.study import layout
+    from pipeline.storage import Store, layout
 
     if "://" in study:
         head, mark, query = study.partition("?")
@@ -109,8 +108,7 @@ def located(study: str, storage: str) -> tuple[str, str]:
 
 def study_store(study: str, storage: str) -> "Store":
     """The folder of an existing study."""
-    from pipeline.storage import Store
-    from pipeline.study import layout
+    from pipeline.storage import Store, layout
     from pipeline.study.files import no_study
 
     where, name = located(study, storage)
@@ -131,6 +129,6 @@ def results_of(studies: "Sequence[str]", storage: str) -> "Mapping[str, Results]
 
 def trial_id(text: str) -> str:
     """The id of a trial; what is no number, or too long for one, is a name."""
-    from pipeline.study import layout
+    from pipeline.storage import layout
 
     return layout.trial_id(int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else text

@@ -86,8 +86,7 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
     from pipeline.results.export import log_live
     from pipeline.results.report.page import write_report
     from pipeline.results.tables.load import load_results
-    from pipeline.storage import Store
-    from pipeline.study import layout
+    from pipeline.storage import Store, layout
 
     # Before Ray starts: while Ray runs, stdout is redirected to a log.
     console, store = command_console(err=as_json), Store(storage).folder(tuned.name)

@@ -227,7 +227,7 @@ def logs(
 def _print_trial(study: str, trial: str, storage: str) -> None:
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
-    from pipeline.study import layout
+    from pipeline.storage import layout
 
     store, wanted = study_store(study, storage), trial_id(trial)
     if store.exists(layout.log(wanted)) and (printed := store.read(layout.log(wanted))):

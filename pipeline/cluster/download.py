@@ -17,9 +17,8 @@ from pipeline.cluster.kubernetes_api import translated_errors
 from pipeline.cluster.rayjob import rayjob_template, volume_at
 from pipeline.cluster.rayjobs import RayJobs, fatal_reason, owners, why_pods_wait
 from pipeline.errors import ClusterError, JobNotFound, StorageError
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.schema import TABLES
-from pipeline.study import layout
 from pipeline.study.files import check_output
 
 POLL_SECONDS = 1.0

@@ -12,7 +12,8 @@ from pipeline.engine.messages import Assignment, Report, objective_values_of, va
 from pipeline.engine.trial import DecisionRow, Incumbent, SavedState, Trial, TrialState, decision_row
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
-from pipeline.study import TuneJob, layout
+from pipeline.storage import layout
+from pipeline.study import TuneJob
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
 from pipeline.text import draw_order, format_number, sanitize
 

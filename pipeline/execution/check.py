@@ -37,10 +37,10 @@ from pipeline.execution.start import warm_started
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
 from pipeline.space import Config
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.schema import MEASURES
 from pipeline.storage.scratch import remove_unused, scratch
-from pipeline.study import TuneJob, layout, save_study
+from pipeline.study import TuneJob, save_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import default_storage
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all

@@ -19,10 +19,9 @@ from pydantic import ValidationError
 
 from pipeline.engine.commands import COMMANDS, Command
 from pipeline.errors import StorageError, StudyExists
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.sessions import driver_alive, read_sessions, state_of
 from pipeline.storage.store import from_json
-from pipeline.study import layout
 from pipeline.study.files import as_argument, called, contents, listed_entries, no_study, read_job, remove
 from pipeline.text import counted, size
 

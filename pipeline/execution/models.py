@@ -26,10 +26,10 @@ from pipeline.execution.interrupts import kept_process_state
 from pipeline.execution.worker.checkpoints import learner_part
 from pipeline.results.tables.load import load_results
 from pipeline.results.tables.trials import configs_at_best, trial_row
-from pipeline.storage import Checkpoint, Store, unpack
+from pipeline.storage import Checkpoint, Store, layout, unpack
 from pipeline.storage.files import write_local
 from pipeline.storage.scratch import scratch
-from pipeline.study import TuneJob, layout, load_study
+from pipeline.study import TuneJob, load_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import as_argument, check_output
 from pipeline.study.trial_configs import seed_of_trial

@@ -34,10 +34,10 @@ from pipeline.execution.ray.cluster import reachable_address
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.start import SessionStart, saves_state, session_start, unloadable_functions, warm_started
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.scratch import close_shared_folders
 from pipeline.storage.sessions import heartbeat
-from pipeline.study import TuneJob, layout, save_study
+from pipeline.study import TuneJob, save_study
 from pipeline.study.files import (
     STORAGE_WAIT_VARIABLE,
     as_argument,

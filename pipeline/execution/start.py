@@ -8,10 +8,10 @@ from typing import Any
 from pipeline.code.functions import origin
 from pipeline.errors import Fault, InvalidJob, StorageError, StudyChanged, StudyExists, UsageError
 from pipeline.space import drawn_names, flat
-from pipeline.storage import Store, unfinished
+from pipeline.storage import Store, layout, unfinished
 from pipeline.storage.schema import config_columns
 from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
-from pipeline.study import TuneJob, layout
+from pipeline.study import TuneJob
 from pipeline.study.files import (
     as_argument,
     check_output,

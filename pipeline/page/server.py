@@ -21,8 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline.errors import JobNotFound, UsageError
 from pipeline.page.app import application
 from pipeline.page.study_cache import StudyCache
-from pipeline.storage import Store
-from pipeline.study import layout
+from pipeline.storage import Store, layout
 
 TOKEN_VARIABLE = "TUNEPIPE_TOKEN"
 """The environment variable with the token, where a page of several restarts keeps its own."""

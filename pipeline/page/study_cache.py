@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.results.tables.load import Results, StudyRow, load_results, overview, stamp
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.sessions import read_sessions, state_of
-from pipeline.study import layout
 
 _T = TypeVar("_T")
 

@@ -21,10 +21,9 @@ from pipeline.results.tables.sql import select_trials
 from pipeline.results.tables.trials import trial_row
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard
 from pipeline.results.views.table import Column, Table
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.storage.tables import Tables
-from pipeline.study import layout
 from pipeline.text import sanitize_line
 
 CONDITION_SECONDS = 20.0

@@ -12,8 +12,7 @@ from pipeline.results.report.sections import Picture, Section, panels
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trial_row
 from pipeline.results.views.trial import files_of, trial_lines, trial_tables
-from pipeline.storage import Store
-from pipeline.study import layout
+from pipeline.storage import Store, layout
 from pipeline.text import size
 
 MAX_ROWS = 500

@@ -1,6 +1,5 @@
 """The specification of a study."""
 
-from pipeline.storage import layout as layout
 from pipeline.study.files import load_study as load_study, save_study as save_study
 from pipeline.study.job import TuneJob as TuneJob
 from pipeline.study.specification import (

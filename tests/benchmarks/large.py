@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import ASHA, Budget, Choice, LogUniform, Objective, TuneJob, Uniform
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.schema import arrow_schema
-from pipeline.study import layout, save_study
+from pipeline.study import save_study
 from tests.benchmarks.jobs.bench_trivial import count
 
 _START = 1_700_000_000_000_000

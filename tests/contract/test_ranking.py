@@ -19,9 +19,10 @@ from pipeline.results.tables.sql import select_trials
 from pipeline.results.tables.trials import pareto_front, ranked
 from pipeline.results.views.study import leaderboard
 from pipeline.space import Choice
+from pipeline.storage import layout
 from pipeline.storage.schema import arrow_schema
 from pipeline.storage.tables import Tables, clean, derive_trials
-from pipeline.study import Checkpoints, Objective, layout
+from pipeline.study import Checkpoints, Objective
 from tests.recorded_curves import row
 from tests.recorded_studies import START, tune_job
 

@@ -17,7 +17,7 @@ import psutil
 from pipeline import load_results
 from pipeline.results import Results
 from pipeline.schedulers import SCHEDULERS
-from pipeline.study import layout
+from pipeline.storage import layout
 from tests.faults.resumable_study import JOURNAL
 from tests.processes import wait_for
 from tests.study_comparison import comparable, contradictions, differences, where_both_trained

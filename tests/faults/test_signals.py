@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from pipeline import load_results
-from pipeline.study import layout
+from pipeline.storage import layout
 from tests.command import CommandResult, tunepipe
 from tests.pausable_study import PLACE, STUDY
 from tests.processes import TUNEPIPE, started, wait_for

@@ -27,8 +27,8 @@ from pipeline.space import (
     draw,
     perturb,
 )
-from pipeline.storage import Store
-from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob, layout, load_study
+from pipeline.storage import Store, layout
+from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob, load_study
 
 
 def build_model(config: dict[str, Any]) -> None:

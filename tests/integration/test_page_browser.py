@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.sessions import identity
-from pipeline.study import layout
 from tests.browser import BROWSER, Browser, browsing
 from tests.recorded_studies import Recording, asha_study, pbt_study, tune_job
 from tests.serving import serving

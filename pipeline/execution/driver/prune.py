@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Mapping, Set
 
 from pipeline.engine.trial import Trial, rank
 from pipeline.schedulers import Scheduler
-from pipeline.storage import Store
-from pipeline.study import TuneJob, layout
+from pipeline.storage import Store, layout
+from pipeline.study import TuneJob
 
 _File = tuple[str, int]
 

@@ -18,7 +18,7 @@ from pipeline.engine.messages import EpochRow
 from pipeline.engine.trial import DecisionRow
 from pipeline.errors import ModelError, StorageError
 from pipeline.space import Config, column_value, flat
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.schema import (
     MEASURES,
     SCHEMA_VERSION,
@@ -36,7 +36,7 @@ from pipeline.storage.tables import (
     scored_columns,
     table_paths,
 )
-from pipeline.study import TuneJob, layout
+from pipeline.study import TuneJob
 
 _TABLES = ("epochs", "decisions")
 _DECISION = tuple(field.name for field in fields(DecisionRow))

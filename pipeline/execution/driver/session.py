@@ -19,8 +19,8 @@ from pipeline.execution.driver.prune import Pruner
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.interrupts import Interrupts
 from pipeline.schedulers import Scheduler, SchedulerContext
-from pipeline.storage import Store
-from pipeline.study import Resources, TuneJob, layout
+from pipeline.storage import Store, layout
+from pipeline.study import Resources, TuneJob
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried, seed_of_trial
 from pipeline.text import note

@@ -22,9 +22,8 @@ from pipeline.execution.ray.cluster import (
 )
 from pipeline.execution.ray.internals import bare_experiment
 from pipeline.execution.ray.job_transport import pack
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.scratch import scratch
-from pipeline.study import layout
 from pipeline.text import note
 
 

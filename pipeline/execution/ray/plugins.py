@@ -19,7 +19,8 @@ from pipeline.execution.ray.cluster import logger_level, ray_environment
 from pipeline.schedulers import Decision, ObjectiveValues, RayScheduler, Scheduler, SchedulerContext
 from pipeline.searchers import RaySearch, Suggestion
 from pipeline.space import Config, Domain, ListedDomain, ParameterPath, column_text, compose, config_value, plain
-from pipeline.study import TuneJob, layout
+from pipeline.storage import layout
+from pipeline.study import TuneJob
 from pipeline.study.trial_configs import start_configs
 
 _METRIC, _TIME = "objective", "training_iteration"

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 from pipeline.engine.messages import Assignment
 from pipeline.errors import DamagedFile
-from pipeline.storage import Checkpoint, Store, pack, unpack
+from pipeline.storage import Checkpoint, Store, layout, pack, unpack
 from pipeline.storage.sessions import check_newest
-from pipeline.study import layout
 
 _CHECK_SECONDS = 1.0
 

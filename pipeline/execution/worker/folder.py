@@ -13,10 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from pipeline.errors import StorageError
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.files import files_below
 from pipeline.storage.scratch import scratch
-from pipeline.study import layout
 
 _PIECE = 2**20
 _STDOUT, _STDERR = 1, 2

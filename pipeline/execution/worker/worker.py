@@ -34,10 +34,10 @@ from pipeline.execution.provenance import installed
 from pipeline.execution.worker.checkpoints import Checkpoints, learner_part, lineage
 from pipeline.execution.worker.folder import TrialFolder, captured
 from pipeline.machine import process_memory, this_machine
-from pipeline.storage import Checkpoint, Store
+from pipeline.storage import Checkpoint, Store, layout
 from pipeline.storage.scratch import SharedFolder, scratch
 from pipeline.storage.sessions import read_sessions, sessions_objects
-from pipeline.study import Objective, Resources, TuneJob, layout
+from pipeline.study import Objective, Resources, TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.text import did_you_mean, size
 from pipeline.training.base import EpochResult, Learner, TrainingEnded

@@ -23,8 +23,7 @@ from pipeline.results.tables.load import Results, load_results
 from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import STATES, Column, Table
-from pipeline.storage import Store
-from pipeline.study import layout
+from pipeline.storage import Store, layout
 from pipeline.text import counted, duration, format_number, sanitize
 
 MAX_ROWS = 10_000

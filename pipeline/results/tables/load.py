@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from pipeline.errors import InvalidJob, StorageError, UserError
 from pipeline.space import Config, ParameterPath, Space, Value, config_value, listed_values, walk
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.schema import SCHEMA_VERSION
 from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
 from pipeline.storage.tables import (
@@ -33,7 +33,7 @@ from pipeline.storage.tables import (
     scored_sql,
     space_of,
 )
-from pipeline.study import Objective, TuneJob, layout
+from pipeline.study import Objective, TuneJob
 from pipeline.study.files import no_study, read_document, read_job, recorded_data, study_names
 from pipeline.study.specification import ranking_sql
 from pipeline.text import counted, sanitize, sanitize_line

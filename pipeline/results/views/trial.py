@@ -14,9 +14,8 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.views.study import number, rows_with_config
 from pipeline.results.views.table import Column, Table, plain
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.schema import SECONDS, metric_column, metric_columns
-from pipeline.study import layout
 from pipeline.text import counted, duration, format_number, size
 
 _FILES = 20

@@ -12,8 +12,7 @@ import pytest
 from pipeline.results import load_results
 from pipeline.results.tables.trials import ranked
 from pipeline.results.views.study import results_object
-from pipeline.storage import Store
-from pipeline.study import layout
+from pipeline.storage import Store, layout
 from tests.command import CommandResult, tunepipe
 from tests.recorded_studies import Recording, asha_study, every_domain_study, pbt_study
 from tests.unit.results.front_studies import recorded

@@ -23,9 +23,8 @@ from pipeline.execution.commands import (
     wait_for_end,
     wait_for_outcome,
 )
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.sessions import identity
-from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.recorded_curves import Study, row
 from tests.recorded_studies import Recording, asha_study

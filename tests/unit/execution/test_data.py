@@ -9,9 +9,9 @@ import pytest
 from pipeline import load_results, run
 from pipeline.errors import DataError
 from pipeline.execution.worker.worker import shared_caches
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.scratch import close_shared_folders
-from pipeline.study import layout, load_study
+from pipeline.study import load_study
 from tune_jobs import find
 
 JOB = """

@@ -22,9 +22,8 @@ from pipeline.execution import run as run_module
 from pipeline.execution.commands import outcomes, send
 from pipeline.execution.driver import record
 from pipeline.execution.run import failure_texts, recording_end
-from pipeline.storage import Store, sessions
+from pipeline.storage import Store, layout, sessions
 from pipeline.storage.sessions import Lease, read_sessions
-from pipeline.study import layout
 from pipeline.study.files import STORAGE_WAIT_VARIABLE
 from pipeline.text import notes_to
 from tests.recorded_curves import row

@@ -9,8 +9,7 @@ import requests
 from pipeline.engine.messages import Report
 from pipeline.execution import commands
 from pipeline.execution.commands import outcomes
-from pipeline.storage import sessions
-from pipeline.study import layout
+from pipeline.storage import layout, sessions
 from tests.clocks import Leaping
 from tests.recorded_curves import Study, new_study, row
 from tests.serving import serving

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
 from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of
-from pipeline.study import layout
+from pipeline.storage import layout
 from tests.recorded_studies import Recording, tune_job, with_tables
 
 CONFIG = {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}

@@ -11,7 +11,8 @@ from pipeline.results.report import page as report
 from pipeline.results.report.page import report_page, write_report
 from pipeline.results.report.sections import Section, sections
 from pipeline.results.tables.trials import ranked
-from pipeline.study import Objective, layout
+from pipeline.storage import layout
+from pipeline.study import Objective
 from tests.html_page import Page
 from tests.recorded_studies import HOSTILE, Recording, asha_study
 from tests.unit.results.front_studies import recorded

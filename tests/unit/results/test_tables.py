@@ -27,9 +27,9 @@ from pipeline.results.tables.trials import (
 )
 from pipeline.results.views.study import results_object, summary
 from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.storage.tables import read_tables
-from pipeline.study import Objective, layout
+from pipeline.study import Objective
 from tests.recorded_studies import (
     SPACE as DRAWN,
     START,

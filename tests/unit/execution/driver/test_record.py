@@ -12,9 +12,8 @@ from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver import record
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
-from pipeline.storage import Store, sessions
+from pipeline.storage import Store, layout, sessions
 from pipeline.storage.sessions import read_sessions
-from pipeline.study import layout
 from tests.clocks import Leaping
 from tests.recorded_curves import Study, row
 from tests.stored_tables import stored_table

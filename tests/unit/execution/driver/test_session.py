@@ -13,9 +13,9 @@ from pipeline.execution.commands import send
 from pipeline.execution.driver import session
 from pipeline.results.tables.load import load_results
 from pipeline.schedulers import PromotingASHA
-from pipeline.storage import sessions
+from pipeline.storage import layout, sessions
 from pipeline.storage.sessions import read_sessions
-from pipeline.study import Budget, Resources, layout
+from pipeline.study import Budget, Resources
 from pipeline.study.files import read_job
 from pipeline.text import notes_to
 from tests.cases import cases
