@@ -277,7 +277,6 @@ class Promoting(Scheduler):
         if epoch == self._rungs.end:
             self._held.discard(trial_id)
             return Decision("continue", f"{rung.place(trial_id)}, the last")
-        self._running.discard(trial_id)
         self._held.add(trial_id)
         return Decision("pause", f"{rung.place(trial_id)}; waits to be among the best 1/{self._factor:g}", rung=epoch)
 

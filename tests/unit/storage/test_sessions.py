@@ -199,6 +199,8 @@ def test_a_process_that_lives_and_one_that_does_not(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(os, "getpid", lambda: child.pid)
         record = identity()
         assert record["pid"] == child.pid
+        # Seconds since the boot, not since 1970.
+        assert record["process_started_after_boot"] < 1e9
         assert lives(record) is True
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -287,7 +289,8 @@ def test_a_live_driver_is_replaced_only_on_request(running: Store) -> None:
     with pytest.raises(StudyExists):
         _resume(running)
     (reported,) = _resume(running, take_over=True)
-    assert reported.startswith(f"Session 1 is taken over: process {identity()['pid']} on ")
+    own = identity()
+    assert reported.startswith(f"Session 1 is taken over: process {own['pid']} on {own['host']}, ")
 
 
 def test_a_session_that_cannot_be_read_is_named_and_nothing_is_written(running: Store) -> None:

@@ -46,6 +46,7 @@ def test_written_files_are_read_and_listed(store: Store) -> None:
     assert store.read("a/b/c") == b"12345"
     assert (store.read_start("a/b/c", 2), store.read_end("a/b/c", 2)) == (b"12", (b"45", 3))
     assert (list(store.pieces("a/b/c")), store.read_text("a/text")) == ([b"12345"], "ö")
+    assert store.read("a/b/c", most=5) == b"12345"
     assert (store.files(), store.files("nothing")) == (["a/b/c", "a/text"], [])
     assert store.sizes("a/b") == [("a/b/c", 5)]
     entries = [(entry.path, entry.kind) for entry in store.entries("a")]
@@ -68,16 +69,17 @@ def test_a_file_is_created_once_and_appended_to(store: Store) -> None:
     assert store.create("a/x", "1")
     assert not store.create("a/x", "2")
     store.append("a/x", b"2")
-    store.append("y", b"3")
-    assert (store.read("a/x"), store.read("y")) == (b"12", b"3")
-    assert _paths(store) == ["a/x", "y"]
+    store.append("b/y", b"3")
+    assert (store.read("a/x"), store.read("b/y")) == (b"12", b"3")
+    assert _paths(store) == ["a/x", "b/y"]
 
 
 def test_only_empty_folders_are_deleted(store: Store) -> None:
-    store.write("a/x", [b""])
-    store.delete_empty_folders()
-    assert store.exists("a/x")
-    store.delete("a/x")
+    for path in ("x", "a/x"):
+        store.write(path, [b""])
+        store.delete_empty_folders()
+        assert store.exists(path)
+        store.delete(path)
     for _ in range(2):
         store.delete_empty_folders()
         assert not store.exists("")

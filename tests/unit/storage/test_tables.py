@@ -13,9 +13,10 @@ from pipeline.errors import StorageError
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Uniform
 from pipeline.storage import Store
 from pipeline.storage.schema import TABLES, arrow_schema, config_columns, metric_column
-from pipeline.storage.tables import scored_sql
+from pipeline.storage.tables import derive_trials, parameters_of, read_rows, scored_sql
 from pipeline.study import Objective
 from pipeline.study.specification import total_violation
+from tests.recorded_studies import START
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -60,12 +61,35 @@ def test_a_metric_has_a_column_that_sql_can_name(metric: str, column: str) -> No
 
 
 def test_the_version_of_a_schema_is_written_and_read(tmp_path) -> None:
-    store, table = Store(tmp_path), arrow_schema("decisions", {}).empty_table()
+    schema = arrow_schema("decisions", {})
+    store, table = Store(tmp_path), pa.Table.from_pylist([{"reason": "full"}, {"reason": "full"}], schema)
     store.write_table("1.parquet", table)
-    assert store.read_table("1.parquet").schema.metadata == {b"schema_version": b"1"}
+    read = store.read_table("1.parquet")
+    assert read.schema.metadata == {b"schema_version": b"1"}
+    assert (read["reason"].type, read) == (pa.string(), table)
     store.write_table("2.parquet", table.replace_schema_metadata({"schema_version": "2"}))
     with pytest.raises(StorageError, match="schema version 2"):
         store.read_table("2.parquet")
+
+
+JOB = {"name": "s", "space": {"x": asdict(Uniform(0, 1)), "epochs": asdict(Uniform(0, 9))}}
+STUDY = {"job": {**JOB, "objectives": [{"metric": "score", "mode": "max"}]}}
+
+
+def test_whole_numbers_of_another_writer_become_floats(tmp_path) -> None:
+    store, key = Store(tmp_path), {"session": 1, "trial_id": "0000", "attempt": 1, "epoch": 1, "time": START}
+    store.write_table("epochs/mine.parquet", pa.Table.from_pylist([{**key, "score": 2**53 + 1, "config_x": 1}]))
+    rows = read_rows(store, "epochs", STUDY, None)
+    assert [rows[name].type for name in ("score", "config_x")] == [pa.float64(), pa.float64()]
+    assert [rows[name].to_pylist() for name in ("score", "config_x", "study")] == [[2.0**53], [1.0], [None]]
+
+
+def test_a_trial_without_an_epoch_has_the_config_that_was_drawn() -> None:
+    start = {"session": 1, "number": 1, "trial_id": "0000", "kind": "start", "config_after": '{"epochs": 5.5}'}
+    decisions = pa.Table.from_pylist([start], arrow_schema("decisions", {}))
+    epochs = arrow_schema("epochs", parameters_of(STUDY), ["score"]).empty_table()
+    (trial,) = derive_trials(epochs, decisions, STUDY, {}).to_pylist()
+    assert [trial[name] for name in ("state", "epochs", "config_epochs", "config_x")] == ["running", 0, 5.5, None]
 
 
 def test_violations_in_sql_are_those_of_the_objectives() -> None:
