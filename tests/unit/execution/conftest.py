@@ -9,7 +9,6 @@ import pytest
 from pipeline import load_results, run
 from pipeline.storage import Store
 from tests.recorded_curves import Study, new_study
-from tests.unit.execution.three_trials import JOB
 
 
 @pytest.fixture
@@ -24,6 +23,9 @@ def study(tmp_path: Path) -> Callable[..., Study]:
 
 @pytest.fixture(scope="session")
 def tuned_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    # It imports Keras, which most tests of the folder do not need.
+    from tests.unit.execution.three_trials import JOB
+
     folder = tmp_path_factory.mktemp("studies")
     run(JOB, storage=folder, note=lambda _: None)
     return Store(folder / "s")
