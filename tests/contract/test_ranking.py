@@ -86,7 +86,7 @@ def with_checkpoints(trials: Sequence[Trial], objective: Objective, top: int) ->
     engine.trials.update({trial.trial_id: trial for trial in trials})
     pruner = Pruner(Checkpointed(trials), job, engine.scheduler, engine.trials, lambda: None)  # type: ignore[arg-type]
     engine.on_listing(pruner.list_storage())
-    engine.written((), deleted=pruner.prune(engine.trials, None))
+    engine.written((), deleted=pruner.prune(engine.trials))
     return {trial.trial_id for trial in trials if trial.checkpoints}
 
 

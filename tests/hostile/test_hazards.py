@@ -214,10 +214,10 @@ def test_the_pruner_deletes_within_the_study(storage: Path, outside: Path) -> No
         f"{n:04d}": Trial(f"{n:04d}", {}, state="failed", epoch=9, checkpoints={4} if n else set()) for n in range(4)
     }
     pruner = Pruner(Store(study), job, scheduler, trials, lambda: None)
-    pruner.prune(trials, None)
+    pruner.prune(trials)
     trials["0000"].checkpoints = {1, 2}
     with pytest.raises(StorageError, match="is a link to"):
-        pruner.prune(trials, None)
+        pruner.prune(trials)
     assert _below(outside) == before
     assert not (study / "checkpoints/0001/000004.ckpt").exists()
 

@@ -18,6 +18,8 @@ from pipeline.storage import Store, layout
 from pipeline.study import TuneJob
 
 _File = tuple[str, int]
+_Start = tuple[str | None, int | None]
+"""The checkpoint with which a segment begins; (None, None) for the first segment of a trial."""
 
 
 class Pruner:
@@ -36,41 +38,37 @@ class Pruner:
         files = map(layout.checkpoint_of, self._store.files("checkpoints"))
         return {file for file in files if file is not None}
 
-    def prune(self, changed: Collection[str], best: Trial | None, *, listed: Set[_File] = frozenset()) -> Set[_File]:
+    def prune(self, changed: Collection[str], *, listed: Set[_File] = frozenset()) -> Set[_File]:
         """Delete checkpoints of changed trials that are no longer needed, and what exceeds the limit; returns them.
 
         Of those that are `listed` when no report is still to come, the ones that their trials do not know go, too.
         """
-        outlived = self._spared | {file for trial_id in changed for file in _outlived(self._trials[trial_id])}
         known = self._trials
+        outlived = {file for trial_id in changed for file in _outlived(known[trial_id])}
+        # A changed trial's best epoch may be an earlier one again.
+        outlived |= {(one, epoch) for one, epoch in self._spared if one not in changed}
         outlived |= {(one, epoch) for one, epoch in listed if one in known and epoch not in known[one].checkpoints}
-        if not outlived and self._job.checkpoints.top is None:
-            return frozenset()
-        needed = set(self._scheduler.needed_checkpoints())
-        if best is not None and best.best is not None:
-            needed.add((best.trial_id, best.best.epoch))
-        files = superfluous(self._trials.values(), self._job, outlived=outlived, needed=needed)
+        files = superfluous(known.values(), self._job, outlived, self._scheduler.needed_checkpoints())
         self._spared = outlived - files
-        if files:
-            self._store.delete_all([layout.checkpoint(*file) for file in sorted(files)], self._check)
+        self._store.delete_all([layout.checkpoint(*file) for file in sorted(files)], self._check)
         return files
 
 
-def superfluous(trials: Collection[Trial], job: TuneJob, *, outlived: Set[_File], needed: Set[_File]) -> Set[_File]:
+def superfluous(trials: Collection[Trial], job: TuneJob, outlived: Set[_File], needed: Collection[_File]) -> Set[_File]:
     """The checkpoints to delete: those that their trials have outlived and no other needs, and those of ended trials
     that are not among the best `checkpoints.top`.
     """
-    starts = frozenset[_File]()
+    kept, starts = set[_Start](needed), set[_Start]()
     if job.scheduler.exploits:
-        needed = needed | {file for trial in trials if trial.live and (file := _start(trial)) is not None}
+        kept |= {(trial.parent_trial, trial.parent_epoch) for trial in trials if trial.live}
         # Trials that were cut off would begin their segments there, if they got more epochs.
         waiting = (trial for trial in trials if trial.cut_off and trial.epoch == trial.segment_start)
-        starts = frozenset(file for trial in waiting if (file := _start(trial)) is not None)
-    files = set(outlived) - needed - starts
+        starts = {(trial.parent_trial, trial.parent_epoch) for trial in waiting}
+    files = set(outlived).difference(kept, starts)
     if job.checkpoints.top is not None:
         ended = sorted((trial for trial in trials if not trial.live), key=lambda trial: rank(trial, job.objective))
         below = ended[job.checkpoints.top :]
-        files |= {(trial.trial_id, epoch) for trial in below for epoch in trial.checkpoints} - needed
+        files |= {(trial.trial_id, epoch) for trial in below for epoch in trial.checkpoints}.difference(kept)
     return files
 
 
@@ -81,10 +79,3 @@ def _outlived(trial: Trial) -> set[_File]:
     newest = reported[-2:] if trial.live else reported[-1:]
     best = set() if trial.state == "failed" or trial.best is None else {trial.best.epoch}
     return {(trial.trial_id, epoch) for epoch in set(reported) - set(newest) - best}
-
-
-def _start(trial: Trial) -> _File | None:
-    """The checkpoint with which a trial's segment begins; None if that is the trial's own beginning."""
-    if trial.parent_trial is None or trial.parent_epoch is None:
-        return None
-    return trial.parent_trial, trial.parent_epoch

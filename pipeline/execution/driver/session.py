@@ -168,7 +168,7 @@ class Session:
         """Write the new rows and the state of the study; then delete the checkpoints that nothing needs."""
         engine, changed, started = self.engine, frozenset(self.engine.changed), time.monotonic()
         self.recorder.flush(self._state_text.parts(changed))
-        engine.written(changed, deleted=self._pruner.prune(changed, engine.best))
+        engine.written(changed, deleted=self._pruner.prune(changed))
         self._flushed = time.monotonic()
         self._flush_seconds = self._flushed - started
 
@@ -246,7 +246,7 @@ class Session:
         if self.engine.on_listing(files):
             # The state has them first: a driver that resumes from it finds all that it names.
             self.flush()
-        self.engine.written((), deleted=self._pruner.prune(self.engine.trials, self.engine.best, listed=files))
+        self.engine.written((), deleted=self._pruner.prune(self.engine.trials, listed=files))
 
 
 class HangDetection:

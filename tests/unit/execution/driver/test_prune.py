@@ -39,10 +39,9 @@ def kept(tmp_path):
                 store.write(f"checkpoints/{trial.trial_id}/{epoch:06d}.ckpt", b"x")
         trained = {"model": steps, "data": "digits", "scheduler": "pbt"} if population else {"function": steps}
         job = _job(**trained, checkpoints=Checkpoints(**limits))
-        best = max(trials, key=lambda trial: (trial.state != "failed", trial.best.value))
         by_id = {trial.trial_id: trial for trial in trials}
         pruner = Pruner(store, job, Needing(needed), by_id, lambda: None)
-        pruned(pruner, by_id, by_id, best)
+        pruned(pruner, by_id, by_id)
         left: dict[str, list[int]] = {trial.trial_id: [] for trial in trials}
         for path in store.files("checkpoints"):
             left[path.split("/")[1]].append(int(path.split("/")[2][:6]))
@@ -131,8 +130,19 @@ def test_nothing_is_deleted_of_a_study_that_another_driver_has_taken_over(tmp_pa
     pruner = Pruner(store, _job(), Needing(), {"0000": one}, check)
     one.checkpoints = {epoch for _, epoch in pruner.list_storage()}
     with pytest.raises(Superseded):
-        pruner.prune(["0000"], one)
+        pruner.prune(["0000"])
     assert len(store.files("checkpoints")) == 5
+
+
+def test_what_another_needs_for_some_time_is_deleted_then_unless_it_is_the_best_again(tmp_path):
+    one, needing = trial(0, "running", 0.9, 4), Needing([("0000", 1), ("0000", 2)])
+    one.checkpoints = {1, 2, 3, 4, 5}
+    pruner = Pruner(Store(tmp_path), _job(), needing, {"0000": one}, lambda: None)
+    assert pruner.prune(["0000"]) == {("0000", 3)}
+    one.best, needing.checkpoints = BestEpoch(0.8, 2), [("0000", 1)]
+    assert pruner.prune(["0000"]) == {("0000", 3)}
+    needing.checkpoints = []
+    assert pruner.prune([]) == {("0000", 1)}
 
 
 def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
@@ -144,10 +154,10 @@ def test_checkpoints_of_a_killed_drivers_trial_displace_none(tmp_path):
     trials = {"0000": drawn_again}
     pruner = Pruner(store, _job(), Needing(), trials, lambda: None)
     engine_of(trials).on_listing(pruner.list_storage())
-    assert pruned(pruner, trials, ["0000"], drawn_again) == {"0000"}
+    assert pruned(pruner, trials, ["0000"]) == {"0000"}
     assert drawn_again.checkpoints == {3, 6}
     assert [path[-6:-5] for path in store.files("checkpoints")] == ["3", "6", "0", "0"]
-    pruner.prune(["0000"], drawn_again, listed=pruner.list_storage())
+    pruner.prune(["0000"], listed=pruner.list_storage())
     assert store.files("checkpoints") == ["checkpoints/0000/000003.ckpt", "checkpoints/0000/000006.ckpt"]
 
 
