@@ -106,7 +106,7 @@ def signalled_study(folder: str) -> None:
 
 @pytest.mark.long
 def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path) -> None:
-    call = f"from tests.unit.execution.ray import test_on_ray; test_on_ray.signalled_study({str(tmp_path)!r})"
+    call = f"from tests.unit.execution.ray import test_cluster; test_cluster.signalled_study({str(tmp_path)!r})"
     done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
