@@ -192,7 +192,7 @@ def heartbeat(beat: Callable[[], None]) -> Iterator[None]:
 
 
 def check_newest(store: Store, number: int) -> None:
-    newest = max(map(layout.session_number, _session_paths(store)), default=0)
+    newest = max(map(layout.session_number, _session_paths(store)), default=number)
     if newest > number:
         raise _superseded(store, number, f"session {newest}")
 

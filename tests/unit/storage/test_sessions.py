@@ -151,7 +151,7 @@ def test_sessions_are_ordered_and_only_the_last_has_its_state(store: Store) -> N
         assert [session["number"] for session in found] == [1, 3, 12]
         assert [session["message"][:8] for session in found] == ["It said ", "xxxxxxxx", ""]
         assert [session["resume"] for session in found] == [None, None, last]
-    assert (found[0]["heartbeat"], found[0]["seconds"]) == ("2025-03-14T09:30:05+00:00", 0.0)
+    assert [found[0][name] for name in ("heartbeat", "seconds", "pid")] == ["2025-03-14T09:30:05+00:00", 0.0, 0]
 
 
 def test_a_large_state_is_not_read_without_need(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +199,7 @@ def test_a_process_that_lives_and_one_that_does_not(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(os, "getpid", lambda: child.pid)
         record = identity()
         assert record["pid"] == child.pid
+        assert all(record[name] for name in ("host", "boot_id", "pid_namespace"))
         # Seconds since the boot, not since 1970.
         assert record["process_started_after_boot"] < 1e9
         assert lives(record) is True

@@ -284,10 +284,11 @@ def test_no_other_path_belongs_to_a_study(path: str) -> None:
     assert not layout.names(path)
 
 
-def test_a_checkpoint_s_path_is_read_back() -> None:
+def test_the_numbers_in_a_path_are_read_back() -> None:
     assert layout.checkpoint_of(layout.checkpoint("0012", 34)) == ("0012", 34)
     assert layout.checkpoint_of("checkpoints/0012/34.ckpt") is None
     assert layout.checkpoint_of(layout.log("0012")) is None
+    assert [layout.session_number(path) for path in (layout.part("epochs", 12, 3), "epochs/mine.parquet")] == [12, 0]
 
 
 @pytest.fixture

@@ -53,7 +53,8 @@ def test_schemas_name_parameters_and_metrics() -> None:
 @pytest.mark.parametrize(
     ("metric", "column"),
     [("val_accuracy", "val_accuracy"), ("F1", "f1"), ("val/AUC (macro)", "val_auc_macro"), ("損失", "損失"),
-     ("epoch", "metric_epoch"), ("config_lr", "metric_config_lr"), ("1", "metric_1")],
+     ("epoch", "metric_epoch"), ("config_lr", "metric_config_lr"), ("1", "metric_1"),
+     ("☃", "metric_516433")],
 )  # fmt: skip
 def test_a_metric_has_a_column_that_sql_can_name(metric: str, column: str) -> None:
     assert metric_column(metric) == column
