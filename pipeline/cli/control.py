@@ -83,7 +83,7 @@ def _stop_here(study: str, storage: str) -> None:
         print_text(f"The study {name!r} is not running: it is {state_of(read_sessions(store, only_last=True))}.")
         return
     note(
-        f"Session {session['number']} was asked to end: {describe_driver(session)}. Waiting for the end of the "
+        f"Session {session.number} was asked to end: {describe_driver(session)}. Waiting for the end of the "
         f"current epochs. If it hangs, `{resume} --take-over` continues without it."
     )
     try:

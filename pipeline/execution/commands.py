@@ -13,14 +13,13 @@ import time
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 
 from pipeline.engine.commands import COMMANDS, Command
 from pipeline.errors import StorageError, StudyExists
 from pipeline.storage import Store, layout
-from pipeline.storage.sessions import driver_alive, read_sessions, state_of
+from pipeline.storage.sessions import SessionRecord, driver_alive, read_sessions, state_of
 from pipeline.storage.store import from_json
 from pipeline.study.files import as_argument, called, contents, listed_entries, no_study, read_job, remove
 from pipeline.text import counted, size
@@ -30,7 +29,7 @@ _INBOX_SECONDS = 1.0
 _MAX_BYTES = 1_000_000
 
 
-def running_session(store: Store) -> Mapping[str, Any] | None:
+def running_session(store: Store) -> SessionRecord | None:
     """The session whose driver is alive; None if there is none."""
     sessions = read_sessions(store, only_last=True)
     return sessions[-1] if sessions and state_of(sessions) == "running" else None
@@ -80,7 +79,7 @@ def outcomes(store: Store) -> Mapping[str, str | None]:
     """Every command of a study, the oldest first, with its outcome; None if it was not executed yet."""
     names = [name for path in store.files("commands") if (name := layout.command_of(path)) is not None]
     sessions = read_sessions(store, only_last=True, resume=True) if names else ()
-    known = (sessions[-1].get("resume") or {}).get("outcomes") if sessions else None
+    known = (sessions[-1].resume or {}).get("outcomes") if sessions else None
     return {name: str(known[name]) if isinstance(known, dict) and name in known else None for name in names}
 
 
@@ -94,20 +93,20 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
         time.sleep(_POLL_SECONDS)
 
 
-def request_stop(store: Store) -> Mapping[str, Any] | None:
+def request_stop(store: Store) -> SessionRecord | None:
     """Ask a study's driver to end when the epochs in training are over; a second request changes nothing."""
     session = running_session(store)
     if session is not None:
-        store.create(layout.stop_request(session["number"]), json.dumps({"asked": datetime.now(UTC).isoformat()}))
+        store.create(layout.stop_request(session.number), json.dumps({"asked": datetime.now(UTC).isoformat()}))
     return session
 
 
-def wait_for_end(store: Store, session: Mapping[str, Any]) -> str:
+def wait_for_end(store: Store, session: SessionRecord) -> str:
     """Wait until a session has ended, its driver is gone, or another driver has taken the study over."""
     while True:
         sessions = read_sessions(store, only_last=True)
         state = state_of(sessions)
-        if state != "running" or sessions[-1]["number"] != session["number"]:
+        if state != "running" or sessions[-1].number != session.number:
             return state
         time.sleep(_POLL_SECONDS)
 

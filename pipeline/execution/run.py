@@ -202,7 +202,7 @@ def _session(
 ) -> Session:
     """The session, restored from the state of the last one."""
     last = start.last
-    recorder = Recorder(store, job, session=last["number"] + 1 if last else 1, last=last, facts=facts)
+    recorder = Recorder(store, job, session=last.number + 1 if last else 1, last=last, facts=facts)
     session = Session(job, store, recorder, interrupts=interrupts, build=ray_scheduler(job), draw=ray_draw(job))
     if start.saved is not None and last is not None and start.state:
         try:
@@ -210,7 +210,7 @@ def _session(
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise StorageError(
                 f"The study {job.name!r} cannot be resumed from the state of its trials in "
-                f"{layout.session(last['number'])} ({type(error).__name__}: {error}). Restore the file, or start "
+                f"{layout.session(last.number)} ({type(error).__name__}: {error}). Restore the file, or start "
                 "another study with --name."
             ) from error
     return session

@@ -10,7 +10,7 @@ from pipeline.errors import Fault, InvalidJob, StorageError, StudyChanged, Study
 from pipeline.space import drawn_names, flat
 from pipeline.storage import Store, layout, unfinished
 from pipeline.storage.schema import config_columns
-from pipeline.storage.sessions import describe_driver, driver_alive, read_sessions
+from pipeline.storage.sessions import SessionRecord, describe_driver, driver_alive, read_sessions
 from pipeline.study import TuneJob
 from pipeline.study.files import (
     as_argument,
@@ -37,20 +37,20 @@ class SessionStart:
 
     job: TuneJob
     saved: TuneJob | None = None
-    last: Mapping[str, Any] | None = None
+    last: SessionRecord | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
     code_changes: Sequence[str] = ()
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing to do: the study is finished, and its budget is the same."""
-        ended = self.last is not None and self.last["state"] == "finished"
+        ended = self.last is not None and self.last.state == "finished"
         return ended and self.saved is not None and self.saved.budget == self.job.budget
 
     @property
     def state(self) -> Mapping[str, Any]:
         """The state of the trials that the last session has left; empty if it has left none."""
-        return (self.last or {}).get("resume") or {}
+        return (self.last and self.last.resume) or {}
 
 
 def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: bool, take_over: bool) -> SessionStart:
@@ -74,7 +74,7 @@ def saves_state(job: TuneJob) -> bool:
 
 def last_session(
     store: Store, job: TuneJob, *, resume: bool, take_over: bool
-) -> tuple[TuneJob | None, Mapping[str, Any] | None]:
+) -> tuple[TuneJob | None, SessionRecord | None]:
     """A study's own job and its last session, whose driver has ended."""
     exists = store.exists(layout.STUDY)
     if not exists:
@@ -92,9 +92,9 @@ def last_session(
             f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
             f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."
         )
-    if last is not None and take_over and last["state"] == "running":
+    if last is not None and take_over and last.state == "running":
         note(
-            f"Session {last['number']} is taken over: {describe_driver(last)}. If that driver is still alive, it ends "
+            f"Session {last.number} is taken over: {describe_driver(last)}. If that driver is still alive, it ends "
             "without writing anything more."
         )
     return saved_job(store) if exists else None, last

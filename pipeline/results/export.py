@@ -185,7 +185,7 @@ class MLflowLog:
 
 def _write_study(client: "MlflowClient", experiment: str, results: Results) -> None:
     job, objective, trials = results.job, results.objective, results.table("trials")
-    began = str(results.sessions[0]["started"]) if results.sessions else ""
+    began = results.sessions[0].started if results.sessions else ""
     identity = hashlib.sha256(f"{results.location}\n{began}".encode()).hexdigest()
     start = _milliseconds(datetime.fromisoformat(began)) if began else None
     found = client.search_runs([experiment], f"tags.`tunepipe.study` = '{identity}'")

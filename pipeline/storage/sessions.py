@@ -74,8 +74,10 @@ class TableFiles:
     parts: Mapping[int, _Whole] = field(default_factory=dict)
 
 
-class _Session(BaseModel):
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+class SessionRecord(BaseModel):
+    """The content of a session's file."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
 
     number: Annotated[_Whole, Field(ge=1)]
     state: SessionState
@@ -207,10 +209,10 @@ def _superseded(store: Store, number: int, other: str) -> Superseded:
 def committed_files(store: Store) -> Mapping[str, TableFiles] | None:
     """The files of each table that the last session has committed; None before its first flush."""
     last = next(iter(read_sessions(store, only_last=True)), None)
-    return None if last is None else last["tables"]
+    return None if last is None else last.tables
 
 
-def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False) -> Sequence[Mapping[str, Any]]:
+def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False) -> Sequence[SessionRecord]:
     """The content of each session's file, by number; `resume`: with what a resume needs, in the last one."""
     paths, sessions = _session_paths(store), []
     for path in paths[-1:] if only_last else paths:
@@ -218,8 +220,8 @@ def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False
         with suppress(FileNotFoundError):
             whole = resume and path == paths[-1]
             session = _session(store, path, store.read(path) if whole else _without_state(store, path))
-            sessions.append(session if whole else {**session, "resume": None})
-    return sorted(sessions, key=lambda session: int(session["number"]))
+            sessions.append(session if whole else session.model_copy(update={"resume": None}))
+    return sorted(sessions, key=lambda session: session.number)
 
 
 def _session_paths(store: Store) -> list[str]:
@@ -235,10 +237,9 @@ def _without_state(store: Store, path: str) -> bytes:
     return start if len(start) < _START_BYTES else store.read(path)
 
 
-def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
+def _session(store: Store, path: str, text: bytes) -> SessionRecord:
     try:
-        session = _Session.model_validate(from_json(text, "it"))
-        return {**session.model_dump(), "tables": session.tables}
+        return SessionRecord.model_validate(from_json(text, "it"))
     except StorageError as error:
         fault = str(error).partition(". Restore")[0]
     except ValidationError as error:
@@ -250,61 +251,61 @@ def _session(store: Store, path: str, text: bytes) -> Mapping[str, Any]:
     )
 
 
-def driver_seconds(sessions: Sequence[Mapping[str, Any]]) -> float:
+def driver_seconds(sessions: Sequence[SessionRecord]) -> float:
     """The seconds while a driver of the study ran, over all these sessions."""
-    return max((float(session["seconds"]) for session in sessions), default=0.0)
+    return max((session.seconds for session in sessions), default=0.0)
 
 
-def state_of(sessions: Sequence[Mapping[str, Any]], now: datetime | None = None) -> str:
+def state_of(sessions: Sequence[SessionRecord], now: datetime | None = None) -> str:
     """A study's state: that of its last session, or interrupted if its driver is dead."""
     if not sessions:
         return "waiting"
     last = sessions[-1]
-    if last["state"] != "running":
-        return str(last["state"])
+    if last.state != "running":
+        return last.state
     alive = lives(last)
     if alive is None:
         alive = _silence(last, now) <= SILENT_SECONDS
     return "running" if alive else "interrupted"
 
 
-def _silence(session: Mapping[str, Any], now: datetime | None = None) -> float:
-    beat = datetime.fromisoformat(session["heartbeat"] or session["started"])
+def _silence(session: SessionRecord, now: datetime | None = None) -> float:
+    beat = datetime.fromisoformat(session.heartbeat or session.started)
     return ((now or datetime.now(UTC)) - beat).total_seconds()
 
 
-def describe_driver(session: Mapping[str, Any]) -> str:
+def describe_driver(session: SessionRecord) -> str:
     """The driver of a session and its last heartbeat, for a message."""
-    who = f"process {session['pid']} on {session['host'] or 'an unknown host'}"
-    return f"{who}, last heartbeat at {session['heartbeat']}" if session["heartbeat"] else who
+    who = f"process {session.pid} on {session.host or 'an unknown host'}"
+    return f"{who}, last heartbeat at {session.heartbeat}" if session.heartbeat else who
 
 
-def driver_alive(store: Store, session: Mapping[str, Any]) -> bool:
+def driver_alive(store: Store, session: SessionRecord) -> bool:
     """Whether the driver of a session that has not ended may still be alive.
 
     On this machine its process decides. On others a recent heartbeat is watched until the next one comes or is overdue.
     """
-    if session["state"] != "running" or (alive := lives(session)) is False:
+    if session.state != "running" or (alive := lives(session)) is False:
         return False
     left = min(SILENT_SECONDS - _silence(session), SILENT_SECONDS)
     if alive or left < 0:
         return bool(alive)
     note(
-        f"Session {session['number']} has not ended: {describe_driver(session)}. Waiting up to {left:.0f} s for its "
+        f"Session {session.number} has not ended: {describe_driver(session)}. Waiting up to {left:.0f} s for its "
         f"next heartbeat; `tunepipe resume {shlex.quote(store.uri)} --take-over` does not wait."
     )
     until = time.monotonic() + left
     while time.monotonic() < until:
         time.sleep(_POLL_SECONDS)
         last = next(iter(read_sessions(store, only_last=True)), None)
-        if last is None or (last["number"], last["heartbeat"]) != (session["number"], session["heartbeat"]):
-            return last is not None and last["state"] == "running"
+        if last is None or (last.number, last.heartbeat) != (session.number, session.heartbeat):
+            return last is not None and last.state == "running"
     return False
 
 
-def sessions_objects(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def sessions_objects(sessions: Sequence[SessionRecord]) -> list[dict[str, Any]]:
     """The sessions as JSON values, without what only a resume needs."""
-    return [{name: session[name] for name in _TOLD} for session in sessions]
+    return [{name: getattr(session, name) for name in _TOLD} for session in sessions]
 
 
 def identity() -> dict[str, Any]:
@@ -318,20 +319,20 @@ def identity() -> dict[str, Any]:
     return {**_numbering(), "pid": process.pid, "process_started_after_boot": _after_boot(process)}
 
 
-def lives(session: Mapping[str, Any]) -> bool | None:
+def lives(session: SessionRecord) -> bool | None:
     """Whether the process of a session's driver is alive; None if this machine cannot say."""
     import psutil
 
-    if session.get("mark") in _ENDED:
+    if session.mark in _ENDED:
         # A notebook's process outlives a study whose end could not be written.
         return False
-    if any(session.get(name) != value for name, value in _numbering().items()):
+    if any(getattr(session, name) != value for name, value in _numbering().items()):
         return None
     try:
-        process = psutil.Process(session.get("pid") or 0)
+        process = psutil.Process(session.pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        started = session.get("process_started_after_boot")
+        started = session.process_started_after_boot
         return None if started is None else bool(abs(_after_boot(process) - started) < _SAME_START)
     except (psutil.NoSuchProcess, ValueError):
         return False

@@ -54,7 +54,7 @@ def test_a_study_is_stopped_through_its_storage(tmp_path, undisturbed, stop):
     assert study.reported.count("Running entrypoint") <= 1
     assert "stopped" in tunepipe("status", "--kubernetes")
     (session,) = load_results(tmp_path / "studies/slow-study").sessions
-    assert session["state"] == "interrupted"
+    assert session.state == "interrupted"
     again = Following(tmp_path, *SLOW_STUDY)
     assert again.ended() == 0, again.reported
     assert differences(undisturbed, load_results(tmp_path / "studies/slow-study")) == []

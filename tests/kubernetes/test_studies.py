@@ -72,8 +72,8 @@ def test_a_head_is_drained(tmp_path, undisturbed):
     assert study.ended() == 0, study.reported
     found = load_results(tmp_path / "studies/slow-study")
     # None was killed: a session that is cut off stays "running".
-    assert {each["state"] for each in found.sessions[:-1]} == {"interrupted"}
-    assert found.sessions[-1]["state"] == "finished"
+    assert {each.state for each in found.sessions[:-1]} == {"interrupted"}
+    assert found.sessions[-1].state == "finished"
     assert differences(undisturbed, found) == []
 
 

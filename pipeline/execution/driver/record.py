@@ -27,7 +27,7 @@ from pipeline.storage.schema import (
     metric_columns,
     parquet_bytes,
 )
-from pipeline.storage.sessions import BEAT_SECONDS, Lease, SessionState, TableFiles
+from pipeline.storage.sessions import BEAT_SECONDS, Lease, SessionRecord, SessionState, TableFiles
 from pipeline.storage.tables import (
     clean,
     derive_trials,
@@ -55,23 +55,23 @@ class Recorder:
         job: TuneJob,
         *,
         session: int,
-        last: Mapping[str, Any] | None = None,
+        last: SessionRecord | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         self._store, self._job = store, job
         self._study = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
-        self.lease = Lease(store, session, seconds_before=last["seconds"] if last else 0.0)
+        self.lease = Lease(store, session, seconds_before=last.seconds if last else 0.0)
         self.facts: dict[str, Any] = {"workers": None, **(facts or {})}
         """What is recorded about the session in its file."""
         self._nodes: dict[str, Mapping[str, Any]] = {}
         self.decision_count = 0
         """How many decisions the study has made."""
         self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
-        committed = last["tables"] if last else None
+        committed = last.tables if last else None
         self._files = {table: (committed or {}).get(table, TableFiles()) for table in _TABLES}
         self._refuse_rows_without_session()
         before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
-        self._copied = before if last is not None and last["state"] == "running" else {}
+        self._copied = before if last is not None and last.state == "running" else {}
         """Rows of which the driver of the last session, if it lives after all, may still delete the files."""
         self._schemas = {"decisions": arrow_schema("decisions", {})}
         self._metrics = set(metric_columns(before["epochs"].column_names))

@@ -38,7 +38,7 @@ def _timed(results: Results) -> str:
     whether the value is finite, within the bounds, and of a trial that did not fail.
     """
     sessions = [
-        f"({session['number']}, {datetime.fromisoformat(session['started']).timestamp() * 1e6:.0f}, "
+        f"({session.number}, {datetime.fromisoformat(session.started).timestamp() * 1e6:.0f}, "
         f"{driver_seconds(results.sessions[:place])}::double)"
         for place, session in enumerate(results.sessions)
     ]
@@ -178,19 +178,18 @@ def effort(results: Results) -> dict[str, float]:
     together = before = 0.0
     for session in results.sessions:
         # A session's seconds include those of the sessions before.
-        until = float(session.get("seconds") or 0)
-        together += max(until - before, 0.0) * int(session.get("workers") or 1)
-        before = max(before, until)
+        together += max(session.seconds - before, 0.0) * (session.workers or 1)
+        before = max(before, session.seconds)
     return {**spent, "idle": max(0.0, together - sum(spent.values()))}
 
 
 def changes(results: Results) -> list[dict[str, Any]]:
     """The sessions that continued the study with changed data or code (`kind`)."""
     return [
-        {"session": int(session["number"]), "kind": kind, "changes": list(session[f"{kind}_changes"])}
+        {"session": session.number, "kind": kind, "changes": changed}
         for session in results.sessions
-        for kind in ("data", "code")
-        if session.get(f"{kind}_changes")
+        for kind, changed in (("data", session.data_changes), ("code", session.code_changes))
+        if changed
     ]
 
 

@@ -23,7 +23,7 @@ from pipeline.errors import InvalidJob, StorageError, UserError
 from pipeline.space import Config, ParameterPath, Space, Value, config_value, listed_values, walk
 from pipeline.storage import Store, layout
 from pipeline.storage.schema import SCHEMA_VERSION
-from pipeline.storage.sessions import driver_seconds, read_sessions, state_of
+from pipeline.storage.sessions import SessionRecord, driver_seconds, read_sessions, state_of
 from pipeline.storage.tables import (
     DRAW_ORDER,
     Tables,
@@ -72,7 +72,7 @@ class Results:
 
     study: Mapping[str, Any]
     tables: Tables
-    sessions: Sequence[Mapping[str, Any]]
+    sessions: Sequence[SessionRecord]
     state: str
     location: str
     test: Mapping[str, float] | None = None
@@ -354,7 +354,7 @@ def _summary(store: Store, name: str, now: datetime) -> StudyRow:
             epochs=pc.sum(trials["epochs"]).as_py() or 0,
             metric=objective.metric,
             best=pc.min_max(scored["objective"])[objective.mode].as_py(),
-            started=datetime.fromisoformat(str(sessions[0]["started"])) if sessions else None,
+            started=datetime.fromisoformat(sessions[0].started) if sessions else None,
         )
     except (UserError, KeyError, ValueError, pa.ArrowInvalid) as error:
         return StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error))

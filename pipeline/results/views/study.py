@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +17,7 @@ from pipeline.results.tables.trials import FRONT, board, objective_columns, pare
 from pipeline.results.views.table import STATES, Column, Table, plain
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
-from pipeline.storage.sessions import sessions_objects
+from pipeline.storage.sessions import SessionRecord, sessions_objects
 from pipeline.study.files import as_argument
 from pipeline.text import counted, duration, format_number, listed, size
 
@@ -80,7 +80,7 @@ def summary_line(results: Results) -> str:
 def summary(results: Results) -> dict[str, str]:
     """A study in labelled lines, the same for terminal, notebook, report and page; empty lines are left out."""
     job, best, counts = results.job, results.best, trial_counts(results)
-    objective, names, last = results.objective, tuned(results), results.sessions[-1] if results.sessions else {}
+    objective, names, last = results.objective, tuned(results), results.sessions[-1] if results.sessions else None
     kinds = {
         **{STATES[state].verb: n for state, n in counts.states.items() if state != "stopped"},
         "stopped early": counts.stopped["comparison"],
@@ -95,7 +95,7 @@ def summary(results: Results) -> dict[str, str]:
     sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
     several, every = results.objectives, counted(results.table("trials").num_rows, "trial")
     goals = listed(f"{one.metric} ({one.mode})" for one in several)
-    failure, trained = last.get("winner_failure"), int(pc.sum(results.table("trials")["epochs"]).as_py() or 0)
+    failure, trained = last and last.winner_failure, int(pc.sum(results.table("trials")["epochs"]).as_py() or 0)
     lines = {
         "tuned": f"{objective.metric} ({objective.mode}){data} over {_some(names) or 'a fixed config'}",
         "by": f"{' and '.join(by)}, {counted(job['budget']['epochs'], 'epoch')}",
@@ -109,7 +109,7 @@ def summary(results: Results) -> dict[str, str]:
         "saved": f"{counts.saved:,} of {counts.whole:,} epochs ({counts.saved / counts.whole:.0%}) by stopping early"
         if counts.saved else "",
         "time": f"{counted(trained, 'epoch')} in {duration(results.seconds)}{sessions}" if results.sessions else "",
-        "ended": last["message"] if results.state in ("finished", "failed") else "",
+        "ended": last.message if last and results.state in ("finished", "failed") else "",
         "not exported": failure and best and f"{failure.rstrip('.')}. `tunepipe export {as_argument(results.location)} "
         "--to FOLDER` exports the best model.",
         "changed": " ".join(
@@ -149,14 +149,14 @@ def _ids(trials: Sequence[str]) -> str:
     return ", ".join([*trials[:_TRIALS], *(["…"] if len(trials) > _TRIALS else [])])
 
 
-def provenance_in_words(sessions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str]]]]:
+def provenance_in_words(sessions: Sequence[SessionRecord]) -> list[tuple[str, list[tuple[str, str]]]]:
     """The sessions with a record of where their numbers come from, each with lines of label and text."""
     found = []
     for session in sessions:
         # A study may come from anyone, and have anything there.
         with suppress(LookupError, TypeError, ValueError, AttributeError):
-            recorded = session["provenance"]
-            git, machine, started = recorded["git"], recorded["machine"], str(session["started"])
+            recorded = session.provenance or {}
+            git, machine, started = recorded["git"], recorded["machine"], session.started
             changed = ", with uncommitted changes" if git and git["dirty"] else ""
             parts = [machine["host"], machine["system"], machine["cpu"], counted(machine["cores"], "core")]
             parts += [f"{size(machine['memory'])} of memory", *machine["gpus"]]
@@ -167,7 +167,7 @@ def provenance_in_words(sessions: Sequence[Mapping[str, Any]]) -> list[tuple[str
                 ("machine", ", ".join(part for part in parts if part)),
                 ("seed", str(recorded["seed"])),
             ]
-            found.append((f"session {session['number']}, {started[:10]} {started[11:19]} UTC", lines))
+            found.append((f"session {session.number}, {started[:10]} {started[11:19]} UTC", lines))
     return found
 
 

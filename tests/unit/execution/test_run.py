@@ -155,7 +155,7 @@ def test_a_study_without_untried_configs_finishes(tmp_path):
     space = {"curve": Choice([name for name in CURVES if name != "fails"])}
     results = run(job(space=space, searcher="random", budget=Budget(trials=16, epochs=4)), storage=tmp_path)
     (session,) = results.sessions
-    assert (session["state"], session["message"]) == ("finished", "Every config of the space was tried: 4.")
+    assert (session.state, session.message) == ("finished", "Every config of the space was tried: 4.")
     assert sorted(results.trials["config_curve"]) == sorted(space["curve"].values)
     again = job(space=space, searcher="random", budget=Budget(trials=16, epochs=4))
     assert len(run(again, storage=tmp_path, resume=True).sessions) == 1
@@ -244,7 +244,7 @@ def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -
             == "stop"
         )
     (session,) = read_sessions(s.store)
-    assert (session["state"], session["winner_failure"]) == (
+    assert (session.state, session.winner_failure) == (
         "finished",
         "" if failure is None else "NotEvaluated: The model is exported.",
     )

@@ -61,7 +61,7 @@ def test_a_finished_study_is_finished_until_its_budget_changes(tmp_path: Path) -
     assert _start(job(tmp_path), tmp_path).finished
     larger = _start(job(tmp_path).replaced({"budget.epochs": 4}), tmp_path)
     assert not larger.finished
-    assert (larger.last["number"], len(larger.state["trials"])) == (1, 2)
+    assert (larger.last.number, len(larger.state["trials"])) == (1, 2)
 
 
 def test_a_renamed_function_of_a_notebook_is_a_change_that_can_be_accepted(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_changed_code_that_is_imported_only_while_it_runs_is_refused(tmp_path, m
     resumed(study, changed, accept_changes=True)
     assert len(load_results(study.uri).trials) == 3
     assert study.read(f"source/{path}") == b"v = 5\n"
-    assert load_results(study.uri).sessions[-1]["code_changes"][0].startswith(f"{path} has changed")
+    assert load_results(study.uri).sessions[-1].code_changes[0].startswith(f"{path} has changed")
 
 
 def test_changed_code_is_refused_until_it_is_accepted(study, tmp_path):
@@ -160,7 +160,7 @@ def test_changed_code_is_refused_until_it_is_accepted(study, tmp_path):
     gain, step = results.epochs["score"] - results.epochs["config_x"], results.epochs["epoch"] - 1
     assert gain.to_list() == pytest.approx(step.where(step < 2, -step).to_list())
     assert results.epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
-    assert [session["code_changes"] for session in results.sessions] == [[], ["function has changed to climbing:climb"]]
+    assert [session.code_changes for session in results.sessions] == [[], ["function has changed to climbing:climb"]]
 
 
 def test_a_changed_domain_is_named(study, tmp_path):
@@ -169,7 +169,7 @@ def test_a_changed_domain_is_named(study, tmp_path):
         resumed(study, changed)
     resumed(study, changed.replaced({"budget.trials": 4}), accept_changes=True)
     results = load_results(study.uri)
-    (change,) = results.sessions[-1]["code_changes"]
+    (change,) = results.sessions[-1].code_changes
     assert re.match(r"space\.x has changed to .*'high': 6", change)
     drawn = results.trials["config_x"]
     assert (drawn[:2] < 1).all()

@@ -72,14 +72,14 @@ def test_the_best_model_is_traced_to_its_ancestors(pbt_results: Results, asha_re
 
 
 def test_effort_is_the_sum_of_all_phases_and_the_idle_rest(asha_results: Results) -> None:
-    two = [{**session, "workers": 2} for session in asha_results.sessions]
+    two = [session.model_copy(update={"workers": 2}) for session in asha_results.sessions]
     spent = queries.effort(replace(asha_results, sessions=two))
     assert spent["train"] == pytest.approx(asha_results.epochs["seconds_train"].sum())
     assert sum(spent.values()) == pytest.approx(2 * asha_results.seconds)
 
 
 def test_changes_and_decisions_of_users_are_found(asha_results: Results) -> None:
-    later = {**asha_results.sessions[0], "number": 2, "data_changes": ["other rows"]}
+    later = asha_results.sessions[0].model_copy(update={"number": 2, "data_changes": ["other rows"]})
     (change,) = queries.changes(replace(asha_results, sessions=[*asha_results.sessions, later]))
     assert change == {"session": 2, "kind": "data", "changes": ["other rows"]}
     assert queries.study_decisions(asha_results)["kind"].to_pylist() == ["pause", "budget"]
@@ -172,7 +172,7 @@ def test_one_study_and_different_objectives_are_refused(tmp_path: Path) -> None:
 def test_studies_of_different_data_are_not_compared(tmp_path: Path) -> None:
     a, b = one_epoch_study(tmp_path, "a", LOW + 0.5), one_epoch_study(tmp_path, "b", LOW)
     assert compared({"a": a, "b": b}).warning == ""
-    changed = [{**b.sessions[0], "data_changes": ["other rows"]}]
+    changed = [b.sessions[0].model_copy(update={"data_changes": ["other rows"]})]
     for other in (
         replace(b, study={**b.study, "job": {**b.job, "folds": 3}}),
         replace(b, study={**b.study, "job": {**b.job, "data": "digits"}}),

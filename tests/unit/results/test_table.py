@@ -22,6 +22,7 @@ from pipeline.results.views.explanation import explanation_tables
 from pipeline.results.views.study import failures_table, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import Column, Table, write_table
 from pipeline.results.views.trial import trial_tables
+from pipeline.storage.sessions import SessionRecord
 from tests.unit.results.front_studies import recorded
 
 TABLE = pa.table(
@@ -155,7 +156,7 @@ def test_a_summary_has_what_was_tuned_the_best_and_how_trials_ended(asha_results
     assert "2 failed" in lines["trials"]
     assert "command c1" not in lines["decided"]
     assert "test split" not in lines
-    failed = [{**session, "winner_failure": "No space left."} for session in asha_results.sessions]
+    failed = [each.model_copy(update={"winner_failure": "No space left."}) for each in asha_results.sessions]
     assert "No space left" in summary(replace(asha_results, sessions=failed))["not exported"]
 
 
@@ -182,8 +183,8 @@ def test_provenance_is_lines_of_each_session_that_has_some() -> None:
     machine = {"host": "box", "system": "Linux", "cpu": "", "cores": 2, "memory": 2**30, "gpus": ["A", "A"]}
     git = {"commit": "abc", "dirty": True}
     recorded = {"command": ["run", "a b"], "git": git, "versions": {"keras": "3"}, "machine": machine, "seed": 7}
-    session = {"number": 2, "started": "2025-03-14T09:30:00+00:00", "provenance": recorded}
-    ((title, lines),) = provenance_in_words([{"number": 1}, session])
+    session = SessionRecord(number=2, state="finished", started="2025-03-14T09:30:00+00:00", provenance=recorded)
+    ((title, lines),) = provenance_in_words([session.model_copy(update={"provenance": None}), session])
     assert title == "session 2, 2025-03-14 09:30:00 UTC"
     assert dict(lines)["command"] == "run 'a b'"
     assert "uncommitted" in dict(lines)["commit"]

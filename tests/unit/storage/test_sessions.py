@@ -19,6 +19,7 @@ from pipeline.storage import Store, layout, sessions
 from pipeline.storage.sessions import (
     SILENT_SECONDS,
     Lease,
+    SessionRecord,
     driver_alive,
     heartbeat,
     identity,
@@ -75,9 +76,9 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store) -> Non
     lease.write("running", {"nodes": [{"host": "a", "cores": 2}]}, '{"decided": 3}')
     (session,) = read_sessions(store, resume=True)
     assert lease.taken
-    assert [session[name] for name in ("number", "state", "ended", "resume")] == [2, "running", None, {"decided": 3}]
-    assert [node["host"] for node in session["nodes"]] == ["a"]
-    assert 100.0 <= session["seconds"] <= lease.seconds
+    assert (session.number, session.state, session.ended, session.resume) == (2, "running", None, {"decided": 3})
+    assert [node["host"] for node in session.nodes] == ["a"]
+    assert 100.0 <= session.seconds <= lease.seconds
     assert lives(session)
     lease.leave()
     assert lives(session) is False
@@ -89,7 +90,7 @@ def test_two_drivers_cannot_have_one_number(store: Store) -> None:
     with pytest.raises(Superseded):
         second.write("running", {"message": "second"}, "{}")
     assert not second.taken
-    assert read_sessions(store)[0]["message"] == "first"
+    assert read_sessions(store)[0].message == "first"
 
 
 @pytest.mark.parametrize("replacement", ["another mark", "a later session", "damage", "nothing"])
@@ -148,16 +149,16 @@ def test_sessions_are_ordered_and_only_the_last_has_its_state(store: Store) -> N
     store.write("sessions/notes.txt", "none")
     for resume, last in ((True, {"trials": [12]}), (False, None)):
         found = read_sessions(store, resume=resume)
-        assert [session["number"] for session in found] == [1, 3, 12]
-        assert [session["message"][:8] for session in found] == ["It said ", "xxxxxxxx", ""]
-        assert [session["resume"] for session in found] == [None, None, last]
-    assert [found[0][name] for name in ("heartbeat", "seconds", "pid")] == ["2025-03-14T09:30:05+00:00", 0.0, 0]
+        assert [session.number for session in found] == [1, 3, 12]
+        assert [session.message[:8] for session in found] == ["It said ", "xxxxxxxx", ""]
+        assert [session.resume for session in found] == [None, None, last]
+    assert (found[0].heartbeat, found[0].seconds, found[0].pid) == ("2025-03-14T09:30:05+00:00", 0.0, 0)
 
 
 def test_a_large_state_is_not_read_without_need(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     written(store, resume={"trials": ["x" * 1_000_000]})
     monkeypatch.setattr(Store, "read", lambda *_, **__: pytest.fail("the whole file was read"))
-    assert [session["number"] for session in read_sessions(store)] == [1]
+    assert [session.number for session in read_sessions(store)] == [1]
 
 
 @pytest.mark.parametrize(
@@ -188,8 +189,8 @@ RECENT = "2025-03-14T09:30:55+00:00"
     ids=str,
 )
 def test_the_state_of_a_study_whose_session_has_not_ended(fields: dict[str, object], state: str) -> None:
-    session = {"state": "running", "started": _SESSION["started"], "heartbeat": "2025-03-14T09:29:00+00:00"}
-    assert state_of([{**session, **identity(), **fields}], NOW) == state
+    session = {**_SESSION, "state": "running", "heartbeat": "2025-03-14T09:29:00+00:00", **identity(), **fields}
+    assert state_of([SessionRecord.model_validate(session)], NOW) == state
     assert state_of([], NOW) == "waiting"
 
 
@@ -197,11 +198,11 @@ def test_a_process_that_lives_and_one_that_does_not(monkeypatch: pytest.MonkeyPa
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         monkeypatch.setattr(os, "getpid", lambda: child.pid)
-        record = identity()
-        assert record["pid"] == child.pid
-        assert all(record[name] for name in ("host", "boot_id", "pid_namespace"))
+        record = SessionRecord.model_validate({**_SESSION, **identity()})
+        assert record.pid == child.pid
+        assert all((record.host, record.boot_id, record.pid_namespace))
         # Seconds since the boot, not since 1970.
-        assert record["process_started_after_boot"] < 1e9
+        assert (record.process_started_after_boot or 1e9) < 1e9
         assert lives(record) is True
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)

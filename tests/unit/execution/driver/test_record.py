@@ -38,7 +38,7 @@ def resumed(study: Study, number: int) -> Study:
     last = read_sessions(study.store, only_last=True, resume=True)[-1]
     recorder = Recorder(study.store, study.session.job, session=number, last=last)
     session = Session(study.session.job, study.store, recorder)
-    session.restore(saved_state(last["resume"]), epochs_before=study.session.job.budget.epochs)
+    session.restore(saved_state(last.resume), epochs_before=study.session.job.budget.epochs)
     session.begin()
     return Study(session, recorder, study.store)
 
@@ -70,7 +70,7 @@ def test_the_end_leaves_one_file_a_table_and_why(study: Make, state: Any) -> Non
     assert s.store.read_table(layout.TRIALS)["epochs"].to_pylist() == [3]
     assert not [path for path in s.store.local.rglob("*") if path.name.startswith(".")]
     results = load_results(s.store.uri)
-    assert (results.state, results.sessions[-1]["message"]) == (state, "why")
+    assert (results.state, results.sessions[-1].message) == (state, "why")
 
 
 def test_what_the_state_file_does_not_name_does_not_exist(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
