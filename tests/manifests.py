@@ -89,6 +89,11 @@ def study(objects: Objects) -> dict[str, Any]:
     return dict(spec)
 
 
+def driver_environment(objects: Objects) -> dict[str, str]:
+    """The environment variables of the RayJob's driver."""
+    return dict(yaml.safe_load(study(objects)["runtimeEnvYAML"])["env_vars"])
+
+
 def groups(objects: Objects) -> dict[str, dict[str, Any]]:
     """The groups of workers of the RayJob by their names."""
     return {each["groupName"]: each for each in study(objects)["rayClusterSpec"]["workerGroupSpecs"]}

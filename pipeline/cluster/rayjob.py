@@ -15,11 +15,9 @@ from uuid import uuid4
 
 import yaml
 
-from pipeline.cluster.driver_end import IN_RAYJOB
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, limits, memory_for_trials, plan
 from pipeline.cluster.submissions import (
     DRIVER_COMMAND,
-    DRIVER_ENVIRONMENT,
     STORAGE_ANNOTATION,
     STUDY_ANNOTATION,
     STUDY_LABEL,
@@ -28,12 +26,6 @@ from pipeline.code.modules import split_job_name
 from pipeline.code.snapshot import Snapshot, snapshot_of_file
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
-from pipeline.study.files import STORAGE_WAIT_VARIABLE
-
-RAYJOB_ENVIRONMENT = {**DRIVER_ENVIRONMENT, IN_RAYJOB: "http://127.0.0.1:8265", STORAGE_WAIT_VARIABLE: "1"}
-"""Environment variables of a driver in a RayJob. One that cannot reach its storage waits there: KubeRay starts it again
-on three other clusters only.
-"""
 
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
@@ -130,7 +122,6 @@ def study_manifests(
         # Kueue counts groups without pods, too: their GPUs would have to be in its queue.
         cluster["workerGroupSpecs"] = used
     spec["entrypoint"] = shlex.join(words)
-    spec["runtimeEnvYAML"] = yaml.safe_dump({"env_vars": RAYJOB_ENVIRONMENT})
     if image is not None:
         _set_image(spec, image)
     return Manifests(template, file, planned, snapshot)
@@ -168,12 +159,13 @@ def rayjob_template(values: str, namespace: str | None = None) -> dict[str, Any]
     rayjob: dict[str, Any] = rayjobs[0]
     try:
         rayjob["metadata"]["namespace"] = namespace or rayjob["metadata"]["namespace"]
+        rayjob["spec"]["runtimeEnvYAML"]
         cluster = rayjob["spec"]["rayClusterSpec"]
         limits(cluster["headGroupSpec"])["memory"]
         for group in cluster["workerGroupSpecs"]:
             group["groupName"], group["maxReplicas"], limits(group)["cpu"], limits(group)["memory"]
     except (KeyError, IndexError, TypeError) as error:
-        raise ClusterError(f"The RayJob in {values} lacks {error}, from which a study's cluster is planned.") from None
+        raise ClusterError(f"The RayJob in {values} lacks {error}, which a study needs.") from None
     return rayjob
 
 

@@ -6,13 +6,14 @@ wait for those in training then.
 """
 
 import argparse
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 
 import psutil
 
-from pipeline.cluster.submissions import DRIVER_COMMAND
-
+_DRIVER = re.compile(r"(-m pipeline\.cli\.app|/tunepipe) (run|resume) ")
+"""The command line of a driver: as `submit` starts it, or as the chart's `study.command` does."""
 EPOCH_SECONDS = 8.0
 """The time for the epochs in training."""
 
@@ -23,7 +24,7 @@ def stop_drivers(processes: Iterable[psutil.Process], seconds: float) -> list[in
     for process in processes:
         with suppress(psutil.Error):  # one of another user
             # The shell around a driver has the whole command as one word.
-            if f"{' '.join(DRIVER_COMMAND[1:])} " in " ".join(word for word in process.cmdline() if " " not in word):
+            if _DRIVER.search(" ".join(word for word in process.cmdline() if " " not in word)):
                 alive.append(process)
     for patience in (EPOCH_SECONDS, seconds - EPOCH_SECONDS):
         for process in alive:

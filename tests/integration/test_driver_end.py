@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from pipeline.cluster.driver_end import IN_RAYJOB
-from pipeline.cluster.rayjob import RAYJOB_ENVIRONMENT
 from pipeline.cluster.rayjobs import driver_output, exit_code_of
 from tests.integration.nodes import nodes
 from tests.kubernetes_server import rayjob
+from tests.manifests import driver_environment, plain
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +32,7 @@ def test_a_mistake_has_a_state_that_no_success_has(tmp_path):
             assert done.returncode == 0, done.stderr
             return done.stdout
 
-        variables = {**RAYJOB_ENVIRONMENT, IN_RAYJOB: cluster.address, "PYTHONPATH": str(ROOT)}
+        variables = {**driver_environment(plain("local-cpu")), IN_RAYJOB: cluster.address, "PYTHONPATH": str(ROOT)}
         runtime = json.dumps({"env_vars": variables})
         entrypoint = ("python", "-m", "pipeline.cli.app", "run", "no-such-job")
         job("submit", "--submission-id", "s-1-x", "--no-wait", "--runtime-env-json", runtime, "--", *entrypoint)

@@ -2,11 +2,31 @@
 
 import os
 import re
+import signal
+import subprocess
+import sys
 from importlib.metadata import version
 
+import psutil
 import pytest
 
-from tests.manifests import HOME, NAMES, PLATFORM, RAY, as_pod, check_schema, current, plain, pods, study
+from pipeline.cluster.driver_end import IN_RAYJOB
+from pipeline.cluster.stop_drivers import stop_drivers
+from pipeline.cluster.submissions import DRIVER_ENVIRONMENT
+from pipeline.study.files import STORAGE_WAIT_VARIABLE
+from tests.manifests import (
+    HOME,
+    NAMES,
+    PLATFORM,
+    RAY,
+    as_pod,
+    check_schema,
+    current,
+    driver_environment,
+    plain,
+    pods,
+    study,
+)
 
 both = pytest.mark.parametrize("name", NAMES)
 
@@ -57,6 +77,22 @@ def test_a_head_ends_its_drivers_before_ray(name):
     # Else neither Ray's shell nor its autoscaler would end on a signal.
     assert template["spec"]["shareProcessNamespace"] is True
     assert template["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+
+
+@both
+def test_a_driver_without_submit_is_stopped_and_reports_its_end(name, tmp_path):
+    """A RayJob that is applied directly has the variables of one that `submit` creates."""
+    variables = driver_environment(plain(name))
+    dashboard = {IN_RAYJOB: "http://127.0.0.1:8265"}
+    assert variables == DRIVER_ENVIRONMENT | dashboard | {STORAGE_WAIT_VARIABLE: "1"}
+    program = tmp_path / "tunepipe"
+    program.write_text(f"#!{sys.executable}\nimport time\nprint(flush=True)\ntime.sleep(60)\n")
+    program.chmod(0o755)
+    command = ["/bin/sh", "-c", f"exec {study(plain(name))['entrypoint']}"]
+    with psutil.Popen(command, env={"PATH": str(tmp_path)}, stdout=subprocess.PIPE) as driver:
+        driver.stdout.readline()
+        stop_drivers([driver], 20)
+    assert driver.returncode == -signal.SIGTERM
 
 
 @both

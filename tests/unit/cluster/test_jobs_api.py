@@ -15,10 +15,10 @@ import pytest
 from pipeline.cluster import jobs_api
 from pipeline.cluster.driver_end import EXIT_LINE, IN_RAYJOB, report_end, take_dashboard
 from pipeline.cluster.jobs_api import JobsApi, Unreachable, package
-from pipeline.cluster.rayjob import RAYJOB_ENVIRONMENT
 from pipeline.cluster.stop_drivers import stop_drivers
 from pipeline.cluster.submissions import shared_storage
 from pipeline.errors import ClusterError, InvalidJob, JobNotFound, UsageError
+from tests.manifests import driver_environment, plain
 from tests.ray_sources import check_text
 from tests.unit.cluster.jobs_server import job
 
@@ -202,7 +202,7 @@ def test_a_driver_in_a_rayjob_prints_its_exit_code(monkeypatch, capsys, code, fi
     monkeypatch.setenv(IN_RAYJOB, "http://127.0.0.1:9")
     report_end(take_dashboard(), code, final=final)
     assert capsys.readouterr().out == ""
-    for name, value in {**RAYJOB_ENVIRONMENT, **SUBMISSION, IN_RAYJOB: "http://127.0.0.1:9"}.items():
+    for name, value in {**SUBMISSION, IN_RAYJOB: "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)
     report_end(take_dashboard(), code, final=final)
     printed = capsys.readouterr().out
@@ -222,7 +222,7 @@ subprocess.run([sys.executable, "-m", "pipeline.cli.app", "results", "absent"], 
 def test_a_mistake_in_a_rayjob_is_stopped_by_ray(jobs_server, tmp_path):
     # A command that the job's code starts is not the driver, and reports no end.
     (tmp_path / "starts.py").write_text(STARTS_ANOTHER)
-    environment = {**os.environ, **RAYJOB_ENVIRONMENT, **SUBMISSION, IN_RAYJOB: jobs_server.address}
+    environment = {**os.environ, **driver_environment(plain("local-cpu")), **SUBMISSION, IN_RAYJOB: jobs_server.address}
     command = subprocess.Popen(
         [sys.executable, "-m", "pipeline.cli.app", "run", "starts.py"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
@@ -275,6 +275,7 @@ class Process:
     [
         ("python -m pipeline.cli.app run job.py --resume", True),
         ("/opt/tunepipe/bin/python -u -m pipeline.cli.app run job", True),
+        ("/opt/tunepipe/bin/python /opt/tunepipe/bin/tunepipe resume job", True),
         ("python -m pipeline.cli.app results job", False),
         ("ray start --head", False),
         ("", False),
