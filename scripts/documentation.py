@@ -104,7 +104,7 @@ _SIGNS = {
     ),
     Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
     Place.ELSEWHERE: (
-        r"resources\.gpus|--gpus|^(git|make|pip|uvx|ray|\.) |\btunepipe (serve|budget|stop \S+ --trial)\b"
+        r"resources\.gpus|--gpus-per-trial|^(git|make|pip|uvx|ray|\.) |\btunepipe (serve|budget|stop \S+ --trial)\b"
     ),
 }
 

@@ -18,15 +18,7 @@ NAMESPACE = "tunepipe"
 """The namespace of the chart."""
 
 
-def for_kubernetes(text: str, metavar: str = "NAME", *, default: str = "") -> Any:
-    """An option that has an effect with --kubernetes only."""
-    shown = f" Default: {default}." if default else ""
-    return option(f"With --kubernetes: {text}.{shown}", metavar)
-
-
-ResultsFolder = Annotated[
-    Path | None, for_kubernetes("folder for the results from the cluster's volume", "FOLDER", default="studies")
-]
+ResultsFolder = Annotated[Path | None, option("Folder for results from a volume. Default: studies.", "FOLDER")]
 StudyOrSubmission = Annotated[
     str,
     argument(
@@ -36,12 +28,14 @@ StudyOrSubmission = Annotated[
     ),
 ]
 _KUBERNETES: dict[str, Any] = {
-    "kubernetes": Annotated[bool | None, switch("--kubernetes", "Use RayJobs in a Kubernetes cluster.")],
-    "context": Annotated[str | None, for_kubernetes("context of the kubeconfig", default="the current one")],
-    "namespace": Annotated[str | None, for_kubernetes("namespace of the RayJobs", default=NAMESPACE)],
+    "kubernetes": Annotated[
+        bool | None, switch("--kubernetes", "Use RayJobs on Kubernetes. The options below need it.")
+    ],
+    "context": Annotated[str | None, option("Context of the kubeconfig. Default: the current one.", "NAME")],
+    "namespace": Annotated[str | None, option(f"Namespace of the RayJobs. Default: {NAMESPACE}.", "NAME")],
 }
 _DASHBOARD = Annotated[
-    str | None, option(f"Dashboard of a Ray cluster. Default, except for `stop`: {_ADDRESS}.", "http://HOST:8265")
+    str | None, option(f"Dashboard of a Ray cluster, http://HOST:8265. Default, except for `stop`: {_ADDRESS}.", "URL")
 ]
 
 

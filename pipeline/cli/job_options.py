@@ -21,8 +21,8 @@ def _option(kind: Any, field: str, text: str, metavar: str = "N", *flags: str, *
 JOB_OPTIONS: dict[str, tuple[Any, str]] = {
     "trials": _option(int, "budget.trials", "Number of trials."),
     "epochs": _option(int, "budget.epochs", "Maximum epochs of a trial."),
-    "total_epochs": _option(int, "budget.total_epochs", "Maximum epochs of the study, over all trials."),
-    "seconds": _option(float, "budget.seconds", "Maximum seconds of the study."),
+    "workers": _option(int, "resources.workers", "Number of parallel trials; 0 trains in this process."),
+    "gpus_per_trial": _option(float, "resources.gpus", "GPUs per trial; with 0.5, two share one.", min=0),
     "scheduler": _option(
         str,
         "scheduler",
@@ -36,17 +36,13 @@ JOB_OPTIONS: dict[str, tuple[Any, str]] = {
         "Draws configs: random, grid, sobol, tpe, gp, curves, motpe, or the path of a Ray Tune class.",
         "NAME",
     ),
-    "workers": _option(int, "resources.workers", "Number of parallel trials; 0 trains in this process, for debugging."),
-    "gpus": _option(
-        float, "resources.gpus", "GPUs per trial; with 0.5, two share one.", "N", "--gpus", "--gpus-per-trial", min=0
-    ),
-    "seed": _option(int, "seed", "Seed of configs, initial weights and shuffling."),
     "name": _option(str, "name", "Name of the study. Default: the job's name.", "NAME"),
     "set_": _option(list[str], "", "Set any field of the job, for example space.lr=0.1.", "FIELD=VALUE", "--set"),
+    "seed": _option(int, "seed", "Seed of configs, initial weights and shuffling."),
+    "total_epochs": _option(int, "budget.total_epochs", "Maximum epochs of all trials together."),
+    "seconds": _option(float, "budget.seconds", "Maximum seconds of the study."),
     "start_from": _option(str, "start_from.study", "Try the best configs of another study first.", "STUDY"),
-    "from_": _option(
-        str, "", "JOB is a program of keras-tuner, ray-tune or optuna: FILE.py, or FILE.py:NAME.", "LIBRARY", "--from"
-    ),
+    "from_": _option(str, "", "JOB is a program of keras-tuner, ray-tune or optuna.", "LIBRARY", "--from"),
 }
 
 

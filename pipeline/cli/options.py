@@ -60,20 +60,18 @@ STORAGE = DEFAULT_STORAGE
 Storage = Annotated[
     str,
     typer.Option(
-        help="Storage of studies: a folder or a URI (s3://…, gs://…, abfs://…).",
+        help="Folder or URI (s3://…, gs://…, abfs://…) of studies.",
         metavar="URI",
         envvar=STORAGE_VARIABLE,
         show_envvar=True,
     ),
 ]
 Json = Annotated[bool, switch("--json", "Print one JSON object; everything else goes to stderr.")]
-AcceptChanges = Annotated[
-    bool, switch("--accept-changes", "Resume even if the job's code, data or domains have changed.")
-]
+AcceptChanges = Annotated[bool, switch("--accept-changes", "Resume despite changed code, data or domains.")]
 
 Logs = Annotated[
     list[str] | None,
-    option("Log each epoch to MLflow or TensorBoard. May be repeated.", "mlflow=URI|tensorboard=FOLDER", "--log"),
+    option("Log epochs: mlflow=URI, tensorboard=FOLDER, or both.", "LOG", "--log"),
 ]
 
 

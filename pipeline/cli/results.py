@@ -10,7 +10,7 @@ import typer
 from rich.console import Console, Group
 from rich.text import Text
 
-from pipeline.cli.cluster_options import Cluster, ResultsFolder, for_kubernetes, say_copied, with_kubernetes
+from pipeline.cli.cluster_options import Cluster, ResultsFolder, say_copied, with_kubernetes
 from pipeline.cli.console import command_console, print_object, print_text
 from pipeline.cli.options import (
     STORAGE,
@@ -52,7 +52,7 @@ def results(
     as_json: Json = False,
     cluster: Cluster,
     values: Annotated[
-        str | None, for_kubernetes("as for `submit`, for a study without a RayJob (with --storage)")
+        str | None, option("As for `submit`, for a study without a RayJob (with --storage).", "NAME")
     ] = None,
     to: ResultsFolder = None,
 ) -> None:

@@ -36,9 +36,9 @@ Address = Annotated[
 def run(
     job: JobName,
     *,
-    options: JobOptions,
     storage: Storage = STORAGE,
     resume: Annotated[bool, switch("--resume", "Resume the study, with its budget, if it exists.")] = False,
+    options: JobOptions,
     accept_changes: AcceptChanges = False,
     address: Address = None,
     log: Logs = None,

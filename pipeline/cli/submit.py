@@ -9,7 +9,6 @@ from pipeline.cli.cluster_options import (
     Cluster,
     ResultsFolder,
     StudyOrSubmission,
-    for_kubernetes,
     say_copied,
     with_cluster,
 )
@@ -44,19 +43,19 @@ if TYPE_CHECKING:
 def submit(
     job: JobName,
     *,
-    options: JobOptions,
     storage: Storage,
-    cluster: Cluster,
-    detach: Annotated[bool, switch("--detach", "Return after the submission; print no output.")] = False,
-    image: Annotated[str | None, for_kubernetes("container image", default="those of --values")] = None,
-    values: Annotated[
-        str | None, for_kubernetes("local-cpu, or a file of values or manifests", default="prod-gpu")
-    ] = None,
-    queue: Annotated[str | None, for_kubernetes("a LocalQueue of Kueue", default="that of --values")] = None,
-    priority: Annotated[str | None, for_kubernetes("a WorkloadPriorityClass of Kueue", default="tunepipe")] = None,
-    to: ResultsFolder = None,
-    dry_run: Annotated[bool, switch("--dry-run", "With --kubernetes: print the YAML without applying it.")] = False,
+    options: JobOptions,
     accept_changes: AcceptChanges = False,
+    detach: Annotated[bool, switch("--detach", "Return after the submission; print no output.")] = False,
+    cluster: Cluster,
+    values: Annotated[
+        str | None, option("local-cpu, or a file of values or manifests. Default: prod-gpu.", "NAME")
+    ] = None,
+    image: Annotated[str | None, option("Container image. Default: those of --values.", "NAME")] = None,
+    dry_run: Annotated[bool, switch("--dry-run", "Print the YAML without applying it.")] = False,
+    queue: Annotated[str | None, option("LocalQueue of Kueue. Default: that of --values.", "NAME")] = None,
+    priority: Annotated[str | None, option("Kueue's WorkloadPriorityClass. Default: tunepipe.", "NAME")] = None,
+    to: ResultsFolder = None,
 ) -> None:
     """Run or resume a study on a cluster. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
@@ -161,8 +160,8 @@ def follow_to_end(cluster: "JobsApi | RayJobs", found: "Submission") -> int:
 def status(
     submission: Annotated[str | None, argument("A submission or its study. Default: all.", "SUBMISSION")] = None,
     *,
-    cluster: Cluster,
     as_json: Json = False,
+    cluster: Cluster,
 ) -> None:
     """List the submissions of a cluster. The newest is last; says why RayJobs wait."""
     cluster.check_options()
@@ -201,8 +200,8 @@ def logs(
     *,
     trial: Annotated[str | None, option("Id or number of a trial of a study in --storage.", "TRIAL")] = None,
     storage: Storage = STORAGE,
-    cluster: Cluster,
     follow: Annotated[bool, switch("--follow", "Print new output until the driver ends.", "-f")] = False,
+    cluster: Cluster,
 ) -> None:
     """Print the output of a trial, or of a driver on a cluster."""
     cluster.check_options()

@@ -89,7 +89,7 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], *, autoscales: bool 
         raise ResourcesUnmet(
             f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and "
             f"{size(gigabytes * 1e9)} of memory, and no pod has them in addition to the "
-            f"{size(_RAY_BYTES)} that Ray uses: {', '.join(offered)}. Request less with --gpus or --set "
+            f"{size(_RAY_BYTES)} that Ray uses: {', '.join(offered)}. Request less with --gpus-per-trial or --set "
             "resources.cpus=…, or choose other --values."
         )
     return Plan(tuple(planned), int(wanted - remaining), int(wanted), autoscales)

@@ -48,8 +48,8 @@ def test_trials_use_gpus_if_requested_and_otherwise_a_note_is_printed(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith(("Found", "with"))]
     assert lines == [
-        "Found 2 GPUs, but trials of 'without' request none and train on CPUs. --gpus 1 gives each trial a GPU, "
-        "--gpus 0.5 half the memory of one.",
+        "Found 2 GPUs, but trials of 'without' request none and train on CPUs. --gpus-per-trial 1 gives each trial "
+        "a GPU, 0.5 half the memory of one.",
         "without [0.0]",
         "with [1.0]",
     ]

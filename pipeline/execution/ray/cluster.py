@@ -84,7 +84,7 @@ def note_unused_gpus(job: TuneJob, nodes: Sequence[Node]) -> None:
     if gpus and not job.resources.gpus:
         note(
             f"Found {counted(gpus, 'GPU')}, but trials of {job.name!r} request none and train on CPUs. "
-            "--gpus 1 gives each trial a GPU, --gpus 0.5 half the memory of one."
+            "--gpus-per-trial 1 gives each trial a GPU, 0.5 half the memory of one."
         )
 
 

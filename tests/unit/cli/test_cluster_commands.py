@@ -97,7 +97,7 @@ def test_a_dry_run_prints_the_manifests_and_the_plan_beside_them() -> None:
     printed = tunepipe(*ON_KUBERNETES, *words)
     (job,) = yaml.safe_load_all(printed.output)
     assert (printed.code, job["metadata"]["name"]) == (0, "mine-1")
-    assert "--gpus 0.5 --name mine --set searcher=sobol --workers 32" in job["spec"]["entrypoint"]
+    assert "--gpus-per-trial 0.5 --name mine --set searcher=sobol --workers 32" in job["spec"]["entrypoint"]
     assert "autoscaling up to 16 GPUs" in printed.errors
 
 

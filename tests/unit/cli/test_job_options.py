@@ -28,7 +28,7 @@ def test_commands_take_the_same_options(command: str, names: set[str]) -> None:
 
 def test_options_are_changes_of_a_job_and_arguments_of_another_command() -> None:
     options = JobOptions({
-        "trials": 3, "search": "grid", "gpus": 0.5, "seed": 0, "total_epochs": 9, "start_from": "/a",
+        "trials": 3, "search": "grid", "gpus_per_trial": 0.5, "seed": 0, "total_epochs": 9, "start_from": "/a",
         "set_": ["space.lr=1", "budget.trials=5"], "from_": "optuna",
     })  # fmt: skip
     assert options.changes == {
@@ -36,7 +36,7 @@ def test_options_are_changes_of_a_job_and_arguments_of_another_command() -> None
         "start_from": {"study": "/a"}, "space.lr": 1,
     }  # fmt: skip
     assert options.arguments == [
-        *("--trials", "3", "--search", "grid", "--gpus", "0.5", "--seed", "0", "--total-epochs", "9"),
+        *("--trials", "3", "--search", "grid", "--gpus-per-trial", "0.5", "--seed", "0", "--total-epochs", "9"),
         *("--start-from", "/a", "--set", "space.lr=1"),
         *("--set", "budget.trials=5", "--from", "optuna"),
     ]
