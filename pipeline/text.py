@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from itertools import takewhile
 
 DrawOrder = tuple[int, str, str]
 
@@ -17,6 +18,16 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\
 _HARMLESS = re.compile(r"(\x1b\[[0-9;]*m|[\r\x08])")
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+_NOISE = re.compile(COLOURS.pattern + r"|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name:.*)?$")
+"""Colours, and where TensorFlow says which operation an error comes from, before and after its sentence."""
+
+_ANNOUNCES = re.compile(r":$|Exception encountered when calling .*\)\.$")
+
+_PLACES = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
+"""Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
 
 _receivers: list[tuple[Callable[[str], None], set[str]]] = [(print, set())]
 """Who takes the sentences, the newest last, and what was sent to it."""
@@ -44,6 +55,26 @@ def sanitize_output(text: str) -> str:
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def first_line(text: str) -> str:
+    """The message of an error in one line; empty for an empty text.
+
+    It is the first line, with the next one that says something where it only announces it, as in Keras and TensorFlow;
+    of a bare traceback it is the last line.
+    """
+    lines = [line for each in text.splitlines() if (line := _NOISE.sub("", each.strip()).strip())]
+    if not lines or lines[0].startswith("Traceback"):
+        return lines[-1] if lines else ""
+    found = lines[0]
+    for line in takewhile(lambda line: not line.startswith("Traceback"), lines[1:]):
+        if not _ANNOUNCES.search(found):
+            break
+        if not line.startswith(_PLACES):
+            # What TensorFlow lists after its sentence may be long.
+            sentence, values, _ = line.partition(".  ")
+            found += f" {sentence}{'.' if values else ''}"
+    return found
 
 
 def draw_order(trial_id: str) -> DrawOrder:

@@ -15,7 +15,7 @@ from pipeline.schedulers import Decision, Scheduler, SchedulerContext
 from pipeline.storage import layout
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
-from pipeline.text import draw_order, format_number, sanitize
+from pipeline.text import COLOURS, draw_order, first_line, format_number, sanitize
 
 Verdict: TypeAlias = Literal["continue", "pause", "stop"]
 
@@ -409,9 +409,9 @@ class Engine:
         return sorted(self._waiting, key=draw_order)
 
     def _fail(self, trial: Trial, failure: str) -> Verdict:
-        failure = sanitize(failure)
+        failure = sanitize(COLOURS.sub("", failure))
         self._end(trial, "failed", DecisionRow(trial.trial_id, trial.epoch, "fail", failure, value=trial.value))
-        trial.error = failure.splitlines()[0]
+        trial.error = first_line(failure)
         if trial is self.best:
             self._incumbent.reconsider(self.trials.values())
         self._all_fail()

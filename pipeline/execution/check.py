@@ -44,7 +44,7 @@ from pipeline.study import TuneJob, save_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.files import default_storage
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
-from pipeline.text import counted, duration, notes_to, size
+from pipeline.text import counted, duration, first_line, notes_to, size
 from pipeline.training.data import load_data
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
@@ -423,7 +423,7 @@ def _in_line(text: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
+    line = first_line(text)
     return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 

@@ -72,7 +72,8 @@ def serve(store: Store, *, host: str, port: int, control: bool, on_address: Call
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     # The caller knows its own token; it must not appear in a log.
-    on_address(address if token is None or TOKEN_VARIABLE in os.environ else f"{address}?token={token}")
+    shown = f"${TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else token
+    on_address(address if token is None else f"{address}?token={shown}")
     try:
         uvicorn.Server(config).run(sockets=[listening])
     finally:

@@ -4,11 +4,9 @@ Beside the tables stand the views `scored` (epochs with `_value`, `_loss` and `_
 `ranked` (trials with `place`, from 1).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import takewhile
 from pathlib import PurePath
 from typing import Any
 
@@ -22,15 +20,7 @@ from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.storage.schema import SECONDS
 from pipeline.storage.sessions import driver_seconds
 from pipeline.study import Budget
-from pipeline.text import hide_numbers
-
-_NOISE = re.compile(r"\x1b\[\d*m|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name:.*)?$")
-"""Colours, and where TensorFlow says which operation an error comes from, before and after its sentence."""
-
-_ANNOUNCES = re.compile(r":$|Exception encountered when calling .*\)\.$")
-
-_PLACES = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
-"""Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
+from pipeline.text import first_line, hide_numbers
 
 
 def _timed(results: Results) -> str:
@@ -232,23 +222,3 @@ def place(error: str) -> str:
     """The innermost place of an error in the user's code."""
     frame = user_frame(error)
     return "" if frame is None else f"{PurePath(frame['file']).name}:{frame['line']} in {frame['function']}"
-
-
-def first_line(text: str) -> str:
-    """The message of an error in one line; empty for an empty text.
-
-    It is the first line, with the next one that says something where it only announces it, as in Keras and TensorFlow;
-    of a bare traceback it is the last line.
-    """
-    lines = [line for each in text.splitlines() if (line := _NOISE.sub("", each.strip()).strip())]
-    if not lines or lines[0].startswith("Traceback"):
-        return lines[-1] if lines else ""
-    found = lines[0]
-    for line in takewhile(lambda line: not line.startswith("Traceback"), lines[1:]):
-        if not _ANNOUNCES.search(found):
-            break
-        if not line.startswith(_PLACES):
-            # What TensorFlow lists after its sentence may be long.
-            sentence, values, _ = line.partition(".  ")
-            found += f" {sentence}{'.' if values else ''}"
-    return found

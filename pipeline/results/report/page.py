@@ -16,7 +16,7 @@ from pipeline.results.analysis.parameters import (
     span_in_words,
     tuned,
 )
-from pipeline.results.analysis.queries import causes, first_line, trial_counts
+from pipeline.results.analysis.queries import causes, trial_counts
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.sections import sections
 from pipeline.results.tables.load import Results, load_results
@@ -24,7 +24,7 @@ from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import STATES, Column, Table
 from pipeline.storage import Store, layout
-from pipeline.text import counted, duration, format_number, sanitize
+from pipeline.text import counted, duration, first_line, format_number, sanitize
 
 MAX_ROWS = 10_000
 """The maximum number of rows of a report, which take 6 MB: a browser needs long to show more."""

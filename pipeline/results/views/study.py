@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.results.analysis.parameters import format_value, tuned
-from pipeline.results.analysis.queries import causes, changes, first_line, study_decisions, trial_counts
+from pipeline.results.analysis.queries import causes, changes, study_decisions, trial_counts
 from pipeline.results.tables.load import Results, StudyRow, configs_of
 from pipeline.results.tables.trials import FRONT, board, objective_columns, pareto_front
 from pipeline.results.views.table import STATES, Column, Table, plain
@@ -19,7 +19,7 @@ from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.storage.sessions import SessionRecord, sessions_objects
 from pipeline.study.files import as_argument
-from pipeline.text import counted, duration, format_number, listed, size
+from pipeline.text import counted, duration, first_line, format_number, listed, size
 
 MAX_PARAMETERS = 30
 """The maximum number of hyperparameters in a leaderboard of a page: nobody scrolls through hundreds of columns."""

@@ -9,14 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.results.analysis.parameters import format_value
-from pipeline.results.analysis.queries import first_line
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.views.study import number, rows_with_config
 from pipeline.results.views.table import Column, Table, plain
 from pipeline.storage import Store, layout
 from pipeline.storage.schema import SECONDS, metric_column, metric_columns
-from pipeline.text import counted, duration, format_number, size
+from pipeline.text import counted, duration, first_line, format_number, size
 
 _FILES = 20
 

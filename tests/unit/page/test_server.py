@@ -83,7 +83,7 @@ def test_another_address_has_a_new_token_each_time(
     assert first != second
     monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcdef")
     serve(Store(storage), host="0.0.0.0", port=0, control=False, on_address=printed.append)
-    assert printed[3].endswith("/")
+    assert printed[3].endswith("/?token=$TUNEPIPE_TOKEN")
     monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcde")
     with pytest.raises(UsageError, match="at least 16 characters; found 15"):
         serve(Store(storage), host="127.0.0.1", port=0, control=False, on_address=printed.append)
@@ -112,7 +112,7 @@ def test_it_prints_its_address_and_ends_by_ctrl_c(tmp_path: Path, monkeypatch: p
     try:
         found = re.search(r"http://\S+", server.stdout.readline())
         assert found is not None, server.stderr.read()
-        assert "token" not in found[0]
+        assert found[0].endswith("?token=$TUNEPIPE_TOKEN")
         page = re.sub(r"//.*:", "//127.0.0.1:", found[0])
         headers = {"Authorization": "Bearer a token of sixteen characters"}
         assert requests.get(page, timeout=60).status_code == 401

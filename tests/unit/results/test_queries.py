@@ -13,9 +13,10 @@ from pipeline.errors import UsageError
 from pipeline.results import Results, load_results
 from pipeline.results.analysis import queries
 from pipeline.results.analysis.importance import importances
-from pipeline.results.analysis.queries import causes, first_line
+from pipeline.results.analysis.queries import causes
 from pipeline.results.views.comparison import compared
 from pipeline.space import Choice, Switch, Uniform
+from pipeline.text import first_line
 from tests.extreme_studies import EDGES
 from tests.recorded_studies import START, with_tables
 from tests.small_studies import by_epoch_study, cut_off_study, of_function, one_epoch_study, user_stopped_study
