@@ -20,7 +20,7 @@ def _study(
     curves: list[list[float]],
     space: Mapping[str, Any] = _LR,
     *,
-    kinds: tuple[str, ...] = ("finish",),
+    kinds: tuple[str, ...] = ("complete",),
     reason: str = "trained its epochs",
     state: str = "finished",
     **job: Any,
@@ -120,7 +120,7 @@ def branches(root: Path) -> Recording:
         "decaying": {"decay": LogUniform(0.01, 1.0), "way": Switch({"a": {}})},
     }
     space = {**_LR, "schedule": Switch({**schedule, "plain": {"momentum": Uniform(0.0, 0.5), "nesterov": True}})}
-    return _study(root, "branches", [[0.1 * place, 0.2] for place in range(14)], space, kinds=("finish", "fail"))
+    return _study(root, "branches", [[0.1 * place, 0.2] for place in range(14)], space, kinds=("complete", "fail"))
 
 
 EDGES: Mapping[str, Callable[[Path], Recording]] = {

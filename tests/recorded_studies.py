@@ -161,7 +161,7 @@ def asha_study(root: Path, *, trials: int = 24, epochs: int = 9, seed: int = 3, 
         worker = int(np.argmin(workers))
         now, trial = workers[worker], layout.trial_id(index)
         if index == 6:
-            study.decide(None, None, "pause", now, "A user stopped the study.")
+            study.decide(None, None, "stop", now, "A user stopped the study.")
             changed = f"A user changed the budget (trials 24 instead of 9): {HOSTILE} (command c1)."
             study.decide(None, None, "budget", now, changed)
         config = draw(job.space, rng, index)
@@ -198,7 +198,7 @@ def asha_study(root: Path, *, trials: int = 24, epochs: int = 9, seed: int = 3, 
                     trial, epoch, "promote", now, f"{value:.4f}, {shown}", rung=epoch, cutoff=cutoff, value=value
                 )
         else:
-            study.decide(trial, epochs, "finish", now, "trained its epochs")
+            study.decide(trial, epochs, "complete", now, "trained its epochs")
             study.store.write(layout.checkpoint(trial, epochs), b"weights")
         workers[worker] = now + 0.1
         if index % 5 == 4:
@@ -242,7 +242,7 @@ def pbt_study(root: Path, *, trials: int = 8, epochs: int = 20, seed: int = 5, n
                 segments[loser] += 1
         study.flush()
     for trial in ids:
-        study.decide(trial, epochs, "finish", now, "trained its epochs")
+        study.decide(trial, epochs, "complete", now, "trained its epochs")
     study.end(now + 1)
     return study
 
@@ -264,7 +264,7 @@ def every_domain_study(root: Path, *, trials: int = 12, name: str = "domains") -
         for epoch in range(1, 5):
             now += 0.5
             study.train(trial, epoch, config, float(0.5 + 0.1 * epoch + rng.normal(0, 0.02)), now)
-        study.decide(trial, 4, "finish", now, "trained its epochs")
+        study.decide(trial, 4, "complete", now, "trained its epochs")
     study.end(now)
     return study
 

@@ -33,7 +33,7 @@ def one_epoch_study(
         config = {"lr": 0.001 * (index + 1)}
         study.decide(layout.trial_id(index), 0, "start", float(index), config_after=config)
         study.train(layout.trial_id(index), 1, config, value, index + 1.0, **{metric: value})
-        study.decide(layout.trial_id(index), 1, "finish", index + 1.0)
+        study.decide(layout.trial_id(index), 1, "complete", index + 1.0)
     study.end(float(len(values)))
     return load_results(study.store.uri)
 
@@ -53,7 +53,7 @@ def of_function(
         trial, config = layout.trial_id(index), draw(job.space, rng, index)
         study.decide(trial, 0, "start", 0.0, config_after=config)
         study.train(trial, 1, config, value(config), 1.0, val_loss=value(config))
-        study.decide(trial, 1, "finish", 1.0)
+        study.decide(trial, 1, "complete", 1.0)
     study.end(2.0)
     return load_results(study.store.uri)
 
@@ -87,7 +87,7 @@ def user_stopped_study(root: Path) -> Results:
         for epoch in range(1, epochs + 1):
             study.train(trial, epoch, {"lr": 0.1}, 0.1 * epoch, 1.0 * epoch)
     study.decide("0000", 1, "stop", 1.0, "A user stopped it: too slow (command c1).")
-    study.decide("0001", 2, "finish", 2.0)
+    study.decide("0001", 2, "complete", 2.0)
     study.end(2.0)
     return load_results(study.store.uri)
 
@@ -104,7 +104,7 @@ def by_epoch_study(
         for epoch, value in enumerate(curve, start=1):
             study.train(trial, epoch, {"lr": 0.1}, value, float(epoch))
         if len(curve) == epochs:
-            study.decide(trial, epochs, "finish", 9.0)
+            study.decide(trial, epochs, "complete", 9.0)
         else:
             study.decide(trial, len(curve), "stop", 9.0, rung=len(curve), cutoff=1.0, value=curve[-1])
     study.end(9.0)

@@ -7,9 +7,9 @@ from pipeline.results import Results
 _OF_ITS_ATTEMPT = {"session", "attempt", "attempts", "number", "time", "node", "checkpoint", "bytes_checkpoint"}
 """Columns that say how a row came about, and those of seconds."""
 
-_ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
+_ENDS = {"stop": "stopped", "complete": "completed", "fail": "failed"}
 
-_FATE = ("start", "stop", "fail", "finish")
+_FATE = ("start", "stop", "fail", "complete")
 """What is decided once in a trial's life, however often its worker or its driver dies."""
 
 

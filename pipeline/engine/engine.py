@@ -144,7 +144,7 @@ class Engine:
             complete = is_over(self.job.budget, trial.epoch)
             early = "It ended early, by a callback, its function or the target."
             reason = "All its epochs are trained." if complete else early
-            return self._end(trial, "completed", decision_row(trial, "finish", decision, reason))
+            return self._end(trial, "completed", decision_row(trial, "complete", decision, reason))
         self._check_budget()
         if trial.stop_reason is not None:
             return self._stop(trial, trial.stop_reason)
@@ -184,7 +184,7 @@ class Engine:
         """The study is interrupted: running trials are paused, and continue when it is resumed."""
         if by_user is not None and self.end_reason is None:
             self.end_reason = by_user
-            self._publish(DecisionRow(None, None, "pause", by_user))
+            self._publish(DecisionRow(None, None, "stop", by_user))
         self.interrupted = True
         self.end_reason = self.end_reason or "The study was interrupted."
         for trial in [trial for trial in self._live.values() if trial.state == "running"]:
@@ -217,7 +217,7 @@ class Engine:
                 trial.state, trial.cut_off = "paused", False
                 continue
             reason = "It gets no more epochs: its checkpoints were deleted to keep to the limits of `checkpoints`."
-            kind: Literal["finish", "stop"] = "finish" if trial.state == "completed" else "stop"
+            kind: Literal["complete", "stop"] = "complete" if trial.state == "completed" else "stop"
             self._publish(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
         self.counts = _counts(self.trials.values())
         self._live = {trial_id: trial for trial_id, trial in self.trials.items() if trial.live}

@@ -73,7 +73,7 @@ class Trial:
 
 
 Kind: TypeAlias = Literal[
-    "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "finish", "budget"
+    "start", "stop", "pause", "promote", "exploit", "explore", "fail", "retry", "resume", "complete", "budget"
 ]
 
 

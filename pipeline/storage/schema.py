@@ -94,7 +94,7 @@ DECISIONS = (
     Column(
         "kind",
         _text,
-        "start, stop, pause, promote, exploit, explore, fail, retry, resume or finish; for the whole study pause "
+        "start, stop, pause, promote, exploit, explore, fail, retry, resume or complete; for the whole study stop "
         "or budget.",
     ),
     Column("rung", _whole, "The rung, in epochs; for promote, the one that the trial leaves. Null without rungs."),
@@ -108,7 +108,7 @@ DECISIONS = (
 )
 """One row for each decision about a trial, or of a user about the whole study, with its reason."""
 
-STUDY_DECISIONS = ("pause", "budget")
+STUDY_DECISIONS = ("stop", "budget")
 """Kinds of decisions that may be about the whole study: their rows may have no trial."""
 
 TABLES: Mapping[str, tuple[Column, ...]] = {"trials": TRIALS, "epochs": EPOCHS, "decisions": DECISIONS}

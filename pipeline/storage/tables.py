@@ -58,7 +58,7 @@ _CLEAN = {
 
 _STATES = {
     "start": "running", "stop": "stopped", "pause": "paused", "promote": "running", "exploit": "paused",
-    "explore": "paused", "fail": "failed", "resume": "running", "finish": "completed",
+    "explore": "paused", "fail": "failed", "resume": "running", "complete": "completed",
 }  # fmt: skip
 """The state of a trial after each kind of decision. A retried trial waits until its new attempt has reported."""
 

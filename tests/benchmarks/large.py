@@ -71,7 +71,7 @@ def _decisions(
         known = {"study": job.name, "session": 1, "trial_id": trial, "time": _START}
         start = {"kind": "start", "reason": "drawn", "epoch": 0, "config_after": json.dumps(config)}
         stop = {"kind": "stop", "reason": "below the cutoff", "rung": length, "cutoff": 0.5, "value": 0.4}
-        end = {"kind": "finish", "reason": "done"} if length == epochs else stop
+        end = {"kind": "complete", "reason": "done"} if length == epochs else stop
         rows.append(known | {"number": len(rows) + 1} | start)
         rows.append(known | {"number": len(rows) + 1, "epoch": length} | end)
     schema = arrow_schema("decisions", job.space)

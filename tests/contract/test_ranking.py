@@ -41,7 +41,7 @@ def results_of(curves: Curves, first: int, mode: Any, at_most: float | None = No
         fixed = {"study": "ranks", "session": 1, "trial_id": f"{index:04d}", "time": START}
         decisions += [
             {**fixed, "number": 2 * index + end, "epoch": 0, "kind": kind}
-            for end, kind in enumerate(("start", "fail" if failed else "finish"))
+            for end, kind in enumerate(("start", "fail" if failed else "complete"))
         ]
         epochs += [
             {**fixed, "attempt": 1, "segment": 1, "epoch": epoch, "model_epoch": epoch, "score": value}

@@ -70,7 +70,7 @@ def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
     assert len(s.session.engine.trials) == 9
     assert not any(trial.live for trial in s.session.engine.trials.values())
     s.recorder.close("finished")
-    ends = {"stop": "stopped", "finish": "completed", "fail": "failed"}
+    ends = {"stop": "stopped", "complete": "completed", "fail": "failed"}
     for trial in s.session.engine.trials.values():
         decided = kinds(s, trial.trial_id)
         assert [ends[kind] for kind in decided if kind in ends] == [trial.state]

@@ -60,7 +60,7 @@ def _study(root: Path, text: str) -> Recording:
         if number == 3:
             study.decide(trial, 2, "fail", now, f"{text}\n\nTraceback: {text}")
         else:
-            study.decide(trial, 2, "stop" if number == 1 else "finish", now, text, rung=1, cutoff=0.2, value=0.1)
+            study.decide(trial, 2, "stop" if number == 1 else "complete", now, text, rung=1, cutoff=0.2, value=0.1)
     study.end(now)
     return study
 

@@ -39,7 +39,7 @@ def _study(root: Path, name: str) -> Recording:
         for epoch in range(1, 4):
             study.train(trial, epoch, config, _VALUES[(number + epoch) % len(_VALUES)], number + epoch * 0.1)
         reason = f"ValueError: {_TEXTS[number]} {'x' * 200}\nTraceback"
-        study.decide(trial, 3, "fail" if number % 4 == 0 else "finish", number + 0.5, reason)
+        study.decide(trial, 3, "fail" if number % 4 == 0 else "complete", number + 0.5, reason)
     study.end(20)
     return study
 

@@ -66,7 +66,7 @@ def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
     assert set(results.trials["attempts"]) == {1}
     assert results.epochs.groupby("trial_id")["process"].nunique().max() == 1
     assert results.epochs["process"].nunique() == 2
-    assert set(results.decisions["kind"]) == {"start", "finish"}
+    assert set(results.decisions["kind"]) == {"start", "complete"}
     reported = "The worker of trial 0000 ends, and the next trial gets a new process: it uses "
     assert reported in capfd.readouterr().out
     assert reported in (tmp_path / "s/logs/driver.log").read_text()

@@ -149,7 +149,7 @@ def test_an_interrupted_study_pauses_its_trials_and_a_late_report_ends_none():
     play.engine.interrupt(by_user="A user stopped the study.")
     play.report(trial, 0.5)
     assert (trial.state, trial.cut_off) == ("paused", False)
-    assert [(one.trial_id, one.kind) for one in play.decisions[1:]] == [(None, "pause"), ("0000", "pause")]
+    assert [(one.trial_id, one.kind) for one in play.decisions[1:]] == [(None, "stop"), ("0000", "pause")]
     assert play.engine.next() is None
 
 

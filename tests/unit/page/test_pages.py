@@ -120,7 +120,7 @@ def test_a_trial_is_shown_with_its_files_and_decisions(studies: StudyCache) -> N
     assert [first["is_best"], second["is_best"]] == [False, True]
     assert first["files"] == [("deep/er.txt", "7 bytes")]
     decided = [(row["epoch"], row["kind"]) for row in second["tables"][1].rows]
-    assert decided == [(0, "start"), (1, "promote"), (3, "promote"), (9, "finish")]
+    assert decided == [(0, "start"), (1, "promote"), (3, "promote"), (9, "complete")]
 
 
 def test_a_failed_trial_has_its_error_and_no_value(studies: StudyCache) -> None:
@@ -206,7 +206,7 @@ def test_a_study_is_read_again_when_it_has_changed(own: StudyCache, study: Recor
     before, mark = own.snapshot(STUDY), own.mark(STUDY)
     clock.now += 60
     assert own.snapshot(STUDY) is before
-    study.decide("0000", 9, "finish", 50.0, "again")
+    study.decide("0000", 9, "complete", 50.0, "again")
     study.flush()
     assert own.mark(STUDY) == mark
     clock.now += 60

@@ -21,6 +21,6 @@ def recorded(root: Path, *further: Objective, points: Sequence[tuple[float, int]
         study.decide(trial, 0, "start", float(index), config_after=config)
         study.train(trial, 1, config, value, float(index), parameters=parameters)
         study.train(trial, 2, config, value - 0.01, index + 0.5, parameters=parameters)
-        study.decide(trial, 2, "fail" if index == 5 else "finish", index + 0.6)
+        study.decide(trial, 2, "fail" if index == 5 else "complete", index + 0.6)
     study.end(float(len(points)))
     return study

@@ -110,7 +110,7 @@ def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Pat
     _, _, before = runs(folder, "live")
     study.session = 2
     train(study, 3)
-    for trial, kind in (("0000", "finish"), ("0001", "fail")):
+    for trial, kind in (("0000", "complete"), ("0001", "fail")):
         study.decide(trial, 3, kind, 4.0)
     study.end(5, started=10)
     with log_live(study.store, logs, notes.append):

@@ -83,7 +83,7 @@ def test_changes_and_decisions_of_users_are_found(asha_results: Results) -> None
     later = asha_results.sessions[0].model_copy(update={"number": 2, "data_changes": ["other rows"]})
     (change,) = queries.changes(replace(asha_results, sessions=[*asha_results.sessions, later]))
     assert change == {"session": 2, "kind": "data", "changes": ["other rows"]}
-    assert queries.study_decisions(asha_results)["kind"].to_pylist() == ["pause", "budget"]
+    assert queries.study_decisions(asha_results)["kind"].to_pylist() == ["stop", "budget"]
 
 
 def test_failures_are_grouped_by_their_message_and_the_line_of_the_users_code(tmp_path: Path) -> None:

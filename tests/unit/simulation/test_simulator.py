@@ -14,7 +14,7 @@ from pipeline.simulation.simulator import Forecast, SimulationResult, forecast, 
 from pipeline.study import Budget, Objective
 from tests.unit.simulation.simulation_inputs import Written, job
 
-_ENDS = {"stop": "stopped", "finish": "completed", "fail": "failed"}
+_ENDS = {"stop": "stopped", "complete": "completed", "fail": "failed"}
 
 
 class Watched(SyntheticCurves):

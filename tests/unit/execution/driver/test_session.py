@@ -64,7 +64,7 @@ def test_a_users_request_to_end_is_recorded(study, monkeypatch):
         s.session.beat()
     s.session.flush()
     rows = [(row["trial_id"], row["kind"], row["reason"]) for row in stored_table(s.store, "decisions").to_pylist()]
-    assert rows[1:] == [(None, "pause", "A user stopped the study."), (trial_id, "pause", "A user stopped the study.")]
+    assert rows[1:] == [(None, "stop", "A user stopped the study."), (trial_id, "pause", "A user stopped the study.")]
 
 
 def test_driver_and_tables_agree_on_the_best_after_epochs_are_trained_again(study):
