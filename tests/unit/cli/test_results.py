@@ -14,8 +14,8 @@ from pipeline.results.tables.trials import ranked
 from pipeline.results.views.study import results_object
 from pipeline.storage import Store, layout
 from tests.command import CommandResult, tunepipe
+from tests.front_studies import recorded
 from tests.recorded_studies import Recording, asha_study, every_domain_study, pbt_study
-from tests.unit.results.front_studies import recorded
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from pipeline.simulation.simulator import simulate
 from pipeline.space import Grid
 from pipeline.storage import Store
 from pipeline.study import Budget, Objective
+from tests.simulation_inputs import Written
 from tests.unit.engine.play import job, row
-from tests.unit.simulation.simulation_inputs import Written
 
 _CURVES = {
     "fast": [0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.82, 0.84, 0.85],

@@ -20,8 +20,8 @@ from pipeline.results.plots.style import inline_svg, mark_axis, mark_trials, par
 from pipeline.space import Choice, LogUniform, Uniform
 from pipeline.study import Objective
 from tests.drawing import drawn
+from tests.front_studies import recorded
 from tests.recorded_studies import HOSTILE, Recording, tune_job
-from tests.unit.results.front_studies import recorded
 
 
 def coloured(ax: Axes, colour: str) -> list[Any]:

@@ -13,9 +13,9 @@ from pipeline.results.report.sections import Section, sections
 from pipeline.results.tables.trials import ranked
 from pipeline.storage import layout
 from pipeline.study import Objective
+from tests.front_studies import recorded
 from tests.html_page import Page
 from tests.recorded_studies import HOSTILE, Recording, asha_study
-from tests.unit.results.front_studies import recorded
 
 OF_RUNGS, OF_PARAMETERS = "Epoch at which each trial was stopped", "Objective against each hyperparameter"
 

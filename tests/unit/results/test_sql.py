@@ -9,8 +9,8 @@ from pipeline.results import Results, load_results
 from pipeline.results.tables.sql import query, select_trials
 from pipeline.results.tables.trials import board, objective_columns, ranked
 from pipeline.study import Objective
+from tests.front_studies import recorded
 from tests.recorded_studies import Recording, tune_job
-from tests.unit.results.front_studies import recorded
 
 ENDLESS = "select count(*) from range(10000000) a, range(10000000) b where a.range * b.range % 7 = 3"
 

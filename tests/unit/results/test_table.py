@@ -23,7 +23,7 @@ from pipeline.results.views.study import failures_table, leaderboard, provenance
 from pipeline.results.views.table import Column, Table, write_table
 from pipeline.results.views.trial import trial_tables
 from pipeline.storage.sessions import SessionRecord
-from tests.unit.results.front_studies import recorded
+from tests.front_studies import recorded
 
 TABLE = pa.table(
     {

@@ -30,6 +30,7 @@ from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
 from pipeline.storage import Store, layout
 from pipeline.storage.tables import read_tables
 from pipeline.study import Objective
+from tests.front_studies import recorded
 from tests.recorded_studies import (
     SPACE as DRAWN,
     START,
@@ -40,7 +41,6 @@ from tests.recorded_studies import (
     tune_job,
 )
 from tests.stored_tables import stored_table
-from tests.unit.results.front_studies import recorded
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pipeline.schedulers import PBT, SCHEDULERS
 from pipeline.simulation.curves import Curve, SyntheticCurves
 from pipeline.simulation.simulator import Forecast, SimulationResult, forecast, forecast_table, simulate
 from pipeline.study import Budget, Objective
-from tests.unit.simulation.simulation_inputs import Written, job
+from tests.simulation_inputs import Written, job
 
 _ENDS = {"stop": "stopped", "complete": "completed", "fail": "failed"}
 
