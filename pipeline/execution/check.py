@@ -30,10 +30,10 @@ from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import EXPORT, Assignment, EpochRow
 from pipeline.errors import TunepipeError, UsageError
-from pipeline.execution.ray.cluster import ENVIRONMENT, fitting_workers, local_node
+from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.start import warm_started
+from pipeline.execution.start import fitting_workers, local_node, warm_started
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
 from pipeline.space import Config

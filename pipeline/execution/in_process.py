@@ -2,7 +2,7 @@
 
 from pipeline.datasets import Dataset
 from pipeline.execution.driver.session import Session
-from pipeline.execution.ray.cluster import fitting_workers, local_node, note_unused_gpus
+from pipeline.execution.start import fitting_workers, local_node, note_unused_gpus
 from pipeline.execution.worker.worker import Worker
 
 

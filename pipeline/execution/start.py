@@ -1,12 +1,14 @@
-"""What a session starts from: a new study, the job and the state of one that it resumes, the configs of another one."""
+"""What a session starts from: a new study, or the job and state of one that it resumes; and where its trials fit."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pipeline.code.functions import origin
-from pipeline.errors import Fault, InvalidJob, StorageError, StudyChanged, StudyExists, UsageError
+from pipeline.errors import Fault, InvalidJob, ResourcesUnmet, StorageError, StudyChanged, StudyExists, UsageError
+from pipeline.machine import this_machine
 from pipeline.space import drawn_names, flat
 from pipeline.storage import Store, layout, unfinished
 from pipeline.storage.schema import config_columns
@@ -22,13 +24,17 @@ from pipeline.study.files import (
     study_copies,
 )
 from pipeline.study.job import FUNCTION_FIELDS
-from pipeline.text import counted, note
+from pipeline.text import counted, note, size
 
 _KEPT = ("budget", "resources", "checkpoints")
 """What a study keeps from one session to the next, unless an option changes it."""
 
 _FREE = (*_KEPT, "description", "name")
 """What may change; the name changes where a study's folder was copied or renamed."""
+
+
+Node: TypeAlias = tuple[float, float, float]
+"""What a node of a cluster gives to trials: CPUs, GPUs, bytes of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,3 +232,48 @@ def _same_starts(job: TuneJob, saved: TuneJob) -> bool:
     """Whether a job starts as its study did: configs of another study follow the job's own."""
     same = job.start_from in (None, saved.start_from)
     return saved.start_from is not None and same and saved.start_with[: len(job.start_with)] == job.start_with
+
+
+# Which trials fit on the machines
+
+
+def local_node() -> Node:
+    """CPU cores and GPUs of this machine, counted without starting Ray or TensorFlow."""
+    machine = this_machine()
+    # A container with less than a core trains slowly, but it trains.
+    return max(1.0, machine.cpus), float(len(machine.gpus)), math.inf
+
+
+def fitting_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
+    """How many trials fit in parallel into some nodes: a trial trains on one of them."""
+    if (why := no_node(job, nodes)) is not None:
+        raise ResourcesUnmet(
+            f"{why} Request less with --set resources.cpus=…, resources.gpus=… or resources.memory_gigabytes=…, or, "
+            "where the cluster starts such nodes for trials that wait, say how many train in parallel with --workers."
+        )
+    return sum(job.resources.fit(*node) for node in nodes)
+
+
+def no_node(job: TuneJob, nodes: Sequence[Node]) -> str | None:
+    """Why no node can train a trial, as a sentence; None if one can."""
+    need = job.resources
+    if any(need.fit(*node) for node in nodes):
+        return None
+    cpus, gpus, memory = (max((node[kind] for node in nodes), default=0.0) for kind in range(3))
+    wanted, most = "", ""
+    if need.memory_gigabytes is not None and memory < math.inf:
+        wanted, most = (f" and {size(count)} of memory" for count in (need.memory_gigabytes * 1e9, memory))
+    return (
+        f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')}{wanted}; a machine "
+        f"has at most {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}{most}."
+    )
+
+
+def note_unused_gpus(job: TuneJob, nodes: Sequence[Node]) -> None:
+    """Tell the user that trials train without the available GPUs, and how to use them."""
+    gpus = sum(node[1] for node in nodes)
+    if gpus and not job.resources.gpus:
+        note(
+            f"Found {counted(gpus, 'GPU')}, but trials of {job.name!r} request none and train on CPUs. "
+            "--gpus-per-trial 1 gives each trial a GPU, 0.5 half the memory of one."
+        )

@@ -1,4 +1,4 @@
-"""What trains trials: this machine, or a Ray cluster that a study joins or starts here, quickly and left clean."""
+"""The Ray cluster that a study joins or starts here, quickly and left clean."""
 
 import contextlib
 import logging
@@ -7,19 +7,14 @@ import os
 import signal
 import socket
 import warnings
-from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from collections.abc import Iterator
 
-from pipeline.errors import ClusterError, ResourcesUnmet
+from pipeline.errors import ClusterError
 from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.ray import internals
-from pipeline.machine import this_machine
+from pipeline.execution.start import Node, fitting_workers, local_node
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import trials_in_all
-from pipeline.text import counted, note, size
-
-Node: TypeAlias = tuple[float, float, float]
-"""What a node of a cluster gives to trials: CPUs, GPUs, bytes of memory."""
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -41,51 +36,6 @@ ENVIRONMENT = {
 
 _CONNECT_SECONDS = 5.0
 _IDLE_MILLISECONDS = 120 * 1000
-
-
-# How many trials train in parallel
-
-
-def local_node() -> Node:
-    """CPU cores and GPUs of this machine, counted without starting Ray or TensorFlow."""
-    machine = this_machine()
-    # A container with less than a core trains slowly, but it trains.
-    return max(1.0, machine.cpus), float(len(machine.gpus)), math.inf
-
-
-def fitting_workers(job: TuneJob, nodes: Sequence[Node]) -> int:
-    """How many trials fit in parallel into some nodes: a trial trains on one of them."""
-    if (why := no_node(job, nodes)) is not None:
-        raise ResourcesUnmet(
-            f"{why} Request less with --set resources.cpus=…, resources.gpus=… or resources.memory_gigabytes=…, or, "
-            "where the cluster starts such nodes for trials that wait, say how many train in parallel with --workers."
-        )
-    return sum(job.resources.fit(*node) for node in nodes)
-
-
-def no_node(job: TuneJob, nodes: Sequence[Node]) -> str | None:
-    """Why no node can train a trial, as a sentence; None if one can."""
-    need = job.resources
-    if any(need.fit(*node) for node in nodes):
-        return None
-    cpus, gpus, memory = (max((node[kind] for node in nodes), default=0.0) for kind in range(3))
-    wanted, most = "", ""
-    if need.memory_gigabytes is not None and memory < math.inf:
-        wanted, most = (f" and {size(count)} of memory" for count in (need.memory_gigabytes * 1e9, memory))
-    return (
-        f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')}{wanted}; a machine "
-        f"has at most {counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}{most}."
-    )
-
-
-def note_unused_gpus(job: TuneJob, nodes: Sequence[Node]) -> None:
-    """Tell the user that trials train without the available GPUs, and how to use them."""
-    gpus = sum(node[1] for node in nodes)
-    if gpus and not job.resources.gpus:
-        note(
-            f"Found {counted(gpus, 'GPU')}, but trials of {job.name!r} request none and train on CPUs. "
-            "--gpus-per-trial 1 gives each trial a GPU, 0.5 half the memory of one."
-        )
 
 
 # Ray in this process

@@ -12,16 +12,10 @@ from pipeline.datasets import Dataset, takes_config
 from pipeline.engine.engine import MAX_WORKER_FAILURES
 from pipeline.errors import StorageError
 from pipeline.execution.driver.session import Session
-from pipeline.execution.ray.cluster import (
-    cluster,
-    cluster_nodes,
-    logger_level,
-    no_node,
-    note_unused_gpus,
-    ray_environment,
-)
+from pipeline.execution.ray.cluster import cluster, cluster_nodes, logger_level, ray_environment
 from pipeline.execution.ray.internals import bare_experiment
 from pipeline.execution.ray.job_transport import pack
+from pipeline.execution.start import no_node, note_unused_gpus
 from pipeline.storage import Store, layout
 from pipeline.storage.scratch import scratch
 from pipeline.text import note

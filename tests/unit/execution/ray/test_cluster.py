@@ -14,7 +14,8 @@ import ray
 from pipeline import Objective, TuneJob, Uniform, run
 from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet
 from pipeline.execution.ray import on_ray
-from pipeline.execution.ray.cluster import fitting_workers, note_unused_gpus, reachable_address
+from pipeline.execution.ray.cluster import reachable_address
+from pipeline.execution.start import fitting_workers, note_unused_gpus
 from pipeline.storage import Store
 from pipeline.text import notes_to
 from tests.recorded_curves import new_study, steps
