@@ -65,7 +65,7 @@ class Study:
         while (assignment := self.session.next()) is not None:
             order.append(assignment.trial_id)
             if assignment.task == EXPORT:
-                self.session.on_report(assignment.trial_id, Report(winner={}))
+                self.session.on_report(assignment.trial_id, Report(exported={}))
                 continue
             epochs = self.session.job.budget.epochs
             epoch = self.session.engine.trials[assignment.trial_id].epoch

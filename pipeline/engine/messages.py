@@ -86,8 +86,8 @@ class Report:
     """Checkpoints that are in the storage since the last report: trial, epoch and bytes of each."""
     repeated: int = 0
     """How many of the rows were reported before: a worker that resumes a trial reports its segment from the start."""
-    winner: Mapping[str, float] | None = None
-    """The metrics of the final evaluation, once it is over."""
+    exported: Mapping[str, float] | None = None
+    """The metrics on the test split, once the best model is exported."""
     over_memory_limit: str = ""
     node: Mapping[str, object] | None = None
 

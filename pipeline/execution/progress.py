@@ -98,7 +98,7 @@ def _rows(session: Session) -> list[tuple[str, str]]:
     pace = f" ({format_number(rate)} per second)" if rate else ""
     if engine.interrupted or session.interrupts.requested:
         left = "ending", "as soon as the epochs in training are over and checkpoints are written"
-    elif session.final_evaluation.assigned:
+    elif session.export.assigned:
         left = "ending", "the best model is exported and evaluated"
     elif engine.end_reason is not None:
         left = "ending", sanitize_line(engine.end_reason)

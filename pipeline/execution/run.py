@@ -312,8 +312,8 @@ def _complete(session: Session) -> None:
     session.clear()
     # No worker is left: what a killed one had begun to write stays unfinished.
     sweep(session.store)
-    failure = session.final_evaluation.warning or ""
-    session.recorder.facts["winner_failure"] = failure.partition("\n")[0]
+    failure = session.export.warning or ""
+    session.recorder.facts["export_failure"] = failure.partition("\n")[0]
     session.recorder.close("finished", session.end_reason)
 
 

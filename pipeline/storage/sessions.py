@@ -97,13 +97,13 @@ class SessionRecord(BaseModel):
     nodes: list[dict[str, Any]] = []
     data_changes: list[str] = []
     code_changes: list[str] = []
-    winner_failure: str = ""
+    export_failure: str = ""
     tables: dict[str, TableFiles] | None = None
     resume: dict[str, Any] | None = None
 
 
 _TOLD = (
-    "number", "state", "started", "ended", "seconds", "workers", "host", "message", "winner_failure", "provenance",
+    "number", "state", "started", "ended", "seconds", "workers", "host", "message", "export_failure", "provenance",
     "nodes",
 )  # fmt: skip
 

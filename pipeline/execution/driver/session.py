@@ -38,7 +38,7 @@ _REPORT_SLACK = 2.5
 
 
 @dataclass(slots=True)
-class FinalEvaluation:
+class Export:
     """The study's last assignment: a warm worker exports the winner and evaluates it on the test split."""
 
     done: bool
@@ -71,7 +71,7 @@ class Session:
             draw=draw,
         )
         self.hang_detection = HangDetection(job.resources)
-        self.final_evaluation = FinalEvaluation(done=job.model is None)
+        self.export = Export(done=job.model is None)
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
         self._first_report: tuple[float, int] | None = None
@@ -89,7 +89,7 @@ class Session:
     def ended(self) -> bool:
         """Whether nothing will run again, even if Ray Tune still has paused trials."""
         engine = self.engine
-        pending = not self.final_evaluation.done and engine.best is not None and self.fatal is None
+        pending = not self.export.done and engine.best is not None and self.fatal is None
         return engine.interrupted or (engine.over and not engine.running and not pending)
 
     @property
@@ -103,29 +103,29 @@ class Session:
     # The loop
 
     def next(self) -> Assignment | None:
-        engine, final = self.engine, self.final_evaluation
+        engine, export = self.engine, self.export
         if (trial := engine.next()) is not None:
             return engine.assignment(trial)
-        winner = engine.best
-        if winner is None or engine.running or engine.interrupted or self.fatal is not None:
+        trial = engine.best
+        if trial is None or engine.running or engine.interrupted or self.fatal is not None:
             return None
-        if final.done or final.assigned is not None:
+        if export.done or export.assigned is not None:
             return None
-        seed, best = seed_of_trial(self.job, int(winner.trial_id)), winner.best
+        seed, best = seed_of_trial(self.job, int(trial.trial_id)), trial.best
         assert best is not None
-        final.assigned = Assignment(winner.trial_id, best.config, seed, task=EXPORT, epoch=best.epoch, value=best.value)
-        return final.assigned
+        export.assigned = Assignment(trial.trial_id, best.config, seed, task=EXPORT, epoch=best.epoch, value=best.value)
+        return export.assigned
 
     def on_report(self, trial_id: str, report: Report) -> Verdict:
         """Take a worker's report: record it, and decide whether the trial continues."""
-        engine, recorder, final = self.engine, self.recorder, self.final_evaluation
+        engine, recorder, export = self.engine, self.recorder, self.export
         if report.node is not None:
             recorder.add_node(report.node)
-        self.hang_detection.on_report(EXPORT if final.assigned else trial_id, report.rows)
-        if final.assigned:
-            if report.winner is None and report.failure is None:
+        self.hang_detection.on_report(EXPORT if export.assigned else trial_id, report.rows)
+        if export.assigned:
+            if report.exported is None and report.failure is None:
                 return "continue"
-            final.warning, final.assigned, final.done = report.failure, None, True
+            export.warning, export.assigned, export.done = report.failure, None, True
             return "stop"
         recorder.add_epochs(trial_id, engine.trials[trial_id].config, report.rows[report.repeated :])
         for how in {row["trained_with"] for row in report.rows if row["trained_with"] is not None}:
@@ -180,19 +180,19 @@ class Session:
 
     def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
         """Take note that a worker is lost; returns what another one does instead."""
-        final = self.final_evaluation
-        if final.assigned is None:
+        export = self.export
+        if export.assigned is None:
             return self.engine.on_worker_lost(trial_id, message)
-        final.attempts_left -= 1
-        if final.attempts_left < 0:
-            final.assigned, final.done = None, True
-            final.warning = f"Its worker was lost repeatedly, last: {message}"
-        return final.assigned
+        export.attempts_left -= 1
+        if export.attempts_left < 0:
+            export.assigned, export.done = None, True
+            export.warning = f"Its worker was lost repeatedly, last: {message}"
+        return export.assigned
 
     def failures_left(self, trial_id: str) -> int:
-        """How many more workers a trial, or the final evaluation, may lose in a row before it fails."""
-        if self.final_evaluation.assigned:
-            return self.final_evaluation.attempts_left
+        """How many more workers a trial, or the export, may lose in a row before it fails."""
+        if self.export.assigned:
+            return self.export.attempts_left
         return self.engine.failures_left(trial_id)
 
     def on_worker_replaced(self, trial_id: str, excess: str) -> None:
@@ -273,7 +273,7 @@ class HangDetection:
         else:
             # How long an epoch takes is not known yet.
             return {}
-        # The final evaluation is no epoch: a limit that the user sets for epochs does not apply to it.
+        # The export is no epoch: a limit that the user sets for epochs does not apply to it.
         limits = {EXPORT: max(limit, _MIN_SILENCE_SECONDS)}
         silent = {key: now - moment for key, moment in self._reported_at.items()}
         return {key: seconds for key, seconds in silent.items() if seconds > limits.get(key, limit)}

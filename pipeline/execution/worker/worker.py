@@ -117,7 +117,7 @@ class Worker:
         caches = shared_caches(store, session)
         self.trainer_factory = TrainerFactory(job, data, workers_here=workers_here, caches=caches)
         self._checkpoints = Checkpoints(store, session)
-        self._winner = Winner(job, store, self.trainer_factory, self._checkpoints)
+        self._exporter = Exporter(job, store, self.trainer_factory, self._checkpoints)
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
         self._checkpoint_seconds = min(job.checkpoints.seconds, _SPOT_SECONDS if os.environ.get(SPOT) else math.inf)
         self._reports = 0
@@ -314,9 +314,9 @@ class Worker:
     def _export(self, trial: ActiveTrial) -> Report:
         trial.discarded = True
         try:
-            return Report(winner=self._winner.export(trial.assignment, self._stop_requested))
+            return Report(exported=self._exporter.export(trial.assignment, self._stop_requested))
         finally:
-            trial.learner = self._winner.learner
+            trial.learner = self._exporter.learner
 
     def _report(
         self, trial: ActiveTrial, failure: Failure | None = None, *, last: bool = False, decided: bool = True
@@ -433,7 +433,7 @@ def _write_documents(
         (folder / Path(path).name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
-class Winner:
+class Exporter:
     """Rebuilds and exports the model of a study's winner."""
 
     def __init__(self, job: TuneJob, store: Store, trainer_factory: TrainerFactory, checkpoints: Checkpoints) -> None:

@@ -95,7 +95,7 @@ def summary(results: Results) -> dict[str, str]:
     sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
     several, every = results.objectives, counted(results.table("trials").num_rows, "trial")
     goals = listed(f"{one.metric} ({one.mode})" for one in several)
-    failure, trained = last and last.winner_failure, int(pc.sum(results.table("trials")["epochs"]).as_py() or 0)
+    failure, trained = last and last.export_failure, int(pc.sum(results.table("trials")["epochs"]).as_py() or 0)
     lines = {
         "tuned": f"{objective.metric} ({objective.mode}){data} over {_some(names) or 'a fixed config'}",
         "by": f"{' and '.join(by)}, {counted(job['budget']['epochs'], 'epoch')}",

@@ -197,7 +197,7 @@ def test_a_study_whose_number_of_trials_changes_early_ends_as_one_that_began_wit
 def test_assignments_and_reports_come_back_equal_from_another_process():
     assignment = Assignment("0001", {"x": [1, None]}, 7, parent_trial="0000", parent_epoch=3)
     assert Assignment.from_json(assignment.to_json()) == assignment
-    report = Report([row(3, 0.5)], last=True, failure="é", checkpoints=[["0003", 10, 7]], winner={"a": 0.1})
+    report = Report([row(3, 0.5)], last=True, failure="é", checkpoints=[["0003", 10, 7]], exported={"a": 0.1})
     assert Report.from_bytes(report.to_bytes()) == report
     assert math.isnan(Report.from_bytes(Report([row(3, math.nan)]).to_bytes()).rows[0]["metrics"]["score"])
     assert (report.epoch, Report().epoch) == (3, 0)

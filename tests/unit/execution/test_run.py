@@ -240,11 +240,11 @@ def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -
         s.session.on_report(trial, Report((row(1, 0.5),), last=True))
         winner = s.session.next()
         assert (
-            s.session.on_report(winner.trial_id, Report(winner={} if failure is None else None, failure=failure))
+            s.session.on_report(winner.trial_id, Report(exported={} if failure is None else None, failure=failure))
             == "stop"
         )
     (session,) = read_sessions(s.store)
-    assert (session.state, session.winner_failure) == (
+    assert (session.state, session.export_failure) == (
         "finished",
         "" if failure is None else "NotEvaluated: The model is exported.",
     )

@@ -156,7 +156,7 @@ def test_a_summary_has_what_was_tuned_the_best_and_how_trials_ended(asha_results
     assert "2 failed" in lines["trials"]
     assert "command c1" not in lines["decided"]
     assert "test split" not in lines
-    failed = [each.model_copy(update={"winner_failure": "No space left."}) for each in asha_results.sessions]
+    failed = [each.model_copy(update={"export_failure": "No space left."}) for each in asha_results.sessions]
     assert "No space left" in summary(replace(asha_results, sessions=failed))["not exported"]
 
 

@@ -96,7 +96,7 @@ def test_a_command_while_the_winner_is_exported_starts_no_trial(study):
     assert "the command has no effect" in s.session.engine.outcomes[name]
     assert read_job(s.store)["budget"]["trials"] == 1
     assert s.session.next() is None
-    assert s.session.on_report("0000", Report(winner={"score": 0.4})) == "stop"
+    assert s.session.on_report("0000", Report(exported={"score": 0.4})) == "stop"
     assert s.session.ended
 
 
