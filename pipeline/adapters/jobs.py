@@ -3,7 +3,7 @@
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.adapters.ray_tune import TrainableAdapter
 from pipeline.code.modules import SourceText, expanded, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
 from pipeline.study import TuneJob
-from pipeline.text import did_you_mean
+from pipeline.text import did_you_mean, note
 
 LIBRARIES: dict[str, type[Adapter]] = {
     each.library: each for each in (HypermodelAdapter, ObjectiveAdapter, TrainableAdapter)
@@ -28,13 +28,12 @@ def adapted(library: str, module: str, name: str) -> Adapter:
     return kind(running(module, kind.patches), name)
 
 
-def from_program(place: str, library: str, *, note: Callable[[str], None] = lambda _: None, **fields: Any) -> TuneJob:
+def from_program(place: str, library: str, **fields: Any) -> TuneJob:
     """A job from a program of KerasTuner, Ray Tune or Optuna.
 
     Args:
         place: `file.py:name`, the function or class that is tuned, or `file.py` for what the file itself would tune.
         library: `keras-tuner`, `ray-tune` or `optuna`.
-        note: Is called with a sentence that names the settings of the program that the job does not have.
         fields: Fields of the TuneJob; they count more than what the program says.
 
     Raises:

@@ -50,12 +50,12 @@ def _run_app() -> int | None:
     from typer.exceptions import TyperException
 
     from pipeline.cli.commands import app
-    from pipeline.cli.console import note
+    from pipeline.cli.console import print_text
     from pipeline.errors import UsageError
     from pipeline.text import notes_to
 
     try:
-        with notes_to(note):
+        with notes_to(lambda text: print_text(text, err=True)):
             code: int | None = app(prog_name="tunepipe", standalone_mode=False)
             return code
     except TyperException as error:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pipeline.cli.console import note
 from pipeline.cli.options import argument, grouped, option, switch
 from pipeline.errors import UsageError
+from pipeline.text import note
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi

@@ -46,11 +46,6 @@ def print_text(text: str, *, err: bool = False) -> None:
     typer.echo(sanitize(text), err=err)
 
 
-def note(message: str) -> None:
-    """Print a message to standard error, apart from the command's own output."""
-    print_text(message, err=True)
-
-
 def print_rows(rows: list[dict[str, Any]], **columns: Literal["whole", "wrapped", "extra"]) -> None:
     """Print a table of these columns, each with what a narrow terminal does with it."""
     from pipeline.results.views.table import Column, Table

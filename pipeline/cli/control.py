@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.cluster_options import Cluster, StudyOrSubmission, with_cluster
-from pipeline.cli.console import note, print_text
+from pipeline.cli.console import print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, Storage, Study, option, study_store, trial_id
 from pipeline.errors import Interrupted, JobNotFound, UsageError
 from pipeline.study.files import as_argument, called
+from pipeline.text import note
 
 if TYPE_CHECKING:
     from pipeline.engine.commands import Command

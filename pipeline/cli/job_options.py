@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pipeline.cli.console import note
 from pipeline.cli.options import grouped, option
 from pipeline.errors import Fault, InvalidJob
 
@@ -112,7 +111,7 @@ def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, li
         # Of a program's first configs, a job takes as many as it has trials.
         if "budget" not in given and "budget.trials" in changes:
             given["budget"] = {"trials": changes["budget.trials"]}
-        job = from_program(name, library, note=note, **given)
+        job = from_program(name, library, **given)
     if resume:
         from pipeline.execution.start import with_study_settings
         from pipeline.storage import Store

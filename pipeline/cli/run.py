@@ -2,9 +2,10 @@
 
 import sys
 from contextlib import nullcontext, redirect_stdout
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pipeline.cli.console import command_console, note, print_text
+from pipeline.cli.console import command_console, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import (
     STORAGE,
@@ -20,6 +21,7 @@ from pipeline.cli.options import (
     switch,
 )
 from pipeline.errors import DataError, NoTrialSucceeded
+from pipeline.text import note
 
 if TYPE_CHECKING:
     from pipeline.study import TuneJob
@@ -94,9 +96,9 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
         # With --workers 0, trials print in this process; with --json, stdout must hold one object and nothing else.
         with (
             redirect_stdout(sys.stderr) if as_json else nullcontext(),
-            log_live(store, logs, note) if logs else nullcontext(),
+            log_live(store, logs) if logs else nullcontext(),
         ):
-            run_study(tuned, storage=storage, display=Progress(console), note=note, **how)
+            run_study(tuned, storage=storage, display=Progress(console), note=partial(print_text, err=True), **how)
     except NoTrialSucceeded:
         if store.exists(layout.STUDY):
             print_failures(load_results(store.uri), console)

@@ -12,7 +12,7 @@ from pipeline.cli.cluster_options import (
     say_copied,
     with_cluster,
 )
-from pipeline.cli.console import moment, note, print_object, print_output, print_rows, print_text
+from pipeline.cli.console import moment, print_object, print_output, print_rows, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import (
     STORAGE,
@@ -27,6 +27,7 @@ from pipeline.cli.options import (
     trial_id,
 )
 from pipeline.errors import ClusterError, Interrupted, UsageError, UserError
+from pipeline.text import note
 
 if TYPE_CHECKING:
     from pipeline.cluster.jobs_api import JobsApi

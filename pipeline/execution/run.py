@@ -123,10 +123,6 @@ def run(
             warm_started(job, storage), store, resume=resume, accept_changes=accept_changes, take_over=take_over
         )
         if start.finished:
-            note(
-                f"The study {job.name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs "
-                "continues it; another --name starts a new one."
-            )
             return load_results(store.uri)
         # Mistakes are found before the session begins: a finished study stays finished where its data are missing.
         datasets.check_files(start.job.data)

@@ -65,7 +65,12 @@ def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: b
         return SessionStart(job, last=last)
     job, changes = reconciled(job, saved, store=store, accept_changes=accept_changes)
     start = SessionStart(job, saved, last, read_document(store), changes)
-    if not start.finished and start.state.get("trials") and not saves_state(job):
+    if start.finished:
+        note(
+            f"The study {job.name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs "
+            "continues it; another --name starts a new one."
+        )
+    elif start.state.get("trials") and not saves_state(job):
         raise UsageError(
             f"The study {job.name!r} cannot be resumed: the state of Ray Tune's own schedulers and searchers cannot be "
             f"saved. Start another with --name, from its best configs with --start-from {job.name}."

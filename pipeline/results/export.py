@@ -9,7 +9,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from pipeline.space import Config, scalar
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.study.files import check_output
-from pipeline.text import sanitize, sanitize_line
+from pipeline.text import note, sanitize, sanitize_line
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -74,12 +74,12 @@ def logs_of(texts: Sequence[str]) -> dict[str, "MLflowLog | TensorBoardLog"]:
 
 
 @contextmanager
-def log_live(store: Store, texts: Sequence[str], note: Callable[[str], None]) -> Iterator[None]:
+def log_live(store: Store, texts: Sequence[str]) -> Iterator[None]:
     """Log a study while the context is open, and the rest of it when the context ends, however it ends."""
     ended = threading.Event()
     # A thread for each, so that a server which hangs keeps no other log waiting.
     threads = [
-        threading.Thread(target=_follow, args=(store, text, log, note, ended), name=text, daemon=True)
+        threading.Thread(target=_follow, args=(store, text, log, ended), name=text, daemon=True)
         for text, log in logs_of(texts).items()
     ]
     for thread in threads:
@@ -95,7 +95,7 @@ def log_live(store: Store, texts: Sequence[str], note: Callable[[str], None]) ->
                 note(f"--log {thread.name}: not everything is logged yet; a resume with --log adds the rest.")
 
 
-def _follow(store: Store, text: str, log: Any, note: Callable[[str], None], ended: threading.Event) -> None:
+def _follow(store: Store, text: str, log: Any, ended: threading.Event) -> None:
     """Log what is new, again and again, and once more at the end."""
     pause, mark, noted, last = _POLL_SECONDS, "", False, False
     while not last:

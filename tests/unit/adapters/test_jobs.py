@@ -13,6 +13,7 @@ from pipeline.cli.job_options import job_of
 from pipeline.errors import InvalidJob, UserError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
+from pipeline.text import notes_to
 
 Program = Callable[[str], str]
 
@@ -78,7 +79,8 @@ def test_enqueued_trials_are_the_first_configs(program: Program, tmp_path: Path)
     enqueued = [{"kind": "mean", "scale": 1.0}, {"kind": "scaled", "scale": 9.0, "curved": True, "power": 2}]
     enqueue = f"    [study.enqueue_trial(e) for e in {enqueued}]\n    study.optimize"
     path, notes = edited(program("op_data.py"), "    study.optimize", enqueue), list[str]()
-    job = from_program(path, "optuna", note=notes.append)
+    with notes_to(notes.append):
+        job = from_program(path, "optuna")
     assert job.start_with == ({"kind": "mean", "scale": 1.0}, {"kind": "scaled", "curved": True, "power": 2})
     assert len(notes) == 1
     assert "scale=9.0" in notes[0]

@@ -18,6 +18,7 @@ from pipeline.adapters.optuna import PRUNERS
 from pipeline.adapters.ray_tune import SCHEDULERS
 from pipeline.errors import InvalidJob
 from pipeline.space import walk
+from pipeline.text import notes_to
 from tests.cases import cases
 
 Program = Callable[[str], str]
@@ -86,7 +87,8 @@ def test_a_program_becomes_a_job(
     file, colon, name = place.partition(":")
     told: list[str] = []
     given = {"data": "digits"} if file == "kt_plain.py" else {}
-    job = from_program(f"{program(file)}{colon}{name}", library, note=told.append, **given)
+    with notes_to(told.append):
+        job = from_program(f"{program(file)}{colon}{name}", library, **given)
     drawn = {parameter.name for parameter in walk(job.space) if hasattr(parameter.domain, "contains")}
     assert drawn == set(space.split())
     assert [f"{one.metric}:{one.mode}" for one in job.objectives] == objectives.split()

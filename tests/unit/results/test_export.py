@@ -12,6 +12,7 @@ from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
 from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of
 from pipeline.storage import layout
+from pipeline.text import notes_to
 from tests.recorded_studies import Recording, tune_job, with_tables
 
 CONFIG = {"lr": 0.1, "momentum": 0.9, "optimizer": "adam"}
@@ -105,7 +106,7 @@ def test_every_epoch_and_config_is_in_tensorboard(asha_results: Results, tmp_pat
 def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Path) -> None:
     study, notes = recorded(tmp_path / "studies"), list[str]()
     logs = [f"mlflow={folder}", f"tensorboard={tmp_path / 'board'}"]
-    with log_live(study.store, logs, notes.append):
+    with notes_to(notes.append), log_live(study.store, logs):
         pass
     _, _, before = runs(folder, "live")
     study.session = 2
@@ -113,7 +114,7 @@ def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Pat
     for trial, kind in (("0000", "complete"), ("0001", "fail")):
         study.decide(trial, 3, kind, 4.0)
     study.end(5, started=10)
-    with log_live(study.store, logs, notes.append):
+    with notes_to(notes.append), log_live(study.store, logs):
         pass
     assert notes == []
     client, _, trials = runs(folder, "live")
@@ -129,7 +130,7 @@ def test_a_log_that_fails_is_reported_once_and_harms_nothing(tmp_path: Path) -> 
     study, notes = recorded(tmp_path / "studies"), list[str]()
     (tmp_path / "file").touch()
     logs = [f"tensorboard={tmp_path / 'file'}", "mlflow=ftp://nowhere"]
-    with log_live(study.store, logs, notes.append):
+    with notes_to(notes.append), log_live(study.store, logs):
         pass
     assert sorted(note.partition(": ")[0] for note in notes) == sorted(f"--log {log}" for log in logs)
 
