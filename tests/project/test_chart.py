@@ -81,6 +81,8 @@ def test_every_gpu_of_a_cloud_has_a_group(cloud):
 def test_only_spot_groups_run_on_spot_nodes(cloud):
     """They end within the notice of their nodes; no pod names the labels of another cloud."""
     objects = charted(cloud=cloud, groups=[{"gpu": "t4"}, {"gpu": "t4", "spot": True, "max": 32}])
+    # docs/kubernetes.md makes one from the other.
+    assert objects["RayCluster", "tunepipe"]["spec"] == study(objects)["rayClusterSpec"]
     spec = study(objects)
     found = {name: pod(group) for name, group in groups(objects).items()}
     spot = found.pop("gpu-t4-spot")
