@@ -1,10 +1,12 @@
 """The command line in this process: its output and its exit code."""
 
 import io
+import json
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from pipeline.cli.app import main
@@ -37,6 +39,12 @@ def tunepipe(*words: str, traceback: bool = False) -> CommandResult:
     output, errors = (stream.buffer.getvalue().decode(errors="surrogateescape") for stream in streams)
     assert traceback or "Traceback (most recent call last)" not in errors, errors
     return CommandResult(code if isinstance(code, int) else 0, output, errors)
+
+
+def rows_of(printed: str, table: str) -> list[dict[str, Any]]:
+    """The rows of one of the tables that a command with `--json` has printed."""
+    (rows,) = [each["rows"] for each in json.loads(printed)["tables"] if each["name"] == table]
+    return list(rows)
 
 
 def continued(study: Path, trials: int = 5) -> TunepipeError | None:

@@ -7,13 +7,16 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from pipeline.text import sanitize, sanitize_output
+
+if TYPE_CHECKING:
+    from pipeline.results.views.table import Table
 
 _UNBOUNDED = 100_000
 """The width of a pipe or file: nothing is wrapped or left out."""
@@ -46,23 +49,19 @@ def print_text(text: str, *, err: bool = False) -> None:
     typer.echo(sanitize(text), err=err)
 
 
-def print_rows(rows: list[dict[str, Any]], **columns: Literal["whole", "wrapped", "extra"]) -> None:
-    """Print a table of these columns, each with what a narrow terminal does with it."""
-    from pipeline.results.views.table import Column, Table
-
-    numbers = {name for name in columns if any(isinstance(row.get(name), int) for row in rows)}
-    shown = [Column(name, keep=keep, right=name in numbers) for name, keep in columns.items()]
-    command_console().print(Table("", shown, rows))
-
-
-def moment(when: datetime | None) -> str | None:
-    """A time of this machine's zone, to the minute."""
-    return f"{when.astimezone():%Y-%m-%d %H:%M}" if when else None
+def moment(when: datetime | None) -> str:
+    """A time of this machine's zone, to the minute; a dash for none."""
+    return f"{when.astimezone():%Y-%m-%d %H:%M}" if when else "–"
 
 
 def print_object(value: Any) -> None:
     """Print one JSON object on a line, for `--json`."""
     typer.echo(json.dumps(value, allow_nan=False))
+
+
+def print_tables(tables: "Iterable[Table]", **facts: Any) -> None:
+    """Print tables as JSON, with values beside them."""
+    print_object({**facts, "tables": [table.as_object() for table in tables]})
 
 
 def print_path(path: str | Path) -> None:

@@ -4,14 +4,14 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console, Group
 from rich.text import Text
 
 from pipeline.cli.cluster_options import Cluster, ResultsFolder, say_copied, with_kubernetes
-from pipeline.cli.console import command_console, print_object, print_text
+from pipeline.cli.console import command_console, print_object, print_tables, print_text
 from pipeline.cli.options import (
     STORAGE,
     Json,
@@ -122,18 +122,20 @@ def _show_trial(store: "Store", wanted: str, *, as_json: bool) -> None:
     from pipeline.results.analysis.queries import place
     from pipeline.results.tables.load import load_results
     from pipeline.results.tables.trials import trial_row
+    from pipeline.results.views.study import leaderboard
     from pipeline.results.views.table import pairs
-    from pipeline.results.views.trial import files_of, trial_lines, trial_object, trial_tables
+    from pipeline.results.views.trial import files_of, trial_lines, trial_tables
 
     results = load_results(store.uri)
-    error, files = trial_row(results, wanted)["error"], files_of(store, wanted)
+    error = trial_row(results, wanted)["error"]
+    tables = trial_tables(results, wanted, files_of(store, wanted))
     if as_json:
-        print_object(trial_object(results, wanted, files))
+        print_tables([leaderboard(results, trials=[wanted]), *tables], study=results.name, location=results.location)
         return
     console, lines = command_console(), trial_lines(results, wanted)
     console.print(Text(sanitize(f"{results.name}  trial {lines.pop('trial')}"), style="bold"))
     console.print(Group(Text(), pairs(list(lines.items()))))
-    for table in trial_tables(results, wanted, files):
+    for table in tables:
         console.print(Group(Text(), table))
     if isinstance(error, str) and error:
         where = place(error)
@@ -189,7 +191,7 @@ def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> 
     results = load_results(study_store(study, storage).uri)
     tables = explanation_tables(results)
     if as_json:
-        print_object({"study": results.name, "location": results.location, "tables": _objects(tables)})
+        print_tables(tables, study=results.name, location=results.location)
     else:
         _print_tables(Text(sanitize(results.name), style="bold"), tables)
 
@@ -204,13 +206,9 @@ def compare(
 
     comparison = compared(results_of(studies or [], storage))
     if as_json:
-        print_object({"comparable": not comparison.warning, "tables": _objects(comparison.tables)})
+        print_tables(comparison.tables, comparable=not comparison.warning)
     else:
         _print_tables(Text(sanitize(comparison.warning), style="bold red"), comparison.tables)
-
-
-def _objects(tables: "Sequence[Table]") -> list[dict[str, Any]]:
-    return [table.as_object() for table in tables]
 
 
 def _print_tables(heading: Text, tables: "Sequence[Table]") -> None:

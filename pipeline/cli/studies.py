@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import moment, print_object, print_path, print_rows, print_text
+from pipeline.cli.console import command_console, moment, print_path, print_tables, print_text
 from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store, switch
 from pipeline.errors import UsageError
 from pipeline.study.files import STORAGE_VARIABLE
@@ -15,7 +15,15 @@ from pipeline.study.files import STORAGE_VARIABLE
 def list_jobs() -> None:
     """List the bundled jobs."""
     import tune_jobs
+    from pipeline.results.views.table import Column, Table
 
+    columns = [
+        Column("job", keep="whole"),
+        Column("scheduler", keep="extra"),
+        Column("trials", right=True, keep="extra"),
+        Column("epochs", right=True, keep="extra"),
+        Column("description", keep="wrapped"),
+    ]
     rows = [
         {
             "job": name, "description": job.description, "trials": job.budget.trials, "epochs": job.budget.epochs,
@@ -23,34 +31,45 @@ def list_jobs() -> None:
         }
         for name, job in tune_jobs.jobs().items()
     ]  # fmt: skip
-    print_rows(rows, job="whole", scheduler="extra", trials="extra", epochs="extra", description="wrapped")
+    command_console().print(Table("", columns, rows))
 
 
 def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     """List the studies in a storage, newest last."""
     from pipeline.results.tables.load import overview
-    from pipeline.results.views.study import studies_object
+    from pipeline.results.views.table import Column, Table
     from pipeline.storage import Store
     from pipeline.text import format_number
 
     store = Store(storage)
     studies = overview(store)
+    columns = [
+        Column("study", keep="whole"),
+        Column("state", keep="whole"),
+        Column("trials", right=True, keep="extra"),
+        Column("epochs", right=True, keep="extra"),
+        Column(
+            "best", text=lambda best: f"{best['metric']} {format_number(best['value'])}" if best else "–", keep="whole"
+        ),
+        Column("started", text=moment, keep="extra"),
+    ]
+    rows = [
+        {
+            **asdict(one), "study": one.name,
+            "best": None if one.best is None else {"metric": one.metric, "value": one.best},
+        }
+        for one in studies
+    ]  # fmt: skip
+    table = Table("", columns, rows, name="studies", hidden=["location", "fault"])
     if as_json:
-        print_object(studies_object(studies))
+        print_tables([table])
         return
     if not studies:
         print_text(
             f"There is no study in {store.uri}. `tunepipe run JOB` creates one; --storage names another storage."
         )
         return
-    rows = [
-        {
-            **asdict(one), "study": one.name, "started": moment(one.started),
-            "best": None if one.best is None else f"{one.metric} {format_number(one.best)}",
-        }
-        for one in studies
-    ]  # fmt: skip
-    print_rows(rows, study="whole", state="whole", trials="extra", epochs="extra", best="whole", started="extra")
+    command_console().print(table)
     for one in studies:
         if one.fault:
             print_text(f"\n{one.name}: {one.fault}")

@@ -12,7 +12,7 @@ from pipeline.cli.cluster_options import (
     say_copied,
     with_cluster,
 )
-from pipeline.cli.console import moment, print_object, print_output, print_rows, print_text
+from pipeline.cli.console import command_console, moment, print_output, print_tables, print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import (
     STORAGE,
@@ -165,34 +165,37 @@ def status(
     cluster: Cluster,
 ) -> None:
     """List the submissions of a cluster. The newest is last; says why RayJobs wait."""
+    from pipeline.results.views.table import Column, Table
+
     cluster.check_options()
     server = cluster.connect()
     submissions = server.submissions(submission)
+    columns = [
+        Column("submission", keep="whole"),
+        Column("state", keep="whole"),
+        Column("exit_code", right=any(each.exit_code is not None for each in submissions), keep="extra"),
+        Column("study", keep="extra"),
+        Column("storage", keep="extra"),
+        Column("submitted", text=moment, keep="extra"),
+    ]
+    rows = [
+        {
+            "submission": each.name, "study": each.study, "storage": each.storage, "state": each.state.lower(),
+            "exit_code": each.exit_code, "message": each.message, "submitted": each.started,
+        }
+        for each in submissions
+    ]  # fmt: skip
+    table = Table("", columns, rows, name="submissions", hidden=["message"])
     if as_json:
-        print_object({"submissions": [_as_object(each) for each in submissions]})
+        print_tables([table])
         return
     if not submissions:
         print_text(f"There is no submission {server.where}. `tunepipe submit JOB` creates one.")
         return
-    rows = [{**_as_object(each), "submitted": moment(each.started)} for each in submissions]
-    print_rows(
-        rows, submission="whole", state="whole", exit_code="extra", study="extra", storage="extra", submitted="extra"
-    )
+    command_console().print(table)
     for each in submissions:
         if cluster.kubernetes and each.exit_code is None and each.message:
             print_text(f"{each.name}: {each.message}")
-
-
-def _as_object(submission: "Submission") -> dict[str, Any]:
-    return {
-        "submission": submission.name,
-        "study": submission.study,
-        "storage": submission.storage,
-        "state": submission.state.lower(),
-        "exit_code": submission.exit_code,
-        "message": submission.message,
-        "started": submission.started.isoformat() if submission.started else None,
-    }
 
 
 @with_cluster

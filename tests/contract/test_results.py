@@ -8,13 +8,14 @@ import pytest
 from pipeline.results import Results, load_results, plots
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.report.page import report_page
-from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.trials import configs_at_best, ranked
 from pipeline.results.views.explanation import explanation_tables
 from pipeline.results.views.study import leaderboard, results_object, summary
-from pipeline.results.views.trial import TrialFiles, trial_lines, trial_object, trial_tables
+from pipeline.results.views.trial import trial_lines, trial_tables
 from pipeline.space import fits
 from pipeline.storage.tables import space_of
 from tests.cases import cases
+from tests.command import rows_of
 from tests.drawing import drawn
 from tests.extreme_studies import EDGES
 from tests.html_page import Page
@@ -32,10 +33,13 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_any_study_is_printed_as_json(results: Results) -> None:
-    reported = json.loads(json.dumps(results_object(results), allow_nan=False))
-    assert [trial["trial_id"] for trial in reported["trials"]] == list(results.trials["trial_id"])
-    space = space_of(results.study)
-    assert all(fits(space, trial["config"]) for trial in reported["trials"])
+    trials = rows_of(json.dumps(results_object(results), allow_nan=False), "trials")
+    assert [trial["trial_id"] for trial in trials] == ranked(results)
+    space, configs = space_of(results.study), configs_at_best(results)
+    for trial in trials:
+        config = {name: trial[f"config_{name}"] for name in configs[trial["trial_id"]]}
+        assert config == configs[trial["trial_id"]]
+        assert fits(space, config)
 
 
 def test_any_study_has_a_leaderboard(results: Results) -> None:
@@ -52,7 +56,7 @@ def test_any_trial_can_be_shown(results: Results) -> None:
         assert trial_lines(results, trial_id)["trial"].startswith(f"{trial_id}  {state}, ")
         for table in trial_tables(results, trial_id):
             assert printed(table).startswith(table.title)
-        json.dumps(trial_object(results, trial_id, TrialFiles()), allow_nan=False)
+            json.dumps(table.as_object(), allow_nan=False)
 
 
 def test_any_study_is_explained_or_a_reason_given(results: Results) -> None:

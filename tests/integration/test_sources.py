@@ -1,10 +1,11 @@
 """A study whose original folder is missing: its copies are enough, in another process and on a worker of Ray."""
 
-import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.command import rows_of
 
 FILES = {
     "the_job.py": """
@@ -70,4 +71,4 @@ def test_a_study_continues_on_a_worker_without_its_folder(tmp_path: Path) -> Non
     assert copied == sorted(FILES)
     assert "source: the_job.py, top_level.py, further.py, inner.py" in noted
     printed, _ = _tunepipe("resume", "moved", "--trials", "5", "--workers", "1", "--json", folder=tmp_path)
-    assert [trial["state"] for trial in json.loads(printed)["trials"]] == ["completed"] * 5
+    assert [trial["state"] for trial in rows_of(printed, "trials")] == ["completed"] * 5

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_results
+from tests.command import rows_of
 from tests.kubernetes.groups import cluster_with, cluster_with_identity
 from tests.kubernetes.testbed.certificates import AUTHORITY
 from tests.kubernetes.testbed.control_plane import kubectl
@@ -90,8 +91,8 @@ def test_a_study_without_a_volume(tmp_path, object_store):
     assert study.ended() == 0, study.reported
     assert "complete" in tunepipe("status", "--kubernetes")
     assert "counted  finished" in tunepipe("logs", "counted", "--kubernetes")
-    results = json.loads(tunepipe("results", "counted", "--kubernetes", "--json"))
-    assert (results["state"], len(results["trials"])) == ("finished", 4)
+    results = tunepipe("results", "counted", "--kubernetes", "--json")
+    assert (json.loads(results)["state"], len(rows_of(results, "trials"))) == ("finished", 4)
     assert "counted-1" in tunepipe("stop", "counted", "--kubernetes")
     assert objects("rayjobs") == []
     code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--values", values)
@@ -146,5 +147,5 @@ def test_an_object_store_whose_authority_is_ones_own(tmp_path, object_store):
     finally:
         kubectl("delete", "configmap", "tunepipe-ca", "-n", NAMESPACE)
     # This process has read its own certificates long ago.
-    results = json.loads(tunepipe("results", "counted", "--storage", bucket, "--json"))
-    assert (results["state"], len(results["trials"])) == ("finished", 4)
+    results = tunepipe("results", "counted", "--storage", bucket, "--json")
+    assert (json.loads(results)["state"], len(rows_of(results, "trials"))) == ("finished", 4)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline import load_results
+from tests.command import rows_of
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.user import (
     HEAD,
@@ -208,5 +209,5 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path, monkeypatch):
         until("the end of idle workers", lambda: not objects("pods", WORKERS))
         asked = ("tunepipe", "results", "interactive", "--storage", "/studies", "--json")
         reported = kubectl("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--", *asked)
-        assert len(json.loads(reported)["trials"]) == 2
+        assert len(rows_of(reported, "trials")) == 2
     until("the end of all pods", lambda: not objects("pods"))

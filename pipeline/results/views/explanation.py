@@ -54,14 +54,12 @@ def stopping_table(results: Results) -> Table:
     """What early stopping saved."""
     counts = trial_counts(results)
     stopped, seconds = counts.stopped["comparison"], counts.saved_seconds
-    facts = {
-        "stopped": stopped, "saved_epochs": counts.saved, "whole_epochs": counts.whole, "saved_seconds": seconds,
-    }  # fmt: skip
+    row = {"stopped": stopped, "saved_epochs": counts.saved, "whole_epochs": counts.whole, "saved_seconds": seconds}
     note = "No trial was stopped by comparison with others."
     if stopped:
         note = f"{counted(stopped, 'stopped trial')} saved {counted(counts.saved, 'epoch')} of {counts.whole:,}"
         note += f", about {duration(seconds)} of training on one worker." if seconds else "."
-    return Table("What early stopping did", [], [], note, "stopping", facts)
+    return Table("What early stopping did", [], [row], note, "stopping", hidden=list(row))
 
 
 def lineage_table(results: Results) -> Table:

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from pipeline.results.analysis.parameters import format_value, tuned
 from pipeline.results.analysis.queries import causes, changes, study_decisions, trial_counts
-from pipeline.results.tables.load import Results, StudyRow, configs_of
+from pipeline.results.tables.load import Results, configs_of
 from pipeline.results.tables.trials import FRONT, board, objective_columns, pareto_front
-from pipeline.results.views.table import STATES, Column, Table, plain
+from pipeline.results.views.table import STATES, Column, Table, plain, text_table
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.storage.sessions import SessionRecord, sessions_objects
@@ -37,19 +37,16 @@ def leaderboard(
     results: Results, *, top: int | None = None, trials: Sequence[str] | None = None, most: int | None = None
 ) -> Table:
     """The best trials, or those named by their ids, in that order, each with the config in force at its best epoch; of
-    more than `most` hyperparameters, the first ones.
+    more than `most` hyperparameters, the first ones. Programs get all columns of `trials`.
     """
     found, shown = board(results), columns(results, most)
     if trials is not None:
         found = found.take(pc.index_in(pa.array(trials, pa.string()), value_set=found["trial_id"]))
     found = found.slice(0, top)
     best = results.best and results.best.trial_id
-    fixed = found.drop_columns([name for name in found.column_names if name.startswith("config_")])
-    rows = [
-        {**row, **{f"config_{name}": value for name, value in config.items()}, "is_best": row["trial_id"] == best}
-        for row, config in zip(fixed.to_pylist(), configs_of(found, results.space), strict=True)
-    ]
-    return Table("", shown, rows, look=lambda row: "bold" if row["is_best"] else "")
+    rows = [{**row, "is_best": row["trial_id"] == best} for row in rows_with_config(results, found)]
+    hidden = [name for name in found.column_names if name not in ("study", "place")]
+    return Table("", shown, rows, name="trials", hidden=hidden, look=lambda row: "bold" if row["is_best"] else "")
 
 
 def columns(results: Results, most: int | None) -> list[Column]:
@@ -173,7 +170,12 @@ def provenance_in_words(sessions: Sequence[SessionRecord]) -> list[tuple[str, li
 
 def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
     """The object that `results --json` prints."""
-    limit = "order by length(trial_id), trial_id" if top is None else f"order by place limit {top}"
+    tables = [
+        leaderboard(results, top=top),
+        failures_table(results),
+        Table("", [Column(key) for key in ("session", "kind", "changes")], changes(results), name="changes"),
+        text_table(study_decisions(results), "decisions"),
+    ]
     return {
         "study": results.name,
         "state": results.state,
@@ -184,22 +186,13 @@ def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
         ],
         "best": results.best and asdict(results.best),
         "test": None if results.test is None else plain(results.test),
-        "trials": rows_with_config(results, results.query(f"select * exclude (place, study) from ranked {limit}")),
-        "front": pareto_front(results),
-        "failures": failures_table(results).as_object()["rows"],
-        "changes": changes(results),
-        "decisions": plain(study_decisions(results).to_pylist()),
         "sessions": sessions_objects(results.sessions),
+        "tables": [table.as_object() for table in tables],
     }
 
 
 def rows_with_config(results: Results, table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as JSON values, with a config as an object in place of its columns."""
+    """Rows as values, with those of a config as they were drawn."""
     fixed = table.select([name for name in table.column_names if not name.startswith("config_")])
     rows = zip(fixed.to_pylist(), configs_of(table, results.space), strict=True)
-    return [{**plain(row), "config": config} for row, config in rows]
-
-
-def studies_object(studies: Iterable[StudyRow]) -> dict[str, Any]:
-    """The object that `studies --json` prints."""
-    return {"studies": [plain(asdict(study)) for study in studies]}
+    return [{**row, **{f"config_{name}": value for name, value in config.items()}} for row, config in rows]

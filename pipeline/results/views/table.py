@@ -123,6 +123,8 @@ class Table:
     """Its name in JSON."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Values beside the rows, for programs."""
+    hidden: Sequence[str] = ()
+    """More keys of the rows, for programs."""
     most: int | None = None
     """The maximum number of rows that people see; programs get all."""
     look: Callable[[Mapping[str, Any]], str] = lambda _: ""
@@ -139,8 +141,9 @@ class Table:
         return f"… and {left:,} more; --json has all." if left > 0 else ""
 
     def as_object(self) -> dict[str, Any]:
-        """The table as JSON values: each row has the columns' keys."""
-        rows = [{column.key: plain(row.get(column.key)) for column in self.columns} for row in self.rows]
+        """The table as JSON values: each row has the keys of the columns, and the hidden ones."""
+        keys = dict.fromkeys((*(column.key for column in self.columns), *self.hidden))
+        rows = [{key: plain(row.get(key)) for key in keys} for row in self.rows]
         facts = {key: plain(value) for key, value in self.facts.items()}
         return {"name": self.name, "title": self.title, "note": self.note, **facts, "rows": rows}
 
@@ -163,7 +166,7 @@ class Table:
             yield Text(sanitize(self.title), style="bold")
         if self.note:
             yield Constrain(Text(sanitize(self.note)), _PROSE)
-        if self.rows or not (self.title or self.note):
+        if (self.rows and self.columns) or not (self.title or self.note):
             yield from self._fitted(options.max_width if options.is_terminal else None)
         if self.rest:
             yield Text(self.rest, style="dim")
@@ -260,10 +263,10 @@ def _labelled(width: int | None = None) -> Grid:
     return grid
 
 
-def text_table(table: pa.Table) -> Table:
-    """A table for a terminal."""
+def text_table(table: pa.Table, name: str = "") -> Table:
+    """A table with the columns of an Arrow table."""
     columns = [Column(field.name, field.name or " ", right=_is_number(field.type)) for field in table.schema]
-    return Table("", columns, _rows(table))
+    return Table("", columns, _rows(table), name=name)
 
 
 def write_table(table: pa.Table, form: str, sink: Any) -> None:

@@ -1,6 +1,5 @@
-"""One trial: its lines and tables, its files, and its JSON object, which docs/results-json.md describes."""
+"""One trial: its lines, its tables, and its files."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from pipeline.results.analysis.parameters import format_value
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.views.study import number, rows_with_config
-from pipeline.results.views.table import Column, Table, plain
+from pipeline.results.views.table import Column, Table
 from pipeline.storage import Store, layout
 from pipeline.storage.schema import SECONDS, metric_column, metric_columns
 from pipeline.text import counted, duration, first_line, format_number, size
@@ -58,15 +57,22 @@ def trial_lines(results: Results, trial_id: str) -> dict[str, str]:
 
 
 def trial_tables(results: Results, trial_id: str, files: TrialFiles | None = None) -> list[Table]:
-    """A trial's epochs, the decisions about it with their reasons, and its files."""
-    epochs, decisions = _of(results, "epochs", trial_id), _of(results, "decisions", trial_id)
+    """A trial's epochs, the decisions about it with their reasons, and its files; those with rows. Programs get all
+    columns of `epochs` and `decisions`.
+    """
+    epochs, decisions = (
+        _of(results, name, trial_id).drop_columns(["study", "trial_id"]) for name in ("epochs", "decisions")
+    )
     # A failure's reason is the whole error: the command prints it below.
-    rows = [{**row, "reason": first_line(str(row["reason"]))} for row in decisions.to_pylist()]
-    what = [Column("epoch", right=True), Column("kind", "what"), Column("reason", "why", keep="wrapped")]
-    tables = [_epochs(results, epochs), Table("decisions", what, rows)]
+    why = Column("reason", "why", lambda reason: first_line(str(reason)), keep="wrapped")
+    columns, rows = [Column("epoch", right=True), Column("kind", "what"), why], decisions.to_pylist()
+    tables = [
+        _epochs(results, epochs),
+        Table("decisions", columns, rows, name="decisions", hidden=decisions.column_names),
+    ]
     if files is not None:
         columns = [Column("bytes", "size", size, right=True), Column("path", "file", keep="wrapped")]
-        tables.append(Table(f"files in {files.folder}", columns, list(files.kept), most=_FILES))
+        tables.append(Table(f"files in {files.folder}", columns, list(files.kept), name="files", most=_FILES))
     return [table for table in tables if table.rows]
 
 
@@ -81,8 +87,9 @@ def _epochs(results: Results, epochs: pa.Table) -> Table:
         columns.append(Column(name, name, number, right=True, keep="whole" if name == objective else "extra"))
     # A metric may be called seconds, too.
     columns.append(Column("_seconds", "seconds", "{:.2f}".format, right=True, keep="extra"))
-    rows = [{**row, "_seconds": sum(row.get(name) or 0 for name in SECONDS.values())} for row in epochs.to_pylist()]
-    return Table("epochs", columns, rows)
+    rows = rows_with_config(results, epochs)
+    rows = [{**row, "_seconds": sum(row.get(name) or 0 for name in SECONDS.values())} for row in rows]
+    return Table("epochs", columns, rows, name="epochs", hidden=epochs.column_names)
 
 
 def _newest_way(epochs: pa.Table) -> str | None:
@@ -94,28 +101,3 @@ def _newest_way(epochs: pa.Table) -> str | None:
 def _of(results: Results, name: str, trial_id: str) -> pa.Table:
     table = results.table(name)
     return table.filter(pc.equal(table["trial_id"], trial_id))
-
-
-def trial_object(results: Results, trial_id: str, files: TrialFiles) -> dict[str, Any]:
-    """The object that `results --trial T --json` prints: one trial with its epochs and the decisions about it."""
-    trial_row(results, trial_id)  # there may be no such trial
-    epochs, decisions = (
-        _of(results, name, trial_id).drop_columns(["study", "trial_id"]) for name in ("epochs", "decisions")
-    )
-    metrics, configs = metric_columns(epochs.column_names), ("config_before", "config_after")
-    return {
-        "study": results.name,
-        "location": results.location,
-        "trial": rows_with_config(results, _of(results, "trials", trial_id).drop_columns(["study"]))[0],
-        "trained_with": _newest_way(epochs),
-        "epochs": [
-            {**{name: value for name, value in row.items() if name not in metrics},
-             "metrics": {name: row[name] for name in metrics}}
-            for row in rows_with_config(results, epochs)
-        ],
-        "decisions": [
-            {**plain(row), **{name: row[name] and json.loads(row[name]) for name in configs}}
-            for row in decisions.to_pylist()
-        ],
-        "files": list(files.kept),
-    }  # fmt: skip

@@ -13,8 +13,9 @@ from rich.text import Text
 import pipeline.cli
 from pipeline.cli.app import guard_streams
 from pipeline.cli.commands import app
-from pipeline.cli.console import command_console, print_rows
+from pipeline.cli.console import command_console
 from pipeline.errors import DamagedFile, Interrupted, NoTrialSucceeded, StorageError
+from pipeline.results.views.table import Column, Table
 from tests.command import CommandResult, tunepipe
 
 
@@ -187,7 +188,8 @@ def test_a_console_spells_out_what_its_callers_forgot(
 
 def test_a_table_in_a_pipe_aligns_numbers_and_fills_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"study": "a", "exit_code": None, "state": "running"}, {"study": "bc", "exit_code": 130, "state": "x"}]
-    print_rows(rows, study="whole", exit_code="extra", state="whole")
+    columns = [Column("study"), Column("exit_code", right=True), Column("state")]
+    command_console().print(Table("", columns, rows))
     printed = capsys.readouterr().out.splitlines()
     assert printed == ["study  exit code  state", "a              –  running", "bc           130  x"]
 

@@ -15,7 +15,7 @@ from pipeline.cluster import download
 from pipeline.cluster.rayjob import rayjob_template
 from pipeline.storage import Store
 from pipeline.study.files import save_study
-from tests.command import tunepipe
+from tests.command import rows_of, tunepipe
 from tests.kubernetes_server import CORE, RAYJOBS, ApiServer, answering, pod, rayjob
 from tests.recorded_studies import Recording, every_domain_study
 
@@ -172,7 +172,7 @@ def test_status_and_logs_say_why_a_rayjob_waits(beale: ApiServer) -> None:
     beale.answers[PODS] = [{"items": [pod("beale-1-head", conditions=[unscheduled])]}]
     waits = "pod beale-1-head waits for a node: 0/2 nodes are available"
     assert waits in tunepipe("status", "--kubernetes").output
-    (found,) = json.loads(tunepipe("status", "beale", "--kubernetes", "--json").output)["submissions"]
+    (found,) = rows_of(tunepipe("status", "beale", "--kubernetes", "--json").output, "submissions")
     assert (found["submission"], found["study"], found["state"]) == ("beale-1", "beale", "initializing")
     assert found["message"].startswith(waits)
     printed = tunepipe("logs", "beale", "--kubernetes")
@@ -222,4 +222,4 @@ def test_results_are_copied_from_a_volume_and_shown(api_server: ApiServer, volum
     api_server.answers[RAYJOBS] = [{"items": []}]
     words = ["--storage", "/studies", "--values", "local-cpu", "--json"]
     printed = tunepipe("results", name, "--kubernetes", *words)
-    assert len(json.loads(printed.output)["trials"]) == 2
+    assert len(rows_of(printed.output, "trials")) == 2

@@ -13,7 +13,7 @@ from pipeline.results import load_results
 from pipeline.results.tables.trials import ranked
 from pipeline.results.views.study import results_object
 from pipeline.storage import Store, layout
-from tests.command import CommandResult, tunepipe
+from tests.command import CommandResult, rows_of, tunepipe
 from tests.front_studies import recorded
 from tests.recorded_studies import Recording, asha_study, every_domain_study, pbt_study
 
@@ -32,9 +32,10 @@ def test_json_prints_one_object_and_nothing_else(study: Recording) -> None:
     assert reported.code == 0
     assert reported.output.count("\n") == 1
     assert json.loads(reported.output) == whole
-    best = json.loads(results(study, "--json", "--top", "3").output)
-    assert [trial["trial_id"] for trial in best["trials"]] == ranked(load_results(study.store.uri))[:3]
-    assert {**best, "trials": whole["trials"]} == whole
+    best = rows_of(results(study, "--json", "--top", "3").output, "trials")
+    assert best == rows_of(reported.output, "trials")[:3]
+    assert [trial["trial_id"] for trial in best] == ranked(load_results(study.store.uri))[:3]
+    assert {"config_lr", "attempts", "error", "front"} < best[0].keys()
 
 
 @pytest.mark.parametrize("words", [["--trial", "1", "--where", "epochs > 1"], ["--json", "--where", "epochs > 1"]])
@@ -77,11 +78,15 @@ def test_one_trial_is_shown_whole(study: Recording) -> None:
 
 
 def test_one_trial_as_json(study: Recording) -> None:
-    reported = json.loads(results(study, "--trial", "9", "--json").output)
-    trials = results_object(load_results(study.store.uri))["trials"]
-    assert reported["trial"] == next(trial for trial in trials if trial["trial_id"] == "0009")
-    assert [row["epoch"] for row in reported["epochs"]] == [1, 2]
-    assert [row["kind"] for row in reported["decisions"]] == ["start", "promote", "fail"]
+    reported, every = results(study, "--trial", "9", "--json").output, results(study, "--json").output
+    assert rows_of(reported, "trials") == [one for one in rows_of(every, "trials") if one["trial_id"] == "0009"]
+    epochs = rows_of(reported, "epochs")
+    assert [row["epoch"] for row in epochs] == [1, 2]
+    assert {"config_lr", "val_accuracy", "seconds_train", "trained_with"} < epochs[0].keys()
+    decisions = rows_of(reported, "decisions")
+    assert [row["kind"] for row in decisions] == ["start", "promote", "fail"]
+    failed = rows_of(results(study, "--trial", "4", "--json").output, "decisions")[-1]
+    assert 'File "job.py", line 3' in failed["reason"]
 
 
 def test_a_condition_keeps_some_rows_of_the_leaderboard(study: Recording, tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 """`tunepipe run` and `resume`, with trials in this process."""
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.command import CommandResult, tunepipe
+from tests.command import CommandResult, rows_of, tunepipe
 
 pytestmark = pytest.mark.usefixtures("no_pictures")
 
@@ -51,7 +50,7 @@ def test_a_taken_name_offers_a_resume_and_another_name() -> None:
     assert again.code == 0
     assert "already finished" in again.errors
     more = tunepipe("resume", "beale", "--trials", "4", "--workers", "0", "--json")
-    assert len(json.loads(more.output)["trials"]) == 4
+    assert len(rows_of(more.output, "trials")) == 4
     assert more.output == tunepipe("results", "beale", "--json").output
 
 

@@ -1,6 +1,5 @@
 """`tunepipe list`, `studies`, `explain`, `report` and `delete`: what they print, write and refuse."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 import typer
 
 import tune_jobs
-from tests.command import tunepipe
+from tests.command import rows_of, tunepipe
 from tests.recorded_studies import Recording, asha_study, tune_job
 
 
@@ -30,15 +29,16 @@ def test_the_jobs_are_listed() -> None:
 
 
 def test_the_studies_of_a_storage_are_listed(storage: Path, tmp_path: Path) -> None:
-    head, waits, asha = tunepipe("studies", "--storage", str(storage)).output.splitlines()
+    head, *lines = tunepipe("studies", "--storage", str(storage)).output.splitlines()
     assert head.split() == ["study", "state", "trials", "epochs", "best", "started"]
-    assert waits.split() == ["waits", "waiting", "0", "0", "–", "–"]
-    assert asha.split()[:6] == ["mnist-asha", "finished", "24", "64", "val_accuracy", "0.9666"]
-    reported = json.loads(tunepipe("studies", "--storage", str(storage), "--json").output)["studies"]
-    assert [(each["name"], each["trials"]) for each in reported] == [("waits", 0), ("mnist-asha", 24)]
-    assert reported[1]["started"] == "2025-03-14T09:30:00+00:00"
+    assert lines[0].split() == ["waits", "waiting", "0", "0", "–", "–"]
+    assert lines[1].split()[:6] == ["mnist-asha", "finished", "24", "64", "val_accuracy", "0.9666"]
+    waits, asha = rows_of(tunepipe("studies", "--storage", str(storage), "--json").output, "studies")
+    assert (waits["study"], waits["trials"], waits["best"], waits["started"]) == ("waits", 0, None, None)
+    assert asha["best"] == {"metric": "val_accuracy", "value": pytest.approx(0.9666, abs=1e-4)}
+    assert (asha["started"], asha["fault"]) == ("2025-03-14T09:30:00+00:00", None)
     assert "tunepipe run JOB" in tunepipe("studies", "--storage", str(tmp_path)).output
-    assert json.loads(tunepipe("studies", "--storage", str(tmp_path), "--json").output) == {"studies": []}
+    assert rows_of(tunepipe("studies", "--storage", str(tmp_path), "--json").output, "studies") == []
 
 
 @pytest.mark.usefixtures("no_pictures")
