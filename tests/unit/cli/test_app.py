@@ -187,7 +187,10 @@ def test_a_console_spells_out_what_its_callers_forgot(
 
 
 def test_a_table_in_a_pipe_aligns_numbers_and_fills_no_line(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [{"study": "a", "exit_code": None, "state": "running"}, {"study": "bc", "exit_code": 130, "state": "x"}]
+    rows: list[dict[str, Any]] = [
+        {"study": "a", "exit_code": None, "state": "running"},
+        {"study": "bc", "exit_code": 130, "state": "x"},
+    ]
     columns = [Column("study"), Column("exit_code", right=True), Column("state")]
     command_console().print(Table("", columns, rows))
     printed = capsys.readouterr().out.splitlines()
