@@ -14,12 +14,12 @@ DrawOrder = tuple[int, str, str]
 # halves of surrogate pairs, which cannot be encoded.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
 # Colours, carriage returns and backspaces of a trial's output are kept: progress bars consist of them.
-_HARMLESS = re.compile(r"(\x1b\[[0-9;]*m|[\r\x08])")
+_HARMLESS = re.compile(rf"({COLOURS.pattern}|[\r\x08])")
 
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]?\d+)?")
-
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 _NOISE = re.compile(COLOURS.pattern + r"|\{\{function_node [^}]*\}\} ?| ?\[Op:\w+\]( name:.*)?$")
 """Colours, and where TensorFlow says which operation an error comes from, before and after its sentence."""

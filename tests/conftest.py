@@ -82,18 +82,12 @@ def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
-    """A Ray cluster of two workers in this process, without what scales it and reads its logs; its address."""
+    """A Ray cluster of two workers in this process; its address."""
     from pipeline.execution.ray.cluster import ENVIRONMENT
 
     os.environ.update(ENVIRONMENT)
     import ray
-    from ray._private.node import Node
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Node, "start_monitor", lambda _: None)
-        patch.setattr(Node, "start_log_monitor", lambda _: None)
-        context = ray.init(
-            "local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
-        )
+    context = ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield context.address_info["gcs_address"]
     ray.shutdown()
