@@ -100,6 +100,7 @@ clean:                          ## remove the environment
 .venv/run.stamp: requirements/run.txt pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"tunepipe needs Python 3.11, 3.12 or 3.13; {sys.executable} is {v.major}.{v.minor}. Name another: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the libraries into .venv, 3 GB: this takes some minutes."
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements/run.txt
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
