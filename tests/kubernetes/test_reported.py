@@ -28,9 +28,10 @@ WORKER = "/spec/rayClusterSpec/workerGroupSpecs/1/template/spec"
 
 def test_a_missing_image_is_reported(tmp_path):
     """An image that no node can pull is reported with its name, and the RayJob is deleted."""
-    code, printed = submit(tmp_path, *STUDY, "--image", "nowhere.invalid/x:1")
-    reported = " ".join(printed.split())
-    assert code == 2, printed
+    study = Following(tmp_path, *STUDY, "--image", "nowhere.invalid/x:1")
+    # A reason that is not recognised lets it wait for two weeks.
+    assert study.ended(seconds=300) == 2, study.reported
+    reported = " ".join(study.reported.split())
     assert "the image nowhere.invalid/x:1 of pod" in reported
     assert "The RayJob beale-1 was deleted." in reported
     assert objects("rayjobs") == []

@@ -82,10 +82,10 @@ class Following:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.reported}") from None
 
-    def ended(self) -> int:
-        """Its exit code, once it has ended."""
+    def ended(self, seconds: float = _LONGEST_SECONDS) -> int:
+        """Its exit code, once it has ended; fail after a time."""
         try:
-            return self.process.wait(_LONGEST_SECONDS)
+            return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"it never ended: {self.reported}") from None
 

@@ -40,6 +40,7 @@ def start_services() -> None:
         ready=lambda: answers("http://127.0.0.1:10249/healthz"),
     )
     configuration = BED / "Corefile"
+    # Other names do not exist, as those of a registry that is misspelt; without an answer, they would fail for a while.
     configuration.write_text(
         f""".:53 {{
   bind {Addresses.BRIDGE}
@@ -48,6 +49,9 @@ def start_services() -> None:
   kubernetes cluster.local in-addr.arpa {{
     kubeconfig {kubeconfig("dns", "dns", "system:masters")} testbed
     pods insecure
+  }}
+  template ANY ANY . {{
+    rcode NXDOMAIN
   }}
   cache 5
 }}
