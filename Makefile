@@ -80,7 +80,7 @@ testbed-down: .venv/dev.stamp   ## end it: nothing of it is left but what was bu
 
 ONLY ?=
 test-kubernetes: .venv/dev.stamp ## studies in a real Kubernetes, as root on Debian with Go; ends with a table; ONLY='-m core'
-	$(BIN)/python -m tests.kubernetes.testbed build
+	$(BIN)/python -m tests.kubernetes.testbed $(if $(filter core,$(ONLY)),build,build-all)
 	$(BIN)/pytest tests/kubernetes --timeout=1200 $(ONLY)
 
 TRIALS ?=

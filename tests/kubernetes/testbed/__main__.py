@@ -1,9 +1,9 @@
-"""`python -m tests.kubernetes.testbed build`, `up` and `down`."""
+"""`python -m tests.kubernetes.testbed build`, `build-all`, `up` and `down`."""
 
 import sys
 from pathlib import Path
 
-from tests.kubernetes.testbed.build import build
+from tests.kubernetes.testbed.build import build, build_kueue
 from tests.kubernetes.testbed.control_plane import start_control_plane
 from tests.kubernetes.testbed.images import IMAGE, archives
 from tests.kubernetes.testbed.network import enforce_policies, make_bridge, start_services
@@ -19,6 +19,12 @@ def make() -> list[Path]:
     print("programs and images", flush=True)
     build()
     return archives()
+
+
+def make_all() -> None:
+    """Build what is missing, with Kueue."""
+    make()
+    build_kueue()
 
 
 def up() -> None:
@@ -59,9 +65,9 @@ def down() -> None:
 
 def main() -> int:
     """Run the command line; 1 if it failed."""
-    commands = {"build": make, "up": up, "down": down}
+    commands = {"build": make, "build-all": make_all, "up": up, "down": down}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
-        print("python -m tests.kubernetes.testbed build | up | down", file=sys.stderr)
+        print("python -m tests.kubernetes.testbed build | build-all | up | down", file=sys.stderr)
         return 2
     try:
         commands[sys.argv[1]]()
