@@ -38,7 +38,8 @@ END_SECONDS = 180.0
 _KEPT = timedelta(days=7)
 """How long an ended RayJob stays."""
 _LAST_LINES = 50
-_MAX_CHARACTERS = 500
+_MAX_CHARACTERS = 1000
+"""The message about a missing image has its name four times, which may end with a digest, and the reason last."""
 _RAYJOBS = {"group": "ray.io", "version": "v1", "plural": "rayjobs"}
 _RAY_LINES = re.compile(
     r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC|WARN) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE
