@@ -22,7 +22,7 @@ def _study(
     *,
     kinds: tuple[str, ...] = ("complete",),
     reason: str = "trained its epochs",
-    state: str = "finished",
+    state: str = "ended",
     **job: Any,
 ) -> Recording:
     """A study with these values, trial by trial; trials end by each kind of decision in turn."""

@@ -121,7 +121,7 @@ class Recording:
                 self.store.write_table(layout.part(table, self.session, self.part), part)
         self.epochs, self.decisions = [], []
 
-    def end(self, seconds: float, state: str = "finished", started: float = 0.0, message: str = "") -> None:
+    def end(self, seconds: float, state: str = "ended", started: float = 0.0, message: str = "") -> None:
         """Write the rest, and the session's file, whose seconds include those of earlier sessions as a driver's do."""
         self.flush()
         self.seconds[self.session] = seconds

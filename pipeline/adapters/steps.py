@@ -13,7 +13,7 @@ _END_SECONDS = 60.0
 
 
 class Stopped(BaseException):
-    """Ends the code at its next report: its trial is over, or moves on. No `except Exception` catches it."""
+    """Ends the code at its next report: its trial ends, or moves on. No `except Exception` catches it."""
 
 
 class Steps(Iterator[Any]):

@@ -81,7 +81,8 @@ def _stop_here(study: str, storage: str) -> None:
         raise JobNotFound(f"{error} --address or --kubernetes stops a study on a cluster.") from None
     name, resume = called(store.uri), f"tunepipe resume {as_argument(store.uri)}"
     if (session := request_stop(store)) is None:
-        print_text(f"The study {name!r} is not running: it is {state_of(read_sessions(store, only_last=True))}.")
+        state = state_of(read_sessions(store, only_last=True))
+        print_text(f"The study {name!r} is not running: its state is {state}.")
         return
     note(
         f"Session {session.number} was asked to end: {describe_driver(session)}. Waiting for the end of the "
@@ -92,15 +93,15 @@ def _stop_here(study: str, storage: str) -> None:
     except KeyboardInterrupt:
         note("\nThe request remains, and the study will end.")
         raise typer.Exit(Interrupted.exit_code) from None
-    how = "removed: it ended before its first epoch" if state == "waiting" else state
-    print_text(f"The study {name!r} is {how}.{f' `{resume}` continues it.' if state == 'interrupted' else ''}")
+    how = {"waiting": "was removed: it ended before its first epoch", "ended": "has ended"}.get(state, f"is {state}")
+    print_text(f"The study {name!r} {how}.{f' `{resume}` continues it.' if state == 'interrupted' else ''}")
 
 
 def _carry_out(store: "Store", command: "Command") -> None:
     """Send a command to the study's driver, and print its outcome."""
     from pipeline.execution.commands import running_session, send, wait_for_outcome
 
-    later = f"`tunepipe resume {as_argument(store.uri)}`, with a larger budget if the study has finished, executes it"
+    later = f"`tunepipe resume {as_argument(store.uri)}`, with a larger budget if the study has ended, executes it"
     runs, name = running_session(store) is not None, send(store, command)
     if not runs:
         print_text(f"The study in {store.uri} is not running. The command is recorded: {later}.")

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 from pipeline.engine.commands import STOPPED_BY_USER, ChangeBudget, Command, StopTrial
 from pipeline.engine.draws import Draw, own_draw
-from pipeline.engine.limits import common_failure, exhausted_budget, is_over
+from pipeline.engine.limits import common_failure, exhausted_budget, is_last_epoch
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
 from pipeline.engine.trial import DecisionRow, Incumbent, SavedState, Trial, TrialState, decision_row
 from pipeline.errors import InvalidJob
@@ -81,7 +81,7 @@ class Engine:
         return self._incumbent.best
 
     @property
-    def over(self) -> bool:
+    def ending(self) -> bool:
         """Whether the study ends: no trial starts, though some may run until their next reports."""
         return self.end_reason is not None or self.exhausted
 
@@ -141,14 +141,14 @@ class Engine:
             return "pause" if report.cause == "storage" else self._fail(trial, report.failure)
         decision = self._decision(trial, report)
         if report.last:
-            complete = is_over(self.job.budget, trial.epoch)
+            complete = is_last_epoch(self.job.budget, trial.epoch)
             early = "It ended early, by a callback, its function or the target."
             reason = "All its epochs are trained." if complete else early
             return self._end(trial, "completed", decision_row(trial, "complete", decision, reason))
         self._check_budget()
         if trial.stop_reason is not None:
             return self._stop(trial, trial.stop_reason)
-        # Also where the study is over: the scheduler's state has its decision, and the study may get a larger budget.
+        # Also where the study ends: the scheduler's state has its decision, and the study may get a larger budget.
         verdict = self._follow(trial, decision)
         if self.end_reason is not None and not self.interrupted and trial.live:
             trial.cut_off = True
@@ -265,7 +265,7 @@ class Engine:
         because = f"{f': {command.reason}' if command.reason else ''} (command {name})."
         if isinstance(command, StopTrial):
             return self._stop_by_user(command, f"{STOPPED_BY_USER}{because}")
-        if self.over:
+        if self.ending:
             then = f"`tunepipe resume {self.job.name}` with a larger budget continues it."
             return f"The study is ending, so the command has no effect. {then}"
         return self._change_budget(command, because)

@@ -1,4 +1,4 @@
-"""When a worker reports, when a trial is over, and what ends a study. It has no clock.
+"""When a worker reports, when a trial ends, and what ends a study. It has no clock.
 
 One rule serves real and simulated workers.
 """
@@ -25,13 +25,13 @@ def report_seconds(workers: int) -> float:
     return max(_MIN_SECONDS, workers / _REPORTS_PER_SECOND)
 
 
-def is_over(budget: Budget, epoch: int, *, reached: bool = False, ended: bool = False) -> bool:
+def is_last_epoch(budget: Budget, epoch: int, *, reached: bool = False, ended: bool = False) -> bool:
     return ended or epoch >= budget.epochs or reached
 
 
 @dataclass(frozen=True, slots=True)
 class EpochOutcome:
-    """What follows from an epoch: the trial is over, a report is due, a checkpoint is needed for a decision."""
+    """What follows from an epoch: the trial ends, a report is due, a checkpoint is needed for a decision."""
 
     last: bool
     due: bool
@@ -54,7 +54,7 @@ class ReportInterval:
         job, budget, epoch = self._job, self._job.budget, row["epoch"]
         value, violation = row["metrics"].get(job.objective.metric), violation_in(row, job.objectives)
         at_milestone = epoch >= self._milestone
-        last = is_over(budget, epoch, reached=budget.target_reached(job.objective, value, violation), ended=ended)
+        last = is_last_epoch(budget, epoch, reached=budget.target_reached(job.objective, value, violation), ended=ended)
         # A budget of epochs over all trials is exact only if each epoch is reported.
         late = self._first or seconds >= self._seconds or budget.total_epochs is not None
         # A trial may be paused or copied at a milestone.

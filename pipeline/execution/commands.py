@@ -94,7 +94,7 @@ def wait_for_outcome(store: Store, name: str) -> str | None:
 
 
 def request_stop(store: Store) -> SessionRecord | None:
-    """Ask a study's driver to end when the epochs in training are over; a second request changes nothing."""
+    """Ask a study's driver to end when the epochs in training are complete; a second request changes nothing."""
     session = running_session(store)
     if session is not None:
         store.create(layout.stop_request(session.number), json.dumps({"asked": datetime.now(UTC).isoformat()}))

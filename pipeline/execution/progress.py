@@ -97,7 +97,7 @@ def _rows(session: Session) -> list[tuple[str, str]]:
     states = ", ".join(f"{count} {state}" for state, count in list(engine.counts.items()) if count)
     pace = f" ({format_number(rate)} per second)" if rate else ""
     if engine.interrupted or session.interrupts.requested:
-        left = "ending", "as soon as the epochs in training are over and checkpoints are written"
+        left = "ending", "as soon as the epochs in training are complete and checkpoints are written"
     elif session.export.assigned:
         left = "ending", "the best model is exported and evaluated"
     elif engine.end_reason is not None:

@@ -85,7 +85,7 @@ def run(
         trials: Number of trials; the job's unless given.
         epochs: The maximum number of epochs of a trial; the job's unless given.
         workers: Number of parallel workers, 0 for this process; the job's unless given.
-        resume: Whether to resume the study of that name, if there is one; a finished study stays as it is unless the
+        resume: Whether to resume the study of that name, if there is one; one that has ended stays as it is unless its
             budget changes. Budget, resources and checkpoints are the job's.
         accept_changes: Whether to resume although code, data or domains of the job have changed.
         take_over: Whether to resume although the driver of the last session may still be alive, which then ends without
@@ -122,9 +122,9 @@ def run(
         start = session_start(
             warm_started(job, storage), store, resume=resume, accept_changes=accept_changes, take_over=take_over
         )
-        if start.finished:
+        if start.nothing_to_do:
             return load_results(store.uri)
-        # Mistakes are found before the session begins: a finished study stays finished where its data are missing.
+        # Mistakes are found before the session begins: a study stays ended where its data are missing.
         datasets.check_files(start.job.data)
         if start.job.model is not None:
             refuse_other_keras()
@@ -310,7 +310,7 @@ def _complete(session: Session) -> None:
     sweep(session.store)
     failure = session.export.warning or ""
     session.recorder.facts["export_failure"] = failure.partition("\n")[0]
-    session.recorder.close("finished", session.end_reason)
+    session.recorder.close("ended", session.end_reason)
 
 
 def _close(session: Session, error: BaseException) -> None:

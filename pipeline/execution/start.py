@@ -48,9 +48,9 @@ class SessionStart:
     code_changes: Sequence[str] = ()
 
     @property
-    def finished(self) -> bool:
-        """Whether there is nothing to do: the study is finished, and its budget is the same."""
-        ended = self.last is not None and self.last.state == "finished"
+    def nothing_to_do(self) -> bool:
+        """Whether the study has ended, and its budget is the same."""
+        ended = self.last is not None and self.last.state == "ended"
         return ended and self.saved is not None and self.saved.budget == self.job.budget
 
     @property
@@ -65,9 +65,9 @@ def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: b
         return SessionStart(job, last=last)
     job, changes = reconciled(job, saved, store=store, accept_changes=accept_changes)
     start = SessionStart(job, saved, last, read_document(store), changes)
-    if start.finished:
+    if start.nothing_to_do:
         note(
-            f"The study {job.name!r} is already finished. `tunepipe resume` with a larger --trials or --epochs "
+            f"The study {job.name!r} has already ended. `tunepipe resume` with a larger --trials or --epochs "
             "continues it; another --name starts a new one."
         )
     elif start.state.get("trials") and not saves_state(job):

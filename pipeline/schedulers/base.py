@@ -77,7 +77,7 @@ class Scheduler:
         """A waiting or paused trial runs from now on."""
 
     def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
-        """A running trial has finished a milestone epoch. A milestone that is reported again changes nothing.
+        """A running trial has trained a milestone epoch. A milestone that is reported again changes nothing.
 
         `value` is the first objective, which is finite; `values` are all of them.
         """

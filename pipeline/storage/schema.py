@@ -56,7 +56,7 @@ EPOCHS = (
     Column("seconds_train", _real, "Seconds of training."),
     Column("seconds_evaluate", _real, "Seconds of validation."),
     Column("seconds_checkpoint", _real, "Seconds that training waited for checkpoints after this epoch."),
-    Column("bytes_checkpoint", _whole, "Bytes of the checkpoints that were finished during this epoch or after it."),
+    Column("bytes_checkpoint", _whole, "Bytes of the checkpoints that were written during this epoch or after it."),
     Column("time", _time, "When the epoch ended, by the worker's clock."),
     Column("node", _text, "Host name of the worker."),
     Column("trained_with", _text, "`compiled epochs`, or Keras' fit and why; null without a model."),

@@ -28,7 +28,7 @@ from pipeline.storage import layout
 from pipeline.storage.store import Store, from_json
 from pipeline.text import note
 
-SessionState: TypeAlias = Literal["running", "finished", "interrupted", "failed"]
+SessionState: TypeAlias = Literal["running", "ended", "interrupted", "failed"]
 
 BEAT_SECONDS = 30
 """A driver writes a heartbeat at least this often, in seconds."""

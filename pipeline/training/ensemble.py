@@ -37,7 +37,7 @@ class Ensemble:
 
     Each metric also has its standard deviation over the models, `<metric>_std` (divided by their number, as
     scikit-learn does), and the value of each model, `<metric>_fold1`, … A model that a callback has stopped keeps the
-    metrics of its last epoch; training is over when all have stopped.
+    metrics of its last epoch; training ends when all have stopped.
     """
 
     def __init__(self, labels: Sequence[str], members: Sequence[Learner]) -> None:

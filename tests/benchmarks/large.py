@@ -17,7 +17,7 @@ _EPOCH_SECONDS = 0.3
 
 
 def generate(root: Path, *, trials: int, epochs: int, name: str = "large") -> Store:
-    """Write a finished study in which every trial trained every epoch, except for a tenth that were stopped early."""
+    """Write a study in which every trial trained every epoch, except for a tenth that were stopped early."""
     space = {
         "lr": LogUniform(1e-4, 1.0), "momentum": Uniform(0.0, 0.99), "units": Choice((16, 64, 256)),
         "optimizer": Choice(("sgd", "adam")), "dropout": Uniform(0.0, 0.5),
@@ -55,7 +55,7 @@ def generate(root: Path, *, trials: int, epochs: int, name: str = "large") -> St
     _decisions(store, job, drawn, ids, lengths, epochs)
     end = len(trial) * _EPOCH_SECONDS
     session = {
-        "number": 1, "state": "finished", "started": "2023-11-14T22:13:20+00:00",
+        "number": 1, "state": "ended", "started": "2023-11-14T22:13:20+00:00",
         "heartbeat": "2023-11-14T22:13:20+00:00", "seconds": end,
         "tables": {"epochs": {"whole": 1}, "decisions": {"whole": 1}},
     }  # fmt: skip

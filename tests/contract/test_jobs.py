@@ -95,7 +95,7 @@ def test_it_runs_at_a_reduced_budget(
     job = _reduced(_JOBS[name], datasets)
     run(job, storage=tmp_path)
     results = load_results(tmp_path / name)
-    assert results.state == "finished"
+    assert results.state == "ended"
     assert len(results.trials) == job.budget.trials
     assert set(results.trials["state"]) <= {"completed", "stopped"}
     assert results.best is not None

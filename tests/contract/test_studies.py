@@ -69,7 +69,7 @@ def test_every_trial_ends_once_and_the_table_has_the_reason(study, kind, mode):
     _several(s, failing=frozenset({"0002", "0005"}))
     assert len(s.session.engine.trials) == 9
     assert not any(trial.live for trial in s.session.engine.trials.values())
-    s.recorder.close("finished")
+    s.recorder.close("ended")
     ends = {"stop": "stopped", "complete": "completed", "fail": "failed"}
     for trial in s.session.engine.trials.values():
         decided = kinds(s, trial.trial_id)

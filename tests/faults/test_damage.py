@@ -60,7 +60,7 @@ def test_a_clock_that_jumps_changes_nothing_but_times(jump, tmp_path, monkeypatc
     monkeypatch.setattr("time.time", wrong)
     run(PAUSABLE.replaced({"resources.workers": 0, "budget.seconds": 3600.0}), storage=tmp_path)
     results = load_results(tmp_path / "pausable")
-    assert results.state == "finished"
+    assert results.state == "ended"
     assert set(results.trials["state"]) == {"completed"}
     assert len(results.epochs) == 48
     assert not results.epochs.duplicated(["trial_id", "epoch"]).any()

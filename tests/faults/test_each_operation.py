@@ -137,7 +137,7 @@ def test_a_driver_may_be_killed_before_any_operation(kind, name, moments, tmp_pa
             check_deletable(store)
         run(job, storage=storage, resume=True, note=lambda _: None)
         found = load_results(store.uri)
-        assert (found.state, contradictions(found)) == ("finished", [])
+        assert (found.state, contradictions(found)) == ("ended", [])
         if not job.scheduler.exploits:
             assert differences(wanted, found) == [], last
         assert contents(store).untracked == [], last

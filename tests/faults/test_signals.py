@@ -103,7 +103,7 @@ def test_a_study_is_stopped_from_another_terminal(workers, held, tmp_path):
     assert driver.returncode == 130, reported
     assert "epochs in training are complete" in reported
     assert load_results(tmp_path / "studies/pausable").state == "interrupted"
-    # A finished request stops no later session.
+    # A request that was met stops no later session.
     assert resumed(tmp_path).code == 0
     whole(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Fixtures of the hostile tests: the command in this process, and a small finished study to be damaged."""
+"""Fixtures of the hostile tests: the command in this process, and a small study to be damaged."""
 
 import os
 import shutil
@@ -52,9 +52,9 @@ def job_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
-    """A storage with one finished study, `small`, which no test changes."""
-    storage = tmp_path_factory.mktemp("finished")
+def ended(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
+    """A storage with one study that has ended, `small`, which no test changes."""
+    storage = tmp_path_factory.mktemp("ended")
     printed = tunepipe("run", str(job_file), "--workers", "0", "--storage", str(storage))
     assert printed.code == 0, printed.errors
     # What runs in this process prints to it, so the log is written here.
@@ -65,9 +65,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, job_file: Path) -> Path:
 
 
 @pytest.fixture
-def storage(finished: Path, tmp_path: Path) -> Path:
+def storage(ended: Path, tmp_path: Path) -> Path:
     """A copy of that storage, which a test may damage."""
-    return Path(shutil.copytree(finished, tmp_path / "studies"))
+    return Path(shutil.copytree(ended, tmp_path / "studies"))
 
 
 @pytest.fixture(scope="session")

@@ -88,11 +88,11 @@ def test_any_assignment_is_refused_or_accepted(tmp_path: Path, fields: list[str]
 @example(command="run", words=["~nobody-of-that-name/x.py"])
 @example(command="results", words=["\0"])
 def test_any_words(
-    tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, command: str, words: list[str]
+    tmp_path: Path, ended: Path, monkeypatch: pytest.MonkeyPatch, command: str, words: list[str]
 ) -> None:
     """Any words after any command are executed or refused with a message."""
     monkeypatch.chdir(tmp_path)
-    before = sorted(finished.rglob("*"))
-    _fine(tunepipe(command, *words, "--storage", str(finished)))
+    before = sorted(ended.rglob("*"))
+    _fine(tunepipe(command, *words, "--storage", str(ended)))
     _fine(tunepipe(command, *words))
-    assert sorted(finished.rglob("*")) == before
+    assert sorted(ended.rglob("*")) == before

@@ -59,7 +59,7 @@ def _gone_through(path: str, folder: Path, storage: Path) -> None:
         assert not storage.exists()
         return
     run(job.replaced({"resources.workers": 0}), storage=storage, note=lambda _: None)
-    assert load_results(storage / "named").state == "finished"
+    assert load_results(storage / "named").state == "ended"
     for file in (each for each in folder.iterdir() if each.is_file()):
         file.unlink()
     loaded = [name for name, module in sys.modules.items() if str(folder) in str(getattr(module, "__file__", ""))]

@@ -117,12 +117,12 @@ def test_code_in_cells_is_tuned_on_two_workers(kernel):
     """Functions, a layer, a callback, globals and a module of a notebook reach workers, twice in one kernel."""
     reported = kernel.run("run(JOB)")
     assert "Error" not in reported
-    assert "<Results of 'typed': finished" in reported
+    assert "<Results of 'typed': ended" in reported
     assert "HTML" not in reported
     assert "Not defined in a file that the study can copy: build_model, callbacks, data." in reported
     study = kernel.folder / "studies/typed"
     results = load_results(study)
-    assert results.state == "finished"
+    assert results.state == "ended"
     assert set(results.trials["state"]) <= {"completed", "stopped"}
     assert "epoch 1 of 4" in (study / "logs/0000.log").read_text()
     assert (study / "export/model.keras").is_file()
@@ -146,8 +146,8 @@ def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
     assert 0 < len(left.epochs) < 1600
     # The cell is run once more, with another comment: the function is a new object that does the same.
     kernel.run(SLOW.replace("def climb", "# the same\n\ndef climb"))
-    assert "<Results of 'slow': finished" in kernel.run("run(SLOW, resume=True)")
+    assert "<Results of 'slow': ended" in kernel.run("run(SLOW, resume=True)")
     found = load_results(kernel.folder / "studies/slow")
-    assert found.state == "finished"
+    assert found.state == "ended"
     assert len(found.epochs) == 1600
     assert not found.epochs.duplicated(["trial_id", "epoch"]).any()

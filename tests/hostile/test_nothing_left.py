@@ -113,7 +113,7 @@ def test_a_failure_before_the_first_epoch_leaves_no_study(failure, tmp_path):
         run(fails, storage=tmp_path, note=lambda _: None)
     assert not (tmp_path / "s").exists()
     run(job(), storage=tmp_path)
-    assert load_results(tmp_path / "s").state == "finished"
+    assert load_results(tmp_path / "s").state == "ended"
 
 
 def test_a_failure_keeps_untracked_files(tmp_path):

@@ -48,7 +48,7 @@ def _ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
 
 @pytest.fixture
 def two(storage: Path) -> Path:
-    """A storage of two finished studies, so that they can be compared."""
+    """A storage of two studies that have ended, so that they can be compared."""
     other = storage / "other"
     (storage / "small").rename(other)
     text = (other / "study.json").read_text()
@@ -66,7 +66,7 @@ def test_a_full_disk_is_reported_in_a_message(command: str, two: Path, job_file:
     assert code == 2, errors
     assert "tunepipe: Standard output cannot be written: No space left on device" in errors
     if words[0] == "run":
-        assert '"finished"' in (two / "another" / "sessions" / "0001.json").read_text()
+        assert '"ended"' in (two / "another" / "sessions" / "0001.json").read_text()
 
 
 @pytest.mark.parametrize("command", cases(COMMANDS, _WITHOUT_A_READER))
@@ -82,4 +82,4 @@ def test_a_reader_that_is_gone_ends_the_command_quietly(command: str, two: Path,
     # A study prints on stderr what it copies, and nothing about the reader.
     assert errors == "" or (words[0] == "run" and "tunepipe:" not in errors)
     if words[0] == "run":
-        assert '"finished"' in (two / "another" / "sessions" / "0001.json").read_text()
+        assert '"ended"' in (two / "another" / "sessions" / "0001.json").read_text()

@@ -90,6 +90,6 @@ def test_a_study_survives_a_fault_in_any_write(
             assert len(left.epochs) or list((folder / "s/checkpoints").rglob("*.ckpt")), at
         run(JOB, storage=folder, resume=begun, note=lambda _: None)
         found = load_results(folder / "s")
-        assert found.state == "finished", at
+        assert found.state == "ended", at
         assert contradictions(found) == []
         assert differences(load_results(storage / "s"), found) == [], at

@@ -21,7 +21,7 @@ _VALUES = (0.97123, 1e-300, -1.7e308, 123456.789, 0.0, 5e-324, -3.25)
 
 
 def _study(root: Path, name: str) -> Recording:
-    """A finished study with odd columns."""
+    """A study that has ended, with odd columns."""
     space = {f"p{number}_{'long_name_' * (number % 5)}": Choice(_TEXTS[number : number + 3]) for number in range(9)}
     space |= {"a": Uniform(0.0, 1.0), "b": LogUniform(1e-9, 1.0), "c": IntUniform(1, 10**9)}
     job = tune_job(

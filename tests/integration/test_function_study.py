@@ -47,7 +47,7 @@ def test_workers_train_what_the_own_process_trains(on_ray):
     assert ray.epochs[columns].equals(here.epochs[columns])
     assert len(ray.epochs) > 40
     assert ray.trials["state"].equals(here.trials["state"])
-    assert ray.state == "finished"
+    assert ray.state == "ended"
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_recorded_twice(on_ray):

@@ -60,7 +60,7 @@ def on_ray(ray_cluster: str, tmp_path_factory) -> Path:
 
 def test_the_winner_is_exported_and_tested(on_ray):
     results = load_results(on_ray)
-    assert results.state == "finished"
+    assert results.state == "ended"
     assert {path.name for path in (on_ray / "export").iterdir()} == {
         "model.keras", "model.weights.h5", "provenance.json", "winner.json",
     }  # fmt: skip

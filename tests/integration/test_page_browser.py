@@ -22,7 +22,7 @@ NOTE = "document.querySelector('#table [role=status]').textContent"
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished studies."""
+    """Two studies that have ended."""
     root = tmp_path_factory.mktemp("browsed")
     asha_study(root, trials=40)
     pbt_study(root)
@@ -137,7 +137,7 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         train(1)
         browser.until(f"{NOTE}.startsWith('2 in total')")
         study.end(5)
-        browser.until("document.querySelector('h1 .state').textContent === 'finished'")
+        browser.until("document.querySelector('h1 .state').textContent === 'ended'")
         assert browser.js("window.kept") is True
         assert browser.faults() == []
 

@@ -77,20 +77,20 @@ def test_a_study_whose_driver_was_killed_equals_an_undisturbed_one(either_storag
     wait_for(lambda: any(path.startswith("epochs/") for path in store.files()), process, process.stdout.read)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert load_results(store.uri).state != "finished"
+    assert load_results(store.uri).state != "ended"
 
     tunepipe("resume", "slow-study", "--storage", storage, cwd=tmp_path)
     run(
         JOB.replaced({"resources.workers": 0, "budget.trials": 4, "budget.epochs": 8}), storage=tmp_path / "undisturbed"
     )
     found = load_results(store.uri)
-    assert found.state == "finished"
+    assert found.state == "ended"
     assert max(found.epochs["session"]) == 2
     assert differences(load_results(tmp_path / "undisturbed/slow-study"), found) == []
 
-    assert "slow-study  finished, 4 completed" in tunepipe("results", "slow-study", "--storage", storage, cwd=tmp_path)
+    assert "slow-study  ended, 4 completed" in tunepipe("results", "slow-study", "--storage", storage, cwd=tmp_path)
     assert "trial 0002" in tunepipe("results", store.uri, "--trial", "2", cwd=tmp_path)
-    assert "finished" in tunepipe("studies", "--storage", storage, cwd=tmp_path)
+    assert "ended" in tunepipe("studies", "--storage", storage, cwd=tmp_path)
     assert "report.html?" in tunepipe("report", "slow-study", "--storage", storage, cwd=tmp_path)
     assert store.read_text("report.html").startswith("<!doctype html>")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["undisturbed"]
@@ -113,7 +113,7 @@ def test_the_live_page_shows_the_studies_of_a_bucket(storage, tmp_path):
 
         listed = requests.get(address, timeout=60).text
         assert "mnist-asha" in listed
-        assert "finished" in listed
+        assert "ended" in listed
         assert "0002" in text()
         assert "0002" not in text("?where=trial_id%3D%270001%27")
         assert "<svg" in text("/pictures/curves")

@@ -96,5 +96,5 @@ def test_a_preempted_study_comes_back(tmp_path, undisturbed):
     assert study.ended() == 0, study.reported
     assert "Traceback" not in study.reported
     found = load_results(tmp_path / "studies/slow-study")
-    assert [each.state for each in found.sessions] == ["interrupted", "finished"]
+    assert [each.state for each in found.sessions] == ["interrupted", "ended"]
     assert differences(undisturbed, found) == []

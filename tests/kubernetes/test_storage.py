@@ -90,9 +90,9 @@ def test_a_study_without_a_volume(tmp_path, object_store):
     assert "Read-only file system" in kubectl(*where, "sh", "-c", "touch /studies/a 2>&1 || true")
     assert study.ended() == 0, study.reported
     assert "complete" in tunepipe("status", "--kubernetes")
-    assert "counted  finished" in tunepipe("logs", "counted", "--kubernetes")
+    assert "counted  ended" in tunepipe("logs", "counted", "--kubernetes")
     results = tunepipe("results", "counted", "--kubernetes", "--json")
-    assert (json.loads(results)["state"], len(rows_of(results, "trials"))) == ("finished", 4)
+    assert (json.loads(results)["state"], len(rows_of(results, "trials"))) == ("ended", 4)
     assert "counted-1" in tunepipe("stop", "counted", "--kubernetes")
     assert objects("rayjobs") == []
     code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--values", values)
@@ -148,4 +148,4 @@ def test_an_object_store_whose_authority_is_ones_own(tmp_path, object_store):
         kubectl("delete", "configmap", "tunepipe-ca", "-n", NAMESPACE)
     # This process has read its own certificates long ago.
     results = tunepipe("results", "counted", "--storage", bucket, "--json")
-    assert (json.loads(results)["state"], len(rows_of(results, "trials"))) == ("finished", 4)
+    assert (json.loads(results)["state"], len(rows_of(results, "trials"))) == ("ended", 4)

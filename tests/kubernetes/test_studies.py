@@ -74,7 +74,7 @@ def test_a_head_is_drained(tmp_path, undisturbed):
     found = load_results(tmp_path / "studies/slow-study")
     # None was killed: a session that is cut off stays "running".
     assert {each.state for each in found.sessions[:-1]} == {"interrupted"}
-    assert found.sessions[-1].state == "finished"
+    assert found.sessions[-1].state == "ended"
     assert differences(undisturbed, found) == []
 
 

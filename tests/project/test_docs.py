@@ -137,8 +137,8 @@ def test_a_searchers_fields_are_shown_with_their_defaults(searcher):
 
 
 def test_the_shape_of_an_output_ignores_numbers():
-    one = "digits  finished, 2 stopped; 34 epochs\n\nSaved 172 epochs, about 19 s: 0015 at epoch 4, 0018 at\nepoch 2.\n"
-    other = "digits  finished, 1 stopped; 1 epoch\n\nSaved 1 epoch, about 1 min 3 s: 0001 at epoch 4.\n"
+    one = "digits  ended, 2 stopped; 34 epochs\n\nSaved 172 epochs, about 19 s: 0015 at epoch 4, 0018 at\nepoch 2.\n"
+    other = "digits  ended, 1 stopped; 1 epoch\n\nSaved 1 epoch, about 1 min 3 s: 0001 at epoch 4.\n"
     assert shape(one) == shape(other)
     assert shape(one) != shape(one.replace("Saved", "Lost"))
     assert shape("3 stopped, 2 completed") == shape("5 completed, 4 stopped")

@@ -90,7 +90,7 @@ class Session:
         """Whether nothing will run again, even if Ray Tune still has paused trials."""
         engine = self.engine
         pending = not self.export.done and engine.best is not None and self.fatal is None
-        return engine.interrupted or (engine.over and not engine.running and not pending)
+        return engine.interrupted or (engine.ending and not engine.running and not pending)
 
     @property
     def epochs_per_second(self) -> float | None:

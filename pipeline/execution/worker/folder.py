@@ -78,7 +78,7 @@ class TrialFolder:
         self._stored = here
 
     def close(self) -> None:
-        """Close the folder: the trial is over, or moves to another worker. An empty folder is deleted."""
+        """Close the folder: the trial has ended, or moves to another worker. An empty folder is deleted."""
         with self._open:
             self.keep()
             if not self._copied:

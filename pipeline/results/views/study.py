@@ -106,7 +106,7 @@ def summary(results: Results) -> dict[str, str]:
         "saved": f"{counts.saved:,} of {counts.whole:,} epochs ({counts.saved / counts.whole:.0%}) by stopping early"
         if counts.saved else "",
         "time": f"{counted(trained, 'epoch')} in {duration(results.seconds)}{sessions}" if results.sessions else "",
-        "ended": last.message if last and results.state in ("finished", "failed") else "",
+        "ended": last.message if last and results.state in ("ended", "failed") else "",
         "not exported": failure and best and f"{failure.rstrip('.')}. `tunepipe export {as_argument(results.location)} "
         "--to FOLDER` exports the best model.",
         "changed": " ".join(

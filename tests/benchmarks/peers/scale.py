@@ -138,7 +138,7 @@ def _stand_in(job: TuneJob, folder: Path, workers: int) -> dict[str, float]:
         if session.on_report(trial_id, report) == "continue":
             running.append(trial_id)
     session.flush()
-    session.recorder.close("finished")
+    session.recorder.close("ended")
     return {"reports": reports}
 
 

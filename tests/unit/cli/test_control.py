@@ -45,5 +45,5 @@ def test_commands_that_cannot_be_executed_are_refused(
 def test_a_study_that_does_not_run_is_not_stopped(store: Store, tmp_path: Path) -> None:
     printed = tunepipe("stop", STUDY, "--storage", str(tmp_path))
     assert printed.code == 0
-    assert "is not running: it is finished" in printed.output
+    assert "is not running: its state is ended" in printed.output
     assert not outcomes(store)

@@ -49,7 +49,7 @@ def test_without_a_terminal_the_leaderboard_is_plain_text(study: Recording) -> N
     reported = results(study, "--top", "3").output
     assert "\x1b" not in reported
     assert "…" not in reported.replace("… and 21 more; --top shows them.", "")
-    assert reported.splitlines()[0] == "mnist-asha  finished, 18 stopped, 4 completed, 2 failed; 64 epochs"
+    assert reported.splitlines()[0] == "mnist-asha  ended, 18 stopped, 4 completed, 2 failed; 64 epochs"
     assert "more; --top" not in results(study, "--top", "24").output
 
 

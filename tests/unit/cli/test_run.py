@@ -48,7 +48,7 @@ def test_a_taken_name_offers_a_resume_and_another_name() -> None:
     assert "--name" in taken.errors
     again = _run("--resume")
     assert again.code == 0
-    assert "already finished" in again.errors
+    assert "already ended" in again.errors
     more = tunepipe("resume", "beale", "--trials", "4", "--workers", "0", "--json")
     assert len(rows_of(more.output, "trials")) == 4
     assert more.output == tunepipe("results", "beale", "--json").output

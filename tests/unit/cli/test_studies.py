@@ -32,7 +32,7 @@ def test_the_studies_of_a_storage_are_listed(storage: Path, tmp_path: Path) -> N
     head, *lines = tunepipe("studies", "--storage", str(storage)).output.splitlines()
     assert head.split() == ["study", "state", "trials", "epochs", "best", "started"]
     assert lines[0].split() == ["waits", "waiting", "0", "0", "–", "–"]
-    assert lines[1].split()[:6] == ["mnist-asha", "finished", "24", "64", "val_accuracy", "0.9666"]
+    assert lines[1].split()[:6] == ["mnist-asha", "ended", "24", "64", "val_accuracy", "0.9666"]
     waits, asha = rows_of(tunepipe("studies", "--storage", str(storage), "--json").output, "studies")
     assert (waits["study"], waits["trials"], waits["best"], waits["started"]) == ("waits", 0, None, None)
     assert asha["best"] == {"metric": "val_accuracy", "value": pytest.approx(0.9666, abs=1e-4)}

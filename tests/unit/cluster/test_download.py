@@ -159,14 +159,14 @@ def test_links_and_pipes_of_a_trial_are_left_out(archive, tmp_path):
     assert found == ["to/s/files/0001/notes.txt", "to/s/sessions/0001.json"]
 
 
-def brought(folder: Path, began: str, state: str = "finished") -> Path:
+def brought(folder: Path, began: str, state: str = "ended") -> Path:
     """A study that began at some time, with the state of its first session."""
     (folder / "sessions").mkdir(parents=True)
     (folder / "sessions/0001.json").write_text(session(began, state))
     return folder
 
 
-def session(began: str, state: str = "finished") -> str:
+def session(began: str, state: str = "ended") -> str:
     return json.dumps({"mark": f"mark of {began}", "started": began, "state": state})
 
 

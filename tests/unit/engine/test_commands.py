@@ -68,7 +68,7 @@ def test_a_study_that_ends_refuses_commands_and_says_how_to_continue(running):
     for trial in trials[: 1 if running else 2]:
         play.report(trial, 0.1, 0.2, last=True)
     assert play.engine.next() is None
-    assert (play.engine.over, play.engine.running) == (True, running)
+    assert (play.engine.ending, play.engine.running) == (True, running)
     decided, before = len(play.decisions), play.engine.job
     outcome = play.command(ChangeBudget(trials=20, total_epochs=30), "c1")
     assert "`tunepipe resume played` with a larger budget" in outcome

@@ -80,7 +80,7 @@ def test_a_stop_is_requested_once_and_its_end_awaited(store: Store, monkeypatch:
     assert wait_for_end(store, session) == "running"
 
 
-@pytest.mark.parametrize("fields", [{"state": "finished"}, {"process_started_after_boot": 1.0}])
+@pytest.mark.parametrize("fields", [{"state": "ended"}, {"process_started_after_boot": 1.0}])
 def test_nothing_waits_for_a_driver_that_is_dead(store: Store, fields: dict[str, Any]) -> None:
     _write(store, **fields)
     assert request_stop(store) is running_session(store) is None

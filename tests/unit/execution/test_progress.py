@@ -84,7 +84,7 @@ def test_a_study_says_how_long_it_takes_and_what_is_still_going_on_at_its_end(st
     s.session.engine.end("The time is up.")
     assert last_line() == "ending  The time is up."
     s.session.interrupts.requested = True
-    assert last_line() == "ending  as soon as the epochs in training are over and checkpoints are written"
+    assert last_line() == "ending  as soon as the epochs in training are complete and checkpoints are written"
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_anything_but_a_job_is_refused(tmp_path):
         run(Store(tmp_path))
 
 
-def test_finished_trials_continue_with_more_epochs(tmp_path):
+def test_completed_trials_continue_with_more_epochs(tmp_path):
     run(job("good", "steady", budget=Budget(trials=2, epochs=2)), storage=tmp_path)
     run(job("good", "steady", budget=Budget(trials=2, epochs=4)), storage=tmp_path, resume=True)
     epochs = load_results(tmp_path / "s").epochs
@@ -132,7 +132,7 @@ def test_a_second_study_at_the_same_time_is_refused(tmp_path):
     finally:
         RELEASED.set()
         first.join()
-    assert load_results(tmp_path / "first").state == "finished"
+    assert load_results(tmp_path / "first").state == "ended"
     assert run(job(), storage=tmp_path).best.value == 0.4
 
 
@@ -151,11 +151,11 @@ def test_a_driver_that_trains_a_long_epoch_has_a_heartbeat(tmp_path, monkeypatch
     assert BEATEN.is_set()
 
 
-def test_a_study_without_untried_configs_finishes(tmp_path):
+def test_a_study_without_untried_configs_ends(tmp_path):
     space = {"curve": Choice([name for name in CURVES if name != "fails"])}
     results = run(job(space=space, searcher="random", budget=Budget(trials=16, epochs=4)), storage=tmp_path)
     (session,) = results.sessions
-    assert (session.state, session.message) == ("finished", "Every config of the space was tried: 4.")
+    assert (session.state, session.message) == ("ended", "Every config of the space was tried: 4.")
     assert sorted(results.trials["config_curve"]) == sorted(space["curve"].values)
     again = job(space=space, searcher="random", budget=Budget(trials=16, epochs=4))
     assert len(run(again, storage=tmp_path, resume=True).sessions) == 1
@@ -245,7 +245,7 @@ def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -
         )
     (session,) = read_sessions(s.store)
     assert (session.state, session.export_failure) == (
-        "finished",
+        "ended",
         "" if failure is None else "NotEvaluated: The model is exported.",
     )
 

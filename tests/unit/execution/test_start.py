@@ -37,7 +37,7 @@ def job(folder: Path, text: str = JOB, file: str = "climbing.py") -> TuneJob:
     return find(str(folder / file))
 
 
-def finished(folder: Path) -> Store:
+def ended(folder: Path) -> Store:
     run(job(folder), storage=folder / "studies")
     return Store(folder / "studies").folder("s")
 
@@ -48,7 +48,7 @@ def resumed(study: Store, changed: TuneJob, **options: Any) -> Any:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Store:
-    return finished(tmp_path)
+    return ended(tmp_path)
 
 
 def _start(tuned: TuneJob, folder: Path, **options: Any) -> SessionStart:
@@ -56,11 +56,11 @@ def _start(tuned: TuneJob, folder: Path, **options: Any) -> SessionStart:
     return session_start(tuned, Store(folder / "studies").folder("s"), **{**defaults, **options})
 
 
-def test_a_finished_study_is_finished_until_its_budget_changes(tmp_path: Path) -> None:
-    finished(tmp_path)
-    assert _start(job(tmp_path), tmp_path).finished
+def test_a_study_that_has_ended_has_nothing_to_do_until_its_budget_changes(tmp_path: Path) -> None:
+    ended(tmp_path)
+    assert _start(job(tmp_path), tmp_path).nothing_to_do
     larger = _start(job(tmp_path).replaced({"budget.epochs": 4}), tmp_path)
-    assert not larger.finished
+    assert not larger.nothing_to_do
     assert (larger.last.number, len(larger.state["trials"])) == (1, 2)
 
 

@@ -220,6 +220,6 @@ def test_many_pages_share_one_reading_of_the_storage(own: StudyCache, tmp_path: 
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn" / "study.json").write_text("{")
     assert len(own.rows(recent=True)) == 1
-    assert {row.name: row.state for row in own.rows()} == {STUDY: "finished", "torn": "unreadable"}
+    assert {row.name: row.state for row in own.rows()} == {STUDY: "ended", "torn": "unreadable"}
     clock.now += 60
     assert len(own.rows(recent=True)) == 2

@@ -66,7 +66,7 @@ def test_best_is_the_best_epoch_of_the_best_trial(asha_results: Results) -> None
     assert (best.trial_id, best.value, best.epoch) == (top["trial_id"], top["val_accuracy"], top["epoch"])
     assert best.config == {name: top[f"config_{name}"] for name in asha_results.space}
     assert ranked(asha_results)[0] == best.trial_id
-    assert repr(asha_results).startswith("<Results of 'mnist-asha': finished, 24 trials, 64 epochs, best val_accuracy=")
+    assert repr(asha_results).startswith("<Results of 'mnist-asha': ended, 24 trials, 64 epochs, best val_accuracy=")
 
 
 def test_configs_are_those_of_the_best_epochs(pbt_results: Results, asha_results: Results) -> None:
@@ -88,7 +88,7 @@ def test_values_are_read_as_they_were_drawn(tmp_path: Path) -> None:
         assert [type(found[name]) for name in found] == [type(expected[name]) for name in found]
 
 
-def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_rows(
+def test_a_study_that_ends_while_it_is_read_has_not_ended_without_its_last_rows(
     study: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study.train("0000", 1, {}, 0.9, 1.0)
@@ -106,7 +106,7 @@ def test_a_study_that_ends_while_it_is_read_is_not_finished_without_its_last_row
     monkeypatch.undo()
     after = load_results(study.store.uri)
     assert (during.state, len(during.epochs)) == ("running", 1)
-    assert (after.state, len(after.epochs)) == ("finished", 2)
+    assert (after.state, len(after.epochs)) == ("ended", 2)
 
 
 def test_a_missing_study_names_those_there_are(asha: Recording, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_study_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     (tmp_path / "x" / "study.json").symlink_to("../good/study.json")
     rows = {row.name: row for row in overview(Store(tmp_path))}
     states = {name: row.state for name, row in rows.items()}
-    assert states == {"good": "finished", "broken": "unreadable", "x": "unreadable"}
+    assert states == {"good": "ended", "broken": "unreadable", "x": "unreadable"}
     assert "study.json" in str(rows["broken"].fault)
 
 

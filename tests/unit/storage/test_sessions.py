@@ -28,7 +28,7 @@ from pipeline.storage.sessions import (
     state_of,
 )
 
-_SESSION = {"number": 1, "state": "finished", "started": "2025-03-14T09:30:00+00:00"}
+_SESSION = {"number": 1, "state": "ended", "started": "2025-03-14T09:30:00+00:00"}
 
 
 class Clock:
@@ -222,7 +222,7 @@ def _beat(store: Store, ago: float, **fields: object) -> Any:
 def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store) -> None:
     assert driver_alive(store, _beat(store, 600, **identity()))
     assert not driver_alive(store, _beat(store, 0, **identity() | {"process_started_after_boot": 1.0}))
-    assert not driver_alive(store, _beat(store, 0, **identity() | {"state": "finished"}))
+    assert not driver_alive(store, _beat(store, 0, **identity() | {"state": "ended"}))
 
 
 @pytest.mark.parametrize("ago", [10.0, -7200.0], ids=["recent", "by a clock that is ahead"])

@@ -55,7 +55,7 @@ def cut_off(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
             study.session.flush()
 
 
-@pytest.mark.parametrize("state", ["finished", "interrupted", "failed"])
+@pytest.mark.parametrize("state", ["ended", "interrupted", "failed"])
 def test_the_end_leaves_one_file_a_table_and_why(study: Make, state: Any) -> None:
     s = study()
     trial = train(s, 1)
@@ -91,7 +91,7 @@ def test_what_the_state_file_does_not_name_does_not_exist(study: Make, monkeypat
     again.session.next()
     train(again, 2, trial=first)
     again.session.flush()
-    again.recorder.close("finished")
+    again.recorder.close("ended")
     assert epochs_of(s) == [(first, 1), (first, 2)]
 
 
@@ -146,7 +146,7 @@ def test_the_files_of_a_driver_that_takes_over_stay(study: Make, monkeypatch: py
     with monkeypatch.context() as patch:
         replaced(s.store, patch, during="epochs/all-0001.parquet")
         with pytest.raises(Superseded):
-            s.recorder.close("finished")
+            s.recorder.close("ended")
     assert s.store.exists("epochs/part-0002-000001.parquet")
 
 
@@ -160,12 +160,12 @@ def test_a_part_that_is_gone_is_an_error_unless_another_driver_has_taken_over(
     s.session.flush()
     s.store.delete("epochs/part-0001-000001.parquet")
     with pytest.raises(StorageError, match="part-0001-000001"):
-        s.recorder.close("finished")
+        s.recorder.close("ended")
     with pytest.raises(StorageError, match="part-0001-000001"):
         load_results(s.store.uri)
     s.store.write(layout.session(2), "{}")
     with pytest.raises(Superseded):
-        s.recorder.close("finished")
+        s.recorder.close("ended")
 
 
 def test_rows_of_a_session_without_a_file_are_refused(study: Make) -> None:
@@ -179,7 +179,7 @@ def test_rows_of_a_session_without_a_file_are_refused(study: Make) -> None:
 
 def test_no_heartbeat_comes_before_the_beginning_or_after_the_end(study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "BEAT_SECONDS", 0.0)
-    for folder, end in (("closed", lambda r: r.close("finished")), ("deleted", lambda r: r.stop_heartbeat())):
+    for folder, end in (("closed", lambda r: r.close("ended")), ("deleted", lambda r: r.stop_heartbeat())):
         s = study(folder)
         s.recorder.beat()
         assert s.store.files("sessions") == []

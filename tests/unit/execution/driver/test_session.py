@@ -109,7 +109,7 @@ def test_the_way_of_training_is_noted_and_recorded(study):
             report = Report(({**row(epoch, 0.5), "trained_with": how},), last=epoch == len(ways))
             s.session.on_report(assignment.trial_id, report)
     assert len(notes) == 2
-    s.recorder.close("finished")
+    s.recorder.close("ended")
     epochs = load_results(s.store.uri).epochs
     assert epochs["trained_with"].fillna("").tolist() == [how or "" for how in ways]
 

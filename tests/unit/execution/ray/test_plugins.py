@@ -43,7 +43,7 @@ def test_a_study_ends_within_its_budget_and_is_not_resumed(tmp_path: Path, path:
     )
     run(theirs, storage=tmp_path, note=lambda _: None)
     results = load_results(tmp_path / "theirs")
-    assert (results.state, len(results.trials), results.trials["epochs"].max()) == ("finished", 12, 6)
+    assert (results.state, len(results.trials), results.trials["epochs"].max()) == ("ended", 12, 6)
     assert results.best is not None
     assert results.best.config["layers"] == [16, 8]
     assert list(results.trials["config_u"]).count(0.5) == 1

@@ -101,7 +101,7 @@ def test_a_trial_whose_worker_is_lost_gets_another_attempt(study: Any) -> None:
         assert trial.assignment.attempt == attempt
     tune.scheduler.on_trial_error(tune, trial)
     assert tune.searcher.suggest("") == Searcher.FINISHED
-    s.recorder.close("finished")
+    s.recorder.close("ended")
     assert kinds(s, "0000") == ["start", "retry", "retry", "retry", "fail"]
 
 
