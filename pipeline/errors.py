@@ -1,11 +1,12 @@
 """Every error tunepipe raises on purpose; `pipeline/cli/app.py` prints those that reach the command line.
 
 Exit codes: 2 for a `UserError`, which is printed as one paragraph, never with a traceback; 3 where no trial succeeded;
-130 after Ctrl-C or SIGTERM; 1 for a bug.
+130 after Ctrl-C or SIGTERM; 1 for a bug. 128 + a signal is what a shell reports for a process that the signal ended.
 """
 
 import errno
 import re
+import signal
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ class OutputLost(UserError):
 
     def __init__(self, number: int | None, reason: str) -> None:
         if number == errno.EPIPE:
-            # As after `| head -1`: a process that SIGPIPE ends prints nothing, and a shell reports this code for it.
+            # As after `| head -1`: a process that SIGPIPE ends prints nothing.
             self.exit_code = 128 + _SIGPIPE
             super().__init__("")
         else:
@@ -139,7 +140,7 @@ class OutputLost(UserError):
 class Interrupted(TunepipeError):
     """The study was interrupted by Ctrl-C or SIGTERM; its tables are complete, and it can be resumed."""
 
-    exit_code = 130
+    exit_code = 128 + signal.SIGINT
 
 
 class NoTrialSucceeded(TunepipeError):

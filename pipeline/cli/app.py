@@ -141,7 +141,7 @@ def start() -> None:
     gc.set_threshold(*_THRESHOLDS)
     if receives := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Nothing has begun. An exception in the middle of a library's import may become another one.
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
     import pipeline.cli.commands  # noqa: F401  (before ProcessEnd, so that exit functions of libraries do not run)
 
     if receives:
