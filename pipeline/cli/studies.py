@@ -1,7 +1,6 @@
 """Commands about jobs and studies as a whole: list, studies, report, serve, delete."""
 
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -55,12 +54,13 @@ def list_studies(storage: Storage = STORAGE, as_json: Json = False) -> None:
     ]
     rows = [
         {
-            **asdict(one), "study": one.name,
+            "study": one.name, "state": one.state, "trials": one.trials, "epochs": one.epochs,
+            "started": one.started, "location": one.location, "fault": one.fault,
             "best": None if one.best is None else {"metric": one.metric, "value": one.best},
         }
         for one in studies
     ]  # fmt: skip
-    table = Table("", columns, rows, name="studies", hidden=["location", "fault"])
+    table = Table("", columns, rows, name="studies")
     if as_json:
         print_tables([table])
         return

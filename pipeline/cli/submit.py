@@ -185,7 +185,7 @@ def status(
         }
         for each in submissions
     ]  # fmt: skip
-    table = Table("", columns, rows, name="submissions", hidden=["message"])
+    table = Table("", columns, rows, name="submissions")
     if as_json:
         print_tables([table])
         return

@@ -223,7 +223,7 @@ def _row(forecast: Forecast, price: float | None) -> dict[str, Any]:
         "searcher": forecast.job.searcher.kind,
         "workers": forecast.workers,
         "seconds": seconds,
-        "cost": (seconds or 0) * forecast.workers / 3600 * (price or 0),
+        "cost": None if price is None else (seconds or 0) * forecast.workers / 3600 * price,
         "epochs": forecast.middle(lambda one: one.epochs),
         "best": forecast.middle(lambda one: one.best),
         "best_range": [min(bests), max(bests)] if bests else None,

@@ -59,7 +59,7 @@ def stopping_table(results: Results) -> Table:
     if stopped:
         note = f"{counted(stopped, 'stopped trial')} saved {counted(counts.saved, 'epoch')} of {counts.whole:,}"
         note += f", about {duration(seconds)} of training on one worker." if seconds else "."
-    return Table("What early stopping did", [], [row], note, "stopping", hidden=list(row))
+    return Table("What early stopping did", [], [row], note, "stopping")
 
 
 def lineage_table(results: Results) -> Table:

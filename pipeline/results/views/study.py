@@ -39,14 +39,14 @@ def leaderboard(
     """The best trials, or those named by their ids, in that order, each with the config in force at its best epoch; of
     more than `most` hyperparameters, the first ones. Programs get all columns of `trials`.
     """
-    found, shown = board(results), columns(results, most)
+    found = board(results).drop_columns(["study", "place"])
     if trials is not None:
         found = found.take(pc.index_in(pa.array(trials, pa.string()), value_set=found["trial_id"]))
     found = found.slice(0, top)
     best = results.best and results.best.trial_id
     rows = [{**row, "is_best": row["trial_id"] == best} for row in rows_with_config(results, found)]
-    hidden = [name for name in found.column_names if name not in ("study", "place")]
-    return Table("", shown, rows, name="trials", hidden=hidden, look=lambda row: "bold" if row["is_best"] else "")
+    shown = columns(results, most)
+    return Table("", shown, rows, name="trials", look=lambda row: "bold" if row["is_best"] else "")
 
 
 def columns(results: Results, most: int | None) -> list[Column]:
@@ -195,4 +195,4 @@ def rows_with_config(results: Results, table: pa.Table) -> list[dict[str, Any]]:
     """Rows as values, with those of a config as they were drawn."""
     fixed = table.select([name for name in table.column_names if not name.startswith("config_")])
     rows = zip(fixed.to_pylist(), configs_of(table, results.space), strict=True)
-    return [{**row, **{f"config_{name}": value for name, value in config.items()}} for row, config in rows]
+    return [{**row, **{f"config_{name}": config.get(name) for name in results.space}} for row, config in rows]

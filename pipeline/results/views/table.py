@@ -123,8 +123,6 @@ class Table:
     """Its name in JSON."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Values beside the rows, for programs."""
-    hidden: Sequence[str] = ()
-    """More keys of the rows, for programs."""
     most: int | None = None
     """The maximum number of rows that people see; programs get all."""
     look: Callable[[Mapping[str, Any]], str] = lambda _: ""
@@ -141,11 +139,9 @@ class Table:
         return f"… and {left:,} more; --json has all." if left > 0 else ""
 
     def as_object(self) -> dict[str, Any]:
-        """The table as JSON values: each row has the keys of the columns, and the hidden ones."""
-        keys = dict.fromkeys((*(column.key for column in self.columns), *self.hidden))
-        rows = [{key: plain(row.get(key)) for key in keys} for row in self.rows]
-        facts = {key: plain(value) for key, value in self.facts.items()}
-        return {"name": self.name, "title": self.title, "note": self.note, **facts, "rows": rows}
+        """The table as JSON values. A row has all of its values, also those that no column shows."""
+        rows = [plain(row) for row in self.rows]
+        return {"name": self.name, "title": self.title, "note": self.note, **plain(self.facts), "rows": rows}
 
     def as_html(self) -> Markup:
         """The table as a `table` element; a cell of a number has its value as `data-key`, for sorting."""

@@ -66,10 +66,7 @@ def trial_tables(results: Results, trial_id: str, files: TrialFiles | None = Non
     # A failure's reason is the whole error: the command prints it below.
     why = Column("reason", "why", lambda reason: first_line(str(reason)), keep="wrapped")
     columns, rows = [Column("epoch", right=True), Column("kind", "what"), why], decisions.to_pylist()
-    tables = [
-        _epochs(results, epochs),
-        Table("decisions", columns, rows, name="decisions", hidden=decisions.column_names),
-    ]
+    tables = [_epochs(results, epochs), Table("decisions", columns, rows, name="decisions")]
     if files is not None:
         columns = [Column("bytes", "size", size, right=True), Column("path", "file", keep="wrapped")]
         tables.append(Table(f"files in {files.folder}", columns, list(files.kept), name="files", most=_FILES))
@@ -89,7 +86,7 @@ def _epochs(results: Results, epochs: pa.Table) -> Table:
     columns.append(Column("_seconds", "seconds", "{:.2f}".format, right=True, keep="extra"))
     rows = rows_with_config(results, epochs)
     rows = [{**row, "_seconds": sum(row.get(name) or 0 for name in SECONDS.values())} for row in rows]
-    return Table("epochs", columns, rows, name="epochs", hidden=epochs.column_names)
+    return Table("epochs", columns, rows, name="epochs")
 
 
 def _newest_way(epochs: pa.Table) -> str | None:

@@ -166,8 +166,7 @@ def test_each_question_has_a_table_with_the_keys_of_its_columns(asha_results: Re
     for table in tables.values():
         shown = json.loads(json.dumps(table.as_object(), allow_nan=False))
         assert {"name", "title", "note", "rows"} <= set(shown)
-        keys = {column.key for column in table.columns} | set(table.hidden)
-        assert all(set(row) == keys for row in shown["rows"])
+        assert all({column.key for column in table.columns} <= set(row) for row in shown["rows"])
     assert sum(row["share"] for row in tables["time"].rows) == pytest.approx(1)
     assert [row["trials"] for row in failures_table(asha_results).rows] == [["0004"], ["0009"]]
     assert "lineage" in [table.name for table in explanation_tables(pbt_results)]
