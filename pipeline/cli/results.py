@@ -48,7 +48,7 @@ def results(
     storage: Storage = STORAGE,
     top: Annotated[int | None, option("Number of trials. Default: 10; with --json, all.", "N", min=1)] = None,
     trial: Annotated[str | None, option("Show one trial (id or number): epochs, decisions, error.", "TRIAL")] = None,
-    where: Annotated[str | None, option('Condition, for example "config_lr > 0.01".', "SQL")] = None,
+    where: Annotated[str | None, option('Condition, for example "lr > 0.01".', "SQL")] = None,
     as_json: Json = False,
     cluster: Cluster,
     values: Annotated[

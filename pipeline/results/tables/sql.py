@@ -46,12 +46,16 @@ def select_trials(
     results: Results, where: str | None = None, sort: str = "", seconds: float | None = None
 ) -> list[str]:
     """The trials that match a condition over the columns of `board`, by their ids, the best first; or sorted by a
-    column, `-` before its name means descending.
+    column, `-` before its name means descending. A hyperparameter's own name will do where no column has it.
     """
     if where is not None and not where.strip():
         raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
     trials = board(results)
-    known, order = ", ".join(trials.column_names), "place"
+    known, order, taken = ", ".join(trials.column_names), "place", {name.lower() for name in trials.column_names}
+    for column in trials.column_names:
+        if (name := column.removeprefix("config_")).lower() not in taken:
+            trials = trials.append_column(name, trials[column])
+            taken.add(name.lower())
     if sort:
         order = f"{quoted(sort.removeprefix('-'))} {'desc' if sort.startswith('-') else 'asc'} nulls last, place"
     # On a separate line, a comment in the condition cannot swallow the bracket.

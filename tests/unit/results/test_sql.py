@@ -73,6 +73,7 @@ def test_a_condition_keeps_the_trials_for_which_it_holds(asha_results: Results) 
     frame = asha_results.trials
     expected = frame[(frame["config_lr"] > 0.01) & (frame["state"] == "completed")]["trial_id"].to_list()
     assert sorted(select_trials(asha_results, "config_lr > 0.01 and state = 'completed'")) == expected != []
+    assert sorted(select_trials(asha_results, "lr > 0.01 and state = 'completed'")) == expected
     assert len(select_trials(asha_results, "state = 'failed' -- both of them")) == 2
     assert select_trials(asha_results) == ranked(asha_results)
 
@@ -89,12 +90,12 @@ def test_missing_values_are_last_in_either_order(asha_results: Results) -> None:
 @pytest.mark.parametrize(
     ("where", "sort", "reported"),
     [
-        ("lr > 1", "", r"Did you mean config_lr\?.*Available: study, trial_id"),
-        ("trials.lr > 1", "", r"Did you mean config_lr\?"),
+        ("lrr > 1", "", r"Did you mean lr\?.*Available: study, trial_id"),
+        ("trials.lrr > 1", "", r"Did you mean lr\?"),
         ("1); drop table trials; select (1", "", "one condition"),
         ("state =", "", "syntax error"),
         (" ", "", "must be a condition"),
-        (None, "-lr", r"Did you mean config_lr\?"),
+        (None, "-lrr", r"Did you mean lr\?"),
     ],
 )
 def test_an_invalid_selection_is_refused(asha_results: Results, where: str | None, sort: str, reported: str) -> None:
