@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.adapters import from_program as from_program
+    from pipeline.api import check as check, load_model as load_model, load_state as load_state, run as run
     from pipeline.datasets.base import Dataset as Dataset, Split as Split
     from pipeline.errors import TunepipeError as TunepipeError, UserError as UserError
-    from pipeline.execution.check import check as check
-    from pipeline.execution.models import load_model as load_model, load_state as load_state
-    from pipeline.execution.run import run as run
     from pipeline.results.tables.load import load_results as load_results
     from pipeline.schedulers import (
         ASHA as ASHA,
@@ -59,11 +57,9 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "pipeline.adapters": "from_program",
+    "pipeline.api": "check load_model load_state run",
     "pipeline.datasets.base": "Dataset Split",
     "pipeline.errors": "TunepipeError UserError",
-    "pipeline.execution.check": "check",
-    "pipeline.execution.models": "load_model load_state",
-    "pipeline.execution.run": "run",
     "pipeline.results.tables.load": "load_results",
     "pipeline.schedulers": "ASHA FIFO Hyperband MOASHA MedianStopping PBT PromotingASHA PromotingMOASHA RayScheduler",
     "pipeline.searchers": "CurveSearch GPSearch GridSearch MOTPESearch RandomSearch RaySearch SobolSearch TPESearch",

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from pipeline.api import run
 from pipeline.cli.app import main
 from pipeline.errors import TunepipeError
-from pipeline.execution.run import run
 from pipeline.storage import Store
 from pipeline.study import load_study
 

@@ -29,8 +29,9 @@ def check(
 ) -> None:
     """Check a study before it starts. Train, resume and export a trial, build models, estimate time and memory."""
     from pipeline.execution.check import Finding, findings_of
+    from pipeline.results.tables.trials import warm_started
 
-    checked = options.job(job, storage, resume=False)
+    checked = warm_started(options.job(job, storage, resume=False), storage)
     console = command_console(err=as_json)
     found: list[Finding] = []
     estimate = None

@@ -21,7 +21,7 @@ def export(
         )
     store = study_store(study, storage)
     if to is not None:
-        from pipeline.execution.models import export as export_model
+        from pipeline.api import export as export_model
 
         for path in export_model(store, to):
             print_path(path)

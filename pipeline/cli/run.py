@@ -81,10 +81,10 @@ def resume(
 
 def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_json: bool, **how: Any) -> None:
     """Run or resume a study with its progress on the terminal, and print its results."""
+    from pipeline.api import run as run_study
     from pipeline.cli.results import print_failures, show
     from pipeline.code.modules import error_text
     from pipeline.execution.progress import Progress
-    from pipeline.execution.run import run as run_study
     from pipeline.results.export import log_live
     from pipeline.results.report.page import write_report
     from pipeline.results.tables.load import load_results

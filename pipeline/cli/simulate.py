@@ -39,7 +39,7 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Predict a study without training. Prints time, epochs, cost and best value, from learning curves."""
-    from pipeline.execution.start import warm_started
+    from pipeline.results.tables.trials import warm_started
     from pipeline.simulation.simulator import forecast, forecast_table
 
     counts = _numbers(workers)

@@ -60,7 +60,7 @@ def submit(
 ) -> None:
     """Run or resume a study on a cluster. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
-    from pipeline.execution.start import warm_started
+    from pipeline.results.tables.trials import warm_started
 
     cluster.check_options(image=image, values=values, queue=queue, priority=priority, to=to, dry_run=dry_run)
     storage = shared_storage(storage)

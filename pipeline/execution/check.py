@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,11 +29,11 @@ from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text
 from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import EXPORT, Assignment, EpochRow
-from pipeline.errors import TunepipeError, UsageError
+from pipeline.errors import TunepipeError
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.start import fitting_workers, local_node, warm_started
+from pipeline.execution.start import fitting_workers, local_node
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
 from pipeline.space import Config
@@ -42,9 +42,8 @@ from pipeline.storage.schema import MEASURES
 from pipeline.storage.scratch import remove_unused, scratch
 from pipeline.study import TuneJob, save_study
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.files import default_storage
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
-from pipeline.text import counted, duration, first_line, notes_to, size
+from pipeline.text import counted, duration, first_line, size
 from pipeline.training.data import load_data
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
@@ -103,45 +102,12 @@ class CheckResult:
         return "\n".join(map(str, self.findings))
 
 
-def check(
-    job: TuneJob,
-    *,
-    storage: str | Path | None = None,
-    seconds: float = 120.0,
-    note: Callable[[str], None] = print,
-) -> CheckResult:
-    """Check a study before it starts: train first epochs, resume, export, build models, estimate its size.
-
-    Args:
-        job: The job.
-        storage: The folder of studies, or a URI that every node reaches. Unless given: TUNEPIPE_STORAGE, or `studies`
-            in the current folder.
-        seconds: The maximum for loading the data and training the first epochs.
-        note: Called with sentences for the user.
-
-    Returns:
-        What was found. What fails while a trial trains is a finding, not an exception.
-
-    Raises:
-        UsageError: The job is no TuneJob.
-        UserError: What `run` would refuse before it trains: resources, or the study that the job starts from.
-    """
-    if not isinstance(job, TuneJob):
-        raise UsageError(f"check() takes a TuneJob; found an object of type {type(job).__name__}.")
-    place = default_storage() if storage is None else storage
-    with notes_to(note), closing(findings_of(job, place, seconds=seconds)) as facts:
-        found = [*facts]
-    estimates = [each for each in found if not isinstance(each, Finding)]
-    return CheckResult(tuple(each for each in found if isinstance(each, Finding)), next(iter(estimates), None))
-
-
 def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generator[Finding | Estimate, None, None]:
     """Every finding as soon as it is known, and an estimate once an epoch was trained.
 
     A closed or interrupted generator leaves no process and no file. What `run` refuses before it trains, such as too
     few CPUs, is raised.
     """
-    job = warm_started(job, storage)
     fits = fitting_workers(job, [local_node()])
     workers = 1 if job.resources.workers == 0 else min(job.resources.workers or fits, fits, trials_in_all(job))
     content, folders = pack(job)

@@ -96,19 +96,8 @@ class Interrupts:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Interrupts]:
-    """Handle Ctrl-C and SIGTERM while the context is open."""
-    interrupts = Interrupts()
-    interrupts.listen()
-    try:
-        yield interrupts
-    finally:
-        interrupts.leave()
-
-
-@contextlib.contextmanager
-def study_process() -> Iterator[None]:
-    """Run one study at a time in this process, and restore afterwards what it changes there.
+def study_process() -> Iterator[Interrupts]:
+    """Run one study at a time in this process, handle its signals, and restore afterwards what it changes there.
 
     A study within a study's own function is allowed; another thread's is refused.
     """
@@ -117,10 +106,13 @@ def study_process() -> Iterator[None]:
             "Another thread of this process is running a study. Studies change what all threads share: random "
             "generators, imports, standard output, Ray. Run one after the other, or each in a separate process."
         )
+    interrupts = Interrupts()
     try:
         with kept_process_state():
-            yield
+            interrupts.listen()
+            yield interrupts
     finally:
+        interrupts.leave()
         _LOCK.release()
 
 

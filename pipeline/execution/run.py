@@ -1,159 +1,86 @@
-"""Run a study from its start to its end, or resume it: `tunepipe run` and `pipeline.run`."""
+"""A study from its start to its end, or from where its last session has ended."""
 
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline import datasets
 from pipeline.code.functions import origin
-from pipeline.code.modules import end_loading
 from pipeline.code.snapshot import Snapshot, first_of, snapshot_of
 from pipeline.datasets import Dataset
 from pipeline.engine.trial import Trial, saved_state
-from pipeline.errors import (
-    DataError,
-    Interrupted,
-    NoTrialSucceeded,
-    StorageError,
-    Superseded,
-    TunepipeError,
-    UsageError,
-    UserError,
-)
+from pipeline.errors import DataError, Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.execution.in_process import run_in_process
-from pipeline.execution.interrupts import Interrupts, interruptible, study_process
+from pipeline.execution.interrupts import Interrupts
 from pipeline.execution.progress import Progress, notebook_progress
 from pipeline.execution.provenance import command_line, provenance
 from pipeline.execution.ray.cluster import reachable_address
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.start import SessionStart, saves_state, session_start, unloadable_functions, warm_started
+from pipeline.execution.start import SessionStart, saves_state, session_start, unloadable_functions
 from pipeline.storage import Store, layout
 from pipeline.storage.scratch import close_shared_folders
 from pipeline.storage.sessions import heartbeat
 from pipeline.study import TuneJob, save_study
-from pipeline.study.files import (
-    STORAGE_WAIT_VARIABLE,
-    as_argument,
-    default_storage,
-    recorded_data,
-    remove,
-    set_data,
-    sweep,
-)
-from pipeline.text import hide_numbers, note, notes_to
+from pipeline.study.files import STORAGE_WAIT_VARIABLE, as_argument, recorded_data, remove, set_data, sweep
+from pipeline.text import hide_numbers, note
 from pipeline.training.data import load_data
 from pipeline.training.process import refuse_other_keras
-
-if TYPE_CHECKING:
-    from pipeline.results.tables.load import Results
 
 _POLL_SECONDS = 5.0
 _CAUSES, _LINES = 3, 40
 """How many causes of failure are shown, and how many lines of each log: the rest says the same."""
 
 
-@study_process()
-def run(
+def run_study(
     job: TuneJob,
+    store: Store,
+    interrupts: Interrupts,
     *,
-    storage: str | Path | None = None,
-    name: str | None = None,
-    trials: int | None = None,
-    epochs: int | None = None,
-    workers: int | None = None,
-    resume: bool = False,
-    accept_changes: bool = False,
-    take_over: bool = False,
-    address: str | None = None,
-    display: Progress | None = None,
-    note: Callable[[str], None] = print,
-) -> "Results":
-    """Run a study to its end.
-
-    Args:
-        job: The job.
-        storage: The folder of studies, or a URI that every node reaches. Unless given: TUNEPIPE_STORAGE, or `studies`
-            in the current folder.
-        name: The study's name; the job's name unless given.
-        trials: Number of trials; the job's unless given.
-        epochs: The maximum number of epochs of a trial; the job's unless given.
-        workers: Number of parallel workers, 0 for this process; the job's unless given.
-        resume: Whether to resume the study of that name, if there is one; one that has ended stays as it is unless its
-            budget changes. Budget, resources and checkpoints are the job's.
-        accept_changes: Whether to resume although code, data or domains of the job have changed.
-        take_over: Whether to resume although the driver of the last session may still be alive, which then ends without
-            writing anything more.
-        address: Address of a running Ray cluster; None uses this machine.
-        display: Shows the study while it runs; default: a progress line every ten seconds in a notebook, nothing in a
-            script.
-        note: Called with sentences for the user, for example that there are fewer trials than requested.
-
-    Returns:
-        The study's results, as `load_results` reads them.
-
-    Raises:
-        StudyExists: There is a study of that name, and `resume` is not set, or its driver is alive.
-        StudyChanged: The job differs from that of the study to resume; says how.
-        Superseded: Another driver has taken the study over.
-        NoTrialSucceeded: The study ended without a value.
-        Interrupted: Ctrl-C or SIGTERM came; the tables are complete. Before its session: KeyboardInterrupt.
-        UsageError: Another thread of this process runs a study, or the study to resume uses a scheduler or a searcher
-            of Ray Tune.
-        UserError: Another mistake that the user can fix: storage, data, model, resources.
-    """
-    from pipeline.results.tables.load import load_results
-
-    end_loading()
-    if not isinstance(job, TuneJob):
-        raise UsageError(f"run() takes a TuneJob; found an object of type {type(job).__name__}.")
-    given = {"name": name, "budget.trials": trials, "budget.epochs": epochs, "resources.workers": workers}
-    if changes := {field: value for field, value in given.items() if value is not None}:
-        job = job.replaced(changes)
-    storage = default_storage() if storage is None else storage
-    store = Store(storage).folder(job.name)
-    with interruptible() as interrupts, notes_to(note):
-        start = session_start(
-            warm_started(job, storage), store, resume=resume, accept_changes=accept_changes, take_over=take_over
-        )
-        if start.nothing_to_do:
-            return load_results(store.uri)
-        # Mistakes are found before the session begins: a study stays ended where its data are missing.
-        datasets.check_files(start.job.data)
-        if start.job.model is not None:
-            refuse_other_keras()
-        address = reachable_address(address) if start.job.resources.workers != 0 else None
-        snapshot = snapshot_of(job.functions.values())
-        facts = {"provenance": provenance(job, snapshot), "code_changes": start.code_changes}
-        # From here on the job is the study's: it names what was chosen for it.
-        job, recorded = start.job.resolved(), recorded_data(start.document)
-        data, fingerprint = _load_data(job, recorded, accept_changes=accept_changes)
-        if recorded is not None and fingerprint is not None and fingerprint != recorded:
-            facts["data_changes"] = datasets.differences(recorded, fingerprint)
-        session = _session(job, start, store, facts, interrupts)
-        if start.saved is None:
-            _note_surprises(job)
-        with heartbeat(session.recorder.beat), recording_end(session, new=start.saved is None):
-            with interrupts.defer_signals():
-                # Take the session's number before anything else is written: of two drivers one ends here.
-                session.begin()
-            sweep(store)
-            _save(job, start, store, snapshot)
-            if fingerprint is not None and fingerprint != recorded:
-                set_data(store, fingerprint)
-            if start.saved is not None:
-                # Commands that wait, such as a change of the budget, come before the first draw.
-                session.execute_commands(immediately=True)
-            display = display or notebook_progress()
-            with nullcontext() if display is None else display.watch(session):
-                _train(session, data, address)
-        return load_results(store.uri)
+    resume: bool,
+    accept_changes: bool,
+    take_over: bool,
+    address: str | None,
+    display: Progress | None,
+) -> None:
+    """Run a study to its end in its folder, or resume it; one that has nothing left to do stays as it is."""
+    start = session_start(job, store, resume=resume, accept_changes=accept_changes, take_over=take_over)
+    if start.nothing_to_do:
+        return
+    # From here on the job is the study's: it names what was chosen for it.
+    job, recorded = start.job.resolved(), recorded_data(start.document)
+    # Mistakes are found before the session begins: a study stays ended where its data are missing.
+    datasets.check_files(job.data)
+    if job.model is not None:
+        refuse_other_keras()
+    address = reachable_address(address) if job.resources.workers != 0 else None
+    snapshot = snapshot_of(job.functions.values())
+    facts = {"provenance": provenance(job, snapshot), "code_changes": start.code_changes}
+    data, fingerprint = _load_data(job, recorded, accept_changes=accept_changes)
+    if recorded is not None and fingerprint is not None and fingerprint != recorded:
+        facts["data_changes"] = datasets.differences(recorded, fingerprint)
+    session = _session(job, start, store, facts, interrupts)
+    if start.saved is None:
+        _note_surprises(job)
+    with heartbeat(session.recorder.beat), recording_end(session, new=start.saved is None):
+        with interrupts.defer_signals():
+            # Take the session's number before anything else is written: of two drivers one ends here.
+            session.begin()
+        sweep(store)
+        _save(job, start, store, snapshot)
+        if fingerprint is not None and fingerprint != recorded:
+            set_data(store, fingerprint)
+        if start.saved is not None:
+            # Commands that wait, such as a change of the budget, come before the first draw.
+            session.execute_commands(immediately=True)
+        display = display or notebook_progress()
+        with nullcontext() if display is None else display.watch(session):
+            _train(session, data, address)
 
 
 def _load_data(

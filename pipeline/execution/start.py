@@ -3,13 +3,12 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from pipeline.code.functions import origin
-from pipeline.errors import Fault, InvalidJob, ResourcesUnmet, StorageError, StudyChanged, StudyExists, UsageError
+from pipeline.errors import Fault, ResourcesUnmet, StorageError, StudyChanged, StudyExists, UsageError
 from pipeline.machine import this_machine
-from pipeline.space import drawn_names, flat
+from pipeline.space import flat
 from pipeline.storage import Store, layout, unfinished
 from pipeline.storage.schema import config_columns
 from pipeline.storage.sessions import SessionRecord, describe_driver, driver_alive, read_sessions
@@ -122,29 +121,6 @@ def _refuse_other_files(store: Store) -> None:
         )
     if store.local is not None:
         check_output(store.local)
-
-
-def warm_started(job: TuneJob, storage: str | Path, *, always: bool = False) -> TuneJob:
-    """A job that begins with the best configs of the study that it starts from.
-
-    It is unchanged where its own study exists, unless `always` is set.
-    """
-    source = job.start_from
-    if source is None or (not always and Store(storage).folder(job.name).exists(layout.STUDY)):
-        return job
-    from pipeline.results.tables.load import load_results
-    from pipeline.results.tables.trials import warm_start_configs
-
-    results = load_results((Store(source.study) if "/" in source.study else Store(storage).folder(source.study)).uri)
-    room = job.budget.trials - len(job.start_with)
-    found = warm_start_configs(results, job.space, min(source.top, room), job.start_with)
-    if not found and room > 0:
-        names = ", ".join(drawn_names(job.space))
-        allowed = f"must be a study with values, whose configs are not given yet, with hyperparameters of: {names}"
-        raise InvalidJob(f"job {job.name!r}", [Fault("start_from.study", results.name, allowed)])
-    of = f": {', '.join(found)}" if found else ""
-    note(f"Starts with {counted(len(found), 'config')} of the study {results.name!r}{of} ({source.top} requested).")
-    return job.replaced({"start_with": [*job.start_with, *found.values()]})
 
 
 def unloadable_functions(job: TuneJob) -> str | None:

@@ -1,6 +1,7 @@
 """A study's trials: the leaderboard, one by its id, configs, the front of several objectives, a start for others."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import JobNotFound
-from pipeline.results.tables.load import Results, cache_per_results, configs_of
-from pipeline.space import Config, Value, key_of, walk
-from pipeline.storage import tables
+from pipeline.errors import Fault, InvalidJob, JobNotFound
+from pipeline.results.tables.load import Results, cache_per_results, configs_of, load_results
+from pipeline.space import Config, Value, drawn_names, key_of, walk
+from pipeline.storage import Store, layout, tables
 from pipeline.storage.schema import TABLES, metric_column
+from pipeline.study import TuneJob
 from pipeline.study.files import as_argument
+from pipeline.text import counted, note
 
 FRONT = "front"
 """The column that says which trials are on the front of the objectives."""
@@ -137,3 +140,23 @@ def warm_start_configs(
             found[row["trial_id"]] = config
             keys.add(key_of(config))
     return found
+
+
+def warm_started(job: TuneJob, storage: str | Path, *, always: bool = False) -> TuneJob:
+    """A job that begins with the best configs of the study that it starts from.
+
+    It is unchanged where its own study exists, unless `always` is set.
+    """
+    source = job.start_from
+    if source is None or (not always and Store(storage).folder(job.name).exists(layout.STUDY)):
+        return job
+    results = load_results((Store(source.study) if "/" in source.study else Store(storage).folder(source.study)).uri)
+    room = job.budget.trials - len(job.start_with)
+    found = warm_start_configs(results, job.space, min(source.top, room), job.start_with)
+    if not found and room > 0:
+        names = ", ".join(drawn_names(job.space))
+        allowed = f"must be a study with values, whose configs are not given yet, with hyperparameters of: {names}"
+        raise InvalidJob(f"job {job.name!r}", [Fault("start_from.study", results.name, allowed)])
+    of = f": {', '.join(found)}" if found else ""
+    note(f"Starts with {counted(len(found), 'config')} of the study {results.name!r}{of} ({source.top} requested).")
+    return job.replaced({"start_with": [*job.start_with, *found.values()]})

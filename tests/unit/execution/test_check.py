@@ -14,7 +14,7 @@ from pipeline.errors import ResourcesUnmet
 from pipeline.execution import check as checks
 from pipeline.execution.check import CheckResult, Finding
 from pipeline.storage import Store
-from tests.unit.execution.rising_job import rising_job
+from tests.rising_job import rising_job
 
 Found = dict[str, Finding]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.execution.interrupts import interruptible
+from pipeline.execution.interrupts import study_process
 from tests.processes import receiving_signals
 
 
@@ -25,7 +25,7 @@ class _Finalized:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_in_code_that_ignores_exceptions_ends_the_study() -> None:
-    with interruptible() as interrupts:
+    with study_process() as interrupts:
         _Finalized()
         with pytest.raises(KeyboardInterrupt):
             interrupts.begin_training()
@@ -35,7 +35,7 @@ def test_a_signal_in_code_that_ignores_exceptions_ends_the_study() -> None:
 def test_the_first_signal_waits_and_the_second_raises(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with interruptible() as interrupts:
+    with study_process() as interrupts:
         interrupts.begin_training()
         signal.raise_signal(number)
         assert interrupts.requested
@@ -45,7 +45,7 @@ def test_the_first_signal_waits_and_the_second_raises(
 
 
 def test_what_is_written_is_cut_off_by_the_third_signal_only() -> None:
-    with interruptible() as interrupts:
+    with study_process() as interrupts:
         interrupts.begin_training()
         written = []
 
@@ -64,7 +64,7 @@ def test_what_is_written_is_cut_off_by_the_third_signal_only() -> None:
 
 def test_a_forked_process_ends_at_sigterm_as_without_a_study() -> None:
     ready, begun = os.pipe()
-    with interruptible():
+    with study_process():
         child = os.fork()
         if child == 0:
             try:

@@ -12,7 +12,7 @@ from pipeline.errors import Interrupted, InvalidJob, UsageError
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.schedulers import RayScheduler, Scheduler, SchedulerContext
 from pipeline.space import fits
-from tests.unit.execution.rising_job import rising_job
+from tests.rising_job import rising_job
 
 MEDIAN = "ray.tune.schedulers.MedianStoppingRule"
 ASHA = "ray.tune.schedulers.ASHAScheduler"

@@ -1,20 +1,73 @@
-"""Models of a study as Python objects and as files."""
+"""Studies as a program uses them: their models as Python objects and as files, and a start from an earlier one."""
 
 import resource
 import shutil
 import sys
+from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
 
-from pipeline import load_model, load_results, run
+from pipeline import Budget, Grid, Objective, StartFrom, TuneJob, Uniform, load_model, load_results, run
+from pipeline.api import export
 from pipeline.engine.messages import EXPORT, Assignment
-from pipeline.errors import InvalidJob, JobNotFound, StorageError
-from pipeline.execution.models import export
+from pipeline.errors import InvalidJob, JobNotFound, StorageError, StudyChanged
 from pipeline.execution.worker.worker import Worker
+from pipeline.results.tables.trials import warm_started
 from pipeline.storage import Store
 from tests.model_kinds import rows_of_six
-from tests.unit.execution.three_trials import JOB, scored, val_loss
+from tests.rising_job import rising_job
+
+
+def build_model(config):
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile(keras.optimizers.SGD(config["lr"]), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def data():
+    return rows_of_six()
+
+
+JOB = TuneJob(
+    name="s",
+    model=build_model,
+    data=data,
+    space={"lr": Grid([0.01, 0.1, 0.5])},
+    objectives=[Objective("val_loss", "min")],
+    searcher="grid",
+    scheduler="fifo",
+    budget=Budget(trials=3, epochs=2),
+    batch_size=11,
+    resources={"workers": 0},
+)
+
+
+def val_loss(store, trial):
+    """What the study recorded at the trial's best epoch."""
+    trials = load_results(store.uri).trials
+    return float(trials.loc[trials["trial_id"] == trial, "objective"].iloc[0])
+
+
+def scored(model):
+    """The model's loss on the validation split."""
+    split = data().validation
+    model.compile(loss="sparse_categorical_crossentropy")
+    return float(model.evaluate(split.x, split.y, verbose=0, return_dict=True)["loss"])
+
+
+@pytest.fixture(scope="module")
+def tuned_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("studies")
+    run(JOB, storage=folder, note=lambda _: None)
+    return Store(folder / "s")
+
+
+@pytest.fixture
+def losing(tuned_store: Store) -> str:
+    best = load_results(tuned_store.uri).best.trial_id
+    return next(trial for trial in ("0000", "0001", "0002") if trial != best)
 
 
 def test_a_model_is_loaded_in_python(tuned_store, losing):
@@ -65,7 +118,7 @@ def test_a_notebook_s_models_are_loaded(tmp_path, monkeypatch, capsys):
 
 
 def test_any_trial_s_model_is_loaded_without_the_data(tuned_store, losing, monkeypatch):
-    monkeypatch.setattr("pipeline.execution.models.load_data", lambda *_, **__: pytest.fail("The data were loaded."))
+    monkeypatch.setattr("pipeline.api.load_data", lambda *_, **__: pytest.fail("The data were loaded."))
     before = tuned_store.files()
     loss = scored(load_model(tuned_store.uri, trial=losing))
     assert loss == pytest.approx(val_loss(tuned_store, losing), rel=1e-5)
@@ -139,3 +192,46 @@ def test_no_file_is_replaced_and_no_link_is_followed(tuned_store, tmp_path):
     with pytest.raises(StorageError, match=r"model\.keras"):
         export(tuned_store, tmp_path / "ours")
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def from_first(name: str, space: Any = ("a", "b"), **fields: Any) -> TuneJob:
+    return rising_job(name=name, space={each: Uniform(0, 0.9) for each in space}, **fields)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with the study `first`, which lacks the parameter b."""
+    folder = tmp_path_factory.mktemp("studies")
+    run(from_first("first", "a", scheduler="fifo"), storage=folder, note=lambda _: None)
+    return folder
+
+
+def best_of_first(storage: Path, count: int) -> list[dict[str, Any]]:
+    rows = load_results(storage / "first").trials.sort_values("objective", ascending=False)
+    return [{"a": value} for value in rows["config_a"].head(count)]
+
+
+def test_the_first_trials_are_the_other_studys_best_also_after_a_resume(storage: Path) -> None:
+    reported: list[str] = []
+    own = {"a": 0.5, "b": 0.25}
+    second = from_first("second", start_with=[own], start_from=StartFrom("first", 2)).replaced({"budget.trials": 3})
+    results = run(second, storage=storage, note=reported.append)
+    assert results.job["start_with"] == [own, *best_of_first(storage, 2)]
+    assert results.trials["config_a"].to_list() == [0.5, *(config["a"] for config in best_of_first(storage, 2))]
+    reasons = results.decisions[results.decisions["kind"] == "start"]["reason"]
+    assert all("'first'" in reason for reason in reasons)
+    assert reported[0].startswith("Starts with 2 configs of the study 'first': ")
+    again = run(second.replaced({"budget.trials": 4}), storage=storage, resume=True)
+    assert again.job["start_with"] == results.job["start_with"]
+    with pytest.raises(StudyChanged, match="start_from"):
+        run(second.replaced({"start_from": StartFrom("first", 1)}), storage=storage, resume=True)
+
+
+def test_a_study_to_start_from_is_found_by_its_folder_and_must_have_usable_configs(storage: Path, tmp_path) -> None:
+    far = from_first("far", start_from=StartFrom(str(storage / "first"), 1))
+    assert list(warm_started(far, tmp_path).start_with) == best_of_first(storage, 1)
+    with pytest.raises(JobNotFound, match="frist"):
+        warm_started(from_first("a", start_from=StartFrom("frist")), storage)
+    with pytest.raises(InvalidJob) as raised:
+        warm_started(from_first("a", "z", start_from=StartFrom("first")), storage)
+    assert raised.value.faults[0].field == "start_from.study"

@@ -1,41 +1,139 @@
-"""Models of a study's trials, and states of its functions, as Python objects; the winner's model as files.
+"""Studies as a program uses them: run one, check it first, and load the models and states that it has trained.
 
-They are rebuilt from checkpoints by the study's own copy of the code; the winner's model was exported when the study
-ended.
+Models are rebuilt from checkpoints by the study's own copy of the code; the winner's was exported when the study ended.
 """
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.code.functions import takes_state
-from pipeline.code.modules import without_notes
+from pipeline.code.modules import end_loading, without_notes
 from pipeline.datasets import RecordedConfig
 from pipeline.engine.messages import EXPORT, Assignment
-from pipeline.errors import (
-    DamagedFile,
-    JobNotFound,
-    ModelError,
-    StorageError,
-    UsageError,
-    UserError,
-)
-from pipeline.execution.interrupts import kept_process_state
+from pipeline.errors import DamagedFile, JobNotFound, ModelError, StorageError, UsageError, UserError
+from pipeline.execution.interrupts import kept_process_state, study_process
 from pipeline.execution.worker.checkpoints import learner_part
-from pipeline.results.tables.load import load_results
-from pipeline.results.tables.trials import configs_at_best, trial_row
+from pipeline.results.tables.load import Results, load_results
+from pipeline.results.tables.trials import configs_at_best, trial_row, warm_started
 from pipeline.storage import Checkpoint, Store, layout, unpack
 from pipeline.storage.files import write_local
 from pipeline.storage.scratch import scratch
 from pipeline.study import TuneJob, load_study
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.study.files import as_argument, check_output
+from pipeline.study.files import as_argument, check_output, default_storage
 from pipeline.study.trial_configs import seed_of_trial
+from pipeline.text import notes_to
 from pipeline.training.data import load_data
 from pipeline.training.ensemble import first_of
 from pipeline.training.process import import_keras
+
+if TYPE_CHECKING:
+    from pipeline.execution.check import CheckResult
+    from pipeline.execution.progress import Progress
+
+
+def run(
+    job: TuneJob,
+    *,
+    storage: str | Path | None = None,
+    name: str | None = None,
+    trials: int | None = None,
+    epochs: int | None = None,
+    workers: int | None = None,
+    resume: bool = False,
+    accept_changes: bool = False,
+    take_over: bool = False,
+    address: str | None = None,
+    display: "Progress | None" = None,
+    note: Callable[[str], None] = print,
+) -> Results:
+    """Run a study to its end.
+
+    Args:
+        job: The job.
+        storage: The folder of studies, or a URI that every node reaches. Unless given: TUNEPIPE_STORAGE, or `studies`
+            in the current folder.
+        name: The study's name; the job's name unless given.
+        trials: Number of trials; the job's unless given.
+        epochs: The maximum number of epochs of a trial; the job's unless given.
+        workers: Number of parallel workers, 0 for this process; the job's unless given.
+        resume: Whether to resume the study of that name, if there is one; one that has ended stays as it is unless its
+            budget changes. Budget, resources and checkpoints are the job's.
+        accept_changes: Whether to resume although code, data or domains of the job have changed.
+        take_over: Whether to resume although the driver of the last session may still be alive, which then ends without
+            writing anything more.
+        address: Address of a running Ray cluster; None uses this machine.
+        display: Shows the study while it runs; default: a progress line every ten seconds in a notebook, nothing in a
+            script.
+        note: Called with sentences for the user, for example that there are fewer trials than requested.
+
+    Returns:
+        The study's results, as `load_results` reads them.
+
+    Raises:
+        StudyExists: There is a study of that name, and `resume` is not set, or its driver is alive.
+        StudyChanged: The job differs from that of the study to resume; says how.
+        Superseded: Another driver has taken the study over.
+        NoTrialSucceeded: The study ended without a value.
+        Interrupted: Ctrl-C or SIGTERM came; the tables are complete. Before its session: KeyboardInterrupt.
+        UsageError: Another thread of this process runs a study, or the study to resume uses a scheduler or a searcher
+            of Ray Tune.
+        UserError: Another mistake that the user can fix: storage, data, model, resources.
+    """
+    from pipeline.execution.run import run_study
+
+    end_loading()
+    if not isinstance(job, TuneJob):
+        raise UsageError(f"run() takes a TuneJob; found an object of type {type(job).__name__}.")
+    given = {"name": name, "budget.trials": trials, "budget.epochs": epochs, "resources.workers": workers}
+    if changes := {field: value for field, value in given.items() if value is not None}:
+        job = job.replaced(changes)
+    storage = default_storage() if storage is None else storage
+    store = Store(storage).folder(job.name)
+    with study_process() as interrupts, notes_to(note):
+        run_study(
+            warm_started(job, storage), store, interrupts, resume=resume, accept_changes=accept_changes,
+            take_over=take_over, address=address, display=display,
+        )  # fmt: skip
+        return load_results(store.uri)
+
+
+def check(
+    job: TuneJob,
+    *,
+    storage: str | Path | None = None,
+    seconds: float = 120.0,
+    note: Callable[[str], None] = print,
+) -> "CheckResult":
+    """Check a study before it starts: train first epochs, resume, export, build models, estimate its size.
+
+    Args:
+        job: The job.
+        storage: The folder of studies, or a URI that every node reaches. Unless given: TUNEPIPE_STORAGE, or `studies`
+            in the current folder.
+        seconds: The maximum for loading the data and training the first epochs.
+        note: Called with sentences for the user.
+
+    Returns:
+        What was found. What fails while a trial trains is a finding, not an exception.
+
+    Raises:
+        UsageError: The job is no TuneJob.
+        UserError: What `run` would refuse before it trains: resources, or the study that the job starts from.
+    """
+    from pipeline.execution.check import CheckResult, Finding, findings_of
+
+    if not isinstance(job, TuneJob):
+        raise UsageError(f"check() takes a TuneJob; found an object of type {type(job).__name__}.")
+    storage = default_storage() if storage is None else storage
+    with notes_to(note), closing(findings_of(warm_started(job, storage), storage, seconds=seconds)) as facts:
+        found = [*facts]
+    estimates = [each for each in found if not isinstance(each, Finding)]
+    return CheckResult(tuple(each for each in found if isinstance(each, Finding)), next(iter(estimates), None))
 
 
 @kept_process_state()

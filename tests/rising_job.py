@@ -1,4 +1,4 @@
-"""A job whose best config is known, for tests of checks and of Ray Tune's classes."""
+"""A job whose best config is known, for tests of checks, of Ray Tune's classes and of what follows a study."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
