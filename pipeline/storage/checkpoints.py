@@ -54,8 +54,8 @@ def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
 def unpack(content: bytes, name: str) -> Checkpoint:
     length_bytes = content[len(_MAGIC) : len(_MAGIC) + 8]
     length = int.from_bytes(length_bytes, "little")
-    if content[: len(_MAGIC)] != _MAGIC or _START + length > len(content):
-        raise DamagedFile(f"{name} is not a complete checkpoint.")
+    if not content.startswith(_MAGIC):
+        raise DamagedFile(f"{name} is not a checkpoint.")
     body = memoryview(content)[_START:]
     digest = hashlib.blake2b(length_bytes, digest_size=_DIGEST)
     digest.update(body)
@@ -73,21 +73,21 @@ def _read(body: memoryview, length: int) -> Checkpoint:
     for entry in header["arrays"]:
         dtype, shape = _dtype(entry["dtype"]), tuple(entry["shape"])
         size = math.prod(shape) * dtype.itemsize
-        if any(not isinstance(rows, int) or rows < 0 for rows in shape) or offset + size > len(body):
-            raise ValueError(f"an array of shape {shape} does not fit")
+        if any(rows < 0 for rows in shape):
+            raise ValueError(f"it names the shape {shape}")
         arrays.append(
             np.frombuffer(body[offset : offset + size], dtype).reshape(shape) if size else np.zeros(shape, dtype)
         )
         offset += size
     if offset != len(body):
-        raise ValueError(f"{len(body) - offset} bytes are left over")
+        raise ValueError("its arrays are not what follows it")
     if not isinstance(header["header"], dict):
         raise ValueError("it is not an object")
     return Checkpoint(header["header"], arrays)
 
 
 def _bytes(array: np.ndarray) -> memoryview:
-    flat: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    flat: Any = np.ascontiguousarray(array).ravel().view(np.uint8)
     return memoryview(flat)
 
 

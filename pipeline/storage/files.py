@@ -22,8 +22,8 @@ from pyarrow import fs
 from pipeline.errors import StorageError
 
 _MARK = ".writing-"
-_MAX_BYTES = 200
-"""Bytes of a name that its temporary name has: file systems allow 255 in total."""
+_MAX_BYTES = 237
+"""Bytes of a name that its temporary name has: file systems allow 255 in total, and 18 are added."""
 
 _UNFINISHED = re.compile(rf"((?:.*/)?){re.escape(_MARK)}(.+)-[0-9a-f]{{1,8}}", re.DOTALL)
 
@@ -50,7 +50,7 @@ class Entry:
 
     path: str
     kind: Kind
-    size: int = 0
+    size: int
 
     def __str__(self) -> str:
         return self.path + {"link": " (a link)", "folder": "/"}.get(self.kind, "")

@@ -162,7 +162,7 @@ def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table
     options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
     with pq.ParquetWriter(sink, schema, dictionary_pagesize_limit=_DICTIONARY, **options) as writer:
         for batch in batches:
-            writer.write(batch, max(batch.num_rows, 1))
+            writer.write(batch)
 
 
 def read_parquet(content: bytes, name: str) -> pa.Table:

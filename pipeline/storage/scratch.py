@@ -11,7 +11,6 @@ import platform
 import re
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,37 +26,35 @@ class SharedFolder:
 
     def __init__(self, key: Callable[[], str]) -> None:
         self._key = key
-        self._lock: int | None = None
-        self._path: Path | None = None
+        self._held: tuple[Path, int] | None = None
 
     @property
     def path(self) -> Path:
         """The folder, which exists until it is closed."""
-        if self._path is None:
+        if self._held is None:
             remove_unused()
             name = hashlib.sha256(self._key().encode()).hexdigest()[:16]
             folder = shared_root() / f"{_prefix('shared')}{name}"
-            self._lock = _locked(folder)
-            self._path = folder
+            self._held = folder, _locked(folder)
             if not _open:
                 atexit.register(close_shared_folders)
             _open.add(self)
-        return self._path
+        return self._held[0]
 
     def close(self) -> None:
         """Leave the folder, and remove it if no other process uses it."""
-        if self._lock is not None and self._path is not None:
-            os.close(self._lock)
-            _remove_if_unused(self._path)
-            self._lock = self._path = None
-            _open.discard(self)
+        if self._held is not None:
+            folder, lock = self._held
+            os.close(lock)
+            _remove_if_unused(folder)
+            self._held = None
 
 
 @contextmanager
 def scratch(purpose: str) -> Iterator[Path]:
     """A temporary folder of this process, removed at the end."""
     remove_unused()
-    folder = shared_root() / f"{_prefix(purpose)}{uuid.uuid4().hex[:16]}"
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(purpose)))
     lock = _locked(folder)
     try:
         yield folder
@@ -71,8 +68,8 @@ def shared_root() -> Path:
 
 
 def close_shared_folders() -> None:
-    for folder in list(_open):
-        folder.close()
+    while _open:
+        _open.pop().close()
     remove_unused()
 
 

@@ -39,9 +39,6 @@ SILENT_SECONDS = 2 * BEAT_SECONDS
 _POLL_SECONDS = 1.0
 """How often the storage is asked whether a lease holds, whether a driver lives, and whether a user wants the end."""
 
-_MARK_WITHIN = 200
-"""The mark is within the first bytes of the session's file."""
-
 _STATE = b', "resume": '
 """What a driver writes before the state of the trials: the last field of a session's file, and megabytes of a large
 study. No text of the file contains it, because JSON escapes quotation marks."""
@@ -111,11 +108,12 @@ _TOLD = (
 class Lease:
     """The lease of one driver session: from the first `write` on, the study is this driver's."""
 
-    def __init__(self, store: Store, number: int, *, seconds_before: float = 0.0) -> None:
+    def __init__(self, store: Store, number: int, *, seconds_before: float) -> None:
         self.number = number
         self.taken = False
         """Whether the number is taken: before that, the study is not this driver's."""
         self._store, self._mark = store, uuid.uuid4().hex
+        self._beginning = json.dumps({"number": number, "mark": self._mark}).removesuffix("}").encode()
         self._started, self._clock, self._seconds_before = datetime.now(UTC), time.monotonic(), seconds_before
         self._stop_requested, self._polled = False, time.monotonic()
         self._checked = -math.inf
@@ -154,8 +152,8 @@ class Lease:
             check_newest(self._store, self.number)
             start = b""
             with suppress(FileNotFoundError):
-                start = self._store.read_start(layout.session(self.number), _MARK_WITHIN)
-            if self._mark.encode() not in start:
+                start = self._store.read_start(layout.session(self.number), len(self._beginning))
+            if start != self._beginning:
                 # Both drivers took the number at the same time, or the session's file was replaced.
                 raise _superseded(self._store, self.number, "of the same number")
             self._checked = now

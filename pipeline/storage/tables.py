@@ -33,8 +33,6 @@ from pipeline.storage.store import Store
 if TYPE_CHECKING:
     import duckdb
 
-_RETRIES = 5
-
 # Queries and tables may be of unknown origin: a query can read the tables and nothing else.
 _CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -75,7 +73,7 @@ class Tables:
 
 def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
     """Read a study's tables as its newest session has committed them."""
-    for _ in range(_RETRIES):
+    while True:
         committed = committed_files(store)
         try:
             epochs, decisions = (read_rows(store, table, study, committed) for table in ("epochs", "decisions"))
@@ -86,7 +84,6 @@ def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
             continue
         checkpoints = newest_checkpoints(store.files("checkpoints"))
         return Tables(derive_trials(epochs, decisions, study, checkpoints), epochs, decisions)
-    raise StorageError(f"The parts of the tables in {store.uri} change faster than they can be read; try again.")
 
 
 def read_rows(
@@ -243,18 +240,18 @@ def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:
 
 def space_of(study: Mapping[str, Any]) -> Space:
     """The space in the content of a study.json, as domains."""
-    return _space(json.dumps(study["job"]["space"]))[0]
+    return _space(json.dumps(study["job"]["space"]))
 
 
 def parameters_of(study: Mapping[str, Any]) -> dict[str, Any]:
     """Every parameter of that space, those of a switch's branches too: what the tables have columns for."""
-    return dict(_space(json.dumps(study["job"]["space"]))[1])
+    return dict(flat(space_of(study)))
 
 
 @cache
-def _space(text: str) -> tuple[Space, Mapping[str, Any]]:
+def _space(text: str) -> Space:
     space: Space = TypeAdapter(Space).validate_json(text)
-    return space, flat(space)
+    return space
 
 
 def _double(column: str | None) -> str:

@@ -1,5 +1,6 @@
 """What a session starts from: which driver begins it, in which folder, with which changes."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, TuneJob, load_results, run
-from pipeline.errors import StorageError, StudyChanged, Superseded
+from pipeline.errors import StorageError, StudyChanged, StudyExists, Superseded
 from pipeline.execution.start import SessionStart, reconciled, session_start, with_study_settings
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
+from pipeline.storage.sessions import identity
 from pipeline.study import load_study, save_study
 from pipeline.study.files import saved_job
 from pipeline.text import notes_to
@@ -111,6 +113,28 @@ def test_a_study_without_its_sessions_is_not_started_again(study, tmp_path):
     study.delete("sessions/0001.json")
     with pytest.raises(StorageError, match="rows of session 1, but no file"):
         resumed(study, job(tmp_path))
+
+
+def test_a_live_driver_is_replaced_only_on_request(study, tmp_path):
+    path, own, notes = layout.session(1), identity(), []
+    running = {"state": "running", "ended": None, "mark": None}
+    study.write(path, json.dumps({**study.read_json(path), **running}))
+    with pytest.raises(StudyExists):
+        resumed(study, job(tmp_path))
+    resumed(study, job(tmp_path), take_over=True, note=notes.append)
+    assert load_results(study.uri).epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
+    assert [note.partition(", ")[0] for note in notes] == [
+        f"Session 1 is taken over: process {own['pid']} on {own['host']}"
+    ]
+
+
+@pytest.mark.parametrize("options", [{}, {"take_over": True}])
+def test_a_session_that_cannot_be_read_is_named_and_nothing_is_written(study, tmp_path, options):
+    study.write(layout.session(1), study.read_text(layout.session(1)).replace('"started": "', '"started": "yesterday'))
+    before = {path: study.read(path) for path in study.files()}
+    with pytest.raises(StorageError, match=r"sessions/0001\.json"):
+        resumed(study, job(tmp_path), **options)
+    assert {path: study.read(path) for path in study.files()} == before
 
 
 def test_a_comment_and_another_file_name_change_nothing(study, tmp_path):

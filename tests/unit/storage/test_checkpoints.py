@@ -59,28 +59,25 @@ def test_every_cut_is_found() -> None:
             unpack(damaged, "a.ckpt")
 
 
+_ARRAYS = [
+    [], [("O", [1])], [("V4", [1])], [("finfo", [1])], [("f4", [10**30])], [("f4", [-1]), ("f4", [2])], [("f4", [0.5])],
+]  # fmt: skip
+_ENTRIES = [3, *([{"dtype": dtype, "shape": shape} for dtype, shape in arrays] for arrays in _ARRAYS)]
+_DESCRIBED = [json.dumps({"header": {}, "arrays": entries}).encode() for entries in _ENTRIES]
+
+
 @pytest.mark.parametrize(
-    "header",
-    [
-        b"",
-        b"[" * 100_000,
-        b"\xff",
-        b"[]",
-        b"{}",
-        json.dumps({"header": [], "arrays": []}).encode(),
-        json.dumps({"header": {}, "arrays": 3}).encode(),
-        json.dumps({"header": {}, "arrays": [{"dtype": "O", "shape": [1]}]}).encode(),
-        json.dumps({"header": {}, "arrays": [{"dtype": "V4", "shape": [1]}]}).encode(),
-        json.dumps({"header": {}, "arrays": [{"dtype": "finfo", "shape": [1]}]}).encode(),
-        json.dumps({"header": {}, "arrays": [{"dtype": "f4", "shape": [10**30]}]}).encode(),
-        json.dumps({"header": {}, "arrays": [{"dtype": "f4", "shape": [-1]}]}).encode(),
-        json.dumps({"header": {}, "arrays": [{"dtype": "f4", "shape": [0.5]}]}).encode(),
-        json.dumps({"header": {}, "arrays": []}).encode(),
-    ],
+    "header", [b"", b"[" * 100_000, b"\xff", b"[]", b"{}", b'{"header": [], "arrays": []}', *_DESCRIBED]
 )
 def test_a_wrong_header_is_found_though_its_checksum_is_right(header: bytes) -> None:
     with pytest.raises(DamagedFile):
         unpack(_signed(header, b"1234"), "a.ckpt")
+
+
+def test_a_file_of_the_documented_form_is_read() -> None:
+    header = {"header": {"epoch": 1}, "arrays": [{"dtype": "<f4", "shape": [1, 2]}]}
+    read = unpack(_signed(json.dumps(header).encode(), np.array([1.5, -2], "<f4").tobytes()), "a.ckpt")
+    assert (read.header, [array.tolist() for array in read.arrays]) == ({"epoch": 1}, [[[1.5, -2.0]]])
 
 
 @pytest.mark.parametrize("array", [np.array([{}], dtype=object), np.zeros(1, [("a", "i4")]), np.zeros(1, "M8[s]")])

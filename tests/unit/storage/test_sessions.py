@@ -2,31 +2,33 @@
 
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
-from pipeline.errors import StorageError, StudyExists, Superseded
+from pipeline.errors import StorageError, Superseded
 from pipeline.storage import Store, layout, sessions
 from pipeline.storage.sessions import (
     SILENT_SECONDS,
     Lease,
     SessionRecord,
     driver_alive,
+    driver_seconds,
     heartbeat,
     identity,
     lives,
     read_sessions,
     state_of,
 )
+from pipeline.text import notes_to
 
 _SESSION = {"number": 1, "state": "ended", "started": "2025-03-14T09:30:00+00:00"}
 
@@ -49,6 +51,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(sessions.time, "monotonic", lambda: clock.now)
     monkeypatch.setattr(sessions.time, "sleep", clock.sleep)
+    date = lambda _zone: NOW + timedelta(seconds=clock.now)  # noqa: E731
+    monkeypatch.setattr(sessions, "datetime", type("Date", (datetime,), {"now": date}))
     return clock
 
 
@@ -64,12 +68,13 @@ def written(store: Store, **fields: object) -> Any:
 
 
 def taken(store: Store) -> Lease:
-    lease = Lease(store, 1)
+    lease = Lease(store, 1, seconds_before=0.0)
     lease.write("running", {}, "{}")
     return lease
 
 
-def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store) -> None:
+def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store, clock: Clock) -> None:
+    clock.now = 5.0
     lease = Lease(store, 2, seconds_before=100.0)
     lease.check()
     assert not lease.taken
@@ -78,15 +83,16 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store) -> Non
     assert lease.taken
     assert (session.number, session.state, session.ended, session.resume) == (2, "running", None, {"decided": 3})
     assert [node["host"] for node in session.nodes] == ["a"]
-    assert 100.0 <= session.seconds <= lease.seconds
+    clock.now = 12.0
+    assert (session.seconds, lease.seconds) == (100.0, 107.0)
     assert lives(session)
     lease.leave()
     assert lives(session) is False
 
 
 def test_two_drivers_cannot_have_one_number(store: Store) -> None:
-    Lease(store, 1).write("running", {"message": "first"}, "{}")
-    second = Lease(store, 1)
+    Lease(store, 1, seconds_before=0.0).write("running", {"message": "first"}, "{}")
+    second = Lease(store, 1, seconds_before=0.0)
     with pytest.raises(Superseded):
         second.write("running", {"message": "second"}, "{}")
     assert not second.taken
@@ -112,38 +118,42 @@ def test_a_driver_that_was_replaced_writes_nothing(store: Store, replacement: st
 
 
 def test_a_driver_asks_the_storage_once_a_second(store: Store, clock: Clock) -> None:
+    clock.now = 5.0
     lease = taken(store)
     lease.check()
     store.write(layout.stop_request(1), "{}")
-    clock.now = 0.9
+    clock.now = 5.9
     assert not lease.stop_requested()
-    assert lease.stop_requested(immediately=True)
+    assert copy(lease).stop_requested(immediately=True)
     written(store, number=2)
     lease.check()
-    clock.now = 1.0
+    clock.now = 6.0
+    assert lease.stop_requested()
     with pytest.raises(Superseded):
         lease.check()
 
 
 def test_the_heartbeat_goes_on_while_the_main_thread_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "BEAT_SECONDS", 0.01)
-    beats, enough = [], threading.Event()
+    monkeypatch.setattr(sessions, "BEAT_SECONDS", 1.2)
+    beats, ends, enough = [], [], threading.Event()
 
     def beat() -> None:
         beats.append(threading.current_thread())
-        if len(beats) == 3:
+        if len(beats) == 2:
             enough.set()
+            ends.append(threading.Event().wait(0.1))
         raise StorageError("A heartbeat that fails is tried again.")
 
     with heartbeat(beat):
-        assert enough.wait(30)
+        assert enough.wait(12)
+    assert ends
     assert threading.current_thread() not in beats
 
 
 def test_sessions_are_ordered_and_only_the_last_has_its_state(store: Store) -> None:
     state = {"trials": ["x" * 100_000]}
     written(store, message='It said ", "resume": {}".', heartbeat="2025-03-14T09:30:05", resume=state)
-    written(store, number=3, message="x" * 100_000, resume=state)
+    written(store, number=3, message="x" * 100_000, workers=0, seconds=0.5, resume=state)
     # The state need not be the last field.
     store.write(layout.session(12), json.dumps({"resume": {"trials": [12]}, **_SESSION, "number": 12}))
     store.write("sessions/notes.txt", "none")
@@ -161,12 +171,19 @@ def test_a_large_state_is_not_read_without_need(store: Store, monkeypatch: pytes
     assert [session.number for session in read_sessions(store)] == [1]
 
 
+_INVALID = [
+    ("state", "nope"), ("number", 0), ("started", None), ("seconds", -1.0), ("seconds", 1e12), ("pid", 2**31),
+    ("resume", []),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("field", "value"), [("state", "nope"), ("number", 0), ("started", None), ("seconds", -1.0), ("resume", [])]
+    ("text", "fault"),
+    [("", "it is not JSON"), ("[]", "the whole"), *((json.dumps({**_SESSION, name: x}), name) for name, x in _INVALID)],
 )
-def test_an_invalid_value_is_reported(store: Store, field: str, value: object) -> None:
-    store.write(layout.session(1), json.dumps({**_SESSION, field: value}))
-    with pytest.raises(StorageError, match=rf"sessions/0001\.json in .* is not a session file: {field}: "):
+def test_what_is_not_a_session_is_reported(store: Store, text: str, fault: str) -> None:
+    store.write(layout.session(1), text)
+    with pytest.raises(StorageError, match=rf"sessions/0001\.json in .* is not a session file: {fault}: "):
         read_sessions(store, resume=True)
 
 
@@ -179,9 +196,8 @@ RECENT = "2025-03-14T09:30:55+00:00"
     [
         ({}, "running"),
         ({"pid": 2**31 - 1}, "interrupted"),
-        ({"process_started_after_boot": 1e9}, "interrupted"),
-        ({"boot_id": "another"}, "interrupted"),
-        ({"boot_id": "another", "heartbeat": RECENT}, "running"),
+        ({"boot_id": "another", "heartbeat": "2025-03-14T09:29:59+00:00"}, "interrupted"),
+        ({"boot_id": "another", "heartbeat": "2025-03-14T09:30:00+00:00"}, "running"),
         ({"pid_namespace": "pid:[1]", "heartbeat": RECENT}, "running"),
         ({"host": "another", "heartbeat": None, "started": RECENT}, "running"),
         ({"state": "failed"}, "failed"),
@@ -191,7 +207,7 @@ RECENT = "2025-03-14T09:30:55+00:00"
 def test_the_state_of_a_study_whose_session_has_not_ended(fields: dict[str, object], state: str) -> None:
     session = {**_SESSION, "state": "running", "heartbeat": "2025-03-14T09:29:00+00:00", **identity(), **fields}
     assert state_of([SessionRecord.model_validate(session)], NOW) == state
-    assert state_of([], NOW) == "waiting"
+    assert (state_of([], NOW), driver_seconds([])) == ("waiting", 0.0)
 
 
 def test_a_process_that_lives_and_one_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +219,9 @@ def test_a_process_that_lives_and_one_that_does_not(monkeypatch: pytest.MonkeyPa
         assert all((record.host, record.boot_id, record.pid_namespace))
         # Seconds since the boot, not since 1970.
         assert (record.process_started_after_boot or 1e9) < 1e9
-        assert lives(record) is True
+        for later, alive in ((0.0, True), (-0.5, True), (1.5, False)):
+            started = (record.process_started_after_boot or 0.0) + later
+            assert lives(record.model_copy(update={"process_started_after_boot": started})) is alive
         child.kill()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert lives(record) is False
@@ -214,26 +232,34 @@ def test_a_process_that_lives_and_one_that_does_not(monkeypatch: pytest.MonkeyPa
 
 
 def _beat(store: Store, ago: float, **fields: object) -> Any:
-    beat = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
+    beat = (sessions.datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
     written(store, **{"state": "running", "heartbeat": beat, "host": "elsewhere", **fields})
     return read_sessions(store)[-1]
 
 
-def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store) -> None:
-    assert driver_alive(store, _beat(store, 600, **identity()))
+def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store, clock: Clock) -> None:
+    assert all(driver_alive(store, _beat(store, ago, **identity())) for ago in (0, 600))
     assert not driver_alive(store, _beat(store, 0, **identity() | {"process_started_after_boot": 1.0}))
     assert not driver_alive(store, _beat(store, 0, **identity() | {"state": "ended"}))
+    assert clock.now == 0
 
 
-@pytest.mark.parametrize("ago", [10.0, -7200.0], ids=["recent", "by a clock that is ahead"])
-def test_a_driver_of_another_machine_is_watched(store: Store, clock: Clock, ago: float) -> None:
-    session = _beat(store, ago)
-    assert not driver_alive(store, session)
+@pytest.mark.parametrize(
+    ("ago", "wait"), [(10.0, 50), (59.2, 1), (-7200.0, 60)], ids=["recent", "nearly silent", "by a clock that is ahead"]
+)
+def test_a_driver_of_another_machine_is_watched(store: Store, clock: Clock, ago: float, wait: int) -> None:
+    session, notes = _beat(store, ago), list[str]()
+    with notes_to(notes.append):
+        assert not driver_alive(store, session)
+    assert clock.now == wait
+    who = rf"process 0 on elsewhere, last heartbeat at {re.escape(session.heartbeat)}\. Waiting up to {wait} s"
+    assert [bool(re.search(who, note)) for note in notes] == [True]
+    session = _beat(store, 10)
     at = clock.now + 15.0
     clock.events[at] = lambda: _beat(store, 0)
     assert driver_alive(store, session)
     assert clock.now == at
-    session = _beat(store, ago)
+    session = _beat(store, 10)
     clock.events[at + 3.0] = lambda: _beat(store, 0, state="interrupted")
     assert not driver_alive(store, session)
 
@@ -241,64 +267,3 @@ def test_a_driver_of_another_machine_is_watched(store: Store, clock: Clock, ago:
 def test_a_driver_that_has_been_silent_for_long_is_dead_at_once(store: Store, clock: Clock) -> None:
     assert not driver_alive(store, _beat(store, SILENT_SECONDS + 10))
     assert clock.now == 0
-
-
-def climb(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
-    for step in range(4):
-        yield {"score": config["x"] + step}
-
-
-def job(epochs: int = 2) -> TuneJob:
-    return TuneJob(
-        name="s",
-        function=climb,
-        space={"x": Uniform(0, 1)},
-        objectives=[Objective("score", "max")],
-        scheduler="fifo",
-        budget=Budget(trials=2, epochs=epochs),
-        resources={"workers": 0},
-    )
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("study")
-    run(job(), storage=folder)
-    return folder / "s"
-
-
-@pytest.fixture
-def running(study: Path, tmp_path: Path) -> Store:
-    shutil.copytree(study, tmp_path / "s")
-    store = Store(tmp_path / "s")
-    _change(store, state="running", heartbeat=datetime.now(UTC).isoformat(), ended=None, mark=None)
-    return store
-
-
-def _change(store: Store, **fields: Any) -> None:
-    whole = {**store.read_json(layout.session(1), most=None), **fields}
-    store.write(layout.session(1), json.dumps({name: value for name, value in whole.items() if value is not None}))
-
-
-def _resume(store: Store, **options: Any) -> list[str]:
-    reported: list[str] = []
-    run(job(4), storage=Path(store.uri).parent, resume=True, note=reported.append, **options)
-    assert load_results(store.uri).epochs["epoch"].to_list() == [1, 2, 3, 4] * 2
-    return reported
-
-
-def test_a_live_driver_is_replaced_only_on_request(running: Store) -> None:
-    with pytest.raises(StudyExists):
-        _resume(running)
-    (reported,) = _resume(running, take_over=True)
-    own = identity()
-    assert reported.startswith(f"Session 1 is taken over: process {own['pid']} on {own['host']}, ")
-
-
-def test_a_session_that_cannot_be_read_is_named_and_nothing_is_written(running: Store) -> None:
-    _change(running, started="yesterday")
-    before = {path: running.read(path) for path in running.files()}
-    for options in ({}, {"take_over": True}):
-        with pytest.raises(StorageError, match=r"sessions/0001\.json"):
-            _resume(running, **options)
-    assert {path: running.read(path) for path in running.files()} == before

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
+from pyarrow import fs
 
 from pipeline.errors import StorageError, Superseded
-from pipeline.storage import Store, layout, unfinished
+from pipeline.storage import Entry, Store, layout, unfinished
 from pipeline.storage.scratch import SharedFolder, close_shared_folders, scratch
 from tests.bucket import Bucket
 from tests.processes import printed_without_privileges
@@ -45,12 +47,13 @@ def test_written_files_are_read_and_listed(store: Store) -> None:
     store.write("a/text", "ö")
     assert store.read("a/b/c") == b"12345"
     assert (store.read_start("a/b/c", 2), store.read_end("a/b/c", 2)) == (b"12", (b"45", 3))
+    assert store.read_end("a/b/c", 9) == (b"12345", 0)
     assert (list(store.pieces("a/b/c")), store.read_text("a/text")) == ([b"12345"], "ö")
     assert store.read("a/b/c", most=5) == b"12345"
     assert (store.files(), store.files("nothing")) == (["a/b/c", "a/text"], [])
     assert store.sizes("a/b") == [("a/b/c", 5)]
-    entries = [(entry.path, entry.kind) for entry in store.entries("a")]
-    assert entries == [("a/b", "folder"), ("a/b/c", "file"), ("a/text", "file")]
+    entries = [(str(entry), entry.kind, entry.size) for entry in store.entries("a")]
+    assert entries == [("a/b/", "folder", 0), ("a/b/c", "file", 5), ("a/text", "file", 2)]
     assert store.folders() == ["a"]
     assert store.folder("a").files() == ["b/c", "text"]
     store.delete("nothing")
@@ -78,7 +81,7 @@ def test_only_empty_folders_are_deleted(store: Store) -> None:
     for path in ("x", "a/x"):
         store.write(path, [b""])
         store.delete_empty_folders()
-        assert store.exists(path)
+        assert store.sizes("") == [(path, 0)]
         store.delete(path)
     for _ in range(2):
         store.delete_empty_folders()
@@ -92,12 +95,18 @@ def test_any_name_can_be_written(local: Store, name: str) -> None:
     assert _paths(local) == sorted([name, f"a/{name}"])
 
 
+def test_a_large_file_is_read_in_pieces(store: Store) -> None:
+    store.write("x", bytes(2**20 + 1))
+    assert [len(piece) for piece in store.pieces("x")] == [2**20, 1]
+
+
 def test_many_files_are_deleted_until_a_check_fails(store: Store) -> None:
     names, left = [f"a/{number:02d}" for number in range(40)], []
     for name in [*names, "kept"]:
         store.write(name, b"x")
-    store.delete_all([*names[:20], "a/missing"], lambda: left.append(len(store.files("a"))))
-    assert left == [40, 24]
+    parallel = lambda: any(thread.name.startswith("delete") for thread in threading.enumerate())  # noqa: E731
+    store.delete_all([*names[:20], "a/missing"], lambda: left.append((len(store.files("a")), parallel())))
+    assert left == [(40, False), (24, store.local is None)]
 
     def check() -> None:
         if len(store.files("a")) < 20:
@@ -108,10 +117,13 @@ def test_many_files_are_deleted_until_a_check_fails(store: Store) -> None:
     assert store.files() == [*names[36:], "kept"]
 
 
-@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"[NaN]", b"\xff", b"[" * 101 + b"]" * 101, b"1 2"])
+_NOT_JSON = [b"", b"[" * 100_000, b"[NaN]", b"\xff", b"[" * 101 + b"]" * 101, b"1 2", b"1".zfill(10_000_001)]
+
+
+@pytest.mark.parametrize("content", _NOT_JSON, ids=len)
 def test_json_is_strict(local: Store, content: bytes) -> None:
     local.write("x", content)
-    with pytest.raises(StorageError, match=r"x in .* is not JSON"):
+    with pytest.raises(StorageError, match=r"x in .* (is not JSON|has more than 10,000,000 bytes)"):
         local.read_json("x")
     with pytest.raises(StorageError, match="more than 0 bytes" if content else "is not JSON"):
         local.read_json("x", most=0)
@@ -121,6 +133,18 @@ def test_json_is_strict(local: Store, content: bytes) -> None:
 def test_a_storage_that_cannot_be_used_is_refused(uri: str) -> None:
     with pytest.raises(StorageError, match=r"storage .* cannot be used"):
         Store(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "added"),
+    [("s3://b/x", "?allow_delayed_open=true"), ("S3://b?region=r", "&allow_delayed_open=true"),
+     ("s3://b?allow_delayed_open=false", ""), ("gs://b/x", "?retry_limit_seconds=10"), ("file:///x", "")],
+)  # fmt: skip
+def test_a_uri_gets_the_options_that_it_does_not_name(uri: str, added: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    system = SimpleNamespace(from_uri=lambda uri: (asked.append(uri), "x"))
+    monkeypatch.setattr("pipeline.storage.files.fs", SimpleNamespace(FileSystem=system))
+    assert (Store(uri).uri, asked) == (uri, [uri + added])
 
 
 @pytest.mark.parametrize("error", [OSError("vanished"), KeyboardInterrupt()])
@@ -139,13 +163,13 @@ def test_content_that_ends_with_an_error_leaves_the_earlier_file_or_none(local: 
 
 
 def test_a_file_in_writing_has_a_temporary_name(local: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[list[str], list[str]]] = []
-    monkeypatch.setattr(os, "fsync", lambda _: seen.append((local.files(), _paths(local))))
+    seen: list[tuple[list[str], list[Entry]]] = []
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append((local.files(), local.entries("epochs"))))
     local.write("epochs/part-1.parquet", [b"x"])
-    ((complete, (name,)),) = seen
-    assert complete == []
-    assert unfinished(name) == "epochs/part-1.parquet"
-    assert not name.endswith(".parquet")
+    ((complete, (entry,)),) = seen
+    assert (complete, entry.size) == ([], 1)
+    assert unfinished(entry.path) == "epochs/part-1.parquet"
+    assert not entry.path.endswith(".parquet")
 
 
 def test_no_link_is_written_through_nor_read_where_it_leads_out(local: Store, tmp_path: Path) -> None:
@@ -155,6 +179,7 @@ def test_no_link_is_written_through_nor_read_where_it_leads_out(local: Store, tm
     (tmp_path / "outside").write_text("secret")
     (folder / "out").symlink_to(tmp_path / "outside")
     (tmp_path / "link").symlink_to(folder)
+    assert (Store(tmp_path / "link").uri, Store(folder / "../link").uri) == (str(tmp_path / "link"), str(folder))
     assert local.read("inside") == Store(tmp_path).folder("link").read("a/x") == b"1"
     for path in ("inside", "out"):
         for change in (lambda path: local.write(path, b"2"), local.delete, lambda path: local.append(path, b"2")):
@@ -207,7 +232,7 @@ def test_a_read_only_folder_is_reported() -> None:
 
 
 class Upload:
-    """An upload that is completed when it is closed or freed, as pyarrow's; `fails` is raised by its second piece."""
+    """An upload that is completed when it is closed or freed, as pyarrow's; `fails` is raised after its first piece."""
 
     def __init__(self, objects, fails):
         self._objects, self._fails, self._content = objects, fails, b""
@@ -218,6 +243,8 @@ class Upload:
         self._content += piece
 
     def close(self):
+        if self._fails is not None:
+            raise self._fails
         self._objects.append(self._content)
 
     __del__ = close
@@ -231,7 +258,7 @@ def test_an_upload_that_is_cut_off_is_never_completed(error):
         yield b"half"
         raise error
 
-    for content, fails in ((failing(), None), (iter([b"half", b"more"]), error)):
+    for content, fails in ((failing(), None), (iter([b"half", b"more"]), error), (b"whole", error)):
         system = SimpleNamespace(open_output_stream=lambda _path, fails=fails: Upload(completed, fails))
         with pytest.raises((StorageError, KeyboardInterrupt)):
             Store("mock://bucket", (system, "bucket")).write("x", content)
@@ -239,17 +266,24 @@ def test_an_upload_that_is_cut_off_is_never_completed(error):
     assert completed == []
 
 
-def test_azure_is_asked_for_the_folder_before_it_lists():
+@pytest.mark.parametrize("error", [OSError, pa.ArrowException, pa.ArrowInvalid])
+def test_azure_is_asked_for_the_folder_before_it_lists(error):
     """Azure's client ends the process if it may not list."""
 
     def get_file_info(of):
         if isinstance(of, str):
-            raise OSError("no token")
+            raise error("no token")
         return []
 
     store = Store("abfs://c/s", (SimpleNamespace(type_name="abfs", get_file_info=get_file_info), "c/s"))
-    with pytest.raises(StorageError, match="no token"):
+    with pytest.raises(error if error is pa.ArrowInvalid else StorageError, match="no token"):
         store.files()
+
+
+def test_folders_of_a_store_that_shows_none_are_found_by_their_files():
+    info = SimpleNamespace(path="b/s/study/study.json", type=fs.FileType.File, size=1)
+    system = SimpleNamespace(type_name="gcs", get_file_info=lambda of: [info] if of.recursive else [])
+    assert Store("gs://b/s", (system, "b/s")).folders() == ["study"]
 
 
 def test_the_options_of_a_uri_stay_at_its_end(objects: Store):
@@ -277,24 +311,30 @@ def test_every_path_of_the_layout_belongs_to_a_study(path: str) -> None:
     assert layout.names(path)
     steps = path.split("/")[:-1]
     assert all(layout.names_folder("/".join(steps[:count])) for count in range(1, len(steps) + 1))
+    assert layout.is_beginning(path) == path.startswith(("sessions/", "source/", "trials.parquet"))
 
 
 @pytest.mark.parametrize("path", FOREIGN)
 def test_no_other_path_belongs_to_a_study(path: str) -> None:
     assert not layout.names(path)
+    assert not layout.is_beginning(path)
 
 
 def test_the_numbers_in_a_path_are_read_back() -> None:
     assert layout.checkpoint_of(layout.checkpoint("0012", 34)) == ("0012", 34)
     assert layout.checkpoint_of("checkpoints/0012/34.ckpt") is None
     assert layout.checkpoint_of(layout.log("0012")) is None
+    files = [f"{layout.files('0012')}/a/b", "files/12/a", layout.log("0012")]
+    assert [layout.file_of(path) for path in files] == [("0012", "a/b"), None, None]
     assert [layout.session_number(path) for path in (layout.part("epochs", 12, 3), "epochs/mine.parquet")] == [12, 0]
 
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return tmp_path
+    descriptors = set(Path("/proc/self/fd").iterdir())
+    yield tmp_path
+    assert set(Path("/proc/self/fd").iterdir()) <= descriptors
 
 
 def test_a_folder_exists_until_the_end(temporary):
@@ -321,6 +361,12 @@ def test_the_folder_of_a_process_is_removed_when_it_was_killed(temporary):
         assert list(temporary.iterdir()) == [folder]
 
 
+def test_a_folder_of_another_user_is_refused(temporary, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: -1)
+    with pytest.raises(PermissionError), scratch("ray"):
+        pass
+
+
 def test_other_folders_are_kept(temporary):
     with scratch("ray") as one:
         others = [temporary / name for name in ("tunepipe-ray-elsewhere-0-x", "tunepipe-somebody")]
@@ -332,7 +378,10 @@ def test_other_folders_are_kept(temporary):
             assert set(temporary.iterdir()) == {one, two, link, *others}
 
 
-def test_a_shared_folder_is_removed_by_the_last_that_uses_it(temporary):
+def test_a_shared_folder_is_removed_by_the_last_that_uses_it(temporary, monkeypatch):
+    close_shared_folders()
+    at_exit = []
+    monkeypatch.setattr("atexit.register", at_exit.append)
     first, second = (SharedFolder(lambda: "key") for _ in range(2))
     assert first.path == second.path != SharedFolder(lambda: "other").path
     assert first.path.stat().st_mode & 0o777 == 0o700
@@ -341,5 +390,8 @@ def test_a_shared_folder_is_removed_by_the_last_that_uses_it(temporary):
     assert folder.is_dir()
     second.close()
     assert not folder.exists()
-    close_shared_folders()
+    for use in (lambda: second.path, *at_exit):
+        (unused := Path(f"{folder}0")).mkdir()
+        use()
+        assert not unused.exists()
     assert list(temporary.iterdir()) == []

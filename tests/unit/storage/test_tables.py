@@ -8,12 +8,14 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, strategies as st
 
 from pipeline.errors import StorageError
 from pipeline.space import Choice, Grid, IntUniform, LogUniform, Uniform
-from pipeline.storage import Store
-from pipeline.storage.schema import TABLES, arrow_schema, config_columns, metric_column
-from pipeline.storage.tables import derive_trials, parameters_of, read_rows, scored_sql
+from pipeline.storage import Store, layout
+from pipeline.storage.schema import KEYS, TABLES, arrow_schema, config_columns, metric_column, metric_columns
+from pipeline.storage.sessions import TableFiles
+from pipeline.storage.tables import derive_trials, newest_checkpoints, parameters_of, read_rows, scored_sql
 from pipeline.study import Objective
 from pipeline.study.specification import total_violation
 from tests.recorded_studies import START
@@ -26,21 +28,10 @@ def test_columns_need_no_quotes(table: str) -> None:
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", column.name) for column in columns)
 
 
-@pytest.mark.parametrize(
-    ("domain", "type_"),
-    [
-        (LogUniform(1, 2), pa.float64()),
-        (IntUniform(0, 1), pa.int64()),
-        (Choice([1, 2.5]), pa.float64()),
-        (Choice([True, False]), pa.bool_()),
-        (Grid([True, 2]), pa.string()),
-        (3, pa.int64()),
-        (False, pa.bool_()),
-        ("relu", pa.string()),
-    ],
-)
-def test_a_parameter_has_the_type_of_its_values(domain: object, type_: pa.DataType) -> None:
-    assert config_columns({"p": domain}) == {"config_p": type_}
+def test_a_parameter_has_the_type_of_its_values() -> None:
+    domains = [LogUniform(1, 2), IntUniform(0, 1), Choice([1, 2.5]), Choice([True, False]), Grid([True, 2]), 3, "relu"]
+    found = config_columns({str(place): domain for place, domain in enumerate(domains)}).values()
+    assert list(map(str, found)) == ["double", "int64", "double", "bool", "string", "int64", "string"]
 
 
 def test_schemas_name_parameters_and_metrics() -> None:
@@ -48,6 +39,7 @@ def test_schemas_name_parameters_and_metrics() -> None:
     assert "config_lr" in arrow_schema("trials", space).names
     assert {"config_lr", "val_loss"} <= set(arrow_schema("epochs", space, ["val_loss"]).names)
     assert not {"config_lr", "val_loss"} & set(arrow_schema("decisions", space, ["val_loss"]).names)
+    assert metric_columns(arrow_schema("epochs", space, ["val_loss"]).names) == ["val_loss"]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +65,11 @@ def test_the_version_of_a_schema_is_written_and_read(tmp_path) -> None:
         store.read_table("2.parquet")
 
 
+def test_a_column_of_different_values_is_stored_as_it_is(tmp_path) -> None:
+    Store(tmp_path).write_table("x.parquet", pa.table({"x": range(40_000)}))
+    assert (tmp_path / "x.parquet").stat().st_size < 80_000
+
+
 JOB = {"name": "s", "space": {"x": asdict(Uniform(0, 1)), "epochs": asdict(Uniform(0, 9))}}
 STUDY = {"job": {**JOB, "objectives": [{"metric": "score", "mode": "max"}]}}
 
@@ -89,14 +86,46 @@ def test_a_trial_without_an_epoch_has_the_config_that_was_drawn() -> None:
     start = {"session": 1, "number": 1, "trial_id": "0000", "kind": "start", "config_after": '{"epochs": 5.5}'}
     decisions = pa.Table.from_pylist([start], arrow_schema("decisions", {}))
     epochs = arrow_schema("epochs", parameters_of(STUDY), ["score"]).empty_table()
-    (trial,) = derive_trials(epochs, decisions, STUDY, {}).to_pylist()
+    checkpoints = [layout.checkpoint("0000", epoch) for epoch in (2, 12, 3)]
+    (trial,) = derive_trials(epochs, decisions, STUDY, newest_checkpoints([*checkpoints, "notes"])).to_pylist()
     assert [trial[name] for name in ("state", "epochs", "config_epochs", "config_x")] == ["running", 0, 5.5, None]
+    assert trial["checkpoint"] == checkpoints[1]
 
 
-def test_violations_in_sql_are_those_of_the_objectives() -> None:
+_EPOCHS = st.tuples(st.integers(9_999, 10_001), st.integers(1, 3), st.integers(1, 2), st.integers(1, 2))
+
+
+@given(parts=st.lists(st.lists(_EPOCHS, min_size=1, max_size=4), min_size=1, max_size=4))
+def test_the_newest_row_of_each_epoch_counts_and_trials_are_in_order(parts, tmp_path_factory) -> None:
+    store, newest, place = Store(tmp_path_factory.mktemp("s")), {}, 0
+    for number, part in enumerate(parts, start=1):
+        rows = []
+        for trial, epoch, session, attempt in part:
+            place += 1
+            keys = {"trial_id": f"{trial}", "epoch": epoch, "session": session, "attempt": attempt, "time": START}
+            rows.append({**keys, "score": float(place)})
+            newest[trial, epoch] = max(newest.get((trial, epoch), (0, 0, 0)), (session, attempt, place))
+        store.write_table(layout.part("epochs", 1, number), pa.Table.from_pylist(rows))
+    for committed in ({"epochs": TableFiles(parts={1: len(parts)})}, None):
+        read = read_rows(store, "epochs", STUDY, committed)
+        assert read["score"].to_pylist() == [newest[key][-1] for key in sorted(newest)]
+
+
+@pytest.mark.parametrize(("table", "key"), [(table, key) for table, keys in KEYS.items() for key in keys])
+def test_a_row_without_a_key_is_refused_unless_it_is_about_the_study(table: str, key: str, tmp_path) -> None:
+    row = {"trial_id": "0", "time": START, "kind": "fail", "reason": "it did"}
+    row |= dict.fromkeys(("session", "attempt", "epoch", "number"), 1)
+    rows = [row, {**row, key: None}, *([{**row, "trial_id": None, "kind": "stop"}] if table == "decisions" else [])]
+    store = Store(tmp_path)
+    store.write_table(f"{table}/mine.parquet", pa.Table.from_pylist(rows, arrow_schema(table, {})))
+    with pytest.raises(StorageError, match=f"1 of its rows have no {key}"):
+        read_rows(store, table, STUDY, None)
+
+
+def test_losses_and_violations_in_sql_are_those_of_the_objectives() -> None:
     objectives = [
         Objective("accuracy", "max"),
-        Objective("loss", "min", at_most=0.3),
+        Objective("loss", "min", at_most=0.3, at_least=0.0),
         Objective("parameters", "min", at_most=0.0, at_least=-7.0),
         Objective("gain", "max", at_least=1e-9),
     ]
@@ -107,6 +136,7 @@ def test_violations_in_sql_are_those_of_the_objectives() -> None:
     study = {"job": {"objectives": [asdict(one) for one in objectives]}}
     with duckdb.connect() as database:
         database.register("epochs", epochs)
-        found = database.sql(f"select _violation from ({scored_sql(study, epochs.schema)})").fetchall()
+        found = database.sql(f"select _violation, _loss from ({scored_sql(study, epochs.schema)})").fetchall()
     rows = [[(one, float(values[one.metric][row])) for one in objectives] for row in range(400)]
-    assert [violation for (violation,) in found] == [total_violation(row) for row in rows]
+    assert [violation for violation, _ in found] == [total_violation(row) for row in rows]
+    assert np.array_equal([loss for _, loss in found], -values["accuracy"], equal_nan=True)
