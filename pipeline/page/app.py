@@ -1,8 +1,11 @@
-"""The pages and their parts by address. Handlers are plain functions: the server runs each in a thread."""
+"""The pages and their parts by address. Handlers that read are plain functions: the server runs each in a thread."""
 
+import asyncio
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -12,16 +15,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from pipeline.errors import JobNotFound, TunepipeError, UsageError, UserError
 from pipeline.page import study_page, trial_page
-from pipeline.page.study_cache import StudyCache, StudySnapshot
+from pipeline.page.study_cache import PAUSE, StudyCache, StudySnapshot, mark_of
 from pipeline.page.study_page import link
 from pipeline.results.report import page as report
 from pipeline.results.report.sections import Picture, Section
-from pipeline.results.tables.load import StudyRow
+from pipeline.results.tables.load import overview
 from pipeline.text import format_number, sanitize
 
 _SCRIPT = report.template("page.js").render()
@@ -35,18 +38,22 @@ _REPORT_POLICY = (
 _MAX_BYTES = 100_000
 """The maximum size of a form."""
 
+_LOOK_SECONDS, _BEAT_SECONDS, _TICK_SECONDS = 2.0, 15.0, 0.5
+"""Seconds between two looks at what is viewed, at least; between two messages, at most; and until a server that ends
+has ended its connections."""
 
-def application(studies: StudyCache, *, control: bool) -> Starlette:
-    """The application."""
-    pages = _Pages(studies, control=control)
+
+def application(studies: StudyCache, *, control: bool, ending: Callable[[], bool]) -> Starlette:
+    """The application; `ending` says whether its server is about to end."""
+    pages = _Pages(studies, control=control, ending=ending)
     study, trial = "/studies/{name}", "/studies/{name}/trials/{trial}"
     routes = {
         "/": pages.studies,
-        "/mark": pages.storage_mark,
+        "/events": pages.events,
         "/static/page.css": lambda _: _static(report.template("page.css.jinja").render(), "text/css"),
         "/static/page.js": lambda _: _static(_SCRIPT, "text/javascript"),
         study: pages.study,
-        f"{study}/mark": pages.study_mark,
+        f"{study}/events": pages.events,
         f"{study}/report": pages.report,
         f"{study}/pictures/{{picture}}": pages.study_picture,
         trial: pages.trial,
@@ -69,20 +76,13 @@ def application(studies: StudyCache, *, control: bool) -> Starlette:
 
 
 class _Pages:
-    def __init__(self, studies: StudyCache, *, control: bool) -> None:
-        self._studies, self._control = studies, control
+    def __init__(self, studies: StudyCache, *, control: bool, ending: Callable[[], bool]) -> None:
+        self._studies, self._control, self._ending = studies, control, ending
+        self._looks: dict[str, asyncio.Task[tuple[str, float]]] = {}
 
     def studies(self, request: Request) -> Response:
-        rows = self._studies.rows()
-        listed = [
-            {
-                "row": row,
-                "best": "–" if row.best is None else format_number(row.best),
-                "started": row.started.astimezone().strftime("%Y-%m-%d %H:%M") if row.started else "–",
-            }
-            for row in reversed(rows)  # the newest first
-        ]
-        return self._page("studies.html.jinja", {"mark": mark_of(rows), "studies": listed})
+        rows = overview(self._studies.store)
+        return self._page("studies.html.jinja", {"mark": mark_of(rows), "rows": rows, "format_number": format_number})
 
     def study(self, request: Request) -> Response:
         name, query = request.path_params["name"], study_page.TableQuery.of(request.query_params)
@@ -122,11 +122,34 @@ class _Pages:
         await run_in_threadpool(study_page.act, self._studies, name, action, trial)
         return RedirectResponse(link("studies", name, "trials", trial) if trial else link("studies", name), 303)
 
-    def storage_mark(self, request: Request) -> Response:
-        return PlainTextResponse(mark_of(self._studies.rows(recent=True)))
+    async def events(self, request: Request) -> Response:
+        """The mark of a study, or of the list of all, as a server-sent event whenever it has changed."""
+        if name := request.path_params.get("name", ""):
+            await run_in_threadpool(self._studies.folder, name)
+        # A proxy would otherwise collect a response before it passes it on.
+        return StreamingResponse(self._marks(name), 200, {"X-Accel-Buffering": "no"}, "text/event-stream")
 
-    def study_mark(self, request: Request) -> Response:
-        return PlainTextResponse(self._studies.mark(request.path_params["name"]))
+    async def _marks(self, name: str) -> AsyncIterator[str]:
+        known, mark, due, pause = "", "", 0.0, _LOOK_SECONDS
+        while not self._ending():
+            if (look := self._looks.get(name)) is None or look.done():
+                # One look for all viewers, whoever begins it, and none without viewers.
+                look = self._looks[name] = asyncio.create_task(self._look(name, pause))
+            await asyncio.wait([look], timeout=_TICK_SECONDS)
+            if look.done():
+                mark, pause = look.result()
+            if mark != known or time.monotonic() >= due:
+                # Proxies end a silent connection, and the script takes it for lost; it cannot see a comment.
+                yield f"data: {mark if mark != known else ''}\n\n"
+                known, due = mark, time.monotonic() + _BEAT_SECONDS
+
+    async def _look(self, name: str, pause: float) -> tuple[str, float]:
+        """After a pause, the mark, and the pause that follows."""
+        await asyncio.sleep(pause)
+        begun, mark = time.monotonic(), "-"
+        with suppress(TunepipeError):  # which the page itself explains
+            mark = await run_in_threadpool(self._studies.mark, name)
+        return mark, max(_LOOK_SECONDS, PAUSE * (time.monotonic() - begun))
 
     def error(self, request: Request, error: Exception) -> Response:
         """The page of an error that a user can fix."""
@@ -167,8 +190,3 @@ def _addresses(*parts: str, **query: str) -> Callable[[Picture], str]:
     """The address of each picture of a page."""
     asked = urlencode({name: value for name, value in query.items() if value})
     return lambda picture: f"{link(*parts, 'pictures')}/{picture.name}?{asked}"
-
-
-def mark_of(rows: Sequence[StudyRow]) -> str:
-    """A text that changes when the list of studies does."""
-    return hashlib.sha256(repr(rows).encode(errors="replace")).hexdigest()[:16]

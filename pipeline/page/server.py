@@ -58,12 +58,21 @@ def serve(store: Store, *, host: str, port: int, control: bool, on_address: Call
     if store.exists(layout.STUDY):
         raise UsageError(f"{store.uri} is a study: name the storage that contains it.")
     token = _token(host)
-    listening = _listen(host, port)
+    # The caller knows its own token; it must not appear in a log.
+    shown = f"${TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else token
     # Of all addresses a browser can open that of this machine's name.
     name = socket.gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-    address = f"http://{name}:{listening.getsockname()[1]}/"
+    with _listen(host, port) as listening:
+        address = f"http://{name}:{listening.getsockname()[1]}/"
+        on_address(address if token is None else f"{address}?token={shown}")
+        page_server(store, token=token, control=control).run(sockets=[listening])
+
+
+def page_server(store: Store, *, token: str | None, control: bool) -> uvicorn.Server:
+    """The server of the page of a storage, which does not listen yet."""
+    app = application(StudyCache(store), control=control, ending=lambda: server.should_exit)
     config = uvicorn.Config(
-        Guard(application(StudyCache(store), control=control), token=token),
+        Guard(app, token=token),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -71,13 +80,8 @@ def serve(store: Store, *, host: str, port: int, control: bool, on_address: Call
         lifespan="off",
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    # The caller knows its own token; it must not appear in a log.
-    shown = f"${TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else token
-    on_address(address if token is None else f"{address}?token={shown}")
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        listening.close()
+    server = uvicorn.Server(config)
+    return server
 
 
 def _token(host: str) -> str | None:

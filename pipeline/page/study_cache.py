@@ -1,10 +1,11 @@
 """The studies of a storage, each read again only when its files have changed. Everything here can be read again."""
 
+import hashlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from pipeline.errors import JobNotFound, StorageError
@@ -20,7 +21,7 @@ _MAX_STUDIES, _DERIVED = 8, 20
 _POLL_SECONDS = 1.0
 """Seconds between two listings of a study's folders, at least."""
 
-_PAUSE = 3
+PAUSE = 3
 """How many times as long as reading a study, or the list of all, takes the next reading waits."""
 
 
@@ -30,17 +31,15 @@ class StudySnapshot:
     def __init__(self, results: Results, mark: str) -> None:
         self.results, self.mark = results, mark
         self._lock = threading.RLock()
-        self._derived: OrderedDict[Any, Any] = OrderedDict()
+        self._derived: dict[Any, Any] = {}
 
     def derived(self, key: Any, compute: Callable[[Results], _T]) -> _T:
         """What follows from the results, computed once."""
         with self._lock:
-            if key not in self._derived:
-                self._derived[key] = compute(self.results)
-            self._derived.move_to_end(key)
-            while len(self._derived) > _DERIVED:
-                self._derived.popitem(last=False)
-            found: _T = self._derived[key]
+            found: _T = self._derived.pop(key) if key in self._derived else compute(self.results)
+            self._derived[key] = found  # the last used is the last
+            if len(self._derived) > _DERIVED:
+                del self._derived[next(iter(self._derived))]
             return found
 
 
@@ -58,10 +57,7 @@ class StudyCache:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._lock, self._listing = threading.Lock(), threading.Lock()
-        self._studies: OrderedDict[str, _CachedStudy] = OrderedDict()
-        self._rows: Sequence[StudyRow] = ()
-        self._list_again = 0.0
+        self._study: Callable[[str], _CachedStudy] = lru_cache(_MAX_STUDIES)(lambda _: _CachedStudy())
 
     def folder(self, name: str) -> Store:
         """The folder of a study."""
@@ -75,7 +71,9 @@ class StudyCache:
         raise JobNotFound(f"There is no study {name!r:.100} in {self.store.uri}.")
 
     def mark(self, name: str) -> str:
-        """A text that changes when the study's files or its state do."""
+        """A text that changes when the study's files or its state do; of the list of all studies without a name."""
+        if not name:
+            return mark_of(overview(self.store))
         store, study = self.folder(name), self._study(name)
         with study.lock:
             self._look(store, study)
@@ -89,25 +87,8 @@ class StudyCache:
             if study.snapshot is None or study.snapshot.mark != study.mark:
                 before = time.monotonic()
                 study.snapshot = StudySnapshot(load_results(store.uri), study.mark)
-                study.again = time.monotonic() + max(_POLL_SECONDS, _PAUSE * (time.monotonic() - before))
+                study.again = time.monotonic() + max(_POLL_SECONDS, PAUSE * (time.monotonic() - before))
             return study.snapshot
-
-    def rows(self, *, recent: bool = False) -> Sequence[StudyRow]:
-        """The studies of the storage; if they may be `recent`, as they were: many pages may ask repeatedly."""
-        with self._listing:
-            if not recent or time.monotonic() >= self._list_again:
-                before = time.monotonic()
-                self._rows = overview(self.store)
-                self._list_again = time.monotonic() + max(_POLL_SECONDS, _PAUSE * (time.monotonic() - before))
-            return self._rows
-
-    def _study(self, name: str) -> _CachedStudy:
-        with self._lock:
-            study = self._studies.setdefault(name, _CachedStudy())
-            self._studies.move_to_end(name)
-            while len(self._studies) > _MAX_STUDIES:
-                self._studies.popitem(last=False)
-            return study
 
     def _look(self, store: Store, study: _CachedStudy) -> None:
         now = time.monotonic()
@@ -115,3 +96,8 @@ class StudyCache:
             # A driver may have died without a trace in the files.
             state = state_of(read_sessions(store, only_last=True))
             study.mark, study.again = f"{stamp(store)}-{state}", now + _POLL_SECONDS
+
+
+def mark_of(rows: Sequence[StudyRow]) -> str:
+    """A text that changes when the list of studies does."""
+    return hashlib.sha256(repr(rows).encode(errors="replace")).hexdigest()[:16]

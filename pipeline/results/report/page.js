@@ -144,24 +144,23 @@ function select(axes, ranged) {
 
 // Parts of a live page that are fetched when they come into sight.
 
+const RETRY = 3000, SILENT = 45000; // milliseconds until what failed is tried again, and until a silent server is given up
+
 // The server has not sent what was asked for; without a text, it has not answered.
 class Refused extends Error {}
 
 async function fetched(address) {
-  const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => { throw new Refused(); });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const missing = () => { throw new Refused(); };
+  const answer = await fetch(address, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(SILENT) }).catch(missing);
+  const page = new DOMParser().parseFromString(await answer.text().catch(missing), "text/html");
   if (!answer.ok) throw new Refused((page.querySelector("main section") ?? page.body).textContent.trim());
   return page;
 }
-
-const RETRY = 3000; // milliseconds after which what failed is tried again
-let loading = 0;
 
 async function load(part) {
   const address = part.dataset.part;
   if (part.dataset.loaded === address) return;
   part.dataset.loaded = address;
-  loading += 1;
   try {
     const page = await fetched(address);
     if (part.dataset.loaded === address) part.replaceChildren(...page.body.childNodes);
@@ -170,26 +169,20 @@ async function load(part) {
     if (error.message) part.textContent = error.message;
     else setTimeout(() => { delete part.dataset.loaded; if (part.isConnected) load(part); }, RETRY);
   }
-  loading -= 1;
-  ready();
 }
 
-const ready = () => { if (!loading) document.documentElement.dataset.ready = "1"; };
-
-const sight = new IntersectionObserver(all => {
-  for (const one of all) if (one.isIntersecting) load(one.target);
-  ready();
+const sight = new IntersectionObserver(async all => {
+  await Promise.all(all.filter(one => one.isIntersecting).map(one => load(one.target)));
+  document.documentElement.dataset.ready = "1";
 }, { rootMargin: "200px" });
 const watch = () => document.querySelectorAll("[data-part]").forEach(part => sight.observe(part));
-if (!document.querySelector("[data-part]")) ready();
+sight.observe(document.body); // a page without pictures is ready, too
 watch();
 
 // Updates: the marked parts of the page are replaced by their present form.
 
-let asked = 0;
 async function update() {
-  const number = ++asked, page = await fetched(location.href);
-  if (number !== asked) return; // what was asked before is no longer of interest
+  const page = await fetched(location.href);
   for (const fresh of page.querySelectorAll("[data-live]")) {
     const old = $(fresh.id);
     if (old && old.outerHTML !== fresh.outerHTML) replace(old, fresh);
@@ -219,31 +212,22 @@ function replace(old, fresh) {
   if (focus >= 0) all(fresh)[focus]?.focus({ preventScroll: true });
 }
 
-// A sentence above the page, one of each kind; none if it is empty.
-function note(kind, text) {
-  let place = $(kind);
-  if (!place) {
-    place = Object.assign(document.createElement("p"), { id: kind, className: "warning words" });
-    place.setAttribute("role", "status");
-    document.querySelector("main").prepend(place);
-  }
-  place.hidden = !text;
-  if (place.textContent !== text) place.textContent = text;
-}
-
-let busy = false, more = false, again = 0;
+let busy = false, more = false, answered = new Date();
 async function refresh() {
   if (busy) { more = true; return; }
   busy = true;
+  let fault = "";
   try {
     do { more = false; await update(); } while (more);
-    note("old", "");
+    answered = new Date();
   } catch (error) {
-    if (error.message) note("old", `This page cannot be updated, and shows an earlier state: ${error.message}`);
-    // There may be no further event. One retry waits, however many updates fail.
-    clearTimeout(again);
-    again = setTimeout(refresh, RETRY);
-  } finally { busy = false; }
+    fault = error.message ? `This page cannot be updated, and shows an earlier state: ${error.message}`
+      : `The server has not answered since ${answered.toLocaleTimeString()}. The page shows the state of that time, and updates when the server answers again.`;
+    lost(); // there may be no further event
+  }
+  busy = false;
+  $("old").hidden = !fault;
+  if ($("old").textContent !== fault) $("old").textContent = fault;
 }
 
 field?.form.addEventListener("submit", event => {
@@ -262,22 +246,29 @@ document.addEventListener("click", event => {
   refresh();
 });
 
-const LOOK = 2000, SILENT = 30000; // milliseconds between two looks at the mark of what the page shows, and for an answer
+// The server sends the mark of what the page shows when it has changed, and an empty message from time to time.
 
-function follow({ changes, mark }) {
-  let known = mark, answered = new Date(), timer = 0;
-  const look = async () => {
-    if (document.hidden) return; // a hidden tab waits until it is seen
-    const answer = await fetch(changes, { signal: AbortSignal.timeout(SILENT) }).catch(() => null), now = answer?.ok ? await answer.text() : "";
-    if (answer) answered = new Date();
-    note("missing", answer ? "" : `The server has not answered since ${answered.toLocaleTimeString()}. The page shows the state of that time, and updates when the server answers again.`);
-    // What the server refuses, such as the mark of a deleted study, the page itself explains.
-    if (answer && now !== known) { known = now; refresh(); }
-    clearTimeout(timer);
-    timer = setTimeout(look, LOOK);
-  };
-  document.addEventListener("visibilitychange", look);
-  look();
+const shown = () => document.querySelector("[data-changes]")?.dataset;
+let source = null, timer = 0;
+const wait = (next, time) => { clearTimeout(timer); timer = setTimeout(next, time); };
+
+function listen() {
+  source?.close();
+  clearTimeout(timer);
+  if (document.hidden) return; // until it is seen: a browser has at most six connections to a server for all its tabs
+  source = Object.assign(new EventSource(shown().changes), { onmessage: heard, onerror: lost });
+  wait(lost, SILENT);
 }
 
-document.querySelectorAll("[data-changes]").forEach(one => follow(one.dataset));
+function heard({ data }) {
+  answered = new Date();
+  wait(lost, SILENT);
+  if (data && data !== shown().mark) refresh();
+}
+
+// The update finds out whether the server answers, and what it refuses, such as the page of a deleted study.
+const resume = () => { listen(); if (!document.hidden) refresh(); };
+const lost = () => { source?.close(); wait(resume, RETRY); };
+
+if (shown()) listen();
+if (shown()) document.addEventListener("visibilitychange", resume);

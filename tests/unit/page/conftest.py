@@ -43,6 +43,23 @@ def get(address: str) -> Get:
     return asked
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers look at what is viewed ten times a second."""
+    monkeypatch.setattr("pipeline.page.app._LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.page.study_cache._POLL_SECONDS", 0)
+
+
+def events(address: str) -> Iterator[str]:
+    """The marks that a server sends to an open page, until it ends the response."""
+    with requests.get(address, stream=True, timeout=60) as answer:
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        assert answer.headers["X-Accel-Buffering"] == "no"
+        for line in answer.iter_lines(decode_unicode=True):
+            if mark := line.removeprefix("data:").strip():
+                yield mark
+
+
 @pytest.fixture(scope="package")
 def studies(storage: Path) -> StudyCache:
     return StudyCache(Store(storage))

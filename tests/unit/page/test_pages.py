@@ -3,10 +3,13 @@
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from html import unescape
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
+import requests
 
 from pipeline.errors import JobNotFound
 from pipeline.page.server import POLICY
@@ -14,11 +17,13 @@ from pipeline.page.study_cache import StudyCache
 from pipeline.page.study_page import TableQuery, content, selected
 from pipeline.page.trial_page import content as trial_content
 from pipeline.results import Results
+from pipeline.results.tables.load import overview
 from pipeline.storage import Store
 from tests.clocks import Clock
 from tests.html_page import Page
 from tests.recorded_studies import Recording, asha_study
-from tests.unit.page.conftest import Get
+from tests.serving import serving
+from tests.unit.page.conftest import Get, events
 
 STUDY = "mnist-asha"
 CONDITION = f"/studies/{STUDY}?where=epochs%20%3D%209&sort=-config_lr&metric=loss"
@@ -164,15 +169,8 @@ def test_no_path_leads_anywhere_else(get: Get, path: str) -> None:
     assert "<" not in get(path, headers={"Accept": "application/json"}).text
 
 
-@pytest.mark.parametrize("path", ["/", f"/studies/{STUDY}"])
-def test_a_page_is_up_to_date_while_its_mark_is_the_same(get: Get, path: str) -> None:
-    page = get(path).text
-    mark, changes = (unescape(page.partition(f'data-{name}="')[2].partition('"')[0]) for name in ("mark", "changes"))
-    assert get(changes).text == mark
-
-
-def test_the_newest_study_is_listed_first(get: Get, studies: StudyCache) -> None:
-    names = [row.name for row in studies.rows()]
+def test_the_newest_study_is_listed_first(get: Get, storage: Path) -> None:
+    names = [row.name for row in overview(Store(storage))]
     assert re.findall(r'class="name"><a href="/studies/([^"]+)"', get("/").text) == names[::-1]
 
 
@@ -214,12 +212,48 @@ def test_a_study_is_read_again_when_it_has_changed(own: StudyCache, study: Recor
     assert len(own.snapshot(STUDY).results.decisions) == len(before.results.decisions) + 1
 
 
-def test_many_pages_share_one_reading_of_the_storage(own: StudyCache, tmp_path: Path, clock: Clock) -> None:
-    """A study that cannot be read does not hide the others."""
-    assert [row.name for row in own.rows(recent=True)] == [STUDY]
-    (tmp_path / "torn").mkdir()
-    (tmp_path / "torn" / "study.json").write_text("{")
-    assert len(own.rows(recent=True)) == 1
-    assert {row.name: row.state for row in own.rows()} == {STUDY: "ended", "torn": "unreadable"}
-    clock.now += 60
-    assert len(own.rows(recent=True)) == 2
+def add_torn(study: Recording) -> None:
+    (study.root / "torn").mkdir()
+    (study.root / "torn" / "study.json").write_text("{")
+
+
+def add_decision(study: Recording) -> None:
+    study.decide("0000", 9, "complete", 50.0, "again")
+    study.flush()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("path", "change"), [("/", add_torn), (f"/studies/{STUDY}", add_decision)])
+def test_an_open_page_hears_that_it_has_changed(
+    study: Recording, path: str, change: Callable[[Recording], None]
+) -> None:
+    """What it may have missed is repeated first. A study that cannot be read does not hide the others."""
+    with serving(study.root) as address:
+        page = requests.get(address + path, timeout=60).text
+        mark, changes = (
+            unescape(page.partition(f'data-{name}="')[2].partition('"')[0]) for name in ("mark", "changes")
+        )
+        heard = events(address + changes)
+        assert next(heard) == mark
+        change(study)
+        assert next(heard) != mark
+        assert STUDY in requests.get(address + path, timeout=60).text
+    assert list(heard) == []
+
+
+def test_a_connection_without_news_is_not_silent(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("LOOK", 600), ("BEAT", 0), ("TICK", 0.01)):
+        monkeypatch.setattr(f"pipeline.page.app._{name}_SECONDS", seconds)
+    with requests.get(f"{address}/studies/{STUDY}/events", stream=True, timeout=60) as answer:
+        assert set(islice(answer.iter_lines(), 8)) == {b"data: ", b""}
+
+
+@pytest.mark.usefixtures("quick")
+def test_all_viewers_of_a_study_share_one_look(study: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = map(str, count())
+    monkeypatch.setattr(StudyCache, "mark", lambda *_: next(looks))
+    with serving(study.root) as address:
+        viewers = [events(f"{address}/studies/{STUDY}/events") for _ in range(10)]
+        *_, last = [next(viewer) for viewer in viewers]
+        # Each look has another result, which all have heard who were there.
+        assert all(last in islice(viewer, 100) for viewer in viewers[:-1])

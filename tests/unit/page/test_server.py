@@ -42,6 +42,7 @@ def test_a_page_of_another_name_is_refused(address: str, host: str) -> None:
 
 def test_programs_send_the_token_in_a_header(guarded: str) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=wrong"}, {"Authorization": TOKEN}):
+        assert requests.get(f"{guarded}/events", headers=headers, timeout=60).status_code == 401
         answer = requests.get(f"{guarded}/studies/mnist-asha", headers=headers, timeout=60)
         assert answer.status_code == 401
         assert "mnist" not in answer.text
@@ -117,8 +118,10 @@ def test_it_prints_its_address_and_ends_by_ctrl_c(tmp_path: Path, monkeypatch: p
         headers = {"Authorization": "Bearer a token of sixteen characters"}
         assert requests.get(page, timeout=60).status_code == 401
         assert "domains" in requests.get(page, headers={**headers, "Accept": "text/html"}, timeout=60).text
-        server.send_signal(signal.SIGINT)
-        assert server.wait(60) == 0
+        # An open page does not delay the end.
+        with requests.get(page.replace("/?", "/events?"), headers=headers, stream=True, timeout=60):
+            server.send_signal(signal.SIGINT)
+            assert server.wait(60) == 0
         assert server.stderr.read() == ""
     finally:
         server.kill()
