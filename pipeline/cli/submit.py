@@ -60,13 +60,15 @@ def submit(
 ) -> None:
     """Run or resume a study on a cluster. Ctrl-C ends the output, not the study."""
     from pipeline.cluster.submissions import shared_storage
-    from pipeline.results.tables.trials import warm_started
 
     cluster.check_options(image=image, values=values, queue=queue, priority=priority, to=to, dry_run=dry_run)
     storage = shared_storage(storage)
     # A mistake is reported here, not by the cluster.
     tuned = options.job(job, storage, resume=False)
-    warm_started(tuned, storage)
+    if tuned.start_from is not None:
+        from pipeline.results.tables.trials import warm_started
+
+        warm_started(tuned, storage)
     arguments = [*options.arguments, *(["--accept-changes"] if accept_changes else [])]
     if not cluster.kubernetes:
         server: Any = cluster.jobs_api()
