@@ -36,8 +36,7 @@ class SharedFolder:
             name = hashlib.sha256(self._key().encode()).hexdigest()[:16]
             folder = shared_root() / f"{_prefix('shared')}{name}"
             self._held = folder, _locked(folder)
-            if not _open:
-                atexit.register(close_shared_folders)
+            atexit.register(close_shared_folders)
             _open.add(self)
         return self._held[0]
 

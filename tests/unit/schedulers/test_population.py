@@ -57,6 +57,7 @@ def test_trials_of_the_lower_quantile_copy_one_of_the_upper(quantile: float, mod
 @pytest.mark.parametrize(
     ("settings", "milestones"),
     [
+        (PBT(), list(range(1, 12))),
         (PBT(interval=3), [3, 6, 9, 11]),
         (PBT(interval=2, grace_period=5), [5, 7, 9, 11]),
         (PBT(interval=4, grace_period=2), [4, 8, 11]),
@@ -66,6 +67,7 @@ def test_milestones_follow_the_grace_period_at_equal_distances(settings: PBT, mi
     assert milestones_of(settings, 11) == milestones
 
 
-def test_names_that_the_space_lacks_are_faults() -> None:
+def test_a_population_of_one_and_names_that_the_space_lacks_are_faults() -> None:
+    assert [[fault.field for fault in PBT().faults(epochs=9, trials=n)] for n in (1, 2)] == [["budget.trials"], []]
     assert PBT(explore=["lr", "layers"]).space_faults(SPACE) == []
     assert [fault.field for fault in PBT(explore=["lr", "layer"]).space_faults(SPACE)] == ["scheduler.explore"]

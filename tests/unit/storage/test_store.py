@@ -1,6 +1,7 @@
 """Files under one URI, on this machine's file system and in an object store, and the layout of a study's files."""
 
 import errno
+import fcntl
 import gc
 import os
 import subprocess
@@ -359,6 +360,19 @@ def test_the_folder_of_a_process_is_removed_when_it_was_killed(temporary):
         process.wait()
     with scratch("check") as folder:
         assert list(temporary.iterdir()) == [folder]
+
+
+def test_a_folder_that_another_process_removes_before_it_is_locked_is_made_again(temporary, monkeypatch):
+    lock, locked = fcntl.flock, []
+
+    def flock(descriptor, how):
+        if not locked:
+            next(temporary.iterdir()).rmdir()
+        locked.append(lock(descriptor, how))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with scratch("ray") as folder:
+        assert (folder.is_dir(), len(locked)) == (True, 2)
 
 
 def test_a_folder_of_another_user_is_refused(temporary, monkeypatch):
