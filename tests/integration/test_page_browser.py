@@ -124,7 +124,7 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         study.train(trial, 1, config, 0.5 + number / 100, number + 0.5)
         study.flush()
 
-    train(0)
+    study.flush()
     # Its driver is this process.
     now = datetime.now(UTC).isoformat()
     session = {"number": 1, "state": "running", "started": now, "heartbeat": now, "ended": None, "seconds": 1.0}
@@ -134,6 +134,8 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         browser.until(READY)
         assert browser.js("document.querySelector('h1 .state').textContent") == "running"
         browser.js("window.kept = true")
+        train(0)
+        browser.until("document.getElementById('metric').value === '' && document.getElementById('metric').length > 1")
         train(1)
         browser.until(f"{NOTE}.startsWith('2 in total')")
         study.end(5)

@@ -194,7 +194,7 @@ const SCROLLED = ".scroll, pre", ended = one => one.scrollTop > 0 && one.scrollT
 
 // What the reader has done to a part outlives its replacement, and pictures stay until they are drawn again.
 function replace(old, fresh) {
-  const all = part => [...part.querySelectorAll("a, button, input, [tabindex]")], focus = all(old).indexOf(document.activeElement);
+  const all = part => [...part.querySelectorAll("a, button, input, select, [tabindex]")], focus = all(old).indexOf(document.activeElement);
   const scrolled = [...old.querySelectorAll(SCROLLED)].map(one => [one.scrollLeft, one.scrollTop, ended(one)]);
   const details = [...old.querySelectorAll("details")].map(one => one.open);
   for (const part of fresh.querySelectorAll("[data-part]")) {
