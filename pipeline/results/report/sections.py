@@ -129,7 +129,7 @@ def _of_objectives(results: Results) -> Iterator[Section]:
 def _of_importance(results: Results) -> Iterator[Section]:
     """What mattered among all trials and within each branch, or why nothing can be said."""
     for number, importance in enumerate(importances(results)):
-        table, effects = importance_table(importance), importance.effects
+        table, effects = importance_table(results, importance), importance.effects
         if not effects:
             yield Section(table.title, table.note)
             continue

@@ -6,7 +6,11 @@ from pipeline.results.analysis.importance import Importance, importances
 from pipeline.results.analysis.queries import ancestry, effort, exploits, trial_counts
 from pipeline.results.tables.load import Results
 from pipeline.results.views.table import Column, Table
+from pipeline.study.files import as_argument
 from pipeline.text import counted, duration, format_number, percent
+
+_USUAL = 64
+"""Of samples of so many trials of the studies of `make bench-answers`, 87% have a result; of 32 trials, 57%."""
 
 
 def interval(text: Any = format_number) -> Any:
@@ -16,12 +20,12 @@ def interval(text: Any = format_number) -> Any:
 
 def explanation_tables(results: Results) -> list[Table]:
     """The explanation of a study; questions without an answer are left out."""
-    tables = [*map(importance_table, importances(results)), stopping_table(results), lineage_table(results)]
-    tables.append(time_table(results))
+    tables = [importance_table(results, one) for one in importances(results)]
+    tables += [stopping_table(results), lineage_table(results), time_table(results)]
     return [table for table in tables if table.rows or table.note]
 
 
-def importance_table(importance: Importance) -> Table:
+def importance_table(results: Results, importance: Importance) -> Table:
     """What each hyperparameter accounts for, and each pair beyond that, or why that is not known."""
     columns = [
         Column("hyperparameters", "hyperparameter", " × ".join, keep="whole"),
@@ -40,6 +44,9 @@ def importance_table(importance: Importance) -> Table:
         f"{percent(importance.r_squared)} of the objective's variance for trials that it has not seen (90% interval "
         f"{percent(importance.low)} to {percent(importance.high)})."
     )
+    if importance.note and results.table("trials").num_rows < _USUAL:
+        study = as_argument(results.location)
+        note += f" Usually {_USUAL} trials are enough: `tunepipe resume {study} --trials {_USUAL}` trains more."
     facts = {
         "when": dict(importance.when), "trials": importance.trials, "used": importance.used,
         "r_squared": importance.r_squared, "r_squared_interval": [importance.low, importance.high],
@@ -86,5 +93,8 @@ def time_table(results: Results) -> Table:
         Column("share", text=percent, right=True),
     ]
     rows = [{"phase": phase, "seconds": each, "share": each / whole} for phase, each in spent.items() if whole]
-    note = f"All workers together ran for {duration(whole)}." if whole else ""
-    return Table("Where the time went", columns, rows, note, "time")
+    note = (
+        f"All workers together ran for {duration(whole)}. They were idle while Ray and their libraries started, and "
+        "while no trial was left for them: more or longer trials, or fewer workers, lower that share."
+    )
+    return Table("Where the time went", columns, rows, note if whole else "", "time")

@@ -169,7 +169,9 @@ def test_each_question_has_a_table_with_the_keys_of_its_columns(asha_results: Re
         assert all({column.key for column in table.columns} <= set(row) for row in shown["rows"])
     assert sum(row["share"] for row in tables["time"].rows) == pytest.approx(1)
     assert [row["trials"] for row in failures_table(asha_results).rows] == [["0004"], ["0009"]]
-    assert "lineage" in [table.name for table in explanation_tables(pbt_results)]
+    few = {table.name: table for table in explanation_tables(pbt_results)}
+    assert "lineage" in few
+    assert "--trials 64` trains more" in few["importance"].note
 
 
 def test_a_trial_has_its_epochs_and_decisions(pbt_results: Results, asha_results: Results) -> None:
