@@ -237,10 +237,11 @@ def _beat(store: Store, ago: float, **fields: object) -> Any:
     return read_sessions(store)[-1]
 
 
-def test_a_driver_of_this_machine_lives_as_long_as_its_process(store: Store, clock: Clock) -> None:
+def test_whether_a_driver_of_this_machine_or_a_silent_one_lives_is_known_at_once(store: Store, clock: Clock) -> None:
     assert all(driver_alive(store, _beat(store, ago, **identity())) for ago in (0, 600))
     assert not driver_alive(store, _beat(store, 0, **identity() | {"process_started_after_boot": 1.0}))
     assert not driver_alive(store, _beat(store, 0, **identity() | {"state": "ended"}))
+    assert not driver_alive(store, _beat(store, SILENT_SECONDS + 10))
     assert clock.now == 0
 
 
@@ -262,8 +263,3 @@ def test_a_driver_of_another_machine_is_watched(store: Store, clock: Clock, ago:
     session = _beat(store, 10)
     clock.events[at + 3.0] = lambda: _beat(store, 0, state="interrupted")
     assert not driver_alive(store, session)
-
-
-def test_a_driver_that_has_been_silent_for_long_is_dead_at_once(store: Store, clock: Clock) -> None:
-    assert not driver_alive(store, _beat(store, SILENT_SECONDS + 10))
-    assert clock.now == 0

@@ -89,6 +89,14 @@ def test_only_empty_folders_are_deleted(store: Store) -> None:
         assert not store.exists("")
 
 
+def test_markers_of_folders_in_an_object_store_are_deleted() -> None:
+    system, root = fs.FileSystem.from_uri("mock:///bucket/studies")
+    system.create_dir(f"{root}/a")
+    store = Store("mock:///bucket/studies", (system, root))
+    store.delete_empty_folders()
+    assert not store.exists("")
+
+
 @pytest.mark.parametrize("name", ["my.writing-notes", "50% a", "x" * 255, "ü" * 127])
 def test_any_name_can_be_written(local: Store, name: str) -> None:
     local.write(name, b"1")
@@ -118,7 +126,7 @@ def test_many_files_are_deleted_until_a_check_fails(store: Store) -> None:
     assert store.files() == [*names[36:], "kept"]
 
 
-_NOT_JSON = [b"", b"[" * 100_000, b"[NaN]", b"\xff", b"[" * 101 + b"]" * 101, b"1 2", b"1".zfill(10_000_001)]
+_NOT_JSON = [b"", b"[" * 100_000, b"[NaN]", b"\xff", b"[" * 101 + b"]" * 101, b"1 2", b"1".rjust(10_000_001)]
 
 
 @pytest.mark.parametrize("content", _NOT_JSON, ids=len)
@@ -251,15 +259,15 @@ class Upload:
     __del__ = close
 
 
-@pytest.mark.parametrize("error", [OSError("away"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_an_upload_that_is_cut_off_is_never_completed(error):
     completed = []
 
     def failing():
         yield b"half"
-        raise error
+        raise error("away")
 
-    for content, fails in ((failing(), None), (iter([b"half", b"more"]), error), (b"whole", error)):
+    for content, fails in ((failing(), None), (iter([b"half", b"more"]), error("away")), (b"whole", error("away"))):
         system = SimpleNamespace(open_output_stream=lambda _path, fails=fails: Upload(completed, fails))
         with pytest.raises((StorageError, KeyboardInterrupt)):
             Store("mock://bucket", (system, "bucket")).write("x", content)
@@ -281,14 +289,11 @@ def test_azure_is_asked_for_the_folder_before_it_lists(error):
         store.files()
 
 
-def test_folders_of_a_store_that_shows_none_are_found_by_their_files():
-    info = SimpleNamespace(path="b/s/study/study.json", type=fs.FileType.File, size=1)
+def test_folders_that_a_store_does_not_show_are_found_and_keep_its_options():
+    info = SimpleNamespace(path="b/s/my study/study.json", type=fs.FileType.File, size=1)
     system = SimpleNamespace(type_name="gcs", get_file_info=lambda of: [info] if of.recursive else [])
-    assert Store("gs://b/s", (system, "b/s")).folders() == ["study"]
-
-
-def test_the_options_of_a_uri_stay_at_its_end(objects: Store):
-    assert objects.folder("my study").uri == "mock:///bucket/studies/my%20study?region=x"
+    store = Store("gs://b/s?region=x", (system, "b/s"))
+    assert [store.folder(name).uri for name in store.folders()] == ["gs://b/s/my%20study?region=x"]
 
 
 OWN = [
