@@ -1,8 +1,10 @@
-"""The configs of a job's trials, as a study without results draws them."""
+"""The configs of a job's trials, as a study without results draws them, and single draws of a searcher."""
 
+from collections.abc import Iterable, Mapping
 from itertools import count, islice
+from typing import Any
 
-from pipeline.searchers import History
+from pipeline.searchers import History, Observation, SearcherSettings
 from pipeline.space import Config, key_of
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import start_configs, suggestion_of_trial
@@ -20,3 +22,17 @@ def drawn_configs(job: TuneJob, number: int) -> list[Config]:
             yield config
 
     return list(islice(configs(), number))
+
+
+def drawn_by(
+    searcher: SearcherSettings,
+    space: Mapping[str, Any],
+    *,
+    seed: int,
+    index: int,
+    observations: Iterable[Observation] = (),
+) -> Config:
+    """A draw for the last epoch that any trial has reached."""
+    history = History(observations)
+    last = max((epoch for one in history for epoch, _ in one.curve), default=1)
+    return searcher.suggest(space, seed=seed, index=index, history=history, epochs=last).config

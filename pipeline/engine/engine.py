@@ -296,7 +296,7 @@ class Engine:
         )
         self._publish(DecisionRow(None, None, "budget", f"A user changed the budget ({changed}){because}"))
         self.job, self.limit = job, trials_in_all(job)
-        self.scheduler.limit_trials(self.limit)
+        self.scheduler.trials = self.limit
         self._check_budget()
         return f"The budget is changed: {changed}."
 
@@ -425,7 +425,7 @@ class Engine:
         self._move(trial, state)
         self._live.pop(trial.trial_id, None)
         self._waiting.pop(trial.trial_id, None)
-        self.scheduler.end(trial.trial_id, completed=state == "completed")
+        self.scheduler.end(trial.trial_id)
         return "stop"
 
     def _pause(self, trial: Trial) -> None:

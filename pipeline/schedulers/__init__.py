@@ -32,7 +32,6 @@ _ALL: tuple[type[SchedulerSettings], ...] = (
 )
 
 SCHEDULERS = {str(kind_of(settings)): settings for settings in _ALL}
-"""Every scheduler by its name on the command line."""
 
 if TYPE_CHECKING:
     AnyScheduler: TypeAlias = SchedulerSettings

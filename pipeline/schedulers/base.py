@@ -66,9 +66,10 @@ class SchedulerContext:
 
 
 class Scheduler:
-    """The state machine. Trials are named by their ids; epochs are a trial's own, from 1."""
+    """The state machine; by itself that of FIFO. Trials are named by their ids; epochs are a trial's own, from 1."""
 
     trials: int
+    """The largest number of trials, which changes with the budget of a running study."""
 
     def add(self, trial_id: str, config: Config) -> None:
         """A trial was drawn, with this config, and waits."""
@@ -81,17 +82,10 @@ class Scheduler:
 
         `value` is the first objective, which is finite; `values` are all of them.
         """
-        raise NotImplementedError
+        return Decision("continue", "FIFO stops no trial early")
 
-    def end(self, trial_id: str, *, completed: bool = False) -> None:
-        """A trial ended. It is a candidate again only if the study's budget is raised.
-
-        `completed` says whether it trained to its end, or ended by itself before; otherwise it was stopped or failed.
-        """
-
-    def limit_trials(self, trials: int) -> None:
-        """The largest number of trials has changed: a user has changed the budget of the running study."""
-        self.trials = trials
+    def end(self, trial_id: str) -> None:
+        """A trial ended. It is a candidate again only if the study's budget is raised."""
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that runs next; None to draw a new one, or to leave the worker idle if there is none to draw.
@@ -137,7 +131,7 @@ class SchedulerSettings(Settings):
     exploits: ClassVar[bool] = False
     """Whether trials copy the weights of others, and their configs change while they train."""
 
-    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
+    def faults(self, *, epochs: int) -> list[Fault]:
         """What makes these settings unfit for a study's budget: epochs that no trial reaches."""
         given = {name: getattr(self, name, None) or 0 for name in ("interval", "grace_period")}
         allowed = f"must be at most budget.epochs, which is {epochs}"
@@ -161,12 +155,13 @@ class SchedulerSettings(Settings):
         return replace(self, **unset)  # type: ignore[type-var]
 
     def next_milestone(self, epoch: int, epochs: int) -> int:
-        """The next epoch at which a trial must report; the last one is `epochs`."""
-        raise NotImplementedError
+        """The next epoch at which a trial must report, by default each one; the last one is `epochs`."""
+        return epoch + 1
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        """Build the state machine for a study."""
-        raise NotImplementedError
+        """Build the state machine for a study; the driver builds a class of Ray Tune itself."""
+        allowed = "must be one of tunepipe's own schedulers if nothing is trained: asha, median, …"
+        raise InvalidJob("the job", [Fault("scheduler", self.kind, allowed)])
 
 
 @dataclass(frozen=True)
@@ -185,12 +180,3 @@ class RayScheduler(SchedulerSettings):
 
     kind: Annotated[str, Field(strict=True, pattern=r"^ray\.tune\.schedulers(\.[A-Za-z_]\w*)+$")]
     settings: OpenSettings = field(default_factory=dict)
-
-    def next_milestone(self, epoch: int, epochs: int) -> int:
-        # The class's milestones are unknown.
-        return epoch + 1
-
-    def build(self, context: SchedulerContext) -> Scheduler:
-        """Refuse to build: the driver of a study that trains builds the class itself."""
-        allowed = "must be one of tunepipe's own schedulers if nothing is trained: asha, median, …"
-        raise InvalidJob("the job", [Fault("scheduler", self.kind, allowed)])

@@ -62,7 +62,6 @@ class Hyperband(SchedulerSettings):
 
 @lru_cache
 def _divided_rungs(max_epochs: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
-    """Rungs from a maximum down, and the last epoch: divided by powers of the factor, and rounded to whole epochs."""
     divisions = next(power for power in count() if max_epochs / reduction_factor ** (power + 1) < 1)
     below = (max_epochs / reduction_factor**power for power in range(divisions, 0, -1))
     above = (max_epochs * reduction_factor**power for power in count())
@@ -102,7 +101,6 @@ class _Bracket:
         return f"{rung.place(trial_id)} of bracket {self.first}"
 
     def cutoff(self, rung: Rung) -> float | None:
-        """The value of the last trial that continues from a rung."""
         return rung.value_at(max(map(rung.rank, rung.promoted))) if rung.promoted else None
 
     def stop_decision(self, trial_id: str, rung: Rung) -> Decision:
@@ -158,7 +156,7 @@ class _Hyperband(Scheduler):
         rung.promote(trial_id)
         return Decision("continue", f"{bracket.place(trial_id, rung)}, late", rung=epoch, cutoff=cutoff)
 
-    def end(self, trial_id: str, *, completed: bool = False) -> None:
+    def end(self, trial_id: str) -> None:
         self._ended.add(trial_id)
         self._due.discard(trial_id)
 
@@ -179,7 +177,6 @@ class _Hyperband(Scheduler):
         return None
 
     def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
-        """The trials that were compared and do not continue."""
         out = {}
         for trial_id in candidates:
             bracket = self._bracket_of[trial_id]

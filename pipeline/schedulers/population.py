@@ -3,10 +3,10 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, StrictStr, TypeAdapter
+from pydantic import Field, StrictStr, TypeAdapter
 
 from pipeline.errors import Fault
 from pipeline.schedulers.base import (
@@ -17,13 +17,8 @@ from pipeline.schedulers.base import (
     SchedulerSettings,
     Selection,
 )
-from pipeline.space import Config, Count, RandomStream, Real, Value, key_of, perturb, walk
+from pipeline.space import Config, Count, RandomStream, Real, key_of, perturb, walk
 from pipeline.text import draw_order
-
-Explore: TypeAlias = Annotated[
-    tuple[StrictStr, ...] | None, BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
-]
-"""Names of hyperparameters; None for all of the space."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +49,10 @@ class PBT(SchedulerSettings):
     interval: Count = 1
     quantile: Annotated[Real, Field(ge=0, le=0.5)] = 0.25
     grace_period: Count = 1
-    explore: Explore = None
+    explore: tuple[StrictStr, ...] | None = None
     resample_probability: Annotated[Real, Field(ge=0, le=1)] = 0.25
     factors: Annotated[tuple[Annotated[Real, Field(gt=0)], ...], Field(min_length=1)] = (1.2, 0.8)
     kind: Literal["pbt"] = field(default="pbt", repr=False)
-
-    def faults(self, *, epochs: int, trials: int) -> list[Fault]:
-        faults = super().faults(epochs=epochs, trials=trials)
-        if trials < 2:
-            faults.append(Fault("budget.trials", trials, "must be at least 2, because a population has several trials"))
-        return faults
 
     def space_faults(self, space: Mapping[str, Any]) -> list[Fault]:
         known = dict.fromkeys(each.name for each in walk(space))
@@ -129,7 +118,7 @@ class _Population(Scheduler):
             return Decision("pause", f"{rank}; waits for {ahead}")
         return Decision("continue", f"{rank}; no other trial has to catch up")
 
-    def end(self, trial_id: str, *, completed: bool = False) -> None:
+    def end(self, trial_id: str) -> None:
         self._members[trial_id].state = "ended"
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
@@ -144,7 +133,6 @@ class _Population(Scheduler):
         return Selection(first, "it has trained the least of the waiting trials")
 
     def needed_checkpoints(self) -> set[tuple[str, int]]:
-        """The checkpoints from which live trials have their weights."""
         return {m.source for m in self._members.values() if m.source is not None and m.state != "ended"}
 
     def state(self) -> dict[str, Any]:
@@ -186,6 +174,7 @@ class _Population(Scheduler):
         )
         taker.source, taker.state = donor.source, "waiting"
         factors = " or ".join(f"{factor:g}" for factor in sorted(set(settings.factors)))
+        changed = [name for name, value in taker.config.items() if key_of(value) != key_of(donor.config.get(name))]
         copied = f"copies trial {parent}, {donor.score:.6g} at its epoch {donor.epoch}"
         return Decision(
             "exploit",
@@ -195,7 +184,7 @@ class _Population(Scheduler):
             parent_epoch=donor.epoch,
             parent_config=dict(donor.config),
             config=dict(taker.config),
-            explored=f"times {factors}, or resampled: {_changes_text(donor.config, taker.config)}",
+            explored=f"times {factors}, or resampled: {', '.join(changed) or 'nothing changes'}",
         )
 
     def _ahead_of(self, trial_id: str) -> str | None:
@@ -207,16 +196,3 @@ class _Population(Scheduler):
         if first is None or self._turn(first) > self._turn(trial_id):
             return None
         return f"trial {first} at epoch {self._members[first].epoch}"
-
-
-def _changes_text(before: Mapping[str, Value], after: Mapping[str, Value]) -> str:
-    """What differs between two configs."""
-
-    def shown(config: Mapping[str, Value], name: str) -> str:
-        value = config.get(name, "absent")
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-    names = {**before, **after}
-    changed = [n for n in names if n not in before or n not in after or key_of(before[n]) != key_of(after[n])]
-    changes = (f"{name} {shown(before, name)} → {shown(after, name)}" for name in changed)
-    return ", ".join(changes) or "nothing changes"

@@ -22,12 +22,7 @@ class FIFO(SchedulerSettings):
         return epochs
 
     def build(self, context: SchedulerContext) -> Scheduler:
-        return _FIFO()
-
-
-class _FIFO(Scheduler):
-    def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
-        return Decision("continue", "FIFO stops no trial early")
+        return Scheduler()
 
 
 @dataclass(frozen=True)
@@ -48,10 +43,6 @@ class MedianStopping(SchedulerSettings):
     grace_period: Count = 1
     min_samples_required: Count = 3
     kind: Literal["median"] = field(default="median", repr=False)
-
-    def next_milestone(self, epoch: int, epochs: int) -> int:
-        # A running mean needs every epoch.
-        return epoch + 1
 
     def build(self, context: SchedulerContext) -> Scheduler:
         return _Median(self, context)

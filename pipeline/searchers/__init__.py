@@ -25,7 +25,6 @@ _ALL: tuple[type[SearcherSettings], ...] = (
 )
 
 SEARCHERS = {str(kind_of(settings)): settings for settings in _ALL}
-"""Every searcher by its name on the command line."""
 
 if TYPE_CHECKING:
     AnySearcher: TypeAlias = SearcherSettings

@@ -7,10 +7,9 @@ Sobol search use only the first two, so that config i does not depend on the num
 
 import math
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,17 +42,8 @@ class Observation:
     losses: Sequence[float] = ()
     violation: float = 0.0
     milestone_values: Sequence[tuple[int, Sequence[float], float]] = ()
-
-    @cached_property
-    def cache(self) -> dict[Hashable, Any]:
-        """What searchers have computed from it, so that each draw does not compute it again."""
-        return {}
-
-    def with_fields(self, **fields: Any) -> Self:
-        """Another observation of the same config, with the same cache."""
-        other = replace(self, **fields)
-        other.__dict__["cache"] = self.cache
-        return other
+    cache: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What searchers have computed from its config, so that each draw does not compute it again."""
 
     @property
     def reach(self) -> float:
@@ -78,7 +68,6 @@ class History(list[Observation]):
         self._enter(len(self) - 1)
 
     def replace(self, number: int, one: Observation) -> None:
-        """Replace the observation of a trial that has trained further."""
         if (key := self._key(number)) is not None:
             del self._ranked[bisect_left(self._ranked, key)]
         self._open.discard(number)
@@ -90,11 +79,11 @@ class History(list[Observation]):
 
         Those of running trials are always among them, because no similar config is tried at the same time.
         """
-        count, most = len(self), MAX_OBSERVATIONS
-        if count <= most:
+        count = len(self)
+        if count <= MAX_OBSERVATIONS:
             return list(self)
         numbers = {number for *_, number in self._ranked[:best]} | set(range(count - newest, count)) | self._open
-        left = max(0, most - len(numbers))
+        left = max(0, MAX_OBSERVATIONS - len(numbers))
         numbers.update(np.linspace(0, count - 1, left).astype(int).tolist())
         return [self[number] for number in sorted(numbers)]
 
@@ -105,7 +94,6 @@ class History(list[Observation]):
             insort(self._ranked, key)
 
     def _key(self, number: int) -> tuple[float, float, int] | None:
-        """The rank of a trial; None without a loss."""
         one = self[number]
         return None if one.state != "known" or one.loss is None else (-one.reach, one.loss, number)
 
@@ -156,7 +144,7 @@ def _until(one: Observation, rung: float) -> Observation:
     values = [at for at in one.milestone_values if at[0] <= rung] or one.milestone_values[:1]
     _, of_all, violation = values[-1] if values else (0, one.losses, one.violation)
     loss = one.loss if whole else min(losses, default=one.curve[0][1])
-    return one.with_fields(state="known", loss=loss, losses=of_all, violation=violation)
+    return replace(one, state="known", loss=loss, losses=of_all, violation=violation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,14 +178,12 @@ class SearcherSettings(Settings):
             index: The number of the config, from 0.
             history: What was tried, in the order of the trials.
             epochs: The maximum epochs of a trial.
-        """
-        raise NotImplementedError
 
-    def draw(self, space: AnySpace, *, seed: int, index: int, observations: Iterable[Observation] = ()) -> Config:
-        """Draw a config as `suggest`, for the last epoch that any trial has reached."""
-        history = History(observations)
-        last = max((epoch for one in history for epoch, _ in one.curve), default=1)
-        return self.suggest(space, seed=seed, index=index, history=history, epochs=last).config
+        Raises:
+            InvalidJob: It is a searcher of Ray Tune, which the driver of a study that trains uses itself.
+        """
+        allowed = "must be one of tunepipe's own searchers if nothing is trained: random, tpe, …"
+        raise InvalidJob("the job", [Fault("searcher", self.kind, allowed)])
 
 
 def draw_generator(seed: int, index: int) -> np.random.Generator:
@@ -225,8 +211,3 @@ class RaySearch(SearcherSettings):
         switches = ", ".join(parameter.path for parameter in walk(space) if isinstance(parameter.domain, Switch))
         allowed = f"Ray's searchers do not support Switch, and the space has {switches}; random, sobol, tpe and gp do"
         return [Fault("searcher", self.kind, allowed)] if switches else []
-
-    def suggest(self, space: AnySpace, *, seed: int, index: int, history: History, epochs: int) -> Suggestion:
-        """Refuse to draw: the driver of a study that trains uses the class itself."""
-        allowed = "must be one of tunepipe's own searchers if nothing is trained: random, tpe, …"
-        raise InvalidJob("the job", [Fault("searcher", self.kind, allowed)])

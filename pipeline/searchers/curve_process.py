@@ -42,7 +42,6 @@ class Points:
 
 
 def at_end(x: Reals) -> Points:
-    """Points of new trials at their last epoch."""
     return Points(x, np.ones(len(x)), np.arange(-len(x), 0))
 
 
@@ -102,7 +101,6 @@ class CurveProcess:
         return float(value), np.concatenate([of_scales, 0.5 * np.array(of_variances)]) + apart / self.spread
 
     def fit(self, at: Points, y: Reals, steps: int) -> Reals:
-        """Fit theta by L-BFGS from the prior."""
         from scipy.optimize import minimize
 
         bounds = list(zip(self.prior - _WIDEST * self.spread, self.prior + _WIDEST * self.spread, strict=True))

@@ -1,12 +1,11 @@
 """Bayesian optimisation with a Gaussian process: over whole learning curves, or over configs at one epoch."""
 
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import accumulate, islice
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 
@@ -119,12 +118,7 @@ def _best(cube: Cube, model: "CurveModel", before: Sequence[Observation], epochs
 
 
 def _untried(configs: Iterable[Config], before: Iterable[Observation]) -> Iterator[Config]:
-    """The configs that were not tried, each once."""
-    keys = set()
-    for one in before:
-        if "key" not in one.cache:
-            one.cache["key"] = key_of(one.config)
-        keys.add(one.cache["key"])
+    keys = {key_of(one.config) for one in before}
     for config in configs:
         if (key := key_of(config)) not in keys:
             keys.add(key)
@@ -165,7 +159,7 @@ class GPSearch(SearcherSettings):
         if sum(one.state == "open" for one in before) > _FEW_RUNNING and index % _RANDOM_EVERY == _RANDOM_EVERY - 1:
             text = "Drawn at random, like every fourth config while many trials run."
             return Suggestion(draw(space, rng, index), text)
-        at_end, cube = [one.with_fields(curve=(), ended=True) for one in before], Cube(space)
+        at_end, cube = [replace(one, curve=(), ended=True) for one in before], Cube(space)
         best = sorted(known, key=lambda one: one.loss or 0.0)[:_BEST]
         with one_thread():
             model = CurveModel(cube, at_end, at_end, epochs, one_epoch=True)
@@ -191,11 +185,7 @@ class LossScale:
         """The scale of losses, from the best ones of trials."""
         best = float(bests.min())
         # Half of the trials may have the best loss, except for rounding.
-        least, spread = 1e-9 * max(1.0, abs(best)), float(bests.max()) - best
-        if 0.0 < spread < least:
-            # All losses are that small: those of another unit.
-            least = max(1e-9 * spread, sys.float_info.min)
-        plain = cls(best, max(float(np.median(bests)) - best, least))
+        plain = cls(best, max(float(np.median(bests)) - best, 1e-9 * max(1.0, abs(best))))
         seen = plain.seen(losses)
         return cls(best, plain.width, float(seen.mean()), float(seen.std()) or 1.0)
 
@@ -210,31 +200,13 @@ class LossScale:
     def least(self) -> float:
         return (math.log(_OFFSET) - self.mean) / self.std
 
-    def expected(self, mean: float, std: float, least: float) -> float:
-        """The expected improvement in units of the loss, whose logarithm is normal on this scale."""
-        from scipy.special import ndtr
-
-        middle, spread = self.mean + self.std * mean, self.std * std
-        log = self.mean + self.std * least
-        far = (log - middle) / spread
-        below = math.exp(log) * ndtr(far) - math.exp(min(middle + spread**2 / 2, 700.0)) * ndtr(far - spread)
-        return self.width * max(float(below), 0.0)
-
 
 _Row: TypeAlias = tuple[int, float, float]
 """A trial, the share of its epochs, and the loss there."""
 
 
-class _Data(NamedTuple):
-    """The losses at the epochs of trials, as the process sees them."""
-
-    at: Points
-    values: Reals
-    scale: LossScale
-
-
-def _data(cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> _Data | None:
-    """The data of trials; None if none has a loss. A failed trial has the worst loss."""
+def _data(cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> tuple[Points, Reals, LossScale] | None:
+    """The losses at the epochs of trials; None if none has a loss. A failed trial has the worst loss."""
     rows: list[_Row] = [(number, *point) for number, one in enumerate(before) for point in _points_of(one, epochs)]
     if not rows:
         return None
@@ -248,7 +220,7 @@ def _data(cube: Cube, before: Sequence[Observation], epochs: int, most: int) -> 
     trials, where = np.unique(numbers, return_inverse=True)
     x = cube.points(units_of(cube, [before[number] for number in trials]))
     scale = LossScale.of(losses, np.array(list(least.values())))
-    return _Data(Points(x[where], shares, numbers), scale.seen(losses), scale)
+    return Points(x[where], shares, numbers), scale.seen(losses), scale
 
 
 def curve_of(one: Observation, epochs: int) -> Sequence[tuple[int, float]]:
@@ -310,11 +282,6 @@ def _at_last_fit(history: Sequence[Observation]) -> Sequence[Observation]:
     return [history[number] for number in np.linspace(0, count - 1, MAX_OBSERVATIONS).astype(int)]
 
 
-def _fit(cube: Cube, data: _Data, chance: float) -> Reals:
-    parts = (cube.groups, data.at.x, data.at.t, data.at.trial, data.values)
-    return _fitted(chance, *(part.tobytes() for part in parts))
-
-
 @lru_cache(maxsize=32)
 def _fitted(chance: float, groups: bytes, x: bytes, t: bytes, trial: bytes, values: bytes) -> Reals:
     """The parameters for the data, cached because every draw needs them."""
@@ -340,20 +307,20 @@ class CurveModel:
     ) -> None:
         known, first = _data(cube, before, epochs, _MAX_POINTS), _data(cube, _at_last_fit(history), epochs, _FIT_POINTS)
         assert known is not None
-        self._before, self._at, self._scale, self._least = before, known.at, known.scale, known.scale.least
-        chance = _CHANCE_AT_ONE_EPOCH if one_epoch else 1.0
+        self._before, (self._at, values, scale) = before, known
+        self._least, chance = scale.least, _CHANCE_AT_ONE_EPOCH if one_epoch else 1.0
         self._process = CurveProcess(cube.groups, chance)
-        self._theta = self._process.prior if first is None else _fit(cube, first, chance)
-        self._posterior = Posterior(self._process, self._theta, known.at, known.values)
-        running = [trial for trial, one in enumerate(before) if one.state == "open"]
+        self._theta = self._process.prior
+        if first is not None:
+            at, fitted, _ = first
+            parts = (cube.groups, at.x, at.t, at.trial, fitted)
+            self._theta = _fitted(chance, *(part.tobytes() for part in parts))
+        self._posterior = Posterior(self._process, self._theta, self._at, values)
+        running = [trial for trial, one in enumerate(before) if one.state == "open"][-_MAX_BELIEVED:]
         if not running:
             return
-        points, trials = cube.points(units_of(cube, [before[trial] for trial in running])), np.array(running)
-        if len(running) > _MAX_BELIEVED:
-            # A config is drawn only where much is expected, so these are the ones that it may repeat.
-            chosen = np.argsort(-self.gains(points), kind="stable")[:_MAX_BELIEVED]
-            points, trials = points[chosen], trials[chosen]
-        self._posterior.believe(Points(points, np.ones(len(trials)), trials))
+        points = cube.points(units_of(cube, [before[trial] for trial in running]))
+        self._posterior.believe(Points(points, np.ones(len(running)), np.array(running)))
         if one_epoch:
             self._least = min(self._least, float(self._posterior.predict(at_end(points))[0].min()))
 
@@ -365,28 +332,17 @@ class CurveModel:
         """
         mean, std = self._posterior.predict(at_end(points))
         improvement = _improvement(self._least, mean, std)
-        return improvement if improvement.max() >= _NEGLIGIBLE else _improvement(self._best_predicted, mean, std)
-
-    @cached_property
-    def _best_predicted(self) -> float:
-        """The least value at the last epoch that is predicted of the known configs."""
-        return float(self._posterior.predict(at_end(np.unique(self._at.x, axis=0)))[0].min())
+        if improvement.max() >= _NEGLIGIBLE:
+            return improvement
+        predicted, _ = self._posterior.predict(at_end(np.unique(self._at.x, axis=0)))
+        return _improvement(float(predicted.min()), mean, std)
 
     def reason(self, point: Reals, epochs: int) -> str:
-        """Why a config is drawn: the improvement in units of the loss, and the trial of the largest covariance."""
-        at = at_end(point)
         # All trials at their end: at an early epoch, all configs' values are similar.
         ends = Points(self._at.x, np.ones(len(self._at.t)), self._at.trial)
-        nearest = int(np.argmax(self._process.covariance(self._theta, at, ends)[0]))
+        nearest = int(np.argmax(self._process.covariance(self._theta, at_end(point), ends)[0]))
         name = self._before[self._at.trial[nearest]].trial_id
-        where = f" at epoch {epochs}{f' near trial {name}' if name else ''}"
-        mean, std = self._posterior.predict(at)
-        if _improvement(self._least, mean, std)[0] >= _NEGLIGIBLE:
-            gain = self._scale.expected(float(mean[0]), float(std[0]), self._least)
-            return f"Expected improvement {gain:.2g}{where}."
-        gain = self._scale.expected(float(mean[0]), float(std[0]), self._best_predicted)
-        over = f"Expected improvement {gain:.2g} on the best predicted value{where}"
-        return f"{over}; no improvement on the best value is expected."
+        return f"Largest expected improvement at epoch {epochs}{f', near trial {name}' if name else ''}."
 
 
 def _improvement(least: float, mean: Reals, std: Reals) -> Reals:

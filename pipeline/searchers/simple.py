@@ -7,8 +7,6 @@ from pipeline.errors import Fault
 from pipeline.searchers.base import AnySpace, History, SearcherSettings, Suggestion, draw_generator
 from pipeline.space import CountableDomain, combination, combinations, compose, draw, drawn_parameters
 
-_BITS = 32
-
 
 @dataclass(frozen=True)
 class RandomSearch(SearcherSettings):
@@ -65,7 +63,7 @@ class SobolSearch(SearcherSettings):
         paths = [parameter.path for parameter in drawn_parameters(space)]
         if not paths:
             return Suggestion(dict(space))
-        sequence = qmc.Sobol(len(paths), rng=seed, bits=_BITS)
+        sequence = qmc.Sobol(len(paths), rng=seed, bits=32)
         if index:  # SciPy 1.17 cannot fast-forward by 0.
             sequence.fast_forward(index)
         units = dict(zip(paths, sequence.random(1)[0].tolist(), strict=True))

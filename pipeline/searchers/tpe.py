@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -65,9 +65,8 @@ class _ParzenSearch(SearcherSettings):
                 group=True,
                 constant_liar=True,
             )
-        first_objective = [(one, [] if one.loss is None else [one.loss], 0.0) for one in before]
-        rows = _ranked(before) if self.every_objective else first_objective
-        return Suggestion(sampled(space, sampler, _trials(space, rows)))
+        losses = _ranks(before) if self.every_objective else [[one.loss or 0.0] for one in before]
+        return Suggestion(sampled(space, sampler, _trials(space, before, losses)))
 
 
 @dataclass(frozen=True)
@@ -133,19 +132,17 @@ def sampled(
         return compose(space, suggested)
 
 
-_Row: TypeAlias = tuple[Observation, Sequence[float], float]
-"""An observation with its losses and its violation."""
-
-
-def _ranked(observations: Sequence[Observation]) -> list[_Row]:
-    """Observations with losses as ranks from 0 to 1 in each objective, which do not depend on units."""
+def _ranks(observations: Sequence[Observation]) -> list[list[float]]:
+    """Losses as ranks from 0 to 1 in each objective, which do not depend on units."""
     values = np.array([one.losses or [one.loss or 0.0] for one in observations if one.state == "known"])
     ranks = np.stack([np.unique(column, return_inverse=True)[1] for column in values.T], axis=1).astype(np.float64)
     places = iter((ranks / np.maximum(ranks.max(axis=0), 1.0)).tolist())
-    return [(one, next(places) if one.state == "known" else [], one.violation) for one in observations]
+    return [next(places) if one.state == "known" else [] for one in observations]
 
 
-def _trials(space: AnySpace, rows: Sequence[_Row]) -> "list[optuna.trial.FrozenTrial]":
+def _trials(
+    space: AnySpace, observations: Sequence[Observation], losses: Sequence[list[float]]
+) -> "list[optuna.trial.FrozenTrial]":
     """Observations as trials of Optuna, whose parameters are numbers from 0 to 1, or numbers of listed values."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution
     from optuna.trial import FrozenTrial, TrialState
@@ -155,17 +152,17 @@ def _trials(space: AnySpace, rows: Sequence[_Row]) -> "list[optuna.trial.FrozenT
     drawn = drawn_parameters(space)
     sizes = [len(each.domain.values) if isinstance(each.domain, ListedDomain) else 0 for each in drawn]
     kinds = [CategoricalDistribution(range(size)) if size else FloatDistribution(0.0, 1.0) for size in sizes]
-    units = units_of(Cube(space), [one for one, *_ in rows]).tolist()
-    bounded = any(violation > 0 for *_, violation in rows)
+    units = units_of(Cube(space), observations).tolist()
+    bounded = any(one.violation > 0 for one in observations)
     trials = []
-    for number, ((one, losses, violation), row) in enumerate(zip(rows, units, strict=True), 1):
+    for number, (one, values, row) in enumerate(zip(observations, losses, units, strict=True), 1):
         there = [side for side, unit in enumerate(row) if not math.isnan(unit)]
         trial = FrozenTrial(
             number=number,  # The study's own trial is number 0.
             trial_id=0,
             state=states[one.state],
             value=None,
-            values=losses if one.state == "known" else None,
+            values=values if one.state == "known" else None,
             datetime_start=None,
             datetime_complete=None,
             params={drawn[side].path: int(row[side] * sizes[side]) if sizes[side] else row[side] for side in there},
@@ -175,6 +172,6 @@ def _trials(space: AnySpace, rows: Sequence[_Row]) -> "list[optuna.trial.FrozenT
             intermediate_values={},
         )
         if bounded and one.state == "known":
-            trial.set_constraint("violation", violation)
+            trial.set_constraint("violation", one.violation)
         trials.append(trial)
     return trials

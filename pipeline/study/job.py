@@ -1,6 +1,5 @@
 """TuneJob: what a study tunes, and the rules between its fields."""
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import FunctionType
@@ -40,6 +39,7 @@ from pipeline.space import (
     conflicts,
     drawn_parameters,
     flat,
+    key_of,
     kind_of,
     listed_values,
     normalize,
@@ -266,14 +266,7 @@ class TuneJob(BaseModel):
         return cls.model_validate(dict(fields), context={"module": module, "load": load})
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, TuneJob) and self._text() == other._text()
-
-    def __hash__(self) -> int:
-        return hash(self._text())
-
-    def _text(self) -> str:
-        # As text, because 1 and 1.0 are equal in Python and different hyperparameters.
-        return json.dumps(self.to_json(), sort_keys=True)
+        return isinstance(other, TuneJob) and key_of(self.to_json()) == key_of(other.to_json())
 
 
 _REQUIRED: dict[str, Any] = {"name": "x", "space": {}, "objectives": (Objective("x", "max"),)}
@@ -379,11 +372,10 @@ _RULES: tuple[tuple[Callable[[TuneJob], Iterable[Fault]], set[str]], ...] = (
     (_bounds_leave_values, {"objectives"}),
     (_starts_fit, {"start_with", "space", "budget"}),
     (lambda job: job.searcher.faults(job.space), {"searcher", "space"}),
-    (lambda job: job.scheduler.faults(epochs=job.budget.epochs, trials=job.budget.trials), {"scheduler", "budget"}),
+    (lambda job: job.scheduler.faults(epochs=job.budget.epochs), {"scheduler", "budget"}),
     (lambda job: job.scheduler.space_faults(job.space), {"scheduler", "space"}),
     (_weights_can_be_copied, {"scheduler", "function"}),
     (_models_of_a_trial, {"folds", "repeats", "function", "scheduler"}),
     (_several_gpus_are_whole, {"resources"}),
     (_batch_size_is_whole, {"space", "model"}),
 )
-"""The rules, each with the fields that it concerns."""

@@ -201,10 +201,10 @@ def test_settings_out_of_their_range_are_refused(kind: str, fields: dict[str, ob
 
 
 def test_epochs_that_no_trial_reaches_are_a_fault(settings: SchedulerSettings) -> None:
-    assert settings.faults(epochs=9, trials=2) == []
+    assert settings.faults(epochs=9) == []
     for name in {"grace_period", "interval"} & set(settings.__dataclass_fields__):
-        assert replace(settings, **{name: 9}).faults(epochs=9, trials=2) == []
-        faults = replace(settings, **{name: 10}).faults(epochs=9, trials=2)
+        assert replace(settings, **{name: 9}).faults(epochs=9) == []
+        faults = replace(settings, **{name: 10}).faults(epochs=9)
         assert [fault.field for fault in faults] == [f"scheduler.{name}"]
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.errors import InvalidJob
 from pipeline.searchers import SEARCHERS, AnySearcher, Observation, RandomSearch, SearcherSettings
 from pipeline.space import Choice, Config, Grid, IntUniform, LogUniform, QUniform, Switch, Uniform, fits
+from tests.drawn_configs import drawn_by
 
 LISTED = {"a": Grid([1, 2, 3]), "b": Choice(["x", "y"]), "fixed": 0.5, "c": Grid([True, False])}
 
@@ -63,7 +64,7 @@ def _tried(settings: SearcherSettings) -> list[Observation]:
 def _observations(kind: str) -> Sequence[Observation]:
     settings, observations = SEARCHERS[kind](), list[Observation]()
     for index in range(20):
-        config = settings.draw(_space(settings), seed=0, index=index, observations=observations)
+        config = drawn_by(settings, _space(settings), seed=0, index=index, observations=observations)
         state = "open" if index == 19 else "failed" if index % 7 == 3 else "known"
         observations.append(Observation(config, state, _loss(config) if state == "known" else None))
     return observations
@@ -72,15 +73,15 @@ def _observations(kind: str) -> Sequence[Observation]:
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_config_i_depends_on_seed_and_i_alone(settings: SearcherSettings, seed: int) -> None:
     space = _space(settings)
-    forwards = [settings.draw(space, seed=seed, index=i) for i in range(20)]
-    backwards = [SEARCHERS[settings.kind]().draw(space, seed=seed, index=i) for i in reversed(range(20))]
+    forwards = [drawn_by(settings, space, seed=seed, index=i) for i in range(20)]
+    backwards = [drawn_by(SEARCHERS[settings.kind](), space, seed=seed, index=i) for i in reversed(range(20))]
     assert forwards == backwards[::-1]
 
 
 def test_only_learning_searchers_use_observations(settings: SearcherSettings) -> None:
     observations = _tried(settings)
-    drawn = settings.draw(_space(settings), seed=0, index=20, observations=observations)
-    assert (drawn != settings.draw(_space(settings), seed=0, index=20)) == (settings.kind in _LEARNING)
+    drawn = drawn_by(settings, _space(settings), seed=0, index=20, observations=observations)
+    assert (drawn != drawn_by(settings, _space(settings), seed=0, index=20)) == (settings.kind in _LEARNING)
     assert all(fits(_space(settings), one.config) for one in observations)
     assert len({one.config["s"] for one in observations}) > 2
 
@@ -88,7 +89,7 @@ def test_only_learning_searchers_use_observations(settings: SearcherSettings) ->
 def test_configs_that_still_train_are_not_drawn_again(settings: SearcherSettings) -> None:
     observations = _tried(settings)
     for index in range(20, 24):
-        config = settings.draw(_space(settings), seed=0, index=index, observations=observations)
+        config = drawn_by(settings, _space(settings), seed=0, index=index, observations=observations)
         observations.append(Observation(config, "open"))
     assert len({json.dumps(one.config) for one in observations[-5:]}) == 5
 
@@ -100,16 +101,16 @@ def test_configs_are_drawn_after_failures_and_extreme_values(
     space, observations = _space(settings), []
     for index in range(30):
         loss = losses[index % len(losses)]
-        config = settings.draw(space, seed=0, index=index)
+        config = drawn_by(settings, space, seed=0, index=index)
         observations.append(Observation(config, "failed" if loss is None else "known", loss))
-    assert fits(space, settings.draw(space, seed=0, index=30, observations=observations))
+    assert fits(space, drawn_by(settings, space, seed=0, index=30, observations=observations))
 
 
 @given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 10**6), kind=st.sampled_from(sorted(SEARCHERS)))
 def test_values_are_in_the_space(seed: int, index: int, kind: str) -> None:
     settings = SEARCHERS[kind]()
     space = _space(settings)
-    config = settings.draw(space, seed=seed, index=index)
+    config = drawn_by(settings, space, seed=seed, index=index)
     assert fits(space, config)
     assert [name for name in config if name in space] == list(space)
     assert json.loads(json.dumps(config)) == config
@@ -118,22 +119,22 @@ def test_values_are_in_the_space(seed: int, index: int, kind: str) -> None:
 def test_as_many_configs_as_promised_are_drawn(settings: SearcherSettings) -> None:
     space = _space(settings)
     size = settings.size(space)
-    drawn = {json.dumps(settings.draw(space, seed=3, index=i)) for i in range(50 if size is None else size)}
+    drawn = {json.dumps(drawn_by(settings, space, seed=3, index=i)) for i in range(50 if size is None else size)}
     assert len(drawn) == (50 if size is None else size)
 
 
 @pytest.mark.parametrize("known", [0, 20])
 def test_a_space_of_constants_is_one_config(settings: SearcherSettings, known: int) -> None:
     assert settings.faults({"a": 1}) == []
-    assert settings.draw({"a": 1}, seed=0, index=5, observations=[Observation({"a": 1}, "known", 0.5)] * known) == {
-        "a": 1
-    }
+    assert drawn_by(
+        settings, {"a": 1}, seed=0, index=5, observations=[Observation({"a": 1}, "known", 0.5)] * known
+    ) == {"a": 1}
 
 
 def _halved(count: int) -> list[Observation]:
     observations = []
     for index in range(count):
-        config = RandomSearch().draw(SQUARE, seed=0, index=index)
+        config = drawn_by(RandomSearch(), SQUARE, seed=0, index=index)
         early, late = 1.0 + float(config["x"]), 1.0 - float(config["x"])
         curve = ((1, early), (9, late)) if index % 2 else ((1, early),)
         observations.append(Observation(config, "open" if index == count - 1 else "known", curve[-1][1], curve))
@@ -143,9 +144,9 @@ def _halved(count: int) -> list[Observation]:
 @pytest.mark.parametrize("kind", ["gp", "tpe"])
 def test_values_of_different_rungs_are_not_mixed(kind: str) -> None:
     settings, observations = SEARCHERS[kind](), _halved(60)
-    drawn = settings.draw(SQUARE, seed=0, index=60, observations=observations)
+    drawn = drawn_by(settings, SQUARE, seed=0, index=60, observations=observations)
     late = [Observation(one.config, "known", one.curve[1][1]) for one in observations if len(one.curve) == 2]
-    assert drawn == settings.draw(SQUARE, seed=0, index=60, observations=late)
+    assert drawn == drawn_by(settings, SQUARE, seed=0, index=60, observations=late)
 
 
 _REFUSED = {
@@ -173,4 +174,4 @@ def test_a_searcher_of_ray_is_known_by_its_path_and_used_where_trials_train() ->
     assert [fault.field for fault in searcher.faults({"s": Switch({"a": {}})})] == ["searcher"]
     assert (searcher.faults(SQUARE), searcher.resumes) == ([], False)
     with pytest.raises(InvalidJob):
-        searcher.draw(SQUARE, seed=0, index=0)
+        drawn_by(searcher, SQUARE, seed=0, index=0)

@@ -12,6 +12,7 @@ import pytest
 from pipeline.searchers import SEARCHERS, GridSearch, History, MOTPESearch, Observation, RandomSearch, SearcherSettings
 from pipeline.searchers.base import MAX_OBSERVATIONS
 from pipeline.space import Choice, Config, Grid, IntUniform, ListedDomain, LogUniform, Switch, Uniform, compose, draw
+from tests.drawn_configs import drawn_by
 
 SQUARE = {"x": Uniform(0, 1), "y": Uniform(0, 1)}
 """Of two losses, the front is where y is 0.2; x trades one loss for the other."""
@@ -41,7 +42,7 @@ def _median_of_best(kind: str, space: dict[str, Any], loss: Any, trials: int) ->
     for seed in range(5):
         observations: list[Observation] = []
         for index in range(trials):
-            config = SEARCHERS[kind]().draw(space, seed=seed, index=index, observations=observations)
+            config = drawn_by(SEARCHERS[kind](), space, seed=seed, index=index, observations=observations)
             observations.append(Observation(config, "known", loss(config)))
         best.append(min(one.loss for one in observations if one.loss is not None))
     return median(best)
@@ -64,7 +65,7 @@ def test_it_beats_chance(kind: str, space: dict[str, Any], loss: Any, trials: in
 def _tried(settings: SearcherSettings, *, most: float = math.inf) -> list[Observation]:
     observations: list[Observation] = []
     for index in range(60):
-        config = settings.draw(SQUARE, seed=0, index=index, observations=observations)
+        config = drawn_by(settings, SQUARE, seed=0, index=index, observations=observations)
         x, away = float(config["x"]), 4 * (float(config["y"]) - 0.2) ** 2
         both = x + away, 1 - x + away
         violation = max(0.0, (both[1] - most) / most) if most < math.inf else 0.0
@@ -86,13 +87,13 @@ def test_it_learns_the_front_of_both_objectives_within_their_bounds() -> None:
 
 @pytest.mark.parametrize("kind", ["gp", "tpe"])
 def test_the_first_configs_are_those_of_random_search(kind: str) -> None:
-    at_random = RandomSearch().draw(SQUARE, seed=0, index=30)
-    configs = [RandomSearch().draw(SQUARE, seed=0, index=index) for index in range(12)]
+    at_random = drawn_by(RandomSearch(), SQUARE, seed=0, index=30)
+    configs = [drawn_by(RandomSearch(), SQUARE, seed=0, index=index) for index in range(12)]
     tried = [Observation(config, "known", float(config["x"])) for config in configs]
     searcher = SEARCHERS[kind](startup=12)
     for known in (tried[:11], [Observation(config, "open") for config in configs]):
-        assert searcher.draw(SQUARE, seed=0, index=30, observations=known) == at_random
-    assert searcher.draw(SQUARE, seed=0, index=30, observations=tried) != at_random
+        assert drawn_by(searcher, SQUARE, seed=0, index=30, observations=known) == at_random
+    assert drawn_by(searcher, SQUARE, seed=0, index=30, observations=tried) != at_random
 
 
 @pytest.mark.parametrize("kind", ["motpe", "tpe"])
@@ -100,11 +101,11 @@ def test_every_second_draw_is_random_before_the_last_epoch(kind: str) -> None:
     values = ((1, (0.5, 0.5), 0.0), (4, (0.4, 0.4), 0.0))
     before = History(
         Observation(config, "known", 0.4, ((1, 0.5), (4, 0.4)), losses=(0.4, 0.4), milestone_values=values)
-        for config in (RandomSearch().draw(SQUARE, seed=0, index=index) for index in range(20))
+        for config in (drawn_by(RandomSearch(), SQUARE, seed=0, index=index) for index in range(20))
     )
     for epochs, expected in ((9, [False, True]), (4, [False, False])):
         drawn = [SEARCHERS[kind]().suggest(SQUARE, seed=0, index=i, history=before, epochs=epochs) for i in (20, 21)]
-        same = [one.config == RandomSearch().draw(SQUARE, seed=0, index=20 + i) for i, one in enumerate(drawn)]
+        same = [one.config == drawn_by(RandomSearch(), SQUARE, seed=0, index=20 + i) for i, one in enumerate(drawn)]
         assert same == expected
 
 
@@ -159,7 +160,7 @@ def test_a_draw_is_that_of_a_study_that_stores_the_trials_itself(
 
 def test_random_search_runs_through_grids() -> None:
     space = {"g": Grid([1, 2, 3]), "c": Choice([0, 1]), "u": Uniform(0, 1)}
-    configs = [RandomSearch().draw(space, seed=0, index=i) for i in range(300)]
+    configs = [drawn_by(RandomSearch(), space, seed=0, index=i) for i in range(300)]
     assert [config["g"] for config in configs] == [1, 2, 3] * 100
     assert 100 < sum(config["c"] for config in configs) < 200
     assert math.isclose(sum(config["u"] for config in configs) / 300, 0.5, abs_tol=0.06)
