@@ -3,13 +3,13 @@
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
 from contextlib import suppress
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pipeline.code.modules import expanded, is_file, load_module, split_job_name
+from pipeline.code.modules import expanded, load_module, split_job_name
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.study import TuneJob
 from pipeline.text import did_you_mean, listed
@@ -30,7 +30,7 @@ def find(name: str) -> TuneJob:
         return _exported(load_module(path), f"job file {path}", file, named.removeprefix(":"))
     if (known := name.replace("_", "-")) in names():
         return _exported(_module(known), f"job {known!r}", known)
-    if is_file(Path(name)):
+    if os.path.isfile(name):  # noqa: PTH113 - Path.is_file raises for a name that is too long
         what_to_do = _NOTEBOOK if name.endswith(".ipynb") else "Rename it."
         raise JobNotFound(f"{name} is not a Python file: the name of a job file ends in .py. {what_to_do}")
     raise JobNotFound(_not_found(name))
@@ -88,8 +88,9 @@ def _makes_job(node: ast.AST) -> bool:
 
 def _not_found(name: str) -> str:
     known = names()
-    file = Path(f"{name}.py")
-    hint = f" Did you mean the file {file}?" if is_file(file) else did_you_mean(name, known, quoted=True)
+    file = f"{name}.py"
+    is_file = os.path.isfile(file)  # noqa: PTH113
+    hint = f" Did you mean the file {file}?" if is_file else did_you_mean(name, known, quoted=True)
     return (
         f"There is no job {name!r}.{hint} Available: {', '.join(known)}; the path of a Python file that "
         "exports JOB is allowed too. `tunepipe list` says what each does."

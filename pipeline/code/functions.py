@@ -35,28 +35,23 @@ class UnloadedFunction:
         return str(self.reference["function"]).rpartition(":")[2]
 
     def __call__(self, *args: object) -> None:
-        """Refuse a call."""
         raise TypeError(f"{self.reference['function']} is not loaded")
 
 
 def digest_of(content: bytes | None) -> str | None:
-    """The SHA-256 of a source; None if there is none."""
     return None if content is None else hashlib.sha256(content).hexdigest()
 
 
 def takes_argument(function: Callable[..., Any]) -> bool:
     """Whether a function can be called with the config; a `build_model()` without parameters cannot."""
-    return any(each.kind in (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL) for each in _parameters(function))
+    with_config = (*_POSITIONAL, inspect.Parameter.VAR_POSITIONAL)
+    return any(each.kind in with_config for each in inspect.signature(function).parameters.values())
 
 
 def takes_state(function: Callable[..., Any]) -> bool:
     """Whether a job's function is `f(config, state)`: its second parameter is required, or called `state`."""
-    second = [each for each in _parameters(function) if each.kind in _POSITIONAL][1:2]
+    second = [each for each in inspect.signature(function).parameters.values() if each.kind in _POSITIONAL][1:2]
     return any(each.default is inspect.Parameter.empty or each.name == "state" for each in second)
-
-
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    return list(inspect.signature(function).parameters.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +117,6 @@ def _is_typed(function: Callable[..., Any]) -> bool:
 
 
 def own_home(function: Callable[..., Any]) -> dict[str, Any]:
-    """The globals of the module that defines a function."""
     home: dict[str, Any] = inspect.unwrap(function).__globals__
     return home
 
@@ -151,7 +145,6 @@ def _functions_in(value: object) -> dict[str, Any]:
 
 
 def _named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
-    """The object with a qualified name among the globals of a module; None if there is none."""
     first, *rest = qualified_name.split(".")
     value = home.get(first)
     for part in rest:
@@ -163,7 +156,6 @@ def _named_in(home: Mapping[str, Any], qualified_name: str) -> Any:
 
 
 def reference_to(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """A function in JSON."""
     if isinstance(function, UnloadedFunction):
         return function.reference
     found = origin(function)
@@ -207,8 +199,6 @@ def _resolve(value: Any, info: ValidationInfo) -> Callable[..., Any]:
 
 
 def _resolve_data(value: Any, info: ValidationInfo) -> Callable[..., Any] | str:
-    if isinstance(value, str) and not value.strip():
-        raise ValueError("must not be empty: a data set's name, a function or the path of a Parquet file")
     if isinstance(value, FunctionType | Mapping | UnloadedFunction):
         return _resolve(value, info)
     if isinstance(value, str):
@@ -231,7 +221,5 @@ def _written(value: Any) -> Any:
 
 
 Code: TypeAlias = Annotated[Callable[..., Any], PlainValidator(_resolve), PlainSerializer(_written)]
-"""A function of the user's, as a field of a job."""
 
 Data: TypeAlias = Annotated[Callable[..., Any] | str, PlainValidator(_resolve_data), PlainSerializer(_written)]
-"""A data set's name, a Parquet file's path, or a function of the user's, as a field of a job."""

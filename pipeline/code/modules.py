@@ -40,16 +40,12 @@ _FRAME = re.compile(
 _MAX_NAME_BYTES = 200
 """Temporary names of files are longer than their final names."""
 
-_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-"""TensorFlow reads this variable once, while it loads."""
-
 _NOTE = re.compile(
     rb"[IW]\d{4} |\d{4}-\d\d-\d\d .*: [IW] |WARNING: All log messages before absl::InitializeLog|"
     rb"To enable the following instructions: "
 )
 
 _loading: ContextVar[bool] = ContextVar("loading", default=False)
-"""Whether a job's file is being loaded."""
 
 
 class _StudyStarts(BaseException):
@@ -66,16 +62,13 @@ class SourceText(importlib.abc.SourceLoader):
         self._path, self.content = path, content
 
     def get_filename(self, fullname: str) -> str:
-        """The path of the file."""
         return str(self._path)
 
     def get_data(self, path: str | bytes) -> bytes:
-        """The text."""
         return self.content
 
 
 def content_of(home: Mapping[str, Any]) -> bytes | None:
-    """The text of the file from which a module was loaded; None if there is none."""
     loader, file = getattr(home.get("__spec__"), "loader", None), home.get("__file__")
     if isinstance(loader, SourceText):
         return loader.content
@@ -90,7 +83,6 @@ def end_loading() -> None:
 
 @contextmanager
 def script_arguments(path: Path, arguments: Sequence[str] = ()) -> Iterator[None]:
-    """A context in which `sys.argv` is the command line of a script, not that of `tunepipe` or of Ray's worker."""
     before, sys.argv = sys.argv, [str(path), *arguments]
     try:
         yield
@@ -119,11 +111,10 @@ def same_random_numbers() -> Iterator[None]:
 @contextmanager
 def without_notes() -> Iterator[None]:
     """Keep TensorFlow's notes off stderr while it loads, unless TF_CPP_MIN_LOG_LEVEL asks for them."""
-    level = os.environ.get(_LEVEL)
-    if level in ("0", "1"):
+    # TensorFlow reads this variable once, while it loads.
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):
         yield
         return
-    os.environ[_LEVEL] = level or "2"
     has_driver = Path("/proc/driver/nvidia").exists()
     sys.stderr.flush()
     kept = os.dup(2)
@@ -132,8 +123,6 @@ def without_notes() -> Iterator[None]:
         try:
             yield
         finally:
-            if level is None:
-                del os.environ[_LEVEL]
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
@@ -147,11 +136,6 @@ def quiet_retracing() -> None:
     """Keep TensorFlow from warning that Keras traces its training again: it does so for the model of each trial."""
     retracing = re.compile("(?s)triggered tf.function retracing.*TensorFlowTrainer")
     logging.getLogger("tensorflow").addFilter(lambda record: not retracing.search(record.getMessage()))
-
-
-def is_file(path: Path) -> bool:
-    """Whether a path is an existing file; false for a name that no file can have."""
-    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long
 
 
 def expanded(file: str) -> Path:
@@ -231,7 +215,6 @@ def _refuse_name(path: Path) -> None:
 
 
 def _job_fault(error: BaseException, path: Path) -> Fault:
-    """The reason why a job's file cannot be run, with the line."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else None
     line = lines[-1] if lines else line

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     _Rules: TypeAlias = list[tuple[Path, GitIgnoreSpec]]
 
-_NAMED = 8
-"""A message names at most this many files."""
 _NEVER = {"venv", "__pycache__", "node_modules"}
 _OWN_FOLDERS = [Path(__file__).parents[2] / name for name in OWN_PACKAGES]
 
@@ -68,10 +66,10 @@ class Snapshot:
         return first_of(self.files)
 
 
-def first_of(paths: Collection[str]) -> str:
+def first_of(paths: Collection[str], most: int = 8) -> str:
     """The first of some paths, and the number of the others, for a message."""
-    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join([*paths][:_NAMED]) + more
+    more = f" and {len(paths) - most:,} more" if len(paths) > most else ""
+    return ", ".join([*paths][:most]) + more
 
 
 def _text(value: Any) -> str:
@@ -100,7 +98,6 @@ class Recorded(BaseModel):
 
     @classmethod
     def read(cls, value: Any) -> "Recorded":
-        """The value of `sources` in study.json; None if there is none."""
         try:
             return cls.model_validate({"roots": [], "files": {}} if value is None else value)
         except ValidationError:
@@ -110,7 +107,6 @@ class Recorded(BaseModel):
             ) from None
 
     def path_of(self, module: str) -> str | None:
-        """The path of a module's copy; None if there is none."""
         below = module.replace(".", "/")
         paths = (f"{module}.py", f"{below}.py", f"{below}/__init__.py")
         return next((path for path in paths if path in self.files), None)
@@ -131,7 +127,8 @@ def snapshot_of(functions: Iterable[Callable[..., Any]]) -> Snapshot:
             for root, path, content in _modules_of(function):
                 files[path] = content
                 if PurePosixPath(path).parts[0] not in OWN_PACKAGES and is_user_file(str(root / path)):
-                    folders[_package_folder(root, path)] = root
+                    top = root / path.partition("/")[0]
+                    folders[top if (top / "__init__.py").is_file() else (root / path).parent] = root
     return _snapshot(folders, files)
 
 
@@ -141,12 +138,6 @@ def snapshot_of_file(path: Path, *, limit: int = MAX_BYTES) -> Snapshot:
     return _snapshot({path.parent: path.parent}, {path.name: path.read_bytes()}, limit)
 
 
-def _package_folder(root: Path, path: str) -> Path:
-    """The folder of the outermost package of a module; of the module itself if it is in no package."""
-    top = root / path.partition("/")[0]
-    return top if (top / "__init__.py").is_file() else (root / path).parent
-
-
 def _modules_of(function: Callable[..., Any]) -> Iterator[tuple[Path, str, bytes]]:
     """The modules that load and define a function, with the folder from which they are imported and their text."""
     home, own = origin(function).home, own_home(function)
@@ -154,7 +145,9 @@ def _modules_of(function: Callable[..., Any]) -> Iterator[tuple[Path, str, bytes
         # The code that made the function may have no file.
         content = content_of(each) if each.get("__file__") else None
         if content is not None:
-            root, path = _folder_and_path(_absolute(each["__file__"]), module_name(each, function))
+            # Without the dots that `sys.path.append("../lib")` leaves in it; Path.absolute keeps them.
+            file = Path(os.path.abspath(each["__file__"]))  # noqa: PTH100
+            root, path = _folder_and_path(file, module_name(each, function))
             yield root, path, content
 
 
@@ -201,7 +194,6 @@ def _loaded_files(root: Path) -> dict[str, Path]:
 
 
 def _folder_and_path(file: Path, module: str) -> tuple[Path, str]:
-    """The folder from which a module is imported, and its path within that folder."""
     parts = module.split(".")
     own = file.parent if file.name == "__init__.py" and parts[-1] != "__init__" else file.with_suffix("")
     if list(own.parts[-len(parts) :]) == parts:
@@ -209,11 +201,6 @@ def _folder_and_path(file: Path, module: str) -> tuple[Path, str]:
         return root, file.relative_to(root).as_posix()
     # A job file is a top-level module; dots in its name do not separate packages.
     return file.parent, f"{module}.py"
-
-
-def _absolute(file: str) -> Path:
-    # Without the dots that `sys.path.append("../lib")` leaves in it; Path.absolute keeps them.
-    return Path(os.path.abspath(file))  # noqa: PTH100
 
 
 def project_files(folder: Path) -> Iterator[Path]:
@@ -266,7 +253,6 @@ def _with_rules(rules: "_Rules", folder: Path) -> "_Rules":
 
 
 def _ignored(path: Path, is_folder: bool, rules: "_Rules") -> bool:
-    """Whether git ignores a path: the nearest .gitignore with a matching rule decides."""
     for folder, spec in reversed(rules):
         ignored = spec.check_file(f"{path.relative_to(folder).as_posix()}{'/' if is_folder else ''}").include
         if ignored is not None:
@@ -383,7 +369,6 @@ class Copies:
         )
 
     def _copy(self) -> Path:
-        """A folder with the checked copies."""
         key = repr(sorted(self._recorded.files.items()))
         if key not in _copied:
             # Kept until the process ends: Python reads a function's source for tracebacks, TensorFlow for tracing.

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from pipeline.engine.trial import Trial, observation
 from pipeline.searchers import History, Suggestion
-from pipeline.space import fitting, key_of
+from pipeline.space import fits, key_of
 from pipeline.study import TuneJob
 from pipeline.study.trial_configs import draws_each_config_once, start_configs, suggestion_of_trial
 
@@ -50,14 +50,14 @@ class _Observations:
         self._mode = job.objective.mode
         several = len(job.objectives) > 1 or job.objective.bounded
         self._objectives = job.objectives if job.searcher.every_objective and several else ()
-        # The user may have accepted changed domains since.
-        self._fits = fitting(job.space)
+        self._space = job.space
         self.history = History()
         self._live: dict[str, tuple[int, Trial]] = {}
 
     def add(self, trial: Trial) -> None:
         one = observation(trial, self._mode, self._objectives)
-        if not self._fits(one.config):
+        # The user may have accepted changed domains since.
+        if not fits(self._space, one.config):
             return
         if trial.live:
             self._live[trial.trial_id] = len(self.history), trial
@@ -68,7 +68,7 @@ class _Observations:
             number, trial = self._live[trial_id]
             one = observation(trial, self._mode, self._objectives)
             # The best epoch may have had a config from before a change of the domains.
-            if one != self.history[number] and self._fits(one.config):
+            if one != self.history[number] and fits(self._space, one.config):
                 self.history.replace(number, one)
             if not trial.live:
                 del self._live[trial_id]

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeAlias, TypedDict
 
 from pipeline.schedulers import ObjectiveValues
-from pipeline.space import Config
+from pipeline.space import LARGEST, Config
 from pipeline.storage.schema import MEASURES
 from pipeline.study import Objective
-from pipeline.study.specification import UNKNOWN, total_violation
+from pipeline.study.specification import total_violation
 
 EXPORT: Final = "export"
 
@@ -130,5 +130,5 @@ def violation_in(row: EpochRow, objectives: Sequence[Objective]) -> float:
 def objective_values_of(values: Values, objectives: Sequence[Objective]) -> ObjectiveValues:
     """How an epoch is compared: its values as losses, and its violation of the bounds."""
     pairs = list(zip(objectives, values, strict=True))
-    losses = [UNKNOWN if value is None else min(max(one.loss(value), -UNKNOWN), UNKNOWN) for one, value in pairs]
-    return ObjectiveValues(tuple(losses), min(total_violation(pairs), UNKNOWN))
+    losses = [LARGEST if value is None else min(max(one.loss(value), -LARGEST), LARGEST) for one, value in pairs]
+    return ObjectiveValues(tuple(losses), min(total_violation(pairs), LARGEST))

@@ -264,8 +264,8 @@ def _best_trials_and_others(rows: list[_Row], ranked: Sequence[int], most: int) 
     good = set(ranked[: most // 8])
     newest: dict[int, _Row] = {}
     for row in rows:
-        if row[0] not in newest or row[1] > newest[row[0]][1]:
-            newest[row[0]] = row
+        # The latest of a trial comes first.
+        newest.setdefault(row[0], row)
     kept = [row for row in rows if row[0] in good][:most]
     rest = sorted((row for number, row in newest.items() if number not in good), key=lambda row: row[2])
     places = np.linspace(0, len(rest) - 1, min(most - len(kept), len(rest))).astype(int)

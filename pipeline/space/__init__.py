@@ -13,9 +13,7 @@ from pipeline.space.configs import (
     drawn_names as drawn_names,
     drawn_parameters as drawn_parameters,
     fits as fits,
-    fitting as fitting,
     flat as flat,
-    is_continuous as is_continuous,
     perturb as perturb,
     walk as walk,
 )
@@ -37,6 +35,7 @@ from pipeline.space.domains import (
     listed_values as listed_values,
 )
 from pipeline.space.values import (
+    LARGEST as LARGEST,
     STRICT_CONFIG as STRICT_CONFIG,
     Config as Config,
     Count as Count,
@@ -52,7 +51,6 @@ from pipeline.space.values import (
     config_value as config_value,
     key_of as key_of,
     kind_of as kind_of,
-    leaves as leaves,
     normalize as normalize,
     plain as plain,
     scalar as scalar,

@@ -19,8 +19,6 @@ When: TypeAlias = tuple[tuple[str, str], ...]
 
 _Reals: TypeAlias = npt.NDArray[np.float64]
 
-_DEEPEST = 8
-
 _REDRAWN = 0.1
 """The share of listed values that a neighbour draws again."""
 
@@ -53,15 +51,10 @@ class ParameterPath:
 
     @property
     def drawn(self) -> bool:
-        """Whether it is drawn, and not fixed."""
         return isinstance(self.domain, Domain)
 
     def is_present(self, config: Mapping[str, Value]) -> bool:
         return all(config.get(switch) == branch for switch, branch in self.when)
-
-    def has_value(self, config: Mapping[str, Value]) -> bool:
-        """Whether a config has a value that the domain has, too; after a change of the space it may have none."""
-        return self.name in config and self.is_present(config) and bool(self.domain.contains(config[self.name]))
 
 
 def walk(space: Mapping[str, Any], when: When = ()) -> Iterator[ParameterPath]:
@@ -74,12 +67,10 @@ def walk(space: Mapping[str, Any], when: When = ()) -> Iterator[ParameterPath]:
 
 
 def drawn_parameters(space: Mapping[str, Any]) -> list[ParameterPath]:
-    """Every parameter of a space that is drawn, those in branches included."""
     return [parameter for parameter in walk(space) if parameter.drawn]
 
 
 def drawn_names(space: Mapping[str, Any]) -> list[str]:
-    """The names of all drawn parameters of a space, those in branches included, each once."""
     return list(dict.fromkeys(parameter.name for parameter in drawn_parameters(space)))
 
 
@@ -113,8 +104,6 @@ def conflicts(space: Mapping[str, Any]) -> list[Fault]:
     faults = []
     seen: dict[str, list[ParameterPath]] = {}
     for parameter in walk(space):
-        if len(parameter.when) > _DEEPEST:
-            return [Fault(f"space.{parameter.path}", parameter.domain, f"must lie within at most {_DEEPEST} switches")]
         for other in seen.setdefault(parameter.name, []):
             if not any(dict(other.when).get(switch, branch) != branch for switch, branch in parameter.when):
                 allowed = f"must have another name: space.{other.path} may be present at the same time"
@@ -130,22 +119,11 @@ def conflicts(space: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def fitting(space: Mapping[str, Any]) -> Callable[[Mapping[str, Value]], bool]:
-    """A function that returns whether a config is one of a space, as `fits` does; it walks through the space once."""
-    parameters = [(each, each.domain if each.drawn else Choice((each.domain,))) for each in walk(space)]
-
-    def one_of(config: Mapping[str, Value]) -> bool:
-        present = [(each.name, domain) for each, domain in parameters if each.is_present(config)]
-        return len(present) == len(config) and all(
-            name in config and domain.contains(config[name]) for name, domain in present
-        )
-
-    return one_of
-
-
 def fits(space: Mapping[str, Any], config: Mapping[str, Value]) -> bool:
     """Whether a config is one of a space: it has exactly the present parameters, each with a value of its domain."""
-    return fitting(space)(config)
+    present = {each.name: each for each in walk(space) if each.is_present(config)}
+    domains = {name: each.domain if each.drawn else Choice((each.domain,)) for name, each in present.items()}
+    return config.keys() == domains.keys() and all(domains[name].contains(value) for name, value in config.items())
 
 
 def compose(space: Mapping[str, Any], pick: Callable[[ParameterPath], Value]) -> Config:
@@ -184,7 +162,9 @@ def perturb(
     """
 
     def pick(parameter: ParameterPath) -> Value:
-        domain, known = parameter.domain, parameter.has_value(config)
+        domain = parameter.domain
+        # After a change of the space, the config may have no value of the domain.
+        known = parameter.name in config and parameter.is_present(config) and domain.contains(config[parameter.name])
         if known and names is not None and parameter.name not in names:
             return config[parameter.name]
         if not known or rng.random() < resample_probability:
@@ -200,13 +180,7 @@ def combinations(space: Mapping[str, Any]) -> int | None:
     return None if None in counts else math.prod(count for count in counts if count is not None)
 
 
-def is_continuous(space: Mapping[str, Any]) -> bool:
-    """Whether every config of a space has a drawn real number, so that no two configs are equal."""
-    return any(_count(domain) is None and not isinstance(domain, Switch) for domain in space.values())
-
-
 def combination(space: Mapping[str, Any], index: int) -> Config:
-    """One of the configs of a space in which no real number is drawn."""
     digits: dict[str, int] = {}
     for name, domain in reversed(space.items()):  # type: ignore[call-overload]
         index, digits[name] = divmod(index, _count(domain) or 1)
@@ -225,7 +199,6 @@ def combination(space: Mapping[str, Any], index: int) -> Config:
 
 
 def _count(domain: Any) -> int | None:
-    """Number of values of a parameter, those in branches included; None if it is infinite."""
     if isinstance(domain, Switch):
         counts = [combinations(inner) for inner in domain.branches.values()]
         return None if None in counts else sum(count for count in counts if count is not None)

@@ -386,7 +386,6 @@ _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 _ALL = (Choice, Grid, IntUniform, LogUniform, QUniform, Switch, Uniform)
 DOMAINS: dict[str, type[Domain]] = {str(domain.__dataclass_fields__["kind"].default): domain for domain in _ALL}
-"""Every domain by its kind in JSON."""
 
 
 def _check(domain: Domain) -> Domain:
@@ -418,7 +417,6 @@ Parameter: TypeAlias = Annotated[
     Discriminator(_constant_or_domain),
     BeforeValidator(plain),
 ]
-"""A parameter of a space: a domain, or a plain value."""
 
 # Lower-case and without quotes: the name becomes the column config_<name> in every table.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import reduce
 from operator import or_
@@ -19,7 +19,8 @@ Config: TypeAlias = dict[str, Value]
 """Drawn values by parameter name."""
 
 LARGEST = 1e300
-"""Larger bounds are refused, so that no sum or product of drawn values overflows."""
+"""Larger bounds are refused, so that no sum or product of drawn values overflows. It is also the violation of a bound
+by a value that is not known: larger than any other, and finite, as JSON needs it."""
 
 STRICT_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False, revalidate_instances="always")
 """How pydantic reads a dataclass that a user fills in. A constructor never raises: the job that contains it reports all
@@ -29,22 +30,12 @@ _DEEPEST = 32
 
 
 def plain(value: object) -> object:
-    """A NumPy scalar as a Python value; anything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def key_of(value: Any) -> str:
     """A key by which values or whole configs are compared: 1, 1.0, True and "1" have four keys."""
     return json.dumps(value, sort_keys=True)
-
-
-def leaves(value: Value) -> Iterator[Value]:
-    """The values in lists and dicts of any depth; any other value itself."""
-    if isinstance(value, list | dict):
-        for inner in value if isinstance(value, list) else value.values():
-            yield from leaves(inner)
-    else:
-        yield value
 
 
 def _value(value: Any, depth: int = 0) -> Value:
@@ -81,7 +72,6 @@ Whole: TypeAlias = Annotated[int, BeforeValidator(plain), Field(strict=True)]
 """A whole number; pydantic refuses text, fractions, true and false."""
 
 Count: TypeAlias = Annotated[Whole, Field(ge=1, lt=2**31)]
-"""A count; at least 1."""
 
 OpenSettings: TypeAlias = dict[Annotated[str, Field(min_length=1)], JsonValue]
 """Settings by name, as JSON values; only the class that they are for can validate them."""
@@ -139,7 +129,6 @@ def scalar(value: Any) -> bool | int | float | str:
 
 
 def column_value(value: Any, type_: pa.DataType) -> Any:
-    """A parameter's value as the value of its column."""
     return column_text(value) if pa.types.is_string(type_) else value
 
 
@@ -149,9 +138,4 @@ def config_value(cell: Any, listed: Sequence[Any] | None) -> Any:
         stored = column_text(value) if isinstance(cell, str) else value
         if stored == cell and isinstance(stored, bool) == isinstance(cell, bool):
             return deepcopy(value)
-    if isinstance(cell, str) and cell[:1] in ("[", "{") and not all(isinstance(value, str) for value in listed or ()):
-        try:
-            return json.loads(cell)
-        except (ValueError, RecursionError):
-            return cell
     return cell

@@ -43,7 +43,8 @@ def pack(checkpoint: Checkpoint) -> list[bytes | memoryview]:
     arrays = [np.asarray(array) for array in checkpoint.arrays]
     layout = [{"dtype": _name(array.dtype), "shape": array.shape} for array in arrays]
     header = json.dumps({"header": checkpoint.header, "arrays": layout}).encode()
-    pieces = [_bytes(a) if a.nbytes else b"" for a in arrays]
+    flat: list[Any] = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
+    pieces = [memoryview(array.view(np.uint8)) if array.nbytes else b"" for array in flat]
     length = len(header).to_bytes(8, "little")
     digest = hashlib.blake2b(length + header, digest_size=_DIGEST)
     for piece in pieces:
@@ -84,11 +85,6 @@ def _read(body: memoryview, length: int) -> Checkpoint:
     if not isinstance(header["header"], dict):
         raise ValueError("it is not an object")
     return Checkpoint(header["header"], arrays)
-
-
-def _bytes(array: np.ndarray) -> memoryview:
-    flat: Any = np.ascontiguousarray(array).ravel().view(np.uint8)
-    return memoryview(flat)
 
 
 def _name(dtype: np.dtype[Any]) -> str:

@@ -58,8 +58,7 @@ class Entry:
 
 def unfinished(path: str) -> str | None:
     """The final path for a temporary one that a killed writer has left; None for any other path."""
-    match = _UNFINISHED.fullmatch(path)
-    return match[1] + match[2] if match else None
+    return match[1] + match[2] if (match := _UNFINISHED.fullmatch(path)) else None
 
 
 def file_system(uri: str) -> tuple[fs.FileSystem, str]:
@@ -98,23 +97,14 @@ def refuse_links(root: Path, target: Path) -> None:
 
 def local_entries(root: Path, folder: Path) -> Iterator[Entry]:
     """Everything below a folder: links, empty folders and temporary names too."""
-    for path, status in _walk(folder):
-        kind: Kind = next((kind for kind, is_one in _KINDS.items() if is_one(status.st_mode)), "other")
-        yield Entry(path.relative_to(root).as_posix(), kind, status.st_size if kind == "file" else 0)
-
-
-def files_below(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Every plain file below a folder, with its size in bytes; links are neither followed nor listed."""
-    return ((path, status.st_size) for path, status in _walk(folder) if stat.S_ISREG(status.st_mode))
-
-
-def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     for parent, below, names in os.walk(folder, onerror=_fail):
         for name in (*below, *names):
             path = Path(parent, name)
             # A file may disappear while its folder is listed.
             with suppress(FileNotFoundError):
-                yield path, path.lstat()
+                status = path.lstat()
+                kind: Kind = next((kind for kind, is_one in _KINDS.items() if is_one(status.st_mode)), "other")
+                yield Entry(path.relative_to(root).as_posix(), kind, status.st_size if kind == "file" else 0)
 
 
 def _fail(error: OSError) -> None:
@@ -187,7 +177,6 @@ def object_entries(system: fs.FileSystem, root: str, folder: str, *, recursive: 
 
 
 def upload(system: fs.FileSystem, path: str, pieces: Iterable[bytes | memoryview]) -> int:
-    """Write a whole file, replacing one that exists; returns its size."""
     size, stream = 0, system.open_output_stream(path)
     try:
         for piece in pieces:

@@ -85,8 +85,7 @@ def is_beginning(path: str) -> bool:
 
 def checkpoint_of(path: str) -> tuple[str, int] | None:
     """The trial and the epoch of a checkpoint's path; None for any other path."""
-    found = _FILE.fullmatch(path)
-    return (found["trial"], int(found["epoch"])) if found and found["trial"] else None
+    return (found["trial"], int(found["epoch"])) if (found := _FILE.fullmatch(path)) and found["trial"] else None
 
 
 def files(trial: str) -> str:
@@ -94,9 +93,7 @@ def files(trial: str) -> str:
 
 
 def file_of(path: str) -> tuple[str, str] | None:
-    """The trial of a file in a working folder, and the file's path within that folder; None for any other path."""
-    found = _FILE.fullmatch(path)
-    return (found["owner"], found["file"]) if found and found["owner"] else None
+    return (found["owner"], found["file"]) if (found := _FILE.fullmatch(path)) and found["owner"] else None
 
 
 def log(trial: str) -> str:
@@ -109,8 +106,7 @@ def session(number: int) -> str:
 
 def session_number(path: str) -> int:
     """The number in the path of a driver session's file, or of a part that it has written."""
-    found = re.search(r"\d+", path.rpartition("/")[2])
-    return int(found[0]) if found else 0
+    return int(found[0]) if (found := re.search(r"\d+", path.rpartition("/")[2])) else 0
 
 
 def stop_request(number: int) -> str:
@@ -122,9 +118,7 @@ def command(name: str) -> str:
 
 
 def command_of(path: str) -> str | None:
-    """The id of the command in a file; None for any other path."""
-    found = _FILE.fullmatch(path)
-    return found["command"] if found else None
+    return found["command"] if (found := _FILE.fullmatch(path)) else None
 
 
 def source(path: str) -> str:

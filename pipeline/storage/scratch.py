@@ -11,8 +11,9 @@ import platform
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _open: "set[SharedFolder]" = set()
@@ -25,41 +26,40 @@ class SharedFolder:
     """
 
     def __init__(self, key: Callable[[], str]) -> None:
-        self._key = key
-        self._held: tuple[Path, int] | None = None
+        self._key, self._held = key, ExitStack()
+        self._path: Path | None = None
 
     @property
     def path(self) -> Path:
-        """The folder, which exists until it is closed."""
-        if self._held is None:
-            remove_unused()
+        if self._path is None:
             name = hashlib.sha256(self._key().encode()).hexdigest()[:16]
-            folder = shared_root() / f"{_prefix('shared')}{name}"
-            self._held = folder, _locked(folder)
+            self._path = self._held.enter_context(_held(f"{_prefix('shared')}{name}"))
             atexit.register(close_shared_folders)
             _open.add(self)
-        return self._held[0]
+        return self._path
 
     def close(self) -> None:
-        """Leave the folder, and remove it if no other process uses it."""
-        if self._held is not None:
-            folder, lock = self._held
-            os.close(lock)
-            _remove_if_unused(folder)
-            self._held = None
+        self._held.close()
+        self._path = None
+        _open.discard(self)
+
+
+def scratch(purpose: str) -> AbstractContextManager[Path]:
+    """A temporary folder of this process, removed at the end."""
+    return _held(f"{_prefix(purpose)}{uuid.uuid4().hex[:16]}")
 
 
 @contextmanager
-def scratch(purpose: str) -> Iterator[Path]:
-    """A temporary folder of this process, removed at the end."""
+def _held(name: str) -> Iterator[Path]:
+    """A folder that this process uses; removed at the end unless another process uses it."""
     remove_unused()
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(purpose)))
+    folder = shared_root() / name
     lock = _locked(folder)
     try:
         yield folder
     finally:
         os.close(lock)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_if_unused(folder)
 
 
 def shared_root() -> Path:
@@ -85,7 +85,6 @@ def _prefix(purpose: str) -> str:
 
 
 def _locked(folder: Path) -> int:
-    """Make a folder, unless it exists, and lock it."""
     while True:
         folder.mkdir(mode=0o700, exist_ok=True)
         # Another process may remove it at any moment before it is locked.

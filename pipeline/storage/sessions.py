@@ -273,7 +273,6 @@ def _silence(session: SessionRecord, now: datetime | None = None) -> float:
 
 
 def describe_driver(session: SessionRecord) -> str:
-    """The driver of a session and its last heartbeat, for a message."""
     who = f"process {session.pid} on {session.host or 'an unknown host'}"
     return f"{who}, last heartbeat at {session.heartbeat}" if session.heartbeat else who
 
@@ -302,7 +301,6 @@ def driver_alive(store: Store, session: SessionRecord) -> bool:
 
 
 def sessions_objects(sessions: Sequence[SessionRecord]) -> list[dict[str, Any]]:
-    """The sessions as JSON values, without what only a resume needs."""
     return [{name: getattr(session, name) for name in _TOLD} for session in sessions]
 
 

@@ -69,9 +69,6 @@ class Store:
             self.uri, location = _located(self.uri)
         self._fs, self._root = location
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.uri!r})"
-
     @property
     def local(self) -> Path | None:
         """The folder on this machine's file system; None for an object store."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
 from pipeline.errors import StorageError
-from pipeline.space import Space, column_value, flat
+from pipeline.space import LARGEST, Space, column_value, flat
 from pipeline.storage import layout
 from pipeline.storage.schema import (
     KEYS,
@@ -59,9 +59,6 @@ _STATES = {
     "explore": "paused", "fail": "failed", "resume": "running", "complete": "completed",
 }  # fmt: skip
 """The state of a trial after each kind of decision. A retried trial waits until its new attempt has reported."""
-
-_UNKNOWN = "1e300"
-"""The violation of a bound by a value that is not known, as in `pipeline.study.Objective`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +123,6 @@ def clean(rows: pa.Table, table: str) -> pa.Table:
 def derive_trials(
     epochs: pa.Table, decisions: pa.Table, study: Mapping[str, Any], checkpoints: Mapping[str, str]
 ) -> pa.Table:
-    """The rows of the view `trials`."""
     space = parameters_of(study)
     schema = arrow_schema("trials", space)
     with connect() as database:
@@ -239,7 +235,6 @@ def newest_checkpoints(paths: Sequence[str]) -> dict[str, str]:
 
 
 def space_of(study: Mapping[str, Any]) -> Space:
-    """The space in the content of a study.json, as domains."""
     return _space(json.dumps(study["job"]["space"]))
 
 
@@ -265,7 +260,7 @@ def _violation(value: str, at_most: float | None, at_least: float | None) -> str
         bounds.append(f"({value} - {_literal(at_most)}) / {_literal(abs(at_most) or 1.0)}")
     if at_least is not None:
         bounds.append(f"({_literal(at_least)} - {value}) / {_literal(abs(at_least) or 1.0)}")
-    return f"case when isfinite({value}) then least(greatest(0.0, {', '.join(bounds)}), {_UNKNOWN}) else {_UNKNOWN} end"
+    return f"case when isfinite({value}) then least(greatest(0.0, {', '.join(bounds)}), {LARGEST}) else {LARGEST} end"
 
 
 def _literal(number: float) -> str:
@@ -273,7 +268,6 @@ def _literal(number: float) -> str:
 
 
 def config_from(text: str | None) -> Mapping[str, Any]:
-    """A config as `decisions` holds it, in JSON."""
     try:
         config = json.loads(text) if text else {}
     except (ValueError, RecursionError):

@@ -15,7 +15,6 @@ from pipeline.study.specification import Budget, Checkpoints, Fit, Objective, Ph
 from pipeline.text import closest
 
 NAME = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
-"""The allowed names of jobs and studies."""
 
 _PARTS: dict[str, type] = {
     "budget": Budget,
@@ -27,6 +26,7 @@ _PARTS: dict[str, type] = {
     "phases": Phase,
 }
 _KINDS: dict[str, Mapping[str, Any]] = {"scheduler": SCHEDULERS, "searcher": SEARCHERS}
+_CLASSES: dict[str, Mapping[str, Any]] = {**_KINDS, "space": DOMAINS}
 
 _PATTERNS = {
     "scheduler": "must be the path of a class in ray.tune.schedulers, as in ray.tune.schedulers.ASHAScheduler",
@@ -50,23 +50,13 @@ def read_faults(error: ValidationError, fields: Sequence[str]) -> list[Fault]:
 def _located(loc: tuple[int | str, ...]) -> tuple[list[str], type | None]:
     """The path without the branches of unions, which pydantic adds, and the class of its last field."""
     head, *rest = [str(part) for part in loc] or [""]
-    if head in _KINDS and rest:
-        return [head, *rest[1:]], _KINDS[head].get(rest[0])
-    if head == "space" and rest:
-        below, owner = _located_in_space(rest)
-        return [head, *below], owner
-    return [head, *rest], _PARTS.get(head)
-
-
-def _located_in_space(loc: Sequence[str]) -> tuple[list[str], type | None]:
-    name, *rest = loc
-    kind, inner = rest[1] if len(rest) > 1 else "", rest[2:]
-    if kind == "switch" and inner[:1] == ["branches"] and len(inner) > 1:
-        if len(inner) == 2 or inner[2] == "[key]":
-            return [name, inner[1]], None
-        below, owner = _located_in_space(inner[2:])
-        return [name, inner[1], *below], owner
-    return [name, *inner], DOMAINS.get(kind)
+    if head not in _CLASSES:
+        return [head, *rest], _PARTS.get(head)
+    name, below = (rest[:1], rest[1:]) if head == "space" else ([], rest)
+    kinds = [part for part in below if part in _CLASSES[head]]
+    added = {*kinds, "ray", "domain", "constant", "branches", "[key]"}
+    owner = _CLASSES[head][kinds[-1]] if kinds else None
+    return [head, *name, *(part for part in below if part not in added)], owner
 
 
 def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:

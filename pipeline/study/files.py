@@ -16,7 +16,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.code.functions import digest_of
-from pipeline.code.snapshot import Copies, Recorded, Snapshot, snapshot_of
+from pipeline.code.snapshot import Copies, Recorded, Snapshot, first_of, snapshot_of
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.storage import Entry, Store, layout, unfinished
 from pipeline.storage.schema import SCHEMA_VERSION
@@ -30,17 +30,13 @@ STORAGE_WAIT_VARIABLE = "TUNEPIPE_STORAGE_WAIT"
 """The environment variable that lets a driver wait for a storage that does not answer."""
 
 DEFAULT_STORAGE = "studies"
-"""The default storage, a folder in the current folder."""
 
 _AT_ONCE = 8
-"""Folders that are looked at in parallel."""
 
 _SHOWN = 50
-"""Names in a message."""
 
 
 _DATA: TypeAdapter[Any] = TypeAdapter(dict[str, dict[str, Any]] | None)
-"""The fingerprint of a study's data."""
 
 
 def save_job(store: Store, job: TuneJob) -> None:
@@ -110,7 +106,6 @@ def saved_job(store: Store) -> TuneJob:
 
 
 def study_copies(store: Store) -> Copies:
-    """The copies of a study's code."""
     return Copies(recorded_sources(store), lambda path: store.read(layout.source(path)))
 
 
@@ -172,9 +167,8 @@ def _marks_a_study(path: str) -> bool:
 
 def listed_entries(entries: Sequence[Entry]) -> str:
     """The first of some entries and the number of the others, for a message."""
-    more = f" and {len(entries) - _SHOWN:,} more" if len(entries) > _SHOWN else ""
     # A line feed in a name would begin a line of the message.
-    return ", ".join(sanitize_line(str(entry)) for entry in entries[:_SHOWN]) + more
+    return first_of([sanitize_line(str(entry)) for entry in entries], _SHOWN)
 
 
 def sweep(store: Store) -> None:

@@ -9,11 +9,8 @@ from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictS
 
 from pipeline.code.functions import Code, value_or_code
 from pipeline.schedulers import Mode
-from pipeline.space import STRICT_CONFIG, Count, Real, Whole, plain
+from pipeline.space import LARGEST, STRICT_CONFIG, Count, Real, Whole, plain
 from pipeline.text import DrawOrder, draw_order
-
-UNKNOWN = 1e300
-"""The violation of a bound by a value that is not known: larger than any other, and finite, as JSON needs it."""
 
 RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
 """The order of trials everywhere: not failed, with a finite value, smaller violation, better value, earlier epoch and
@@ -44,11 +41,9 @@ class Objective:
 
     @property
     def bounded(self) -> bool:
-        """Whether it is also a constraint."""
         return self.at_most is not None or self.at_least is not None
 
     def loss(self, value: float) -> float:
-        """A value, signed so that less is better."""
         return -value if self.mode == "max" else value
 
     def violation(self, value: float | None) -> float:
@@ -56,21 +51,20 @@ class Objective:
         if not self.bounded:
             return 0.0
         if value is None or not math.isfinite(value):
-            return UNKNOWN
+            return LARGEST
         beyond = 0.0
         # Of a bound of 0, the distance.
         if self.at_most is not None:
             beyond = max(beyond, (value - self.at_most) / (abs(self.at_most) or 1.0))
         if self.at_least is not None:
             beyond = max(beyond, (self.at_least - value) / (abs(self.at_least) or 1.0))
-        return min(beyond, UNKNOWN)
+        return min(beyond, LARGEST)
 
     def better(self, value: float, than: float | None) -> bool:
         """Whether a value is better than another; None is worse than any value."""
         return than is None or self.loss(value) < self.loss(than)
 
     def reaches(self, value: float, target: float) -> bool:
-        """Whether a value is at least as good as a target."""
         return self.loss(value) <= self.loss(target)
 
 
@@ -82,7 +76,6 @@ def total_violation(values: Iterable[tuple[Objective, float | None]]) -> float:
 def ranking_key(
     trial_id: str, value: float | None, best_epoch: int | None, *, failed: bool, mode: Mode, violation: float = 0.0
 ) -> RankingKey:
-    """A sort key that puts the best trial first."""
     if value is None or best_epoch is None or not math.isfinite(value):
         return failed, True, 0.0, 0.0, 0, draw_order(trial_id)
     return failed, False, violation, -value if mode == "max" else value, best_epoch, draw_order(trial_id)
@@ -232,7 +225,6 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "validation_steps": _reader(Count | None, "a whole number of at least 1" + _OF_CONFIG),
     "shuffle": _reader(StrictBool, "true or false" + _OF_CONFIG),
 }
-"""Reads a value of each field of Fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,7 @@
 """The config of a study's trial number i: first the start configs, then the searcher's draws, each config once."""
 
 import zlib
-from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from pipeline.space import (
     combinations,
     compose,
     drawn_parameters,
-    is_continuous,
     key_of,
 )
 from pipeline.study.job import TuneJob
@@ -32,54 +30,42 @@ def suggestion_of_trial(
     if index < len(starts):
         other = "" if job.start_from is None else f", its own or of {job.start_from.study!r}"
         return Suggestion(starts[index], f"A config that the study starts with{other}.")
-    number, seed = index - len(starts), _seed_of_draws(job)
+    number, seed = index - len(starts), job.seed
+    if job.start_from is not None:
+        # The study that this one starts from may have the same seed.
+        seed = int(np.random.default_rng([seed, zlib.crc32(job.start_from.study.encode())]).integers(2**31))
 
     def drawn(from_seed: int) -> Suggestion:
         return job.searcher.suggest(job.space, seed=from_seed, index=number, history=history, epochs=job.budget.epochs)
 
-    first = drawn(seed)
-    unique = draws_each_config_once(job)
-    return untried_config(job.space, first, keys, drawn, seed=seed, number=number) if unique else first
-
-
-def _seed_of_draws(job: TuneJob) -> int:
-    """The seed of draws. The study that this one starts from may have the same seed, so its name is included."""
-    if job.start_from is None:
-        return job.seed
-    return int(np.random.default_rng([job.seed, zlib.crc32(job.start_from.study.encode())]).integers(2**31))
-
-
-def draws_each_config_once(job: TuneJob) -> bool:
-    """Whether a study tries each config once: no if equal configs train differently, or if every one has a real."""
-    # A searcher of Ray Tune, which no study resumes, may draw a config again.
-    once = _equal_configs_train_equally(job) and job.searcher.resumes
-    return once and not is_continuous(job.space) and bool(drawn_parameters(job.space))
-
-
-def _equal_configs_train_equally(job: TuneJob) -> bool:
-    return not (job.trial_seeds or job.scheduler.exploits)
-
-
-def untried_config(
-    space: Any, first: Suggestion, tried: Container[str], drawn: Callable[[int], Suggestion], *, seed: int, number: int
-) -> Suggestion:
-    """A config that was not tried: the first one, another draw, or any that is left."""
-    attempt, proposal = 0, first
-    while key_of(proposal.config) in tried and attempt < _FURTHER_DRAWS:
+    attempt, proposal = 0, drawn(seed)
+    if not draws_each_config_once(job):
+        return proposal
+    while key_of(proposal.config) in keys and attempt < _FURTHER_DRAWS:
         attempt += 1
         again = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS, attempt])
         proposal = drawn(int(again.integers(2**31)))
-    size = combinations(space)
-    if key_of(proposal.config) not in tried or size is None:
+    size = combinations(job.space)
+    if key_of(proposal.config) not in keys or size is None:
         return proposal
     rng = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS])
     # A space of many parameters has more configs than the largest float.
     start = int(rng.random() * min(size, 2**1000))
-    remaining = (combination(space, (start + step) % size) for step in range(size))
-    config = next((config for config in remaining if key_of(config) not in tried), None)
+    remaining = (combination(job.space, (start + step) % size) for step in range(size))
+    config = next((config for config in remaining if key_of(config) not in keys), None)
     if config is None:
         return proposal
     return Suggestion(config, "One of the remaining configs: the searcher drew only configs that had been tried.")
+
+
+def draws_each_config_once(job: TuneJob) -> bool:
+    """Whether a study tries each config once: no if equal configs train differently."""
+    # A searcher of Ray Tune, which no study resumes, may draw a config again.
+    return _equal_configs_train_equally(job) and job.searcher.resumes and bool(drawn_parameters(job.space))
+
+
+def _equal_configs_train_equally(job: TuneJob) -> bool:
+    return not (job.trial_seeds or job.scheduler.exploits)
 
 
 def start_configs(job: TuneJob) -> list[Config]:

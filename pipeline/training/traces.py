@@ -23,7 +23,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from pipeline.space import leaves
 from pipeline.training.arrays import DeviceData
 from pipeline.training.internals import (
     build_metrics,
@@ -231,8 +230,8 @@ class Traces:
 
 def _named(values: Collection[Any]) -> set[float]:
     """The numbers of a config, in Keras' precision as well; 0 and 1 are what graphs branch on."""
-    named = [leaf for value in values for leaf in leaves(value)]
-    numbers = {float(leaf) for leaf in named if isinstance(leaf, int | float) and not isinstance(leaf, bool)} - {
+    leaves = keras.tree.flatten(list(values))
+    numbers = {float(leaf) for leaf in leaves if isinstance(leaf, int | float) and not isinstance(leaf, bool)} - {
         0.0,
         1.0,
     }

@@ -14,7 +14,7 @@ from tempfile import TemporaryFile
 
 from pipeline.errors import StorageError
 from pipeline.storage import Store, layout
-from pipeline.storage.files import files_below
+from pipeline.storage.files import local_entries
 from pipeline.storage.scratch import scratch
 
 _PIECE = 2**20
@@ -65,9 +65,10 @@ class TrialFolder:
         if not self._copied:
             return
         here = dict[str, tuple[int, int]]()
-        for path, count in files_below(self.folder):
+        for entry in local_entries(self.folder, self.folder):
             with suppress(FileNotFoundError):
-                here[path.relative_to(self.folder).as_posix()] = (count, path.stat().st_mtime_ns)
+                if entry.kind == "file":
+                    here[entry.path] = (entry.size, (self.folder / entry.path).stat().st_mtime_ns)
         for name in [name for name, state in here.items() if self._stored.get(name) != state]:
             self._check()
             with suppress(FileNotFoundError):

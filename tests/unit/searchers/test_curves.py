@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 from pipeline.searchers import CurveSearch, GPSearch, History, Observation
 from pipeline.searchers.curve_process import CurveProcess, Points
 from pipeline.space import IntUniform, Switch, Uniform, draw
+from tests.drawn_configs import drawn_by
 
 GROUPS = np.array([0, 1, 2, 2, 2])
 
@@ -95,7 +96,7 @@ def _tried(at, state="known"):
 
 
 def _drawn(observations):
-    return GPSearch().draw(_LINE, seed=0, index=30, observations=observations)
+    return drawn_by(GPSearch(), _LINE, seed=0, index=30, observations=observations)
 
 
 def test_it_looks_where_nothing_is_known():

@@ -150,7 +150,9 @@ def test_a_draw_is_that_of_a_study_that_stores_the_trials_itself(
     ]
 
     def drawn() -> list[Config]:
-        draws = (SEARCHERS[searcher]().draw(_DEEP, seed=seed, index=index, observations=tried) for index in range(4))
+        draws = (
+            drawn_by(SEARCHERS[searcher](), _DEEP, seed=seed, index=index, observations=tried) for index in range(4)
+        )
         return list(draws)
 
     ours = drawn()

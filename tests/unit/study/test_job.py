@@ -162,7 +162,7 @@ def test_all_faults_are_reported_together_and_rules_skip_invalid_fields():
         resources=Resources(gpus=2),
         seed=-1,
     )
-    fields = ["name", "space.lr", "seed", "data", "scheduler.interval", "budget.trials"]
+    fields = ["name", "space.lr", "seed", "data", "scheduler.interval"]
     assert [fault.field for fault in found] == fields
     found = faults(**FUNCTION, scheduler=PBT(interval=99), budget=Budget(epochs=0))
     assert [fault.field for fault in found] == ["budget.epochs", "scheduler"]
