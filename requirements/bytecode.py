@@ -24,7 +24,7 @@ MODULES = (
     "ray.scripts.scripts",
     "ray.tune",
     "scipy.stats",
-    "sklearn.ensemble",
+    "sklearn.model_selection",
     "starlette.applications",
     "tensorboardX",
     "tensorflow",

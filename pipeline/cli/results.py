@@ -185,9 +185,10 @@ def sql(
 
 def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> None:
     """Explain a study. Shows which hyperparameters mattered, what early stopping saved, and where the time went."""
-    from pipeline.results.tables.load import load_results
+    from pipeline.results.tables.load import load_results, postpone_pandas
     from pipeline.results.views.explanation import explanation_tables
 
+    postpone_pandas()
     results = load_results(study_store(study, storage).uri)
     tables = explanation_tables(results)
     if as_json:

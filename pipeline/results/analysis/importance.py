@@ -1,14 +1,15 @@
 """Which hyperparameters matter, alone and in pairs, and where the objective is best: by a random forest.
 
 The forest's prediction over the unit cube is decomposed as F. Hutter, H. Hoos and K. Leyton-Brown do (An Efficient
-Approach for Assessing Hyperparameter Importance, ICML 2014), with means over random points instead of exact ones.
+Approach for Assessing Hyperparameter Importance, ICML 2014).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,6 @@ from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.space import ListedDomain, ParameterPath, When
 from pipeline.text import percent
 
-if TYPE_CHECKING:
-    from sklearn.ensemble import RandomForestRegressor
-
 _Reals = npt.NDArray[np.float64]
 
 MIN_SHARE = 0.005
@@ -28,7 +26,7 @@ MIN_SHARE = 0.005
 
 _MAX_TRIALS, _MIN_TRIALS, _MAX_NEEDED, _MAX_EFFECTS = 600, 12, 60, 20
 _TREES, _RESAMPLES, _TREES_OF_RESAMPLE, _R_SQUARED_RESAMPLES = 100, 20, 20, 200
-_POINTS, _MIN_R_SQUARED = 16384, 0.1
+_POINTS, _MIN_R_SQUARED, _SMALLEST_LEAF, _LEAST_GAIN, _NARROWEST = 2048, 0.1, 2, 1e-9, 1e-12
 _CELLS, _PAIR_CELLS = 24, 12
 
 
@@ -83,24 +81,25 @@ def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) ->
     # Of the branch itself first, then those of the branches around it, which every trial here has too.
     around = [each for each in drawn if set(each.when) <= set(when) and each.name not in dict(when)]
     axes = sorted(around, key=lambda axis: axis.when != when)
-    units = np.array([_units(axis, columns[axis.name]) for axis in axes]).reshape(len(axes), -1).T
-    there = np.isfinite(units).all(axis=1)
-    for switch, branch in when:
-        there &= np.array([value == branch for value in columns[switch]], np.bool_)
-    units, values = units[there], np.array(columns[OBJECTIVE], np.float64)[there]
-    count, needed = len(values), max(_MIN_TRIALS, min(3 * len(axes), _MAX_NEEDED))
+    objective = columns[OBJECTIVE]
+    mine = [row for row in range(len(objective)) if all(columns[switch][row] == branch for switch, branch in when)]
+    chosen = np.array(mine, int)[np.linspace(0, len(mine) - 1, min(len(mine), _MAX_TRIALS)).round().astype(int)]
+    units = np.array([_units(axis, [columns[axis.name][row] for row in chosen]) for axis in axes]).T
+    known = np.isfinite(units).all(axis=1)
+    units, values = units[known], np.array([objective[row] for row in chosen], np.float64)[known]
+    count, needed = len(mine) - int((~known).sum()), max(_MIN_TRIALS, min(3 * len(axes), _MAX_NEEDED))
     if count < needed:
         return Importance(when, count, f"Too few trials{where} with a value: {count}; at least {needed} are needed.")
     if values.min() == values.max():
         return Importance(when, count, f"All {count} trials{where} have the same value.")
     values, clipped = _clipped(values, mode)
     # Squares of scaled values stay finite, and are not too small for a tree.
-    scale = float(np.abs(values).max()) or 1.0
-    chosen = np.linspace(0, count - 1, min(count, _MAX_TRIALS)).round().astype(int)
-    units, values = units[chosen], values[chosen] / scale
-    forest = _fitted(units, values, _TREES, 0)
-    samples = np.random.default_rng(0).integers(0, len(values), (_R_SQUARED_RESAMPLES, len(values)))
-    r_squared, *again = (_r_squared(values[one], forest.oob_prediction_[one]) for one in (slice(None), *samples))
+    values = values / (float(np.abs(values).max()) or 1.0)
+    values = (values - values.mean()) / (float(values.std()) or 1.0)
+    rng, every = np.random.default_rng(0), np.arange(len(values))
+    forest = _fitted(units, values, every, _TREES, rng)
+    samples = rng.integers(0, len(values), (_R_SQUARED_RESAMPLES, len(values)))
+    r_squared, *again = (_r_squared(values[one], forest.unseen[one]) for one in (every, *samples))
     low, high = _interval(again, r_squared)
     found = Importance(when, count, "", len(values), r_squared, low, high, clipped)
     if r_squared < _MIN_R_SQUARED or low <= 0:
@@ -110,17 +109,16 @@ def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) ->
             f"{where} that it has not seen (90% interval {percent(low)} to {percent(high)}), which may be chance."
         )
         return replace(found, note=note)
-    forests = [forest]
-    forests += [
-        _fitted(units[one], values[one], _TREES_OF_RESAMPLE, turn) for turn, one in enumerate(samples[:_RESAMPLES])
-    ]
-    cube = _Cube(forests, np.array([r_squared, *np.clip(again[:_RESAMPLES], 0, 1)]), len(axes))
-    effects = {place: _effect(axis, place, cube, mode) for place, axis in enumerate(axes)}
+    forests = [forest, *(_fitted(units, values, one, _TREES_OF_RESAMPLE, rng) for one in samples[:_RESAMPLES])]
+    predicted = np.array([r_squared, *np.clip(again[:_RESAMPLES], 0, 1)])
+    shares = partial(_shares, np.array([each.variance for each in forests]), predicted)
+    effects = {place: _effect(axis, place, forests, shares, mode) for place, axis in enumerate(axes)}
     most = sorted(effects, key=lambda place: -effects[place].share)[:_MAX_EFFECTS]
+    couples = [two for two in combinations(sorted(most), 2) if when in (axes[two[0]].when, axes[two[1]].when)]
+    beyond = np.array([_beyond(each, axes, couples) for each in forests]).T
     pairs = [
-        Effect((axes[one].name, axes[other].name), *cube.shares(cube.beyond(axes, one, other)))
-        for one, other in combinations(sorted(most), 2)
-        if when in (axes[one].when, axes[other].when)
+        Effect((axes[one].name, axes[other].name), *shares(variances))
+        for (one, other), variances in zip(couples, beyond, strict=False)
     ]
     seen = sorted((pair for pair in pairs if pair.share >= MIN_SHARE), key=lambda pair: -pair.share)
     return replace(found, effects=[effects[place] for place in most if axes[place].when == when], pairs=seen)
@@ -147,14 +145,69 @@ def _clipped(values: _Reals, mode: str) -> tuple[_Reals, int]:
     return np.where(far, sign * edge, values), int(far.sum())
 
 
-def _fitted(units: _Reals, values: _Reals, trees: int, seed: int) -> "RandomForestRegressor":
-    from sklearn.ensemble import RandomForestRegressor
+@dataclass(frozen=True, slots=True)
+class _Forest:
+    """A forest's prediction over the unit cube: the boxes of all leaves, by axis and box, each with its part of the
+    prediction's mean (`mass`); the prediction's variance; and what trees predict for the trials they have not learnt.
+    """
 
-    # Of hundreds of trees, each trial is unseen by some; of a resample, predictions of unseen trials are not needed.
-    forest = RandomForestRegressor(
-        trees, min_samples_leaf=2, max_features=0.7, oob_score=trees == _TREES, random_state=seed
-    )
-    return forest.fit(units, values)
+    low: _Reals
+    high: _Reals
+    mass: _Reals
+    variance: float
+    unseen: _Reals
+
+    def cover(self, axis: int, cells: int) -> _Reals:
+        """What turns masses into means within each of equal parts of an axis, by part and box."""
+        low, high, edges = self.low[axis], self.high[axis], np.linspace(0, 1, cells + 1)[:, None]
+        shared = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
+        covered: _Reals = np.maximum(shared, 0) * (cells / np.maximum(high - low, _NARROWEST))
+        return covered
+
+
+def _fitted(
+    units: _Reals, values: _Reals, sample: npt.NDArray[np.int64], trees: int, rng: np.random.Generator
+) -> _Forest:
+    """Fit a forest to a sample of the trials: extremely randomised trees (P. Geurts, D. Ernst and L. Wehenkel, Machine
+    Learning 63, 2006), each of which learns trials drawn from the sample. All of them grow together, level by level.
+
+    Not scikit-learn's: they need as long, and two seconds more to be imported.
+    """
+    (trials, axes), count = units.shape, trees
+    counts = np.stack([np.bincount(sample[rng.integers(0, trials, trials)], minlength=trials) for _ in range(trees)])
+    # Beside the trials, points at which the forest's variance is found; they are spread evenly along each axis.
+    points = (rng.permuted(np.tile(np.arange(_POINTS), (axes, 1)), axis=1) + 0.5) / _POINTS
+    places, boxes = np.hstack([units.T, points]).astype(np.float32), list[tuple[_Reals, _Reals, _Reals]]()
+    found, low, high = np.zeros((trees, trials + _POINTS)), np.zeros((axes, trees)), np.ones((axes, trees))
+    at, weight = np.arange(found.size), np.pad(counts, ((0, 0), (0, _POINTS))).ravel()
+    node, place = np.divmod(at, trials + _POINTS)
+    while count:
+        learnt = np.flatnonzero(weight)
+        learnt = learnt[np.argsort(node[learnt], kind="stable")]
+        mine, size, x = node[learnt], weight[learnt], places[:, place[learnt]]
+        first, value = np.searchsorted(mine, np.arange(count)), values[place[learnt]] * size
+        least, most = np.minimum.reduceat(x, first, axis=1), np.maximum.reduceat(x, first, axis=1)
+        # Each node has one random cut along each axis; the one that leaves the smallest variance is taken.
+        cuts = least + rng.random(least.shape, np.float32) * (most - least)
+        above = x > cuts[:, mine]
+        sizes, sums = np.add.reduceat(size, first), np.add.reduceat(value, first)
+        upper, upper_sums = (np.add.reduceat(above * each, first, axis=1) for each in (size, value))
+        lower, lower_sums = sizes - upper, sums - upper_sums
+        gains = upper_sums**2 / np.maximum(upper, 1) + lower_sums**2 / np.maximum(lower, 1) - sums**2 / sizes
+        gains[np.minimum(upper, lower) < _SMALLEST_LEAF] = 0
+        axis, inner, means = gains.argmax(axis=0), gains.max(axis=0) > _LEAST_GAIN, sums / sizes
+        cut, stays = cuts[axis, np.arange(count)], inner[node]
+        found.flat[at[~stays]] = means[node[~stays]]
+        boxes.append((low[:, ~inner], high[:, ~inner], means[~inner]))
+        at, node, place, weight = at[stays], node[stays], place[stays], weight[stays]
+        node = 2 * (np.cumsum(inner) - 1)[node] + (places[axis[node], place] > cut[node])
+        low, high = (np.repeat(ends[:, inner], 2, axis=1) for ends in (low, high))
+        count = low.shape[1]
+        high[axis[inner], np.arange(0, count, 2)] = low[axis[inner], np.arange(1, count, 2)] = cut[inner]
+    low, high, means = (np.concatenate(part, axis=-1) for part in zip(*boxes, strict=True))
+    unseen = (found[:, :trials] * (counts == 0)).sum(axis=0) / np.maximum((counts == 0).sum(axis=0), 1)
+    mass, variance = means * np.prod(high - low, axis=0) / trees, found[:, trials:].mean(axis=0).var()
+    return _Forest(low, high, mass, float(variance), unseen)
 
 
 def _r_squared(values: _Reals, unseen: _Reals) -> float:
@@ -172,54 +225,30 @@ def _cells(axis: ParameterPath, number: int) -> int:
     return len(axis.domain.values) if isinstance(axis.domain, ListedDomain) else number
 
 
-class _Cube:
-    """Predictions of a forest, and of those of resampled trials, at points of the unit cube; each axis is stratified,
-    so that its cells have equally many points. `predicted` is the share of the variance that each forest predicts.
-    """
-
-    def __init__(self, forests: "Sequence[RandomForestRegressor]", predicted: _Reals, axes: int) -> None:
-        rng = np.random.default_rng(0)
-        places = np.stack([rng.permutation(_POINTS) for _ in range(axes)], axis=1)
-        self._units, self._predicted = (places + rng.random(places.shape)) / _POINTS, predicted
-        self._values = np.stack([forest.predict(self._units) for forest in forests])
-        self._variances = self._values.var(axis=1)
-
-    def along(self, axis: int, cells: int) -> tuple[_Reals, _Reals]:
-        """The mean within each of equal parts of an axis, over all other axes, by forest and part; and the variance of
-        these means, by forest.
-        """
-        means, noise = self._means((self._units[:, axis] * cells).astype(int), cells)
-        return means, np.maximum(means.var(axis=1) - noise, 0.0)
-
-    def beyond(self, axes: Sequence[ParameterPath], one: int, other: int) -> _Reals:
-        """The variance of the means over two axes beyond that of each, by forest."""
-        rows, columns = (min(_cells(axes[place], _PAIR_CELLS), _PAIR_CELLS) for place in (one, other))
-        cells = (self._units[:, one] * rows).astype(int) * columns + (self._units[:, other] * columns).astype(int)
-        means, noise = self._means(cells, rows * columns)
-        grid = means.reshape(-1, rows, columns)
-        apart = grid - grid.mean(axis=1, keepdims=True) - grid.mean(axis=2, keepdims=True)
-        beyond: _Reals = np.maximum(apart.var(axis=(1, 2)) - noise, 0.0)
-        return beyond
-
-    def _means(self, cells: npt.NDArray[np.int64], count: int) -> tuple[_Reals, _Reals]:
-        """The means within cells, by forest and cell, and the variance that they have by chance."""
-        counts = np.maximum(np.bincount(cells, minlength=count), 1)
-        means = np.stack([np.bincount(cells, values, minlength=count) for values in self._values]) / counts
-        return means, (self._variances - means.var(axis=1)) * np.mean(1 / counts)
-
-    def shares(self, variances: _Reals) -> tuple[float, float, float]:
-        """The share of the objective's variance that one variance of each forest is, and the ends of its interval."""
-        ratios = np.divide(variances, self._variances, out=np.zeros(len(variances)), where=self._variances > 0)
-        first, *others = self._predicted * np.clip(ratios, 0, 1)
-        return float(first), *_interval(others, float(first))
+def _shares(variances: _Reals, predicted: _Reals, parts: _Reals) -> tuple[float, float, float]:
+    """The share of the objective's variance that a part of each forest's variance is, and the ends of its interval."""
+    ratios = np.divide(parts, variances, out=np.zeros(len(parts)), where=variances > 0)
+    first, *others = predicted * np.clip(ratios, 0, 1)
+    return float(first), *_interval(others, float(first))
 
 
-def _effect(axis: ParameterPath, place: int, cube: _Cube, mode: str) -> Effect:
+def _beyond(forest: _Forest, axes: Sequence[ParameterPath], couples: Sequence[tuple[int, int]]) -> list[float]:
+    """The variance of a forest's means over two axes beyond that of each, for some couples of axes."""
+    places = {place: min(_cells(axes[place], _PAIR_CELLS), _PAIR_CELLS) for two in couples for place in two}
+    covers = {place: forest.cover(place, cells) for place, cells in places.items()}
+    # Not with @, whose threads take longer to start than such products to compute.
+    grids = [np.einsum("ib,jb", covers[one] * forest.mass, covers[other]) for one, other in couples]
+    return [float(grid.var() - grid.mean(axis=0).var() - grid.mean(axis=1).var()) for grid in grids]
+
+
+def _effect(
+    axis: ParameterPath, place: int, forests: Sequence[_Forest], shares: Callable[..., Any], mode: str
+) -> Effect:
     cells = _cells(axis, _CELLS)
-    along, variances = cube.along(place, cells)
-    share, low, high = cube.shares(variances)
+    means = np.stack([(forest.cover(place, cells) * forest.mass).sum(axis=1) for forest in forests])
+    share, low, high = shares(means.var(axis=1))
     values = [axis.domain.from_unit(float(unit)) for unit in (np.arange(cells) + 0.5) / cells]
-    best = _best_range(axis.domain, values, along[0], mode) if low >= MIN_SHARE else None
+    best = _best_range(axis.domain, values, means[0], mode) if low >= MIN_SHARE else None
     return Effect([axis.name], share, low, high, best)
 
 
