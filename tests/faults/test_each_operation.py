@@ -18,8 +18,8 @@ from tests.cases import cases
 from tests.study_comparison import contradictions, differences
 
 LENGTH = 4
-SOME = 4
-"""So many moments of a study, evenly spread, are tried each time; `long` tries all of them."""
+SOME, MANY = 4, 40
+"""So many moments of a study, evenly spread, are tried each time, and in `make test-all`."""
 
 
 def climb(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
@@ -119,7 +119,7 @@ def _storage(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> str:
     [
         ("asha", SOME),
         pytest.param("pbt", SOME, marks=pytest.mark.long),
-        pytest.param("asha", None, marks=pytest.mark.long),
+        pytest.param("asha", MANY, marks=pytest.mark.long),
     ],
 )
 def test_a_driver_may_be_killed_before_any_operation(kind, name, moments, tmp_path, monkeypatch):
@@ -128,7 +128,7 @@ def test_a_driver_may_be_killed_before_any_operation(kind, name, moments, tmp_pa
     storage = _storage(kind, tmp_path / "undisturbed", monkeypatch)
     count = killed_run(job, storage, tmp_path)
     wanted = load_results(Store(storage).folder(job.name).uri)
-    for last in range(0, count, max(1, count // moments) if moments else 1):
+    for last in range(0, count, max(1, count // moments)):
         storage = _storage(kind, tmp_path / f"killed-{last}", monkeypatch)
         killed_run(job, storage, tmp_path, last)
         store = Store(storage).folder(job.name)
