@@ -425,7 +425,7 @@ class Engine:
         self._move(trial, state)
         self._live.pop(trial.trial_id, None)
         self._waiting.pop(trial.trial_id, None)
-        self.scheduler.end(trial.trial_id)
+        self.scheduler.end(trial.trial_id, completed=state == "completed")
         return "stop"
 
     def _pause(self, trial: Trial) -> None:

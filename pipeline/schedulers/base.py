@@ -84,8 +84,11 @@ class Scheduler:
         """
         return Decision("continue", "FIFO stops no trial early")
 
-    def end(self, trial_id: str) -> None:
-        """A trial ended. It is a candidate again only if the study's budget is raised."""
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
+        """A trial ended. It is a candidate again only if the study's budget is raised.
+
+        `completed` says whether it trained to its end, or ended by itself before; otherwise it was stopped or failed.
+        """
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """The trial that runs next; None to draw a new one, or to leave the worker idle if there is none to draw.

@@ -156,7 +156,7 @@ class _Hyperband(Scheduler):
         rung.promote(trial_id)
         return Decision("continue", f"{bracket.place(trial_id, rung)}, late", rung=epoch, cutoff=cutoff)
 
-    def end(self, trial_id: str) -> None:
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._ended.add(trial_id)
         self._due.discard(trial_id)
 

@@ -118,7 +118,7 @@ class _Population(Scheduler):
             return Decision("pause", f"{rank}; waits for {ahead}")
         return Decision("continue", f"{rank}; no other trial has to catch up")
 
-    def end(self, trial_id: str) -> None:
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._members[trial_id].state = "ended"
 
     def choose(self, candidates: Collection[str]) -> Selection | None:

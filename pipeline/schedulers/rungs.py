@@ -252,12 +252,15 @@ class Promoting(Scheduler):
         self._added = 0
         self._running: set[str] = set()
         self._held: set[str] = set()
+        # Trials that ended by themselves before their last epoch, as a callback can end them.
+        self._ended_early: set[str] = set()
 
     def add(self, trial_id: str, config: Config) -> None:
         self._added += 1
 
     def start(self, trial_id: str) -> None:
         self._running.add(trial_id)
+        self._ended_early.discard(trial_id)
 
     def on_result(self, trial_id: str, epoch: int, value: float, values: ObjectiveValues | None = None) -> Decision:
         if (before := self._rungs.decided(trial_id, epoch, value)) is not None:
@@ -270,8 +273,10 @@ class Promoting(Scheduler):
         self._held.add(trial_id)
         return Decision("pause", f"{rung.place(trial_id)}; waits to be among the best 1/{self._factor:g}", rung=epoch)
 
-    def end(self, trial_id: str) -> None:
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._running.discard(trial_id)
+        if completed and trial_id not in self._rungs[self._rungs.end].values:
+            self._ended_early.add(trial_id)
 
     def choose(self, candidates: Collection[str]) -> Selection | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
@@ -296,11 +301,13 @@ class Promoting(Scheduler):
         return {
             "added": self._added,
             "running": sorted(self._running),
+            "ended_early": sorted(self._ended_early),
             "rungs": self._rungs.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._added, self._running = state["added"], set(state["running"])
+        self._ended_early = set(state["ended_early"])
         self._rungs.restore(state["rungs"])
         reported = {trial_id for rung in self._rungs.values() for trial_id in rung.values}
         self._held = {trial_id for trial_id in reported if self._rungs.hold(trial_id)}
@@ -319,6 +326,8 @@ class Promoting(Scheduler):
                 if trial_id in waiting and trial_id not in rung.promoted:
                     reason = f"{rung.place(trial_id)}, the highest reached: one trial trains to its end"
                     return self._promoted(trial_id, rung, reason, rung.value_at(rung.rank(trial_id)))
+                if trial_id in self._ended_early:
+                    return None
         return None
 
     def _final_stop_decision(self, trial_id: str) -> Decision:

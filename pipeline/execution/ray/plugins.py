@@ -126,7 +126,7 @@ class _RayTuneScheduler(Scheduler):
         del self._live[trial_id]
         return Decision("stop", reason)
 
-    def end(self, trial_id: str) -> None:
+    def end(self, trial_id: str, *, completed: bool = False) -> None:
         """End a trial; one that Ray Tune's scheduler has stopped is not reported to it again."""
         if (trial := self._live.pop(trial_id, None)) is None:
             return

@@ -99,6 +99,23 @@ def test_promotes_as_the_paper_does(trials: int, seed: int, eta: int, grace: int
     assert turns == _reference(found, [grace * eta**k for k in range(top + 1)], eta)
 
 
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_trial_that_ends_early_has_reached_its_end(restored: bool) -> None:
+    scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)
+    for i, value in enumerate((0.5, 0.9, 0.7)):
+        scheduler.start(f"{i}")
+        scheduler.on_result(f"{i}", 1, value)
+    assert scheduler.choose(["0", "1", "2"]).trial_id == "1"
+    scheduler.start("1")
+    scheduler.end("1", completed=True)
+    if restored:
+        state = scheduler.state()
+        scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 0, epochs=16)
+        scheduler.restore(state)
+    assert scheduler.choose(["0", "2"]) is None
+    assert scheduler.trials_to_stop(["0", "2"], exhausted=True).keys() == {"0", "2"}
+
+
 def test_a_failed_trial_does_not_keep_the_best_from_its_end() -> None:
     scheduler = _built(PromotingASHA(grace_period=1, reduction_factor=4), 3, epochs=16)
     for i, value in enumerate((0.5, 0.9)):
