@@ -100,13 +100,17 @@ def _table(data: str) -> tuple[pa.Table, str]:
         files: ds.Dataset = ds.dataset(paths, filesystem=system, format="parquet", **folders)
         _check(list(files.get_fragments()), data)
         table = files.to_table(use_threads=False)
+        # Values instead of categories.
+        values = [
+            each.cast(each.type.value_type) if pa.types.is_dictionary(each.type) else each for each in table.columns
+        ]
     except DataError:
         raise
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise DataError(f"The data {data} cannot be read: {error}") from None
     except BROKEN as error:
         raise DataError(f"A file of the data {data} is not a complete Parquet file: {error}") from None
-    return table, PurePosixPath(paths[0] if single else root).stem or "files"
+    return pa.table(values, table.schema.names), PurePosixPath(paths[0] if single else root).stem or "files"
 
 
 def _check(files: "Sequence[ds.ParquetFileFragment]", data: str) -> None:
@@ -136,7 +140,7 @@ def _codes(table: pa.Table, data: str) -> np.ndarray:
         return held
     column = table.column("split")
     # Of another type than text, its name: not every value can be converted to Python.
-    values = _plain(column) if _is_text(column.type) else pa.chunked_array([[str(column.type)]])
+    values = column if _is_text(column.type) else pa.chunked_array([[str(column.type)]])
     found = pc.index_in(values.cast(pa.string()), pa.array(_SPLITS))
     if found.null_count:
         others = values.filter(pc.is_null(found)).unique().to_pylist()
@@ -153,7 +157,6 @@ def _codes(table: pa.Table, data: str) -> np.ndarray:
 def _labels(column: pa.ChunkedArray, data: str) -> tuple[np.ndarray, list[str]]:
     """Classes as one-hot rows, and their names."""
     _check_complete(column, "label", data)
-    column = _plain(column)
     if not (_is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
         raise DataError(
             f"Column 'label' of {data} holds {column.type}; classes are text, booleans or whole numbers. "
@@ -170,10 +173,14 @@ def _labels(column: pa.ChunkedArray, data: str) -> tuple[np.ndarray, list[str]]:
 
 def _inputs(table: pa.Table, names: Sequence[str], data: str) -> np.ndarray | Mapping[str, np.ndarray]:
     """Columns of inputs as a model takes them: numbers joined to one matrix, text apart."""
-    texts = {name for name in names if _is_text(table.schema.field(name).type)}
+    texts = {name: table.column(name) for name in names if _is_text(table.schema.field(name).type)}
+    for name, column in texts.items():
+        _check_complete(column, name, data)
+    arrays: dict[str, np.ndarray] = {
+        name: texts[name].to_numpy() if name in texts else features(table.column(name), name, data) for name in names
+    }
     if not texts:
-        return np.concatenate([features(table.column(name), name, data) for name in names], axis=1)
-    arrays = {name: (_texts if name in texts else features)(table.column(name), name, data) for name in names}
+        return np.concatenate(list(arrays.values()), axis=1)
     return arrays if len(arrays) > 1 else arrays[names[0]]
 
 
@@ -213,21 +220,8 @@ def _check_complete(column: pa.ChunkedArray, name: str, data: str) -> None:
         raise DataError(f"Column {name!r} of {data} has nulls ({column.null_count}): fill or drop them.")
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The values of a column of categories; another column as it is."""
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-
-
 def _is_text(type_: pa.DataType) -> bool:
-    """Whether a type, or that of its categories, is text."""
-    values = type_.value_type if pa.types.is_dictionary(type_) else type_
-    return bool(pa.types.is_string(values) or pa.types.is_large_string(values) or pa.types.is_string_view(values))
-
-
-def _texts(column: pa.ChunkedArray, name: str, data: str) -> np.ndarray:
-    _check_complete(column, name, data)
-    values: np.ndarray = _plain(column).to_numpy()
-    return values
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
 def _items(column: pa.ChunkedArray, name: str, data: str) -> pa.ChunkedArray:
