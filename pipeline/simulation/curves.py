@@ -151,9 +151,8 @@ class RecordedCurves(CurveSource):
     """Curves of recorded trials: each config has the curve of the nearest recorded config.
 
     A curve that is too short, because its trial was stopped early, is extended: each additional epoch gains the median
-    gain of recorded trials at that epoch, but never beyond the best value recorded. Epochs without a finite value are
-    interpolated. Trials that failed or ended by themselves do so again. Of trials that took over the weights of others,
-    only the epochs before are used.
+    gain of recorded trials at that epoch, but never beyond the best value recorded. Trials that failed or ended by
+    themselves do so again. Of trials that took over the weights of others, only the epochs before are used.
     """
 
     def __init__(
@@ -248,31 +247,23 @@ def _first_segments(results: Results, columns: Sequence[str]) -> pa.Table:
 
 
 def _curve(row: Mapping[str, Any], columns: Mapping[str, str], results: Results) -> Curve:
-    """What a trial has recorded up to its last finite value, with a value for each epoch."""
+    """What a trial has recorded before the first value that is not finite."""
     whole, failure = row["trained"] == row["epochs"], None
     if row["state"] == "failed" and (whole or not row["epochs"]):
         failure = next(iter(str(row["error"] or "").splitlines()), "") or "It failed when it was recorded."
-    # A trial that diverged ends with a value that is not finite; epochs before may have none either.
     series = {metric: np.array(row[f"_{place}"] or [], np.float64) for place, metric in enumerate(columns)}
     first, *others = series
-    finite = np.flatnonzero(np.isfinite(series[first]))
-    count = int(finite[-1]) + 1 if len(finite) else 0
+    # A trial that diverged ends with a value that is not finite.
+    count = int(np.isfinite(series[first]).cumprod().sum())
     return Curve(
-        _interpolated(series[first][:count]),
+        series[first][:count].tolist(),
         (row["each"] or [])[:count],
         row["start"] or 0.0,
         count,
         failure,
         bool(whole and ended_by_itself(row, results)),
-        {metric: _interpolated(series[metric][:count]) for metric in others},
+        {metric: series[metric][:count].tolist() for metric in others},
     )
-
-
-def _interpolated(values: np.ndarray) -> list[float]:
-    """Values of each epoch, without gaps: linear between two known values, and constant before and after them."""
-    known = np.flatnonzero(np.isfinite(values))
-    found: list[float] = (np.interp(np.arange(len(values)), known, values[known]) if len(known) else values).tolist()
-    return found
 
 
 def _gains(curves: list[list[float]], epochs: int) -> list[float]:

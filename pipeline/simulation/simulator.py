@@ -197,7 +197,7 @@ def forecast_table(forecasts: Sequence[Forecast], note: str, *, price: float | N
         Column("seconds", "time", duration, right=True, keep="whole"),
         *([Column("cost", text="{:,.2f}".format, right=True, keep="whole")] if price is not None else []),
         Column("epochs", text="{:,.0f}".format, right=True, keep="extra"),
-        Column("best", f"best {job.objective.metric}", _number, right=True, keep="whole"),
+        Column("best", f"best {job.objective.metric}", right=True, keep="whole"),
         *([Column("best_range", "of all seeds", _range, right=True, keep="whole")] if repeats > 1 else []),
     ]
     notes = [note]
@@ -230,9 +230,5 @@ def _row(forecast: Forecast, price: float | None) -> dict[str, Any]:
     }
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else format_number(value)
-
-
 def _range(ends: Sequence[float] | None) -> str:
-    return " to ".join(dict.fromkeys(map(format_number, ends))) if ends else "–"
+    return " to ".join(dict.fromkeys(map(format_number, ends or ()))) or "–"
