@@ -184,8 +184,7 @@ class TrainerFactory:
     def _trainer(self, config: Config, seed: int, fold: "Fold") -> "Trainer":
         from pipeline.training.build import Phases, build_callbacks
         from pipeline.training.callbacks import with_batch_hooks
-        from pipeline.training.fit_trainer import FitTrainer, reason_for_fit
-        from pipeline.training.trainer import CompiledTrainer
+        from pipeline.training.trainer import CompiledTrainer, FitTrainer, reason_for_fit
 
         started, job = time.perf_counter(), self.job
         fit, phases = fit_arguments(job, config), Phases(job, config, seed=seed)

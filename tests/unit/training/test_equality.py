@@ -14,8 +14,7 @@ from pipeline.datasets import Dataset
 from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.study import Budget, Fit
-from pipeline.training.fit_trainer import FitTrainer
-from pipeline.training.trainer import CompiledTrainer
+from pipeline.training.trainer import CompiledTrainer, FitTrainer
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
 from tests.model_kinds import KINDS, averaged, dense, rows_of_six, two_targets, weighted
