@@ -8,7 +8,7 @@ import math
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from pipeline.engine.messages import Assignment
 from pipeline.errors import DamagedFile
@@ -17,15 +17,8 @@ from pipeline.storage.sessions import check_newest
 
 _CHECK_SECONDS = 1.0
 
-
-class StoredCheckpoint(NamedTuple):
-    """A checkpoint that is in the storage."""
-
-    trial_id: str
-    epoch: int
-    bytes: int
-    found: bool = False
-    """Whether an earlier attempt has written it."""
+_Stored: TypeAlias = tuple[str, int, int]
+"""A checkpoint that is in the storage: its trial, epoch and bytes."""
 
 
 class Checkpoints:
@@ -34,17 +27,16 @@ class Checkpoints:
     def __init__(self, store: Store, session: int) -> None:
         self._store, self._session = store, session
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
-        self._writing: list[Future[StoredCheckpoint]] = []
-        self._found: list[StoredCheckpoint] = []
+        self._writing: list[Future[_Stored]] = []
         self._checked = -math.inf
 
     def write(self, assignment: Assignment, epoch: int, checkpoint: Checkpoint) -> None:
         """Begin to write a checkpoint."""
 
-        def write() -> StoredCheckpoint:
+        def write() -> _Stored:
             self.check()
             path = layout.checkpoint(assignment.trial_id, epoch)
-            return StoredCheckpoint(assignment.trial_id, epoch, self._store.write(path, pack(checkpoint)))
+            return assignment.trial_id, epoch, self._store.write(path, pack(checkpoint))
 
         self._writing.append(self._thread.submit(write))
 
@@ -52,44 +44,31 @@ class Checkpoints:
         """Wait until all are written; `stored` still reports them."""
         wait(self._writing)
 
-    def stored(self) -> list[StoredCheckpoint]:
-        """The checkpoints that have been written, or that `newest` has found, since the last call."""
+    def stored(self) -> list[_Stored]:
+        """The checkpoints that have been written since the last call."""
         done = [future for future in self._writing if future.done()]
         self._writing = [future for future in self._writing if future not in done]
-        found, self._found = self._found, []
-        return [*found, *(future.result() for future in done)]
+        return [future.result() for future in done]
 
     def newest(self, assignment: Assignment) -> Checkpoint | None:
         """The newest complete checkpoint of a trial in its current segment; damaged ones are skipped.
 
         Those of another config or seed are skipped, too: a driver that was killed may have drawn another trial of that
         number. So are those of a segment that began in another session, with weights that the trial did not take over.
-        None of these is reported as found.
         """
         if assignment.new:
             return None
-        trial_id, self._found = assignment.trial_id, []
-        folder = str(PurePosixPath(layout.checkpoint(trial_id, 0)).parent)
-        files = [
-            (path, StoredCheckpoint(trial_id, file[1], size, found=True))
-            for path, size in self._store.sizes(folder)
-            if (file := layout.checkpoint_of(path)) is not None
-        ]
+        folder = str(PurePosixPath(layout.checkpoint(assignment.trial_id, 0)).parent)
         wanted = lineage(assignment, 0)
-        for place, (path, stored) in reversed(list(enumerate(files))):
+        for path in filter(layout.checkpoint_of, reversed(self._store.files(folder))):
             try:
                 checkpoint = self.read(path)
-                actual = {**checkpoint.header["lineage"], "epoch": 0}
+                if {**checkpoint.header["lineage"], "epoch": 0} == wanted:
+                    return checkpoint
             except FileNotFoundError:
                 continue
             except (DamagedFile, LookupError, TypeError) as error:
                 print(f"tunepipe: {path} is damaged; an older checkpoint is used, or the trial starts again: {error}")
-                self._found.append(stored)
-                continue
-            if actual == wanted:
-                # Older ones are not read: one of another trial among them does no harm.
-                self._found += [older for _, older in files[: place + 1]]
-                return checkpoint
         return None
 
     def read(self, path: str) -> Checkpoint:

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.code.modules import error_text
 from pipeline.datasets import Dataset
@@ -84,13 +84,6 @@ class ActiveTrial:
     """Whether it leaves no checkpoint when the worker moves on."""
 
 
-class Failure(NamedTuple):
-    """Why a trial ends early."""
-
-    text: str
-    cause: Cause = "trial"
-
-
 class Worker:
     """Trains one trial after the other in this process.
 
@@ -139,9 +132,9 @@ class Worker:
             except (DataError, ModelError) as error:
                 if self._capture:
                     print(error_text(error), end="", file=sys.stderr)
-                return self._report(trial, Failure(str(error), "job"))
+                return self._report(trial, str(error), "job")
             except DamagedFile as error:
-                return self._report(trial, Failure(f"It cannot continue: {error}"))
+                return self._report(trial, f"It cannot continue: {error}")
             except (StorageError, Superseded) as error:
                 trial.discarded = True
                 return Report(failure=str(error), cause="storage")
@@ -156,7 +149,7 @@ class Worker:
                     raise
                 print(error_text(error), end="", file=sys.stderr)
                 sentence = f"{type(error).__name__}: {error}".strip()
-                return self._report(trial, Failure(f"{sentence}\n\n{error_text(error)}"))
+                return self._report(trial, f"{sentence}\n\n{error_text(error)}")
 
     def close(self) -> None:
         """Leave a checkpoint of the current trial, which has ended or moves to another worker."""
@@ -195,10 +188,10 @@ class Worker:
             row = trial.rows[-1]
             value = row["metrics"].get(objective.metric)
             if value is None:
-                return self._report(trial, Failure(_missing_objective(job, result.metrics), "job"))
+                return self._report(trial, _missing_objective(job, result.metrics), "job")
             for name, number in ((objective.metric, value), ("loss", row["metrics"].get("loss", 0.0))):
                 if not math.isfinite(number):
-                    return self._report(trial, Failure(f"{name} is {number}.\n\nAt epoch {trial.epoch}."))
+                    return self._report(trial, f"{name} is {number}.\n\nAt epoch {trial.epoch}.")
             if better_epoch(objective, now := reached(row, job.objectives, assignment.config), trial.best):
                 trial.best = now
                 checkpoint = self._snapshot(trial)
@@ -319,30 +312,36 @@ class Worker:
             trial.learner = self._exporter.learner
 
     def _report(
-        self, trial: ActiveTrial, failure: Failure | None = None, *, last: bool = False, decided: bool = True
+        self,
+        trial: ActiveTrial,
+        failure: str | None = None,
+        cause: Cause = "trial",
+        *,
+        last: bool = False,
+        decided: bool = True,
     ) -> Report:
         """The report of everything since the last one; `decided` says whether the scheduler may decide at its end."""
         self._reports += 1
         trial.discarded |= failure is not None
         with self._waiting(trial):
-            if last or decided or failure:
+            if last or decided or failure is not None:
                 self._checkpoints.wait()
             stored = self._checkpoints.stored()
         new, trial.reported = trial.rows[trial.reported :], len(trial.rows)
         if new:
-            own = [each.bytes for each in stored if each.trial_id == trial.assignment.trial_id and not each.found]
+            own = [size for trial_id, _, size in stored if trial_id == trial.assignment.trial_id]
             new[-1] |= {"seconds_checkpoint": trial.waited, "bytes_checkpoint": sum(own)}
             trial.waited = 0.0
         repeated, trial.repeated = trial.repeated, 0
         return Report(
             new,
             last,
-            checkpoints=[each[:3] for each in stored],
+            checkpoints=stored,
             repeated=repeated,
             over_memory_limit=self._memory_limit.excess(),
             node={**this_machine().record(), "versions": installed()} if self._reports == 1 else None,
-            failure=None if failure is None else failure.text,
-            cause="trial" if failure is None else failure.cause,
+            failure=failure,
+            cause=cause,
         )
 
     @contextlib.contextmanager
