@@ -54,8 +54,6 @@ class Engine:
         self.job = job
         self.scheduler = (build or job.scheduler.build)(scheduler_context(job))
         self.trials: dict[str, Trial] = {}
-        self.counts = _counts(())
-        """How many trials are in each state; a display reads it while trials change, so no state is ever added."""
         self.limit = trials_in_all(job)
         self.total_epochs = 0
         self.end_reason: str | None = None
@@ -79,6 +77,13 @@ class Engine:
     def best(self) -> Trial | None:
         """The study's best trial; None while no epoch has a value."""
         return self._incumbent.best
+
+    @property
+    def counts(self) -> Counter[TrialState]:
+        """How many trials are in each state, 0 included; a display reads it while trials change."""
+        counts: Counter[TrialState] = Counter(dict.fromkeys(get_args(TrialState), 0))
+        counts.update(trial.state for trial in list(self.trials.values()))
+        return counts
 
     @property
     def ending(self) -> bool:
@@ -219,7 +224,6 @@ class Engine:
             reason = "It gets no more epochs: its checkpoints were deleted to keep to the limits of `checkpoints`."
             kind: Literal["complete", "stop"] = "complete" if trial.state == "completed" else "stop"
             self._publish(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
-        self.counts = _counts(self.trials.values())
         self._live = {trial_id: trial for trial_id, trial in self.trials.items() if trial.live}
         self._waiting = dict.fromkeys(self._live)
         for trial in list(self._live.values()):
@@ -393,7 +397,6 @@ class Engine:
             return None
         trial = Trial(layout.trial_id(index), suggestion.config)
         self.trials[trial.trial_id] = self._live[trial.trial_id] = trial
-        self.counts[trial.state] += 1
         self.scheduler.add(trial.trial_id, suggestion.config)
         return trial, suggestion.reason
 
@@ -434,9 +437,7 @@ class Engine:
 
     def _move(self, trial: Trial, state: TrialState) -> None:
         self._since_draw.add(trial.trial_id)
-        self.counts[trial.state] -= 1
         trial.state = state
-        self.counts[state] += 1
 
     def _check_budget(self) -> None:
         best = None if self.best is None else self.best.best
@@ -452,16 +453,8 @@ class Engine:
             self.end_reason = failure
         return self.end_reason is None
 
-    def _publish(self, *rows: DecisionRow) -> None:
-        """Pass decisions to the receiver, and mark their trials as changed."""
-        for row in rows:
-            if row.trial_id is not None:
-                self.changed.add(row.trial_id)
-            self._on_decision(row)
-
-
-def _counts(trials: Iterable[Trial]) -> Counter[TrialState]:
-    """How many of some trials are in each state, 0 included."""
-    counts: Counter[TrialState] = Counter(dict.fromkeys(get_args(TrialState), 0))
-    counts.update(trial.state for trial in trials)
-    return counts
+    def _publish(self, row: DecisionRow) -> None:
+        """Pass a decision to the receiver, and mark its trial as changed."""
+        if row.trial_id is not None:
+            self.changed.add(row.trial_id)
+        self._on_decision(row)

@@ -60,7 +60,6 @@ _CANDIDATES, _BUILT = 64, 8
 _WARNED_SHARE = 0.5
 """The share of the free disk space from which checkpoints are a warning."""
 
-_MAX_LENGTH = 400
 # The folder of an installed tunepipe must not come before Python's own modules.
 START = f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); " + (
     "from pipeline.execution.check import serve; serve(*sys.argv[1:])"
@@ -331,7 +330,7 @@ def _resume_finding(job: TuneJob, worker: Worker, trial: Assignment, store: Stor
         worker.close()
         now = next((row["metrics"] for row in report.rows if row["epoch"] == then["epoch"]), None)
         if now is None:
-            text = _first_line(report.failure or f"there is no epoch {then['epoch']}")
+            text = first_line(report.failure or f"there is no epoch {then['epoch']}")
             return Finding("resume", "warning", f"A killed trial may fail when it is trained again: {text}")
         for name, value in then["metrics"].items():
             if now.get(name) != value and not math.isnan(value):
@@ -381,16 +380,11 @@ def _text(error: BaseException) -> str:
 
 def _in_line(text: str) -> str:
     """An error in a line, with the line of the user's code at which it occurred."""
-    line, frame = _first_line(text), user_frame(text)
+    line, frame = first_line(text), user_frame(text)
     if frame is None:
         return line
     code = f": {frame['code'].strip()}" if frame["code"] else ""
     return f"{line} ({frame['file']}, line {frame['line']}, in {frame['function']}{code})"
-
-
-def _first_line(text: str) -> str:
-    line = first_line(text)
-    return line if len(line) <= _MAX_LENGTH else f"{line[: _MAX_LENGTH - 1]}…"
 
 
 def _config_text(config: Config) -> str:

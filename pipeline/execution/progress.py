@@ -94,7 +94,7 @@ def _grid(session: Session) -> Table:
 def _rows(session: Session) -> list[tuple[str, str]]:
     """What is shown of a session, with labels."""
     engine, rate = session.engine, session.epochs_per_second
-    states = ", ".join(f"{count} {state}" for state, count in list(engine.counts.items()) if count)
+    states = ", ".join(f"{count} {state}" for state, count in engine.counts.items() if count)
     pace = f" ({format_number(rate)} per second)" if rate else ""
     if engine.interrupted or session.interrupts.requested:
         left = "ending", "as soon as the epochs in training are complete and checkpoints are written"

@@ -42,9 +42,7 @@ def export_winner(
     trainer_factory: TrainerFactory, config: Config, checkpoint: Checkpoint, *, seed: int, folder: Path
 ) -> dict[str, float]:
     """Rebuild a study's winner, export it, and score it on the test split."""
-    data = trainer_factory.dataset(config)
-    if data is None:
-        return {}
+    data = trainer_factory.prepared(config).dataset
     model = rebuilt(trainer_factory.build, config, checkpoint, seed=seed)
     export(model, folder)
     if data.test is None:

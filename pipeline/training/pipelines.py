@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split, is_endless, is_tf_data, kind_of
+from pipeline.datasets import Dataset, Split, is_endless, kind_of
 from pipeline.errors import DataError
 from pipeline.training.arrays import first_inputs
 from pipeline.training.internals import (
@@ -25,40 +26,31 @@ ones have other sizes."""
 
 
 class Source:
-    """A job's pipelines, created again for each model: a pipeline that was read continues where the reader stopped."""
+    """A job's pipelines, created again for each model: a pipeline that was read continues where the reader stopped.
 
-    def __init__(self, load: Callable[[], Dataset], *, discard_first: bool) -> None:
-        self._load, self._discard_first = load, discard_first
+    `first` are those of the data function's first call in this process; None if it was not called yet.
+    """
+
+    def __init__(self, load: Callable[[], Dataset], first: Dataset | None) -> None:
+        self._load, self._first = load, first
         self._unread: Dataset | None = None
-        self._example: Any = None
 
-    def fresh(self) -> Dataset:
-        """Pipelines that were not read yet."""
-        data, self._unread = self._unread, None
-        return self._loaded() if data is None else data
+    @cached_property
+    def example(self) -> Any:
+        """Inputs of a batch, for a model that learns its shapes from them; no model is trained on the first call's."""
+        return example_of((self._first or self._load()).train)
 
     def prepare(self) -> None:
         """Make the pipelines of the next model, so that the data function is not called after the model is built."""
         if self.example is not None and self._unread is None:
-            self._unread = self._loaded()
+            self._unread = self._load()
 
-    def _loaded(self) -> Dataset:
-        if self._discard_first:
-            self._discard_first = False
-            self._load()
-        return self._load()
-
-    @property
-    def example(self) -> Any:
-        """Inputs of one row, for a model that learns its shapes from them: zeros if the shapes are known."""
-        if self._example is None:
-            data = self.fresh()
-            self._example = _zeros(data.train)
-            if self._example is None:
-                self._example = example_of(data.train)
-            else:
-                self._unread = data
-        return self._example
+    def fresh(self) -> Dataset:
+        """Pipelines that were not read yet."""
+        self.prepare()
+        data, self._unread = self._unread, None
+        assert data is not None
+        return data
 
 
 def as_fit_takes_it(pipeline: Any) -> Any:
@@ -76,18 +68,6 @@ def example_of(split: Any) -> Any:
     return keras.tree.map_structure(
         lambda array: array if isinstance(array, tf.SparseTensor) else tf.convert_to_tensor(array), inputs
     )
-
-
-def _zeros(split: Any) -> Any:
-    if isinstance(split, Split):
-        return first_inputs(split)
-    if not is_tf_data(split):
-        return None
-    inputs = keras.utils.unpack_x_y_sample_weight(split.element_spec)[0]
-    specs = keras.tree.flatten(inputs)
-    if not all(isinstance(s, tf.TensorSpec) and s.shape.rank and None not in s.shape[1:] for s in specs):
-        return None
-    return keras.tree.map_structure(lambda spec: tf.zeros([1, *spec.shape[1:]], spec.dtype), inputs)
 
 
 def _from_generator(function: Callable[[], Any]) -> Any:

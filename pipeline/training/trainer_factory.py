@@ -34,8 +34,7 @@ class PreparedData:
         self.traces: Any = None
         self.arrays: Dataset | None = None
         if data is None or data.pipelines:
-            # Data that are here already are those of the function's first call in this process.
-            self.source = Source(load, discard_first=data is None)
+            self.source = Source(load, data)
             self.folds = [WHOLE]
             return
         self.arrays = data
@@ -54,7 +53,7 @@ class PreparedData:
 
     @property
     def example(self) -> Any:
-        """Inputs of one row, as tensors."""
+        """Inputs of one row or of a batch, as tensors."""
         return self._example if self.source is None else self.source.example
 
     @property
@@ -161,9 +160,6 @@ class TrainerFactory:
         model = build_model(self.job, config, seed=seed, example=lambda: example)
         Phases(self.job, config, seed=seed).prepare_first(model, phases)
         return model
-
-    def dataset(self, config: Config) -> Dataset | None:
-        return None if self.job.model is None else self.prepared(config).dataset
 
     def directory(self, config: Config) -> Path | None:
         """Where a trial works that reads files of a data function's pipelines: where the study was started."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 from pipeline.errors import ClusterError
 from pipeline.execution.interrupts import Interrupts
@@ -121,7 +122,7 @@ def cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Iterat
                 fits = fitting_workers(job, [local_node()])
                 start(job, min(job.resources.workers or fits, trials_in_all(job)))
             elif not initialized:
-                _join(address)
+                _connect(address, f"The Ray cluster at {address} cannot be joined")
         if joined and job.resources.workers:
             # Missing resources may become available: a cluster with autoscaling starts nodes for waiting trials.
             yield job.resources.workers, joined
@@ -135,55 +136,44 @@ def cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Iterat
                 internals.shut_down()
 
 
-def _join(address: str | None) -> None:
-    import ray
-
-    try:
-        with internals.sigterm_left_alone():
-            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe")
-    except Exception as error:
-        # Ray has no specific error, for example for a cluster with another version of Ray or Python.
-        ray.shutdown()
-        raise ClusterError(f"The Ray cluster at {address} cannot be joined: {' '.join(str(error).split())}") from error
-
-
-def start(job: TuneJob, workers: int, *, again: bool = True) -> None:
+def start(job: TuneJob, workers: int) -> None:
     """Start Ray on this machine, with worker processes that import what trials need."""
-    import ray
-
     module = "pipeline.execution.ray.trainable" if job.model is None else "pipeline.execution.ray.preload"
     # Ray says how many threads a trial has only when it begins. Libraries for matrices that were imported before have
     # a thread for each core of the machine, even in a container that may use a few of them.
     threads = os.environ.get("OMP_NUM_THREADS")
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, math.floor(job.resources.cpus))))
     try:
-        with internals.without_unused_processes(), internals.sigterm_left_alone():
-            # Without "local", Ray would join any cluster that runs on this machine.
-            ray.init(
+        with internals.without_unused_processes():
+            _connect(
+                # Without "local", Ray would join any cluster that runs on this machine.
                 "local",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                namespace="tunepipe",
+                "Ray did not start on this machine",
                 num_cpus=math.ceil(workers * job.resources.cpus),
                 include_dashboard=False,
                 # An idle worker process ends after a second when all CPUs are reserved: also between the moment in
                 # which a trial reserves the CPU and the one in which it takes the process, with everything imported.
                 _system_config=internals.system_settings(module, _IDLE_MILLISECONDS),
             )
-    except Exception as error:
-        if internals.SLOW_START not in str(error):
-            raise
-        ray.shutdown()
-        if again:
-            start(job, workers, again=False)
-            return
-        raise ClusterError(
-            f"Ray did not start on this machine: {' '.join(str(error).split())} If other programs keep this machine "
-            "busy, wait for them, or train in this process with --workers 0."
-        ) from None
     finally:
         if threads is None:
             os.environ.pop("OMP_NUM_THREADS", None)
+
+
+def _connect(address: str | None, failure: str, **settings: Any) -> None:
+    """Join a cluster, or start one, which may succeed only the second time on a machine that is busy."""
+    import ray
+
+    for again in (True, False):
+        try:
+            with internals.sigterm_left_alone():
+                ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="tunepipe", **settings)
+            return
+        except Exception as error:
+            # Ray has no specific error, for example for a cluster with another version of Ray or Python.
+            ray.shutdown()
+            if not again or internals.SLOW_START not in str(error):
+                raise ClusterError(f"{failure}: {' '.join(str(error).split())}") from error
 
 
 def cluster_nodes(*, joined: bool) -> list[Node]:

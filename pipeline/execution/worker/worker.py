@@ -110,7 +110,6 @@ class Worker:
         caches = shared_caches(store, session)
         self.trainer_factory = TrainerFactory(job, data, workers_here=workers_here, caches=caches)
         self._checkpoints = Checkpoints(store, session)
-        self._exporter = Exporter(job, store, self.trainer_factory, self._checkpoints)
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
         self._checkpoint_seconds = min(job.checkpoints.seconds, _SPOT_SECONDS if os.environ.get(SPOT) else math.inf)
         self._reports = 0
@@ -305,11 +304,55 @@ class Worker:
                 trial.folder.keep()
 
     def _export(self, trial: ActiveTrial) -> Report:
-        trial.discarded = True
-        try:
-            return Report(exported=self._exporter.export(trial.assignment, self._stop_requested))
-        finally:
-            trial.learner = self._exporter.learner
+        """Export the winner, load it back, and evaluate it on the test split, which nothing has used before.
+
+        The report has the metrics of the test split; none if a part of the training is done, and another step
+        continues. Raises NotEvaluated if the winner is exported, and cannot be evaluated.
+        """
+        from pipeline.training.export import export_winner
+
+        assignment, trial.discarded = trial.assignment, True
+        if (state := self._state_to_export(trial)) is None:
+            return Report()
+        with scratch("winner") as folder:
+            try:
+                metrics = export_winner(
+                    self.trainer_factory, assignment.config, state, seed=assignment.seed, folder=folder
+                )
+            except NotEvaluated:
+                self._replace_export(folder, assignment, {})
+                raise
+            self._replace_export(folder, assignment, metrics)
+        return Report(exported=metrics)
+
+    def _state_to_export(self, trial: ActiveTrial) -> Checkpoint | None:
+        """The state of the best epoch, or, with folds, after as many epochs on the whole training part."""
+        assignment, learner = trial.assignment, trial.learner
+        state = learner_part(self._checkpoints.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
+        if self._job.folds == 1:
+            return state if self._job.repeats == 1 else first_of(state)
+        if learner is None:
+            print("tunepipe: The best config is trained again on the whole training split.")
+            trial.learner = learner = self.trainer_factory.whole(assignment.config, seed=assignment.seed)
+        started = time.monotonic()
+        while learner.model_epoch < int(state.header["model_epoch"]) and not learner.run_epoch().last:
+            if time.monotonic() - started >= report_seconds(1) or self._stop_requested():
+                return None
+        return learner.save()
+
+    def _replace_export(self, folder: Path, assignment: Assignment, metrics: Mapping[str, float]) -> None:
+        """Replace the study's export by the files in a folder; winner.json, which makes it one, is written last."""
+        _write_documents(self._store, folder, assignment, self._job.objective, metrics)
+        new = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir()}
+        last = new.pop(layout.WINNER)
+        # Without it a reader takes no file here for the winner's, even if this process is killed in between.
+        stale = set(self._store.files(layout.EXPORT)) & set(layout.EXPORTED) - {layout.WINNER, *new}
+        for path in (layout.WINNER, *stale):
+            self._checkpoints.check()
+            self._store.delete(path)
+        for path, file in (*sorted(new.items()), (layout.WINNER, last)):
+            self._checkpoints.check()
+            self._store.write(path, file.read_bytes())
 
     def _report(
         self,
@@ -430,65 +473,3 @@ def _write_documents(
     provenance = {"seed": assignment.seed, **content, "study": study, "sessions": sessions}
     for path, document in ((layout.PROVENANCE, provenance), (layout.WINNER, content)):
         (folder / Path(path).name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
-
-
-class Exporter:
-    """Rebuilds and exports the model of a study's winner."""
-
-    def __init__(self, job: TuneJob, store: Store, trainer_factory: TrainerFactory, checkpoints: Checkpoints) -> None:
-        self._job, self._store = job, store
-        self._trainer_factory, self._checkpoints = trainer_factory, checkpoints
-        self._assignment: Assignment | None = None
-        self.learner: Learner | None = None
-        """With folds, the model that is trained on the whole training part."""
-
-    def export(self, assignment: Assignment, stop_requested: Callable[[], bool]) -> Mapping[str, float] | None:
-        """Export the winner, load it back, and evaluate it on the test split, which nothing has used before.
-
-        Returns the metrics of the test split, or None if a part of the training is done, and another call continues.
-        Raises NotEvaluated if it is exported, and cannot be evaluated.
-        """
-        from pipeline.training.export import export_winner
-
-        if (state := self._state(assignment, stop_requested)) is None:
-            return None
-        with scratch("winner") as folder:
-            try:
-                metrics = export_winner(
-                    self._trainer_factory, assignment.config, state, seed=assignment.seed, folder=folder
-                )
-            except NotEvaluated:
-                self._replace_export(folder, assignment, {})
-                raise
-            self._replace_export(folder, assignment, metrics)
-        return metrics
-
-    def _state(self, assignment: Assignment, stop_requested: Callable[[], bool]) -> Checkpoint | None:
-        """The state to export: of the best epoch, or, with folds, after as many epochs on the whole training part."""
-        if assignment is not self._assignment:
-            self._assignment, self.learner = assignment, None
-        state = learner_part(self._checkpoints.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
-        if self._job.folds == 1:
-            return state if self._job.repeats == 1 else first_of(state)
-        if self.learner is None:
-            print("tunepipe: The best config is trained again on the whole training split.")
-            self.learner = self._trainer_factory.whole(assignment.config, seed=assignment.seed)
-        started = time.monotonic()
-        while self.learner.model_epoch < int(state.header["model_epoch"]) and not self.learner.run_epoch().last:
-            if time.monotonic() - started >= report_seconds(1) or stop_requested():
-                return None
-        return self.learner.save()
-
-    def _replace_export(self, folder: Path, assignment: Assignment, metrics: Mapping[str, float]) -> None:
-        """Replace a study's export by the files in a folder; winner.json, which makes it one, is written last."""
-        _write_documents(self._store, folder, assignment, self._job.objective, metrics)
-        new = {f"{layout.EXPORT}/{file.name}": file for file in folder.iterdir()}
-        last = new.pop(layout.WINNER)
-        # Without it a reader takes no file here for the winner's, even if this process is killed in between.
-        stale = set(self._store.files(layout.EXPORT)) & set(layout.EXPORTED) - {layout.WINNER, *new}
-        for path in (layout.WINNER, *stale):
-            self._checkpoints.check()
-            self._store.delete(path)
-        for path, file in (*sorted(new.items()), (layout.WINNER, last)):
-            self._checkpoints.check()
-            self._store.write(path, file.read_bytes())
