@@ -167,13 +167,16 @@ def _leave_out_xla(model: keras.Model, job: TuneJob) -> None:
 
 
 def build_untrained(
-    job: TuneJob, example: Callable[[], Any], config: Config, *, seed: int, phases: int = 0
+    job: TuneJob, example: Callable[[], Any], config: Config, *, seed: int, phases: int = 0, draws: bool = True
 ) -> keras.Model:
     """A model of a job, prepared for some phases, without data, but their shapes if it learns its own from them.
 
-    TensorFlow's threads and devices stay as they are in this process.
+    TensorFlow's threads and devices stay as they are in this process. `draws` says whether the model may draw from
+    tf.random in the user's own code.
     """
-    tf.random.set_seed(seed)
+    if draws:
+        # It empties TensorFlow's caches, so Keras' own models do without.
+        tf.random.set_seed(seed)
     model = build_model(job, config, seed=seed, example=example)
     Phases(job, config, seed=seed).prepare_first(model, phases)
     return model

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.study.context import current
-from pipeline.training.function_state import decoded, encoded
+from pipeline.training.function import decoded, encoded
 from pipeline.training.internals import profiles, without_threads
 
 _SET_AGAIN = frozenset({"_model", "model", "params", "min_delta", "monitor_op"})

@@ -17,7 +17,7 @@ import numpy as np
 from pipeline import datasets
 from pipeline.datasets import ConfigReads, Dataset, RecordedConfig, batches_of, is_endless, is_tf_data, takes_config
 from pipeline.errors import DataError, ResourcesUnmet
-from pipeline.space import Config, draw, flat, key_of
+from pipeline.space import draw, flat, key_of
 from pipeline.storage.scratch import SharedFolder, shared_root
 from pipeline.study import TuneJob
 from pipeline.study.context import for_all_trials
@@ -27,12 +27,6 @@ from pipeline.training.process import generator_states, restore_generators, seed
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-
-def _example_config(job: TuneJob) -> Config:
-    """A config of a job's space: the first one that it starts with, or one of the space's."""
-    configs = start_configs(job)
-    return configs[0] if configs else draw(job.space, np.random.default_rng(job.seed), 0)
 
 
 def load_data(
@@ -53,7 +47,8 @@ def load_data(
     if not takes_config(job.data):
         config = None
     elif config is None:
-        config = RecordedConfig(_example_config(job))
+        configs = start_configs(job) or [draw(job.space, np.random.default_rng(job.seed), 0)]
+        config = RecordedConfig(configs[0])
     if callable(job.data):
         if trains and job.model is not None:
             # TensorFlow takes its threads and its GPU memory from what is set before its first tensor. A trial that

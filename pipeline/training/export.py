@@ -8,14 +8,13 @@ import keras
 import numpy as np
 
 from pipeline.datasets import Split
-from pipeline.errors import ModelError, NotEvaluated
+from pipeline.errors import NotEvaluated
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.training.arrays import as_batch, with_text_as_tensors
 from pipeline.training.pipelines import as_fit_takes_it
 from pipeline.training.state import load_variables, variables_of
-from pipeline.training.traces import has_own_parts
 from pipeline.training.trainer_factory import TrainerFactory
 
 _BATCH = 1000
@@ -67,7 +66,7 @@ def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
 def export(model: keras.Model, folder: Path) -> None:
     """Write model.weights.h5 and model.keras, and load the latter back in safe mode.
 
-    A model.keras with the user's own classes, which Keras cannot load without their code, is left out with a note.
+    One that does not load back, such as that of a model with the user's own classes, is left out with a note.
     """
     model.save_weights(folder / "model.weights.h5")
     path = folder / "model.keras"
@@ -79,8 +78,6 @@ def export(model: keras.Model, folder: Path) -> None:
         first = " ".join(str(error).strip().partition("\n\n")[0].split()).partition(". ")[0].rstrip(".")
         reason = f"{type(error).__name__}: {first}."
         path.unlink(missing_ok=True)
-        if not has_own_parts(model):
-            raise ModelError(f"The exported model.keras does not load back: {reason}") from error
         print(
             f"tunepipe: model.keras is left out: it would not load back: {reason} Register your classes and functions "
             "with keras.saving.register_keras_serializable() to get it. pipeline.load_model needs no export: it builds "

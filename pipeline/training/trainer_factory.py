@@ -148,18 +148,11 @@ class TrainerFactory:
         return self._trainer(config, seed, WHOLE)
 
     def build(self, config: Config, *, seed: int, phases: int = 0) -> Any:
-        import tensorflow as tf
-
-        from pipeline.training.build import Phases, build_model
+        from pipeline.training.build import build_untrained
 
         # Before the seed: the data function of a pipeline draws from the generators that the model draws from.
         example = self.prepared(config).example
-        if self._own_parts:
-            # For tf.random in the user's own code. It empties TensorFlow's caches, so Keras' own models do without.
-            tf.random.set_seed(seed)
-        model = build_model(self.job, config, seed=seed, example=lambda: example)
-        Phases(self.job, config, seed=seed).prepare_first(model, phases)
-        return model
+        return build_untrained(self.job, lambda: example, config, seed=seed, phases=phases, draws=self._own_parts)
 
     def directory(self, config: Config) -> Path | None:
         """Where a trial works that reads files of a data function's pipelines: where the study was started."""

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,7 +39,6 @@ from pipeline.storage.tables import (
 from pipeline.study import TuneJob
 
 _TABLES = ("epochs", "decisions")
-_DECISION = tuple(field.name for field in fields(DecisionRow))
 
 _TRIALS_SECONDS, _TRIALS_FACTOR = 60.0, 100.0
 """The table `trials` is stored no more often than that, and than this multiple of the time that it took last."""
@@ -105,7 +104,7 @@ class Recorder:
 
     def add_decision(self, row: DecisionRow) -> None:
         self.decision_count += 1
-        fields = {name: getattr(row, name) for name in _DECISION}
+        fields = asdict(row)
         for name in ("config_before", "config_after"):
             fields[name] = None if fields[name] is None else json.dumps(fields[name])
         of_study = {"study": self._job.name, "session": self.lease.number, "number": self.decision_count}

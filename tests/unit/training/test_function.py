@@ -16,8 +16,7 @@ import tensorflow as tf
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.study import Objective, TuneJob
 from pipeline.training.base import TrainingEnded
-from pipeline.training.function import FunctionLearner, state_of
-from pipeline.training.function_state import decoded, encoded
+from pipeline.training.function import FunctionLearner, decoded, encoded, state_of
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.training import epochs_of, read_back
 
