@@ -41,67 +41,60 @@ def run_on_ray(session: Session, data: Dataset | None, address: str | None) -> N
         if joined and job.resources.memory_gigabytes is not None:
             # On a cluster Ray chooses a node by it.
             resources["memory"] = job.resources.memory_gigabytes * 1e9
-        _run_controller(session, data, workers, resources, stack.enter_context(scratch("ray")))
+        # Not before the cluster starts: its processes import TensorFlow at the same time.
+        with interrupts.defer_signals():
+            from ray import tune
 
+            from pipeline.execution.ray import tune_adapter
+            from pipeline.execution.ray.trainable import TrialTrainable
 
-def _run_controller(
-    session: Session, data: Dataset | None, workers: int, resources: dict[str, float], folder: Path
-) -> None:
-    """Import Ray Tune, and have its controller drive a study on the cluster of this process."""
-    # Not before the cluster starts: its processes import TensorFlow at the same time.
-    with session.interrupts.defer_signals():
-        from ray import tune
-
-        from pipeline.execution.ray import tune_adapter
-        from pipeline.execution.ray.trainable import TrialTrainable
-
-    if data is not None and callable(session.job.data) and (data.pipelines or takes_config(session.job.data)):
-        # Workers call the function: pipelines cannot be sent to them, and other configs may have other data.
-        data = None
-    packed, folders = pack(session.job)
-    searcher, stopper = tune_adapter.SessionSearcher(session, workers), tune_adapter.SessionStopper(session)
-    # Most objects belong to imported libraries and stay until the process ends. With them, a tenth of the driver's
-    # time in a study of many workers would go into garbage collections.
-    gc.freeze()
-    try:
-        with bare_experiment(TrialTrainable.__name__), logger_level("ray.tune", logging.CRITICAL):
-            trainable: Any = tune.with_parameters(
-                TrialTrainable,
-                job=packed,
-                folders=folders,
-                data=data,
-                uri=session.store.uri,
-                session=session.lease.number,
-                workers=workers,
-                reserves_memory="memory" in resources,
-                started_in=str(Path.cwd()),
-            )
-            tuner = tune.Tuner(
-                tune.with_resources(trainable, resources),
-                tune_config=tune.TuneConfig(
-                    search_alg=searcher,
-                    scheduler=tune_adapter.SessionScheduler(searcher),
-                    num_samples=-1,
-                    reuse_actors=True,
-                    trial_name_creator=lambda trial: trial.trial_id,
-                    trial_dirname_creator=lambda trial: trial.trial_id,
-                ),
-                run_config=tune.RunConfig(
-                    name="tune",
-                    storage_path=str(folder),
-                    stop=stopper,
-                    verbose=0,
-                    # In a notebook, Tune's own would clear the output of the cell.
-                    progress_reporter=tune.CLIReporter(),
-                    failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES - 1),
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                ),
-            )
-            session.interrupts.begin_training()
-            tuner.fit()
-    finally:
-        gc.unfreeze()
-    stopper.publish_gauges()
+        if data is not None and callable(job.data) and (data.pipelines or takes_config(job.data)):
+            # Workers call the function: pipelines cannot be sent to them, and other configs may have other data.
+            data = None
+        packed, folders = pack(job)
+        searcher, stopper = tune_adapter.SessionSearcher(session, workers), tune_adapter.SessionStopper(session)
+        # Most objects belong to imported libraries and stay until the process ends. With them, a tenth of the driver's
+        # time in a study of many workers would go into garbage collections.
+        stack.callback(gc.unfreeze)
+        gc.freeze()
+        folder = stack.enter_context(scratch("ray"))
+        stack.enter_context(bare_experiment(TrialTrainable.__name__))
+        stack.enter_context(logger_level("ray.tune", logging.CRITICAL))
+        trainable: Any = tune.with_parameters(
+            TrialTrainable,
+            job=packed,
+            folders=folders,
+            data=data,
+            uri=session.store.uri,
+            session=session.lease.number,
+            workers=workers,
+            reserves_memory="memory" in resources,
+            started_in=str(Path.cwd()),
+        )
+        tuner = tune.Tuner(
+            tune.with_resources(trainable, resources),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=tune_adapter.SessionScheduler(searcher),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="tune",
+                storage_path=str(folder),
+                stop=stopper,
+                verbose=0,
+                # In a notebook, Tune's own would clear the output of the cell.
+                progress_reporter=tune.CLIReporter(),
+                failure_config=tune.FailureConfig(max_failures=MAX_WORKER_FAILURES - 1),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        interrupts.begin_training()
+        tuner.fit()
+        stopper.publish_gauges()
 
 
 @contextlib.contextmanager
