@@ -9,14 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline.datasets import (
-    Dataset,
-    RecordedConfig,
-    Split,
-    differences,
-    fingerprint,
-    load,
-)
+from pipeline.datasets import Dataset, RecordedConfig, Split, differences, fingerprint, load
 
 CONFIG = {"size": 3, "rate": 0.1, "layers": [4, 5]}
 X: Any = {"a": np.arange(6.0).reshape(3, 2), "b": np.array(["x", "y", "z"], object)}
