@@ -54,7 +54,7 @@ def with_lambda(config: Config) -> keras.Model:
 SGD = {"lr": 0.1, "momentum": 0.5, "clip": 0.7, "rate": 0.2, "l2": 0.01}
 SGD_2 = {"lr": 0.03, "momentum": 0.91, "clip": 0.33, "rate": 0.45, "l2": 0.07}
 _ADAM = ("lr", "beta_1", "beta_2", "weight_decay", "stddev", "l1", "l2")
-ADAM = dict(zip(_ADAM, (0.01, 0.8, 0.99, 0.01, 0.2, 0.01, 0.03), strict=True))
+ADAM = dict(zip(_ADAM, (0.01, 0.8, 0.98, 0.01, 0.2, 0.01, 0.03), strict=True))
 ADAM_2 = dict(zip(_ADAM, (0.03, 0.91, 0.9, 0.2, 0.9, 0.1, 0.2), strict=True))
 
 
