@@ -1,6 +1,7 @@
 """Studies in Kubernetes: from no worker to the results on this machine, with failures in between."""
 
 import json
+import shutil
 from base64 import b64decode
 from itertools import groupby
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_a_job_of_several_files(tmp_path):
         (tmp_path / name).write_text(text)
     code, reported = submit(tmp_path, "several.py", "--workers", "1")
     assert code == 0, reported
-    assert "Uploaded with the job: several.py, parts/ (3 files)." in reported
+    assert "Uploaded with the job: several.py, parts/__init__.py, parts/curve.py, unused.py" in reported
     assert set(load_results(tmp_path / "studies/several").trials["objective"]) == {7.0}
 
 
@@ -194,8 +195,9 @@ def test_a_cluster_for_interactive_use(foundation, tmp_path, monkeypatch):
         until("the head", lambda: bool(running(HEAD)))
         kubectl("wait", "--for=condition=Ready", "pod", "-n", NAMESPACE, "-l", HEAD, "--timeout=120s")
         with forwarded("service/tunepipe-head-svc", 8265) as address:
+            shutil.copy(COUNTED, tmp_path)
             study = (
-                COUNTED, "--address", address, "--name", "interactive", "--workers", "1",
+                "counted.py", "--address", address, "--name", "interactive", "--workers", "1",
                 "--set", "resources.gpus=1", "--trials", "2",
             )  # fmt: skip
             monkeypatch.setenv("RAY_AUTH_TOKEN", "of another cluster")
