@@ -160,7 +160,7 @@ KINDS = {
     "subclassed, sample weights, Adagrad": Kind(_subclassed, weighted),
     "train_step of its own, Ftrl": Kind(_own_step, rows_of_six, 11),
     "AUC, Adamax, learning rate schedule": Kind(_area, binary),
-    "BatchNormalization, EMA, even batches": Kind(averaged, rows_of_six, 11),
+    "BatchNormalization, EMA": Kind(averaged, rows_of_six),
     "augmentation, convolution, BatchNormalization, Dropout": Kind(convolution, images),
     "Embedding, LSTM with dropout, Adadelta": Kind(_recurrent, words),
 }

@@ -84,7 +84,7 @@ def _trained(kind: str, **resources: float) -> dict[str, Any]:
     [
         "Sequential without Input, momentum",
         "two outputs, weights of each",
-        "BatchNormalization, EMA, even batches",
+        "BatchNormalization, EMA",
     ],
 )
 def test_metrics_equal_those_of_the_cpu(kind: str) -> None:
