@@ -63,7 +63,9 @@ def example_of(split: Any) -> Any:
     if isinstance(split, Split):
         return first_inputs(split)
     pipeline = as_fit_takes_it(split)
-    batch = pipeline[0] if isinstance(pipeline, keras.utils.PyDataset) else next(iter(pipeline))
+    batch = pipeline[0] if isinstance(pipeline, keras.utils.PyDataset) else next(iter(pipeline), None)
+    if batch is None:
+        raise DataError("The train split has no batches: check the files that it reads and what it filters.")
     inputs = keras.utils.unpack_x_y_sample_weight(batch)[0]
     return keras.tree.map_structure(
         lambda array: array if isinstance(array, tf.SparseTensor) else tf.convert_to_tensor(array), inputs

@@ -87,9 +87,12 @@ def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) ->
     units = np.array([_units(axis, [columns[axis.name][row] for row in chosen]) for axis in axes]).T
     known = np.isfinite(units).all(axis=1)
     units, values = units[known], np.array([objective[row] for row in chosen], np.float64)[known]
-    count, needed = len(mine) - int((~known).sum()), max(_MIN_TRIALS, min(3 * len(axes), _MAX_NEEDED))
-    if count < needed:
-        return Importance(when, count, f"Too few trials{where} with a value: {count}; at least {needed} are needed.")
+    # Of more trials than are looked at, about so many have values of today's domains.
+    usable, needed = len(values), max(_MIN_TRIALS, min(3 * len(axes), _MAX_NEEDED))
+    count = usable * len(mine) // max(1, len(chosen))
+    if usable < needed:
+        note = f"Too few trials{where} with a value: {usable}; at least {needed} are needed."
+        return Importance(when, usable, note)
     if values.min() == values.max():
         return Importance(when, count, f"All {count} trials{where} have the same value.")
     values, clipped = _clipped(values, mode)

@@ -44,7 +44,7 @@ def importance_table(results: Results, importance: Importance) -> Table:
         f"{percent(importance.r_squared)} of the objective's variance for trials that it has not seen (90% interval "
         f"{percent(importance.low)} to {percent(importance.high)})."
     )
-    if importance.note and results.table("trials").num_rows < _USUAL:
+    if importance.note and results.job["budget"]["trials"] < _USUAL:
         study = as_argument(results.location)
         note += f" Usually {_USUAL} trials are enough: `tunepipe resume {study} --trials {_USUAL}` trains more."
     facts = {

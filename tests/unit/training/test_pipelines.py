@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.datasets import Dataset
+from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.study import Fit, Objective, TuneJob
 from pipeline.training.data import load_data
@@ -113,3 +114,5 @@ def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
 
     assert [x.shape[0] for x, _ in as_fit_takes_it(batches)] == [4, 4, 3]
     assert example_of(batches).numpy().tolist() == np.eye(4).tolist()
+    with pytest.raises(DataError, match="no batches"):
+        example_of(as_fit_takes_it(batches).take(0))
