@@ -148,7 +148,7 @@ def start(job: TuneJob, workers: int) -> None:
             _connect(
                 # Without "local", Ray would join any cluster that runs on this machine.
                 "local",
-                "Ray did not start on this machine",
+                "Ray did not start on this machine; --workers 0 trains without it",
                 num_cpus=math.ceil(workers * job.resources.cpus),
                 include_dashboard=False,
                 # An idle worker process ends after a second when all CPUs are reserved: also between the moment in
