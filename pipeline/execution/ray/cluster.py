@@ -133,7 +133,7 @@ def cluster(job: TuneJob, address: str | None, interrupts: Interrupts) -> Iterat
         if not initialized:
             # A cluster that the study did not start keeps running: this process disconnects.
             with interrupts.defer_signals():
-                internals.shut_down()
+                internals.shut_down(interrupts.listen)
 
 
 def start(job: TuneJob, workers: int) -> None:

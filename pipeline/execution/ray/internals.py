@@ -56,15 +56,25 @@ def without_unused_processes() -> Iterator[None]:
         yield
 
 
-def shut_down() -> None:
-    """Disconnect from a cluster; end the one that this process has started, whose processes ignore SIGTERM."""
+def shut_down(listen: Callable[[], None]) -> None:
+    """Disconnect from a cluster; end the one that this process has started, whose processes ignore SIGTERM.
+
+    Ray's core resets SIGTERM as it ends, so that it would end the driver while the tables are completed: `listen` sets
+    the driver's handler again.
+    """
     import psutil
     import ray
 
     node, started = ray._private.worker._global_node, list[psutil.Process]()
-    if node is not None and node.is_head():
+    if node is not None:
         kill = node.kill_all_processes
-        node.kill_all_processes = lambda **options: kill(**{**options, "allow_graceful": False})
+
+        def kill_at_once(**options: Any) -> None:
+            # Ray calls it immediately after its core has ended, even if it has started nothing.
+            listen()
+            kill(**{**options, "allow_graceful": False})
+
+        node.kill_all_processes = kill_at_once
         for _, process in node.live_processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 started += psutil.Process(process.pid).children(recursive=True)

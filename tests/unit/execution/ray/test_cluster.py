@@ -15,6 +15,7 @@ from pipeline import Objective, TuneJob, Uniform, run
 from pipeline.errors import ClusterError, Interrupted, ResourcesUnmet
 from pipeline.execution.ray import on_ray
 from pipeline.execution.ray.cluster import reachable_address
+from pipeline.execution.run import _complete
 from pipeline.execution.start import fitting_workers, note_unused_gpus
 from pipeline.storage import Store
 from pipeline.text import notes_to
@@ -86,15 +87,14 @@ def test_a_cluster_that_does_not_answer_is_refused_before_anything_starts(tmp_pa
 
 
 def signalled_study(folder: str) -> None:
-    """A study that is signalled while Ray starts and while it ends, in a process of its own: its end ends a cluster."""
-    happened = []
+    """A study that is signalled while Ray starts and while it ends, in a process of its own: its end ends a cluster.
 
-    def with_signal(what: str) -> Any:
-        def signalled(*_: Any, **__: Any) -> None:
-            signal.raise_signal(signal.SIGTERM)
-            happened.append(what)
+    Then another one, while its tables are completed: Ray's core has then reset SIGTERM.
+    """
+    happened: list[str] = []
 
-        return signalled
+    def with_signal(what: str, then: Any = None) -> Any:
+        return lambda *words, **_: (signal.raise_signal(signal.SIGTERM), happened.append(what), then and then(*words))
 
     job = new_study(Path(folder) / "other", resources={"workers": 1}).session.job
     with pytest.MonkeyPatch.context() as patch:
@@ -102,11 +102,14 @@ def signalled_study(folder: str) -> None:
         patch.setattr(ray, "shutdown", with_signal("ended"))
         with pytest.raises(Interrupted):
             run(job, storage=folder, note=lambda _: None)
-    assert happened == ["started", "ended"]
+        patch.undo()
+        patch.setattr("pipeline.execution.run._complete", with_signal("completed", _complete))
+        assert run(job, storage=folder, note=lambda _: None).state == "ended"
+    assert happened == ["started", "ended", "completed"]
 
 
 @pytest.mark.long
-def test_a_signal_waits_while_ray_starts_and_while_it_ends(tmp_path: Path) -> None:
+def test_a_signal_waits_while_ray_starts_while_it_ends_and_afterwards(tmp_path: Path) -> None:
     call = f"from tests.unit.execution.ray import test_cluster; test_cluster.signalled_study({str(tmp_path)!r})"
     done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
