@@ -94,7 +94,7 @@ def time_table(results: Results) -> Table:
     ]
     rows = [{"phase": phase, "seconds": each, "share": each / whole} for phase, each in spent.items() if whole]
     note = (
-        f"All workers together ran for {duration(whole)}. They were idle while Ray and their libraries started, and "
-        "while no trial was left for them: more or longer trials, or fewer workers, lower that share."
+        f"All workers together ran for {duration(whole)}. They were idle while their libraries started, and while "
+        "no trial was left for them: more or longer trials, or fewer workers, lower that share."
     )
     return Table("Where the time went", columns, rows, note if whole else "", "time")
