@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.datasets import Dataset, Split, is_endless, kind_of
+from pipeline.datasets import Dataset, Split, is_endless, is_tf_data, kind_of
 from pipeline.errors import DataError
 from pipeline.training.arrays import first_inputs
 from pipeline.training.internals import (
@@ -37,8 +37,10 @@ class Source:
 
     @cached_property
     def example(self) -> Any:
-        """Inputs of a batch, for a model that learns its shapes from them; no model is trained on the first call's."""
-        return example_of((self._first or self._load()).train)
+        """Inputs for a model that learns its shapes from them; no model is trained on the first call's pipelines."""
+        train = (self._first or self._load()).train
+        zeros = _zeros(train)
+        return example_of(train) if zeros is None else zeros
 
     def prepare(self) -> None:
         """Make the pipelines of the next model, so that the data function is not called after the model is built."""
@@ -70,6 +72,18 @@ def example_of(split: Any) -> Any:
     return keras.tree.map_structure(
         lambda array: array if isinstance(array, tf.SparseTensor) else tf.convert_to_tensor(array), inputs
     )
+
+
+def _zeros(split: Any) -> Any:
+    """Inputs of one row with the shapes that a pipeline states; None if it does not, and has to be read."""
+    if not is_tf_data(split):
+        return None
+    inputs = keras.utils.unpack_x_y_sample_weight(split.element_spec)[0]
+    specs = keras.tree.flatten(inputs)
+    if not all(isinstance(s, tf.TensorSpec) and s.shape.rank and None not in s.shape[1:] for s in specs):
+        return None
+    # The first batch may take long: a shuffle fills its buffer before it.
+    return keras.tree.map_structure(lambda spec: tf.zeros([1, *spec.shape[1:]], spec.dtype), inputs)
 
 
 def _from_generator(function: Callable[[], Any]) -> Any:

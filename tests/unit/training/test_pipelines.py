@@ -114,5 +114,5 @@ def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
 
     assert [x.shape[0] for x, _ in as_fit_takes_it(batches)] == [4, 4, 3]
     assert example_of(batches).numpy().tolist() == np.eye(4).tolist()
-    with pytest.raises(DataError, match="no batches"):
+    with pytest.raises(DataError):
         example_of(as_fit_takes_it(batches).take(0))
