@@ -182,10 +182,6 @@ class Traces:
     def __init__(self, parts: int = 1) -> None:
         self._max_traces = parts * _CACHED_TRACES
         self._kept: list[Trace] = []
-        self.made = 0
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
     def of(self, model: keras.Model, data: DeviceData, batch_size: int, values: Collection[Any] | None = None) -> Trace:
         """The trace for a model: an existing one with the model's values, or a new one.
@@ -195,7 +191,6 @@ class Traces:
         places = float_attributes(model)
         key = None if values is None else trace_key(model, places, batch_size)
         if values is None or key is None:
-            self.made += 1
             return Trace(model, data, batch_size, places, set())
         numbers = {place.path: place.value for place in places}
         named = _named(values)
@@ -211,7 +206,6 @@ class Traces:
                 return trace
         self._make_room()
         trace = Trace(model, data, batch_size, places, free)
-        self.made += 1
         if not trace.state:
             # Its graphs read only known variables of Keras.
             trace.trace_key = key

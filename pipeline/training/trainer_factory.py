@@ -109,11 +109,6 @@ class TrainerFactory:
         if not takes_config(job.data):
             self._kept.append((ConfigReads(), self._prepared(data, self._load)))
 
-    @property
-    def traces(self) -> Any:
-        """The compiled epochs for the data of the newest trial."""
-        return self._kept[-1][1].traces
-
     def prepared(self, config: Config) -> PreparedData:
         for place, (reads, prepared) in enumerate(self._kept):
             if reads.fits(config):
