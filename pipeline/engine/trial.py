@@ -15,9 +15,7 @@ from pipeline.space import Config
 from pipeline.study import Objective
 from pipeline.study.specification import RankingKey, ranking_key
 
-TrialState = Literal["waiting", "running", "paused", "stopped", "completed", "failed"]
-
-LIVE_STATES: Collection[TrialState] = ("waiting", "running", "paused")
+TrialState = Literal["running", "paused", "stopped", "completed", "failed"]
 
 _Count = Annotated[int, Field(ge=0)]
 
@@ -43,7 +41,7 @@ class Trial:
 
     trial_id: Annotated[str, Field(pattern=r"^[0-9]{4,}$")]
     config: Config
-    state: TrialState = "waiting"
+    state: TrialState = "running"
     epoch: _Count = 0
     attempt: Annotated[int, Field(ge=1)] = 1
     worker_failures: _Count = 0
@@ -69,7 +67,7 @@ class Trial:
 
     @property
     def live(self) -> bool:
-        return self.state in LIVE_STATES
+        return self.state in ("running", "paused")
 
 
 Kind: TypeAlias = Literal[

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.engine.trial import LIVE_STATES
 from pipeline.errors import JobNotFound, StorageError, UsageError
 from pipeline.results.tables.load import Results, configs_of, load_results, stamp
 from pipeline.space import Config, scalar
@@ -308,7 +307,7 @@ class TensorBoardLog:
                 self._writers[trial_id].add_scalar(name, value, epoch, walltime=moment.timestamp())
             self._writers[trial_id].flush()
             self._last[trial_id] = new[-1][1]
-        if trial["state"] not in LIVE_STATES:
+        if trial["state"] in ("stopped", "completed", "failed"):
             self._ended.add(trial_id)
             if trial_id in self._writers:
                 self._writers.pop(trial_id).close()

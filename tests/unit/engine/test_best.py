@@ -67,7 +67,7 @@ def test_another_attempt_replaces_its_segment_and_nothing_of_the_segments_before
     [
         ("failed", True, "failed", False),
         ("running", True, "open", False),
-        ("waiting", False, "open", False),
+        ("running", False, "open", False),
         ("paused", True, "known", False),
         ("stopped", True, "known", False),
         ("stopped", False, "failed", False),
