@@ -47,8 +47,7 @@ def row(epoch: int, value: float, /, *, attempt: int = 1, segment: int = 1, **me
 
 def stored_state(engine: Engine) -> SavedState:
     """What a later session reads of a study's state."""
-    parts = StateText(engine.saved_state).parts()
-    return saved_state({name: json.loads(text) for name, text in parts.items()})
+    return saved_state(json.loads(StateText(engine.saved_state).text()))
 
 
 @dataclass

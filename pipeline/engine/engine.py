@@ -55,7 +55,7 @@ class Engine:
         self.scheduler = (build or job.scheduler.build)(scheduler_context(job))
         self.trials: dict[str, Trial] = {}
         self.limit = trials_in_all(job)
-        self.total_epochs = 0
+        self.total_epochs = self.decided = 0
         self.end_reason: str | None = None
         """Why the study ends before all its trials are trained, as a sentence; None if it does not."""
         self.interrupted = False
@@ -112,7 +112,7 @@ class Engine:
 
     def saved_state(self) -> SavedState:
         """What a later session needs to continue, in addition to the tables."""
-        return SavedState(self.scheduler.state(), list(self.trials.values()), self.outcomes)
+        return SavedState(self.scheduler.state(), list(self.trials.values()), self.outcomes, self.decided)
 
     # Events of workers
 
@@ -204,6 +204,7 @@ class Engine:
         """
         self.scheduler.restore(saved.scheduler)
         self.outcomes.update(saved.outcomes)
+        self.decided = saved.decided
         self.trials.update((trial.trial_id, trial) for trial in saved.trials)
         self.changed.update(self.trials)
         self.total_epochs = sum(trial.epoch for trial in saved.trials)
@@ -454,7 +455,8 @@ class Engine:
         return self.end_reason is None
 
     def _publish(self, row: DecisionRow) -> None:
-        """Pass a decision to the receiver, and mark its trial as changed."""
+        """Number a decision, pass it to the receiver, and mark its trial as changed."""
         if row.trial_id is not None:
             self.changed.add(row.trial_id)
-        self._on_decision(row)
+        self.decided += 1
+        self._on_decision(replace(row, number=self.decided))

@@ -1,7 +1,7 @@
 """A study's state: its trials, the decisions about them, the best one, and their JSON, with which a study resumes."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -90,6 +90,7 @@ class DecisionRow:
     parent_epoch: int | None = None
     config_before: Config | None = None
     config_after: Config | None = None
+    number: int = 0
 
 
 def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | None = None) -> DecisionRow:
@@ -209,8 +210,8 @@ class SavedState:
 
     scheduler: dict[str, Any]
     trials: list[Trial]
-    outcomes: dict[str, str] = field(default_factory=dict)
-    decided: int = 0
+    outcomes: dict[str, str]
+    decided: int
     """How many decisions were made."""
 
 
@@ -229,14 +230,14 @@ class StateText:
         self._state = state
         self._trials: dict[str, str] = {}
 
-    def parts(self, changed: Collection[str] = ()) -> Mapping[str, str]:
+    def text(self, changed: Collection[str] = ()) -> str:
         state = self._state()
         for trial in state.trials:
             if trial.trial_id in changed or trial.trial_id not in self._trials:
                 self._trials[trial.trial_id] = _text(trial)
         trials = ", ".join(self._trials[trial.trial_id] for trial in state.trials)
-        others = ("scheduler", "outcomes")
-        return {"trials": f"[{trials}]", **{name: _text(getattr(state, name)) for name in others}}
+        others = {"scheduler": state.scheduler, "outcomes": state.outcomes, "decided": state.decided}
+        return f'{_text(others).removesuffix("}")}, "trials": [{trials}]}}'
 
 
 def _text(value: Any) -> str:

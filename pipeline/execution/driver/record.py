@@ -63,8 +63,6 @@ class Recorder:
         self.facts: dict[str, Any] = {"workers": None, **(facts or {})}
         """What is recorded about the session in its file."""
         self._nodes: dict[str, Mapping[str, Any]] = {}
-        self.decision_count = 0
-        """How many decisions the study has made."""
         self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
         committed = last.tables if last else None
         self._files = {table: (committed or {}).get(table, TableFiles()) for table in _TABLES}
@@ -103,17 +101,16 @@ class Recorder:
             self._rows["epochs"].append({**of_trial, **fields, **values, **metrics})
 
     def add_decision(self, row: DecisionRow) -> None:
-        self.decision_count += 1
         fields = asdict(row)
         for name in ("config_before", "config_after"):
             fields[name] = None if fields[name] is None else json.dumps(fields[name])
-        of_study = {"study": self._job.name, "session": self.lease.number, "number": self.decision_count}
-        self._rows["decisions"].append({**of_study, "time": datetime.now(UTC), **fields})
+        of_study = {"study": self._job.name, "session": self.lease.number, "time": datetime.now(UTC)}
+        self._rows["decisions"].append({**of_study, **fields})
 
     def add_node(self, facts: Mapping[str, Any]) -> None:
         self._nodes[str(facts["host"])] = facts
 
-    def begin(self, state: Mapping[str, str]) -> None:
+    def begin(self, state: str) -> None:
         """Take the session's number: from now on the study is this driver's. Then delete what is not committed."""
         self._commit(state)
         if self._copied:
@@ -124,7 +121,7 @@ class Recorder:
         for table in _TABLES:
             self._drop_others(table)
 
-    def flush(self, state: Mapping[str, str]) -> None:
+    def flush(self, state: str) -> None:
         """Write the new rows, then the state and the heartbeat."""
         self._write_rows()
         self._commit(state)
@@ -235,13 +232,9 @@ class Recorder:
             self._silent = state != "running"
             self._beat_at = time.monotonic()
 
-    def _commit(self, state: Mapping[str, str] | None = None) -> None:
+    def _commit(self, state: str | None = None) -> None:
         """Write into the session's file which files count from now on, and a new state of the study if given."""
         tables = {table: {"whole": files.whole, "parts": files.parts} for table, files in self._files.items()}
-        resume = self._committed[1]
-        if state is not None:
-            pairs = {**state, "decided": str(self.decision_count)}.items()
-            resume = "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in pairs) + "}"
         # Both at once: the heartbeat comes from a separate thread.
-        self._committed = tables, resume
+        self._committed = tables, self._committed[1] if state is None else state
         self._publish("running")

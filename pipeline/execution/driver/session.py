@@ -167,7 +167,7 @@ class Session:
     def flush(self) -> None:
         """Write the new rows and the state of the study; then delete the checkpoints that nothing needs."""
         engine, changed, started = self.engine, frozenset(self.engine.changed), time.monotonic()
-        self.recorder.flush(self._state_text.parts(changed))
+        self.recorder.flush(self._state_text.text(changed))
         engine.written(changed, deleted=self._pruner.prune(changed))
         self._flushed = time.monotonic()
         self._flush_seconds = self._flushed - started
@@ -205,11 +205,10 @@ class Session:
 
     def begin(self) -> None:
         """Take the session's number: from now on the study is this driver's."""
-        self.recorder.begin(self._state_text.parts())
+        self.recorder.begin(self._state_text.text())
 
     def restore(self, state: SavedState, *, epochs_before: int) -> None:
         """Resume from the state of an earlier session, whose trials had so many epochs at most."""
-        self.recorder.decision_count = state.decided
         self.engine.restore(state, self._pruner.list_storage(), epochs_before=epochs_before)
 
     def execute_commands(self, *, immediately: bool = False) -> None:

@@ -79,8 +79,7 @@ class Play:
         """The next session of the study, with other fields of the job."""
         before = self.engine.job
         play = Play(before.replaced(changes), session=session)
-        parts = StateText(self.engine.saved_state).parts()
-        state = saved_state({name: json.loads(text) for name, text in parts.items()})
+        state = saved_state(json.loads(StateText(self.engine.saved_state).text()))
         play.engine.restore(state, set(files), epochs_before=before.budget.epochs)
         return play
 

@@ -18,7 +18,7 @@ from tests.unit.engine.play import Play, job, row
 def test_a_value_that_is_not_finite_is_null():
     play = Play()
     play.next().value = math.nan
-    assert json.loads(StateText(play.engine.saved_state).parts()["trials"])[0]["value"] is None
+    assert json.loads(StateText(play.engine.saved_state).text())["trials"][0]["value"] is None
 
 
 def test_running_trials_continue_before_new_ones_are_drawn():
