@@ -5,13 +5,12 @@ worker, `on_report` decides whether the trial continues, `beat` writes what is d
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import MAX_WORKER_FAILURES, Engine, Verdict
-from pipeline.engine.limits import report_seconds
-from pipeline.engine.messages import EXPORT, Assignment, EpochRow, Report
+from pipeline.engine.messages import EXPORT, Assignment, Report
 from pipeline.engine.trial import SavedState, StateText
 from pipeline.errors import ModelError, StorageError, TunepipeError
 from pipeline.execution.commands import CommandInbox
@@ -20,7 +19,7 @@ from pipeline.execution.driver.record import Recorder
 from pipeline.execution.interrupts import Interrupts
 from pipeline.schedulers import Scheduler, SchedulerContext
 from pipeline.storage import Store, layout
-from pipeline.study import Resources, TuneJob
+from pipeline.study import TuneJob
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import all_tried, seed_of_trial
 from pipeline.text import note
@@ -30,11 +29,6 @@ _MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS = 1.0, 30.0
 _OVERDUE_SECONDS = 300.0
 _FLUSH_FACTOR = 50.0
 """A flush waits for a 50th of the session so far, and takes at most a 50th of the driver's time."""
-
-_MIN_SILENCE_SECONDS, _EPOCHS_OF_SILENCE = 600.0, 20
-"""A worker hangs if it is silent for as long as this many of the longest epochs, and at least for these seconds."""
-_REPORT_SLACK = 2.5
-"""A report follows an epoch, the epochs that fit between two reports, and the checkpoint: in such intervals."""
 
 
 @dataclass(slots=True)
@@ -70,7 +64,6 @@ class Session:
             build=build,
             draw=draw,
         )
-        self.hang_detection = HangDetection(job.resources)
         self.export = Export(done=job.model is None)
         self.fatal: TunepipeError | None = None
         """The error that ended the study; None if there is none."""
@@ -121,7 +114,6 @@ class Session:
         engine, recorder, export = self.engine, self.recorder, self.export
         if report.node is not None:
             recorder.add_node(report.node)
-        self.hang_detection.on_report(EXPORT if export.assigned else trial_id, report.rows)
         if export.assigned:
             if report.exported is None and report.failure is None:
                 return "continue"
@@ -176,7 +168,7 @@ class Session:
 
     def use_workers(self, count: int) -> None:
         """Record how many workers train in parallel."""
-        self.recorder.facts["workers"] = self.hang_detection.workers = count
+        self.recorder.facts["workers"] = count
 
     def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
         """Take note that a worker is lost; returns what another one does instead."""
@@ -246,33 +238,3 @@ class Session:
             # The state has them first: a driver that resumes from it finds all that it names.
             self.flush()
         self.engine.written((), deleted=self._pruner.prune(self.engine.trials, listed=files))
-
-
-class HangDetection:
-    """Measures the time since each worker's last report."""
-
-    def __init__(self, resources: Resources) -> None:
-        self.workers = 1
-        self._epoch_seconds, self._longest = resources.epoch_seconds, 0.0
-        self._reported_at: dict[str, float] = {}
-
-    def on_report(self, key: str, rows: Sequence[EpochRow] = ()) -> None:
-        self._reported_at[key] = time.monotonic()
-        for row in rows:
-            self._longest = max(self._longest, row["seconds_build"] + row["seconds_train"] + row["seconds_evaluate"])
-
-    def hung(self, running: Collection[str]) -> dict[str, float]:
-        """The assignments whose workers have been silent for too long, and for how many seconds."""
-        now = time.monotonic()
-        self._reported_at = {key: self._reported_at.get(key, now) for key in running}
-        if self._epoch_seconds is not None:
-            limit = self._epoch_seconds + _REPORT_SLACK * report_seconds(self.workers)
-        elif self._longest:
-            limit = max(_MIN_SILENCE_SECONDS, _EPOCHS_OF_SILENCE * self._longest)
-        else:
-            # How long an epoch takes is not known yet.
-            return {}
-        # The export is no epoch: a limit that the user sets for epochs does not apply to it.
-        limits = {EXPORT: max(limit, _MIN_SILENCE_SECONDS)}
-        silent = {key: now - moment for key, moment in self._reported_at.items()}
-        return {key: seconds for key, seconds in silent.items() if seconds > limits.get(key, limit)}

@@ -6,7 +6,7 @@ assigns it. `suggest` returns a new trial, `choose_trial_to_run` a paused one.
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -19,11 +19,13 @@ from ray.tune.search import Searcher
 from ray.util.metrics import Gauge
 
 from pipeline.engine.engine import Verdict
-from pipeline.engine.messages import Assignment, Report
+from pipeline.engine.limits import report_seconds
+from pipeline.engine.messages import EXPORT, Assignment, EpochRow, Report
 from pipeline.errors import TunepipeError
 from pipeline.execution.driver.session import Session
 from pipeline.execution.ray.internals import actor_of, allow_failures, refuse_cached_actors, worker_failure_reason
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
+from pipeline.study import Resources
 
 _POLL_SECONDS = 1.0
 """Seconds between two searches for hung workers."""
@@ -40,6 +42,11 @@ GAUGES = {
 the study's name as a label, too."""
 
 _GAUGE_SECONDS = 5.0
+
+_MIN_SILENCE_SECONDS, _EPOCHS_OF_SILENCE = 600.0, 20
+"""A worker hangs if it is silent for as long as this many of the longest epochs, and at least for these seconds."""
+_REPORT_SLACK = 2.5
+"""A report follows an epoch, the epochs that fit between two reports, and the checkpoint: in such intervals."""
 
 
 @contextmanager
@@ -70,7 +77,7 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
 
     def __init__(self, session: Session, workers: int) -> None:
         super().__init__(metric=None, mode=None)
-        self.session, self._workers = session, workers
+        self.session, self.workers = session, workers
         self.tune_trials: dict[str, TuneTrial] = {}
         self.busy: set[str] = set()
         self.paused: Assignment | None = None
@@ -83,7 +90,7 @@ class SessionSearcher(_Unsaved, Searcher):  # type: ignore[misc]
         if self.restarted:
             return {ASSIGNMENT: self.restarted.popleft().to_json()}
         assignment = None
-        if self.paused is None and len(self.busy) < self._workers:
+        if self.paused is None and len(self.busy) < self.workers:
             with _errors_recorded(self.session):
                 assignment = self.session.next()
         if assignment is None:
@@ -102,6 +109,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
     def __init__(self, searcher: SessionSearcher) -> None:
         super().__init__()
         self._searcher, self._session = searcher, searcher.session
+        self._hang_detection = HangDetection(self._session.job.resources, searcher.workers)
         self._over_memory_limit: dict[str, str] = {}
         self._hung: dict[str, str] = {}
         self._retried: dict[str, Assignment] = {}
@@ -126,6 +134,7 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
             return str(TrialScheduler.STOP)
         verdict: Verdict = "stop"
         report = Report.from_bytes(result[REPORT])
+        self._hang_detection.on_report(assignment.key, report.rows)
         with _errors_recorded(self._session):
             verdict = self._session.on_report(assignment.trial_id, report)
         self._retried.pop(trial.trial_id, None)
@@ -187,13 +196,42 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         return True
 
     def _kill_hung(self) -> None:
-        detection, trials = self._session.hang_detection, self._searcher.tune_trials
+        detection, trials = self._hang_detection, self._searcher.tune_trials
         actors = {key: actor_of(trials[key]) for key in self._searcher.busy if key in trials}
         running = {key: actor for key, actor in actors.items() if actor is not None}
         for key, seconds in detection.hung(running).items():
             self._hung[key] = f"no epoch in {seconds:.0f} s, so it is considered hung."
             detection.on_report(key)
             ray.kill(running[key])
+
+
+class HangDetection:
+    """Measures the time since each worker's last report."""
+
+    def __init__(self, resources: Resources, workers: int) -> None:
+        self._workers, self._epoch_seconds, self._longest = workers, resources.epoch_seconds, 0.0
+        self._reported_at: dict[str, float] = {}
+
+    def on_report(self, key: str, rows: Sequence[EpochRow] = ()) -> None:
+        self._reported_at[key] = time.monotonic()
+        for row in rows:
+            self._longest = max(self._longest, row["seconds_build"] + row["seconds_train"] + row["seconds_evaluate"])
+
+    def hung(self, running: Collection[str]) -> dict[str, float]:
+        """The assignments whose workers have been silent for too long, and for how many seconds."""
+        now = time.monotonic()
+        self._reported_at = {key: self._reported_at.get(key, now) for key in running}
+        if self._epoch_seconds is not None:
+            limit = self._epoch_seconds + _REPORT_SLACK * report_seconds(self._workers)
+        elif self._longest:
+            limit = max(_MIN_SILENCE_SECONDS, _EPOCHS_OF_SILENCE * self._longest)
+        else:
+            # How long an epoch takes is not known yet.
+            return {}
+        # The export is no epoch: a limit that the user sets for epochs does not apply to it.
+        limits = {EXPORT: max(limit, _MIN_SILENCE_SECONDS)}
+        silent = {key: now - moment for key, moment in self._reported_at.items()}
+        return {key: seconds for key, seconds in silent.items() if seconds > limits.get(key, limit)}
 
 
 class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]

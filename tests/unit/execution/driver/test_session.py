@@ -14,7 +14,7 @@ from pipeline.results.tables.load import load_results
 from pipeline.schedulers import PromotingASHA
 from pipeline.storage import layout, sessions
 from pipeline.storage.sessions import read_sessions
-from pipeline.study import Budget, Resources
+from pipeline.study import Budget
 from pipeline.study.files import read_job
 from pipeline.text import notes_to
 from tests.cases import cases
@@ -152,14 +152,3 @@ def test_a_flush_waits_for_a_share_of_the_session_and_of_the_last_flush(study, s
     assert not s.flush_due
     clock.now += 0.2 * interval
     assert s.flush_due
-
-
-def test_a_silent_worker_hangs_after_many_of_its_longest_epochs(monkeypatch):
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(session, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    detection = session.HangDetection(Resources())
-    detection.on_report("0000", [{**row(1, 0.5), "seconds_train": 100.0}])
-    clock.now = 1900.0
-    assert detection.hung(["0000", "0001"]) == {}
-    clock.now = 2100.0
-    assert detection.hung(["0000", "0001"]) == {"0000": 2100.0}

@@ -11,10 +11,11 @@ from ray.tune.search import Searcher
 
 from pipeline.engine.messages import Assignment, Report
 from pipeline.errors import StorageError
+from pipeline.execution.ray import tune_adapter
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
 from pipeline.execution.ray.tune_adapter import SessionScheduler, SessionSearcher, SessionStopper
 from pipeline.schedulers import PromotingASHA
-from pipeline.study import Budget
+from pipeline.study import Budget, Resources
 from tests.recorded_curves import Study, kinds, row
 
 
@@ -136,3 +137,14 @@ def test_tune_s_loop_ends_with_the_study_or_a_signal(study: Any) -> None:
     s.session.interrupts.requested = True
     assert stopper.stop_all()
     assert s.session.engine.interrupted
+
+
+def test_a_silent_worker_hangs_after_many_of_its_longest_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(tune_adapter, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    detection = tune_adapter.HangDetection(Resources(), workers=1)
+    detection.on_report("0000", [{**row(1, 0.5), "seconds_train": 100.0}])
+    clock.now = 1900.0
+    assert detection.hung(["0000", "0001"]) == {}
+    clock.now = 2100.0
+    assert detection.hung(["0000", "0001"]) == {"0000": 2100.0}
