@@ -12,7 +12,7 @@ def run_in_process(session: Session, data: Dataset | None) -> None:
     nodes = [local_node()]
     fitting_workers(job, nodes)
     note_unused_gpus(job, nodes)
-    session.use_workers(1)
+    session.recorder.workers = 1
     worker = Worker(
         job,
         data,

@@ -235,9 +235,8 @@ def _complete(session: Session) -> None:
     session.clear()
     # No worker is left: what a killed one had begun to write stays unfinished.
     sweep(session.store)
-    failure = session.export.warning or ""
-    session.recorder.facts["export_failure"] = failure.partition("\n")[0]
-    session.recorder.close("ended", session.end_reason)
+    export_failure = (session.export.warning or "").partition("\n")[0]
+    session.recorder.close("ended", session.end_reason, export_failure=export_failure)
 
 
 def _close(session: Session, error: BaseException) -> None:

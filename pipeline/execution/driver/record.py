@@ -60,8 +60,9 @@ class Recorder:
         self._store, self._job = store, job
         self._study = {"schema_version": SCHEMA_VERSION, "job": job.to_json()}
         self.lease = Lease(store, session, seconds_before=last.seconds if last else 0.0)
-        self.facts: dict[str, Any] = {"workers": None, **(facts or {})}
-        """What is recorded about the session in its file."""
+        self._facts = facts or {}
+        self.workers: int | None = None
+        """How many workers train in parallel."""
         self._nodes: dict[str, Mapping[str, Any]] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
         committed = last.tables if last else None
@@ -139,7 +140,7 @@ class Recorder:
         with self._publishing:
             self._silent = True
 
-    def close(self, state: SessionState, message: str = "") -> None:
+    def close(self, state: SessionState, message: str = "", *, export_failure: str = "") -> None:
         """Write the rest, each table as one file, and how the session ended."""
         self._write_rows()
         try:
@@ -154,7 +155,7 @@ class Recorder:
         for table in _TABLES:
             self._drop_others(table)
         self._write_trials()
-        self._publish(state, message)
+        self._publish(state, message=message, export_failure=export_failure)
 
     def _write_rows(self) -> None:
         session = self.lease.number
@@ -221,14 +222,14 @@ class Recorder:
         wanted = scored_columns(self._study, epochs.schema)
         return epochs.select([name for name in epochs.column_names if name in wanted])
 
-    def _publish(self, state: SessionState, message: str = "") -> None:
+    def _publish(self, state: SessionState, **end: str) -> None:
         with self._publishing:
             if self._silent and state == "running":
                 return
             tables, resume = self._committed
             nodes = [self._nodes[host] for host in sorted(self._nodes)]
-            facts = {"tables": tables, "message": message, "nodes": nodes}
-            self.lease.write(state, facts | self.facts, resume)
+            known = {"workers": self.workers, "tables": tables, "nodes": nodes}
+            self.lease.write(state, {**self._facts, **known, **end}, resume)
             self._silent = state != "running"
             self._beat_at = time.monotonic()
 

@@ -166,10 +166,6 @@ class Session:
 
     # Workers
 
-    def use_workers(self, count: int) -> None:
-        """Record how many workers train in parallel."""
-        self.recorder.facts["workers"] = count
-
     def on_worker_lost(self, trial_id: str, message: str) -> Assignment | None:
         """Take note that a worker is lost; returns what another one does instead."""
         export = self.export

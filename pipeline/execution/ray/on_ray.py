@@ -32,7 +32,7 @@ def run_on_ray(session: Session, data: Dataset | None, address: str | None) -> N
         workers, joined = stack.enter_context(cluster(job, address, interrupts))
         # Ray's core replaces the handler of SIGTERM.
         interrupts.listen()
-        session.use_workers(workers)
+        session.recorder.workers = workers
         nodes = cluster_nodes(joined=joined)
         note_unused_gpus(job, nodes)
         if (missing := no_node(job, nodes)) is not None:
