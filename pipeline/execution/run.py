@@ -200,6 +200,9 @@ def recording_end(session: Session, *, new: bool) -> Iterator[None]:
                 with defer_signals():
                     _close(session, error)
                     deleted = new and _withdraw(session, error)
+            elif new:
+                with suppress(TunepipeError):
+                    session.store.delete_empty_folders()
             removed = "It was removed, and its name can be used again."
             if isinstance(error, KeyboardInterrupt):
                 how = f"Resume it with `tunepipe resume {as_argument(session.store.uri)}` (in Python: resume=True)."

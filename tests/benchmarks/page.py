@@ -78,7 +78,7 @@ def _round(browser: Browser, address: str, number: int, samples: dict[str, list[
     browser.open(address)
     browser.until("document.documentElement.dataset.ready")
     browser.js(_PAINTED)
-    paint = browser.js("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    paint = browser.until("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
     samples["first paint"].append(paint / 1000)
     browser.js("document.getElementById('picture-curves').scrollIntoView({block: 'start'}); painted()")
     for each in range(_CONDITIONS):

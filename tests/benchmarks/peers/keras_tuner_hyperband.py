@@ -31,7 +31,8 @@ def main() -> None:
     tuner = keras_tuner.Hyperband(
         build,
         objective="val_accuracy",
-        max_epochs=problem.EPOCHS,
+        # The smoke test's few trials are those of few brackets.
+        max_epochs=min(problem.EPOCHS, problem.trials()),
         factor=int(problem.FACTOR),
         hyperband_iterations=max(1, round(problem.trials() / _PER_ITERATION)),
         seed=0,
