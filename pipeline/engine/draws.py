@@ -1,13 +1,15 @@
 """The source of the configs of a study's trials."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from pipeline.engine.trial import Trial, observation
-from pipeline.searchers import History, Suggestion
+from pipeline.engine.messages import objective_values_of
+from pipeline.engine.trial import Trial
+from pipeline.schedulers import Mode, ObjectiveValues
+from pipeline.searchers import History, Observation, Suggestion
 from pipeline.space import fits, key_of
-from pipeline.study import TuneJob
+from pipeline.study import Objective, TuneJob
 from pipeline.study.trial_configs import draws_each_config_once, start_configs, suggestion_of_trial
 
 Trials: TypeAlias = Collection[Trial]
@@ -72,3 +74,34 @@ class _Observations:
                 self.history.replace(number, one)
             if not trial.live:
                 del self._live[trial_id]
+
+
+def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) -> Observation:
+    """A trial as a searcher learns from it: with its best epoch and the config in force there, and every milestone.
+
+    It counts so even if it was stopped early or is paused; one that has ended without a value counts as failed, and one
+    that runs is open.
+    """
+    sign, best = -1 if mode == "max" else 1, trial.best
+    milestones = sorted(trial.milestones.items())
+    curve = tuple((epoch, sign * values[0]) for epoch, values in milestones if values[0] is not None)
+    of_all = [(epoch, objective_values_of(values, objectives)) for epoch, values in milestones if objectives]
+    milestone_values = tuple((epoch, one.losses, one.violation) for epoch, one in of_all)
+    ended = not trial.live
+    if best is None or trial.state in ("failed", "running"):
+        state: Literal["failed", "open"] = "failed" if trial.state == "failed" or ended else "open"
+        return Observation(trial.config, state, curve=curve, trial_id=trial.trial_id, milestone_values=milestone_values)
+    if not curve and trial.segment == 1:
+        curve = ((best.epoch, sign * best.value),)
+    values = objective_values_of(best.values, objectives) if objectives else ObjectiveValues((), 0.0)
+    return Observation(
+        best.config,
+        "known",
+        sign * best.value,
+        curve,
+        trial.trial_id,
+        trial.state == "completed",
+        losses=values.losses,
+        violation=values.violation,
+        milestone_values=milestone_values,
+    )

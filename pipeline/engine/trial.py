@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_core import to_json
 
-from pipeline.engine.messages import EpochRow, objective_values_of, values_in, violation_in
-from pipeline.schedulers import Decision, Mode, ObjectiveValues
-from pipeline.searchers import Observation
+from pipeline.engine.messages import EpochRow, values_in, violation_in
+from pipeline.schedulers import Decision
 from pipeline.space import Config
 from pipeline.study import Objective
 from pipeline.study.specification import RankingKey, ranking_key
@@ -171,37 +170,6 @@ class Incumbent:
         self.best = None
         for trial in trials:
             self.compare(trial)
-
-
-def observation(trial: Trial, mode: Mode, objectives: Sequence[Objective] = ()) -> Observation:
-    """A trial as a searcher learns from it: with its best epoch and the config in force there, and every milestone.
-
-    It counts so even if it was stopped early or is paused; one that has ended without a value counts as failed, and one
-    that runs is open.
-    """
-    sign, best = -1 if mode == "max" else 1, trial.best
-    milestones = sorted(trial.milestones.items())
-    curve = tuple((epoch, sign * values[0]) for epoch, values in milestones if values[0] is not None)
-    of_all = [(epoch, objective_values_of(values, objectives)) for epoch, values in milestones if objectives]
-    milestone_values = tuple((epoch, one.losses, one.violation) for epoch, one in of_all)
-    ended = not trial.live
-    if best is None or trial.state in ("failed", "running"):
-        state: Literal["failed", "open"] = "failed" if trial.state == "failed" or ended else "open"
-        return Observation(trial.config, state, curve=curve, trial_id=trial.trial_id, milestone_values=milestone_values)
-    if not curve and trial.segment == 1:
-        curve = ((best.epoch, sign * best.value),)
-    values = objective_values_of(best.values, objectives) if objectives else ObjectiveValues((), 0.0)
-    return Observation(
-        best.config,
-        "known",
-        sign * best.value,
-        curve,
-        trial.trial_id,
-        trial.state == "completed",
-        losses=values.losses,
-        violation=values.violation,
-        milestone_values=milestone_values,
-    )
 
 
 @dataclass(frozen=True, slots=True)

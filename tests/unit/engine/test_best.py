@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.engine.trial import BestEpoch, Incumbent, Trial, observation
+from pipeline.engine.draws import observation
+from pipeline.engine.trial import BestEpoch, Incumbent, Trial
 from pipeline.study import Objective
 from tests.unit.engine.play import row
 

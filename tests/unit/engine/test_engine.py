@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.engine import draws
 from pipeline.engine.commands import ChangeBudget
-from pipeline.engine.draws import own_draw
+from pipeline.engine.draws import observation, own_draw
 from pipeline.engine.messages import Assignment, Report
-from pipeline.engine.trial import BestEpoch, Trial, observation
+from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
 from pipeline.space import Choice, Uniform
 from pipeline.study import Budget, Objective
