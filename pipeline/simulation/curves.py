@@ -56,29 +56,6 @@ class CurveSource(ABC):
         """The curve of a trial's config."""
 
 
-class Encoding:
-    """A column for each drawn parameter of a space."""
-
-    def __init__(self, space: Mapping[str, Any]) -> None:
-        self._cube, self.parameters = Cube(space), drawn_parameters(space)
-        self.listed = np.array([isinstance(parameter.domain, ListedDomain) for parameter in self.parameters], bool)
-
-    def rows(self, configs: Sequence[Config]) -> _Reals:
-        """Configs as numbers from 0 to 1, one for each drawn parameter; NaN for parameters that one does not have."""
-        return self._cube.units(configs)
-
-    def distances(self, row: _Reals, rows: _Reals) -> _Reals:
-        """Distances of a config from others: Gower's distance (1971), squared for numbers; 0 for the same config."""
-        distances = (rows - row) ** 2
-        distances[:, self.listed] = rows[:, self.listed] != row[self.listed]
-        present, others = ~np.isnan(row), ~np.isnan(rows)
-        # A parameter that only one of them has counts as fully different; one that neither has does not count.
-        distances[present != others] = 1.0
-        distances[~present & ~others] = 0.0
-        total: _Reals = distances.sum(axis=1)
-        return total
-
-
 class SyntheticCurves(CurveSource):
     """Learning curves of a landscape that the seed determines.
 
@@ -96,17 +73,16 @@ class SyntheticCurves(CurveSource):
     def __init__(self, job: TuneJob, *, seconds_per_epoch: float, seconds_per_start: float) -> None:
         self._seed, self._epochs, self._mode = job.seed, job.budget.epochs, job.objective.mode
         self._seconds, self._start = seconds_per_epoch, seconds_per_start
-        self._encoding = Encoding(job.space)
+        self._cube = Cube(job.space)
         rng = np.random.default_rng([self._seed, RandomStream.SYNTHETIC_CURVES])
-        parameters = self._encoding.parameters
-        self._weights = rng.gamma(0.5, size=len(parameters)) + 1e-3
-        self._best = rng.uniform(0.15, 0.85, len(parameters))
+        self._weights = rng.gamma(0.5, size=self._cube.sides) + 1e-3
+        self._best = rng.uniform(0.15, 0.85, self._cube.sides)
         self._others = job.objectives[1:]
         # The order of listed values has no meaning: each gets a random distance.
         self._listed = {
             index: rng.permutation(len(parameter.domain.values)) / max(len(parameter.domain.values) - 1, 1)
-            for index, parameter in enumerate(parameters)
-            if self._encoding.listed[index]
+            for index, parameter in enumerate(drawn_parameters(job.space))
+            if isinstance(parameter.domain, ListedDomain)
         }
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
@@ -132,7 +108,7 @@ class SyntheticCurves(CurveSource):
 
     def _distance_from(self, best: _Reals, config: Config) -> float:
         """The distance of a config from the best one, from 0 to 1."""
-        row = self._encoding.rows([config])[0]
+        row = self._cube.units([config])[0]
         present = ~np.isnan(row)
         if not present.any():
             return 0.5
@@ -169,7 +145,7 @@ class RecordedCurves(CurveSource):
                 f"The study {results.name!r} has no values of {missing[0]!r}, an objective of job {job.name!r}; its "
                 f"own is {results.objective.metric!r}. Simulate a job of the same objectives."
             )
-        self._epochs, self._encoding = job.budget.epochs, Encoding(job.space)
+        self._epochs, self._cube = job.budget.epochs, Cube(job.space)
         self._seconds_per_epoch, self._seconds_per_start = seconds_per_epoch, seconds_per_start
         rows = _first_segments(results, list(columns.values()))
         curves = [_curve(row, columns, results) for row in rows.to_pylist()]
@@ -186,7 +162,7 @@ class RecordedCurves(CurveSource):
                 f"job {job.name!r}. Simulate the study's own job, or use --curves synthetic."
             )
         self._numbers = np.array([number for number, *_ in used])
-        self._rows = self._encoding.rows([config for _, config, _ in used])
+        self._units = self._cube.units([config for _, config, _ in used])
         known = [list(curve.values) for *_, curve in used]
         best, gains = max if job.objective.mode == "max" else min, _gains(known, self._epochs)
         limit = best(value for values in known for value in values)
@@ -202,7 +178,7 @@ class RecordedCurves(CurveSource):
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         # Of several nearest configs, that of the same trial number.
-        distances = self._encoding.distances(self._encoding.rows([config])[0], self._rows)
+        distances = self._cube.distances(self._cube.units([config])[0], self._units)
         nearest = np.flatnonzero(distances == distances.min())
         same = nearest[self._numbers[nearest] == index]
         return self._curves[int(same[0] if len(same) else nearest[index % len(nearest)])]

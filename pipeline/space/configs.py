@@ -254,6 +254,18 @@ class Cube:
                 columns.append(np.where(there, units[:, side], 0.5)[:, None])
         return np.hstack(columns)
 
+    def distances(self, unit: _Reals, units: _Reals) -> _Reals:
+        """Distances of a place from others: Gower's distance (1971), squared for numbers; 0 for the same config."""
+        listed = np.array(self._sizes, bool)
+        distances = (units - unit) ** 2
+        distances[:, listed] = units[:, listed] != unit[listed]
+        present, others = ~np.isnan(unit), ~np.isnan(units)
+        # A parameter that only one of them has counts as fully different; one that neither has does not count.
+        distances[present != others] = 1.0
+        distances[~present & ~others] = 0.0
+        total: _Reals = distances.sum(axis=1)
+        return total
+
     def neighbours(self, units: _Reals, step: float, rng: np.random.Generator) -> _Reals:
         """A neighbour of each place: numbers move by a normal step, and one in ten listed values is drawn again."""
         moved = np.clip(units + step * rng.normal(size=units.shape), 0.0, 1.0)

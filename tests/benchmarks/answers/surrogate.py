@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.simulation.curves import Curve
-from pipeline.space import Config, Cube
+from pipeline.space import Config
 from tests.benchmarks.answers.tables import Table
 
 _COEFFICIENTS = 4
@@ -29,7 +29,6 @@ class Surrogate(Table):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._cube = Cube(self.study.space)
         self._lowest = float(self.losses.min())
         self._unit = max(float(np.median(self.losses.min(axis=1))) - self._lowest, 1e-12)
         seen = np.log(np.clip((self.losses - self._lowest) / self._unit, 0.0, _FAR) + _OFFSET)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline.simulation.curves import Curve, CurveSource, Encoding
-from pipeline.space import Config, draw
+from pipeline.simulation.curves import Curve, CurveSource
+from pipeline.space import Config, Cube, draw
 from tests.benchmarks.answers.studies import STUDIES
 
 _FOLDER = Path(__file__).parent / "tables"
@@ -21,8 +21,8 @@ class Table(CurveSource):
         self.name, self.study = name, STUDIES[name]
         columns = pq.read_table(_FOLDER / f"{name}.parquet").to_pandas()
         self.losses = columns.to_numpy(np.float64)
-        self._encoding = Encoding(self.study.space)
-        self._rows = self._encoding.rows([self.config(number) for number in range(len(self.losses))])
+        self._cube = Cube(self.study.space)
+        self._units = self._cube.units([self.config(number) for number in range(len(self.losses))])
 
     def config(self, number: int) -> Config:
         """The recorded config of that number."""
@@ -31,7 +31,7 @@ class Table(CurveSource):
 
     def curve(self, index: int, segment: int, config: Config) -> Curve:
         """The nearest recorded one's."""
-        distances = self._encoding.distances(self._encoding.rows([config])[0], self._rows)
+        distances = self._cube.distances(self._cube.units([config])[0], self._units)
         values = self.losses[int(np.argmin(distances))].tolist()
         return Curve(values, [1.0] * len(values), 0.0, len(values))
 
