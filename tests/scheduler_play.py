@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.schedulers import Decision, Scheduler, SchedulerContext, SchedulerSettings, Selection
+from pipeline.schedulers import Decision, Scheduler, SchedulerContext, SchedulerSettings
 from pipeline.space import Choice, Config, IntUniform, LogUniform, Switch, draw
 
 Curve = Callable[[int], float]
@@ -28,7 +28,7 @@ class Played:
     ends: dict[str, list[str]] = field(default_factory=dict)
     needed: list[set[tuple[str, int]]] = field(default_factory=list)
     starts: list[str] = field(default_factory=list)
-    chosen: list[tuple[Selection, int]] = field(default_factory=list)
+    chosen: list[tuple[Decision, int]] = field(default_factory=list)
     """With the epoch at which the trial stood."""
     to_stop: list[tuple[str, int, Decision]] = field(default_factory=list)
     epochs: dict[str, int] = field(default_factory=dict)

@@ -371,9 +371,8 @@ class Engine:
         self._stop_chosen(self._waiting.keys())
         if chosen is not None:
             trial = self.trials[chosen.trial_id]
-            if chosen.promoted:
-                row = DecisionRow(trial.trial_id, trial.epoch, "promote", chosen.reason, chosen.rung, chosen.cutoff)
-                self._publish(replace(row, value=trial.value))
+            if chosen.action == "promote":
+                self._publish(decision_row(trial, "promote", chosen))
             else:
                 reason = f"Continues after epoch {trial.epoch}: {chosen.reason}."
                 self._publish(DecisionRow(trial.trial_id, trial.epoch, "resume", reason))

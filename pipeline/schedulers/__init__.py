@@ -11,7 +11,6 @@ from pipeline.schedulers.base import (
     Scheduler as Scheduler,
     SchedulerContext as SchedulerContext,
     SchedulerSettings as SchedulerSettings,
-    Selection as Selection,
 )
 from pipeline.schedulers.hyperband import Hyperband as Hyperband
 from pipeline.schedulers.multi_objective import MOASHA as MOASHA, PromotingMOASHA as PromotingMOASHA

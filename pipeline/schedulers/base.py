@@ -16,12 +16,12 @@ from pipeline.space import Config, OpenSettings, Settings
 from pipeline.text import draw_order
 
 Mode: TypeAlias = Literal["min", "max"]
-Action: TypeAlias = Literal["continue", "stop", "pause", "exploit"]
+Action: TypeAlias = Literal["continue", "stop", "pause", "exploit", "promote", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A scheduler's answer to a report."""
+    """A scheduler's answer to a report, or to a free worker: which trial it promotes, or resumes for another reason."""
 
     action: Action
     reason: str
@@ -32,6 +32,8 @@ class Decision:
     parent_config: Config | None = None
     config: Config | None = None
     explored: str = ""
+    trial_id: str = ""
+    """The trial that runs next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,6 @@ class ObjectiveValues:
 
     losses: tuple[float, ...]
     violation: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The trial that runs next."""
-
-    trial_id: str
-    reason: str
-    promoted: bool = False
-    rung: int | None = None
-    cutoff: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +81,14 @@ class Scheduler:
         `completed` says whether it trained to its end, or ended by itself before; otherwise it was stopped or failed.
         """
 
-    def choose(self, candidates: Collection[str]) -> Selection | None:
+    def choose(self, candidates: Collection[str]) -> Decision | None:
         """The trial that runs next; None to draw a new one, or to leave the worker idle if there is none to draw.
 
         The candidates are all trials that wait or are paused, in any state of the scheduler: a trial whose worker was
         lost waits again, and so does every live one when a driver starts.
         """
         first = min(candidates, key=draw_order, default=None)
-        return None if first is None else Selection(first, "the earliest of those that wait")
+        return None if first is None else Decision("resume", "the earliest of those that wait", trial_id=first)
 
     def trials_to_stop(self, candidates: Collection[str], *, exhausted: bool) -> dict[str, Decision]:
         """The waiting and paused trials that will not continue, each with the decision to stop it.

@@ -16,7 +16,6 @@ from pipeline.schedulers.base import (
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
-    Selection,
 )
 from pipeline.schedulers.rungs import Factor, Rung, Rungs
 from pipeline.space import Config, Count
@@ -160,7 +159,7 @@ class _Hyperband(Scheduler):
         self._ended.add(trial_id)
         self._due.discard(trial_id)
 
-    def choose(self, candidates: Collection[str]) -> Selection | None:
+    def choose(self, candidates: Collection[str]) -> Decision | None:
         """The trial that continues in the earliest bracket, the furthest first; None for a new trial."""
         waiting = set(candidates)
         if back := self._ended & waiting:
@@ -211,9 +210,11 @@ class _Hyperband(Scheduler):
         rung = self._bracket_of[trial_id].rungs.newest(trial_id)
         return -(rung.epoch if rung else 0), draw_order(trial_id)
 
-    def _chosen(self, trial_id: str, bracket: _Bracket) -> Selection:
+    def _chosen(self, trial_id: str, bracket: _Bracket) -> Decision:
         rung = bracket.rungs.newest(trial_id)
         if rung is None or trial_id not in self._due:
-            return Selection(trial_id, f"the earliest of bracket {bracket.first} that no rung has paused")
+            reason = f"the earliest of bracket {bracket.first} that no rung has paused"
+            return Decision("resume", reason, trial_id=trial_id)
         reason = f"{bracket.place(trial_id, rung)}, one of the {len(rung.promoted)} that continue"
-        return Selection(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=bracket.cutoff(rung))
+        cutoff = bracket.cutoff(rung)
+        return Decision("promote", reason, rung=rung.epoch, cutoff=cutoff, trial_id=trial_id)

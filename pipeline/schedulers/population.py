@@ -15,7 +15,6 @@ from pipeline.schedulers.base import (
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
-    Selection,
 )
 from pipeline.space import Config, Count, RandomStream, Real, key_of, perturb, walk
 from pipeline.text import draw_order
@@ -121,7 +120,7 @@ class _Population(Scheduler):
     def end(self, trial_id: str, *, completed: bool = False) -> None:
         self._members[trial_id].state = "ended"
 
-    def choose(self, candidates: Collection[str]) -> Selection | None:
+    def choose(self, candidates: Collection[str]) -> Decision | None:
         """The trial that has trained the least; trials that are not drawn yet come first."""
         for trial_id in candidates:
             self._members[trial_id].state = "waiting"
@@ -130,7 +129,7 @@ class _Population(Scheduler):
         undrawn = len(self._members) < self.trials
         if first is None or (undrawn and self._members[first].epoch):
             return None
-        return Selection(first, "it has trained the least of the waiting trials")
+        return Decision("resume", "it has trained the least of the waiting trials", trial_id=first)
 
     def needed_checkpoints(self) -> set[tuple[str, int]]:
         return {m.source for m in self._members.values() if m.source is not None and m.state != "ended"}

@@ -20,7 +20,6 @@ from pipeline.schedulers.base import (
     Scheduler,
     SchedulerContext,
     SchedulerSettings,
-    Selection,
 )
 from pipeline.space import Config, Count, Real
 from pipeline.text import draw_order
@@ -278,12 +277,12 @@ class Promoting(Scheduler):
         if completed and trial_id not in self._rungs[self._rungs.end].values:
             self._ended_early.add(trial_id)
 
-    def choose(self, candidates: Collection[str]) -> Selection | None:
+    def choose(self, candidates: Collection[str]) -> Decision | None:
         """A trial that no rung holds, else the best of the highest rung that is good enough, else a new one."""
         self._running = {trial_id for trial_id in self._running if trial_id not in candidates}
         if not self._held.issuperset(candidates):
-            free = set(candidates) - self._held
-            return Selection(min(free, key=draw_order), "the earliest of those that no rung has paused")
+            first = min(set(candidates) - self._held, key=draw_order)
+            return Decision("resume", "the earliest of those that no rung has paused", trial_id=first)
         for below, above in reversed(list(pairwise(self._rungs.values()))):
             cut = math.floor(len(below.values) / self._factor)
             for trial_id in below.held(cut):
@@ -312,12 +311,12 @@ class Promoting(Scheduler):
         reported = {trial_id for rung in self._rungs.values() for trial_id in rung.values}
         self._held = {trial_id for trial_id in reported if self._rungs.hold(trial_id)}
 
-    def _promoted(self, trial_id: str, rung: Rung, reason: str, cutoff: float | None) -> Selection:
+    def _promoted(self, trial_id: str, rung: Rung, reason: str, cutoff: float | None) -> Decision:
         rung.promote(trial_id)
         self._held.discard(trial_id)
-        return Selection(trial_id, reason, promoted=True, rung=rung.epoch, cutoff=cutoff)
+        return Decision("promote", reason, rung=rung.epoch, cutoff=cutoff, trial_id=trial_id)
 
-    def _promote_one_to_end(self, waiting: Collection[str]) -> Selection | None:
+    def _promote_one_to_end(self, waiting: Collection[str]) -> Decision | None:
         """The best of the highest rung, if no trial would otherwise reach its end."""
         if self._running or self._added < self.trials or self._rungs[self._rungs.end].values:
             return None

@@ -50,12 +50,12 @@ def test_every_trial_ends_once_within_the_budget(play: Play) -> None:
 @given(play=_plays)
 def test_promotions_and_final_stops_have_their_rung_and_a_reason(play: Play) -> None:
     played = play()
-    promoted = [(chosen.trial_id, chosen.rung) for chosen, _ in played.chosen if chosen.promoted]
+    promoted = [(chosen.trial_id, chosen.rung) for chosen, _ in played.chosen if chosen.action == "promote"]
     assert len(promoted) == len(set(promoted))
     values = {(trial, epoch): value for trial, epoch, value, _ in reversed(played.decisions)}
     for chosen, epoch in played.chosen:
         assert chosen.reason.strip()
-        if not chosen.promoted:
+        if chosen.action == "resume":
             assert (chosen.rung, chosen.cutoff) == (None, None)
             continue
         assert play.settings.pauses
