@@ -157,11 +157,11 @@ def did_you_mean(word: str, known: Collection[str], *, quoted: bool = False) -> 
     return f" Did you mean {near!r}?" if quoted else f" Did you mean {near}?"
 
 
-def note(text: str) -> None:
-    """Send a sentence to the user, unless it was sent before."""
+def note(text: str, *, subject: str = "") -> None:
+    """Send a sentence to the user, unless it, or another one about the same subject, was sent before."""
     send, sent = _receivers[-1]
-    if text not in sent:
-        sent.add(text)
+    if (key := subject or text) not in sent:
+        sent.add(key)
         send(text)
 
 

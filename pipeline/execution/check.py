@@ -43,7 +43,7 @@ from pipeline.storage.scratch import remove_unused, scratch
 from pipeline.study import TuneJob, save_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
-from pipeline.text import counted, duration, first_line, size
+from pipeline.text import counted, duration, first_line, notes_to, size
 from pipeline.training.data import load_data
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
@@ -251,13 +251,14 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
     worker = Worker(job.replaced({"budget.total_epochs": 1}), data, store, session=1, capture=False)
     started = time.time() - float(psutil.Process().create_time())
     metric, quick = job.objective.metric, _QUICK_SECONDS[job.model is not None]
-    infinite: list[str] = []
-    for number, config in enumerate(configs[: job.budget.max_failed_trials]):
-        trial = Assignment(layout.trial_id(number), config, seed_of_trial(job, number))
-        rows, problem = _epochs(worker, trial, quick)
-        if not rows or all(math.isfinite(rows[-1]["metrics"].get(name, 0.0)) for name in ("loss", metric)):
-            break
-        infinite.append(_config_text(config))
+    infinite, notes = list[str](), list[str]()
+    with notes_to(lambda text: notes.append(text.removeprefix("tunepipe: "))):
+        for number, config in enumerate(configs[: job.budget.max_failed_trials]):
+            trial = Assignment(layout.trial_id(number), config, seed_of_trial(job, number))
+            rows, problem = _epochs(worker, trial, quick)
+            if not rows or all(math.isfinite(rows[-1]["metrics"].get(name, 0.0)) for name in ("loss", metric)):
+                break
+            infinite.append(_config_text(config))
     held = process_memory()
     worker.close()
     metrics: Mapping[str, float] = rows[-1]["metrics"] if rows else {}
@@ -268,7 +269,6 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
     seconds, build_seconds = _seconds(rows[-1]), rows[0]["seconds_build"]
     text = f"trial {trial.trial_id} trains: {duration(seconds)} per "
     text += "step" if job.model is None else f"epoch, {duration(build_seconds)} to build its model"
-    notes = list(worker.trainer_factory.notes.texts.values())
     notes += [f"The loss or the objective is not finite with {'; '.join(infinite)}."] if infinite else []
     yield Finding("epoch", "warning" if notes else "ok", ". ".join([text, *notes]))
     if metric not in metrics:

@@ -69,19 +69,6 @@ def batch_size_of(job: TuneJob, config: Config) -> int:
     return cast(int, config.get("batch_size", job.batch_size))
 
 
-class JobNotes:
-    """Prints what the trials of a process show about their job, each once."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-        """What was printed, by its subject."""
-
-    def print_once(self, what: str, *, subject: str) -> None:
-        if subject not in self.texts:
-            self.texts[subject] = what
-            print(f"tunepipe: {what}")
-
-
 def fit_arguments(job: TuneJob, config: Config) -> Fit:
     """The arguments of fit for a config: what functions of it return, instead of these."""
     values = {}

@@ -25,7 +25,7 @@ from pipeline.code.modules import quiet_retracing, without_notes
 from pipeline.errors import ModelError, ResourcesUnmet
 from pipeline.machine import this_machine
 from pipeline.study import Resources
-from pipeline.text import counted
+from pipeline.text import counted, note
 
 _LATER = frozenset({"keras.wrappers", "matplotlib.pyplot"})
 """What Keras imports of scikit-learn and Matplotlib, and no trial needs: a third of the time of its import."""
@@ -115,7 +115,7 @@ def set_up(resources: Resources) -> None:
                 tf.config.experimental.set_memory_growth(card, True)
     except RuntimeError:
         if tf.config.threading.get_intra_op_parallelism_threads() != threads or resources.gpus:
-            print("tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.")
+            note("tunepipe: TensorFlow was started before the study; its threads and its GPU memory stay as they are.")
     from pipeline.training.internals import keep_additions
 
     keep_additions()

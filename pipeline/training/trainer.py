@@ -18,6 +18,7 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.study import Fit, TuneJob
+from pipeline.text import note
 from pipeline.training.arrays import (
     WHOLE,
     DeviceData,
@@ -30,7 +31,7 @@ from pipeline.training.arrays import (
     steps_of,
     with_text_as_tensors,
 )
-from pipeline.training.base import ALLOWED, EpochResult, JobNotes, NotNumeric, as_number, batch_size_of
+from pipeline.training.base import ALLOWED, EpochResult, NotNumeric, as_number, batch_size_of
 from pipeline.training.build import Phases
 from pipeline.training.callbacks import Callbacks, Relay, plain_logs, with_batch_hooks
 from pipeline.training.internals import keep_averages_apart, learning_rate_of, ordered_sums
@@ -72,7 +73,6 @@ class Trainer:
         started: float,
         trained_with: str,
         phases: Phases,
-        notes: JobNotes,
         steps: int | None = None,
     ) -> None:
         self.model, self.fit, self.trained_with = model, fit, trained_with
@@ -81,7 +81,7 @@ class Trainer:
         """The steps of a pass over arrays."""
         steps = fit.steps_per_epoch or steps or self.steps or None
         self.callbacks = Callbacks(callbacks, model, epochs=job.budget.epochs, steps=steps)
-        self._closed, self._notes, self._objective = False, notes, job.objective.metric
+        self._closed, self._objective = False, job.objective.metric
         self.model_epoch = 0
         self._phases, self._begun = phases, list[int]()
         self._phase_ended = False
@@ -169,7 +169,7 @@ class Trainer:
                         f"The objective {name!r} is {error}, and trials are compared by one number. Compile the model "
                         'with a metric of one number, such as F1Score(average="macro"), or choose another objective.'
                     ) from None
-                self._notes.print_once(f"The metric {name} is {error} and is not recorded: {ALLOWED}.", subject=name)
+                note(f"tunepipe: The metric {name} is {error} and is not recorded: {ALLOWED}.", subject=name)
         return metrics
 
     def _end_fit(self) -> None:

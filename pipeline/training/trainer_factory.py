@@ -12,8 +12,8 @@ from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import SharedFolder
 from pipeline.study import Fit, TuneJob
 from pipeline.study.context import in_part
-from pipeline.text import size
-from pipeline.training.base import JobNotes, Learner, batch_size_of, fit_arguments
+from pipeline.text import note, size
+from pipeline.training.base import Learner, batch_size_of, fit_arguments
 from pipeline.training.ensemble import Ensemble, labels_of, seed_of
 from pipeline.training.function import FunctionLearner, has_state
 
@@ -91,7 +91,6 @@ class TrainerFactory:
         caches: SharedFolder | None = None,
     ) -> None:
         self.job = job
-        self.notes = JobNotes()
         if job.model is None:
             return
         if data is None and not callable(job.data):
@@ -178,7 +177,7 @@ class TrainerFactory:
         model = self._built(config, seed)
         callbacks = build_callbacks(job, config, seed=seed)
         common: dict[str, Any] = {"job": job, "config": config, "callbacks": callbacks, "fit": fit, "phases": phases}
-        common |= {"seed": seed, "started": started, "notes": self.notes}
+        common |= {"seed": seed, "started": started}
         reason = reason_for_fit(model)
         if prepared.source is not None:
             data = prepared.source.fresh()
@@ -190,8 +189,7 @@ class TrainerFactory:
         elif reason is None and (hooked := with_batch_hooks(callbacks)) is not None:
             reason = f"{hooked} has batch hooks"
         if reason is not None:
-            slower = f"Trials go through Keras' fit, which is slower than a compiled epoch: {reason}."
-            self.notes.print_once(slower, subject=reason)
+            note(f"tunepipe: Trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
             stream = not prepared.fits
             return FitTrainer(model, prepared.arrays, fold, stream=stream, reason=reason, **common)
         part = prepared.part(fold, fit)
