@@ -102,7 +102,7 @@ _SIGNS = {
     Place.KUBERNETES: (
         r"--kubernetes|\b(kubectl|helm|podman)\b|^(mkdir -p|cat >) lab|127\.0\.0\.1:8265|\bmake (--silent )?image|^kind "
     ),
-    Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$)|^tunepipe submit|^export RAY_",
+    Place.CLUSTER: r"\bHOST\b|s3://|^tunepipe (status|stop [\w-]+$|logs \S+ --follow)|^tunepipe submit|^export RAY_",
     Place.ELSEWHERE: (
         r"resources\.gpus|--gpus-per-trial|^(git|make|pip|uvx|ray|\.) |\btunepipe (serve|budget|stop \S+ --trial)\b"
     ),

@@ -34,9 +34,7 @@ _KUBERNETES: dict[str, Any] = {
     "context": Annotated[str | None, option("Context of the kubeconfig. Default: the current one.", "NAME")],
     "namespace": Annotated[str | None, option(f"Namespace of the RayJobs. Default: {NAMESPACE}.", "NAME")],
 }
-_DASHBOARD = Annotated[
-    str | None, option(f"Dashboard of a Ray cluster, http://HOST:8265. Default, except for `stop`: {_ADDRESS}.", "URL")
-]
+_DASHBOARD = Annotated[str | None, option(f"Dashboard of a Ray cluster, http://HOST:8265. Default: {_ADDRESS}.", "URL")]
 
 
 @dataclass(frozen=True, slots=True)

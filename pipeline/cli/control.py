@@ -1,10 +1,11 @@
 """Commands to a running study: files in its folder that its driver executes; and `stop`, also on a cluster."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.cluster_options import Cluster, StudyOrSubmission, with_cluster
+from pipeline.cli.cluster_options import Cluster, StudyOrSubmission, with_kubernetes
 from pipeline.cli.console import print_text
 from pipeline.cli.job_options import JobOptions, with_job_options
 from pipeline.cli.options import STORAGE, Storage, Study, option, study_store, trial_id
@@ -37,16 +38,18 @@ def budget(study: Study, *, options: JobOptions, storage: Storage = STORAGE, rea
     _carry_out(store, ChangeBudget(**options.given, reason=reason))
 
 
-@with_cluster
+@with_kubernetes
 def stop(
     study: StudyOrSubmission,
     *,
     storage: Storage = STORAGE,
     trial: Annotated[str | None, option("Stop only this trial of the study (id or number).", "TRIAL")] = None,
     reason: Annotated[str, option("With --trial: why; recorded in the table decisions.", "TEXT")] = "",
+    address: Annotated[str | None, option("Dashboard of a Ray cluster, http://HOST:8265.", "URL")] = None,
     cluster: Cluster,
 ) -> None:
     """Stop a study, here or on a cluster, or a trial. `resume` or `submit` continues a study."""
+    cluster = replace(cluster, address=address)
     cluster.check_options()
     on_cluster = cluster.kubernetes or cluster.address is not None
     if (trial is not None and on_cluster) or (trial is None and reason):

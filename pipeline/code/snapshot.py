@@ -385,6 +385,7 @@ class Copies:
 
 def _code_in(source: bytes) -> str:
     """A module's code without a job's arguments, which are compared as the fields of that job."""
+    # Compared as text, an edited budget or comment of the job's file would be changed code, which a resume refuses.
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TuneJob":
