@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -71,15 +72,14 @@ class Recording:
     session: int = 1
     epochs: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
-    clock: dict[str, float] = field(default_factory=dict)
     number: int = 0
-    part: int = 0
+    parts: dict[str, Counter[int]] = field(default_factory=lambda: {"epochs": Counter(), "decisions": Counter()})
+    content: dict[str, Any] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = Store(self.root / self.job.name)
-        content = {"schema_version": 1, "job": self.job.to_json()}
-        self.store.write(layout.STUDY, json.dumps(content))
+        self.store.write(layout.STUDY, json.dumps({"schema_version": 1, "job": self.job.to_json()}))
 
     @property
     def study(self) -> dict[str, Any]:
@@ -112,24 +112,27 @@ class Recording:
         self.epochs.append(row | more)
 
     def flush(self, rows: int = 40) -> None:
-        """Write what was recorded since, as parts of this many rows."""
+        """Write what was recorded since, as parts of this many rows, and commit them in the session's file."""
         for table, recorded in (("epochs", self.epochs), ("decisions", self.decisions)):
             schema = arrow_schema(table, flat(self.job.space), self.metrics)
             for first in range(0, len(recorded), rows):
-                self.part += 1
+                self.parts[table][self.session] += 1
                 part = pa.Table.from_pylist(recorded[first : first + rows], schema=schema)
-                self.store.write_table(layout.part(table, self.session, self.part), part)
+                self.store.write_table(layout.part(table, self.session, self.parts[table][self.session]), part)
         self.epochs, self.decisions = [], []
+        if self.content:
+            self.content["tables"] = {table: {"parts": parts} for table, parts in self.parts.items()}
+            self.store.write(layout.session(self.content["number"]), json.dumps(self.content))
 
     def end(self, seconds: float, state: str = "ended", started: float = 0.0, message: str = "") -> None:
         """Write the rest, and the session's file, whose seconds include those of earlier sessions as a driver's do."""
-        self.flush()
         self.seconds[self.session] = seconds
         ended = START + timedelta(seconds=started + seconds)
         content = {"number": self.session, "state": state, "started": (START + timedelta(seconds=started)).isoformat()}
         content |= {"heartbeat": ended.isoformat(), "ended": None if state == "running" else ended.isoformat()}
         content |= {"seconds": sum(self.seconds.values()), "host": "laptop", "pid": 4711, "message": message}
-        self.store.write(layout.session(self.session), json.dumps(content))
+        self.content = content
+        self.flush()
 
 
 def columns_of(table: str) -> list[str]:

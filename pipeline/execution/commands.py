@@ -79,7 +79,7 @@ def outcomes(store: Store) -> Mapping[str, str | None]:
     """Every command of a study, the oldest first, with its outcome; None if it was not executed yet."""
     names = [name for path in store.files("commands") if (name := layout.command_of(path)) is not None]
     sessions = read_sessions(store, only_last=True, resume=True) if names else ()
-    known = (sessions[-1].resume or {}).get("outcomes") if sessions else None
+    known = sessions[-1].resume.get("outcomes") if sessions else None
     return {name: str(known[name]) if isinstance(known, dict) and name in known else None for name in names}
 
 

@@ -55,7 +55,7 @@ class SessionStart:
     @property
     def state(self) -> Mapping[str, Any]:
         """The state of the trials that the last session has left; empty if it has left none."""
-        return (self.last and self.last.resume) or {}
+        return self.last.resume if self.last else {}
 
 
 def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: bool, take_over: bool) -> SessionStart:

@@ -181,7 +181,7 @@ def read_parquet(content: bytes, name: str) -> pa.Table:
             "out of the study, so that the rest is readable. If tunepipe wrote it, restore it."
         ) from None
     version = (schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
-    if version not in map(str, range(1, SCHEMA_VERSION + 1)):
+    if version != str(SCHEMA_VERSION):
         raise StorageError(
             f"{name} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "
             "Read it with the tunepipe that wrote it, or with a newer one."

@@ -95,8 +95,8 @@ class SessionRecord(BaseModel):
     data_changes: list[str] = []
     code_changes: list[str] = []
     export_failure: str = ""
-    tables: dict[str, TableFiles] | None = None
-    resume: dict[str, Any] | None = None
+    tables: dict[str, TableFiles]
+    resume: dict[str, Any] = {}
 
 
 _TOLD = (
@@ -204,10 +204,10 @@ def _superseded(store: Store, number: int, other: str) -> Superseded:
     )
 
 
-def committed_files(store: Store) -> Mapping[str, TableFiles] | None:
-    """The files of each table that the last session has committed; None before its first flush."""
+def committed_files(store: Store) -> Mapping[str, TableFiles]:
+    """The files of each table that the last session has committed; none before the first session."""
     last = next(iter(read_sessions(store, only_last=True)), None)
-    return None if last is None else last.tables
+    return {} if last is None else last.tables
 
 
 def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False) -> Sequence[SessionRecord]:
@@ -218,7 +218,7 @@ def read_sessions(store: Store, *, only_last: bool = False, resume: bool = False
         with suppress(FileNotFoundError):
             whole = resume and path == paths[-1]
             session = _session(store, path, store.read(path) if whole else _without_state(store, path))
-            sessions.append(session if whole else session.model_copy(update={"resume": None}))
+            sessions.append(session if whole else session.model_copy(update={"resume": {}}))
     return sorted(sessions, key=lambda session: session.number)
 
 

@@ -83,23 +83,18 @@ def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
         return Tables(derive_trials(epochs, decisions, study, checkpoints), epochs, decisions)
 
 
-def read_rows(
-    store: Store, table: str, study: Mapping[str, Any], committed: Mapping[str, TableFiles] | None
-) -> pa.Table:
-    """The clean rows of a table with all of its columns; of a table that is not committed, those of all files."""
-    schema = arrow_schema(table, parameters_of(study))
-    files = None if committed is None else committed.get(table, TableFiles())
-    listed = [path for path in store.files(table) if path.endswith(".parquet")] if files is None else []
+def read_rows(store: Store, table: str, study: Mapping[str, Any], committed: Mapping[str, TableFiles]) -> pa.Table:
+    """The clean rows of a table with all of its columns, as far as they are committed."""
+    schema, files = arrow_schema(table, parameters_of(study)), committed.get(table, TableFiles())
     parts = [schema.empty_table()]
-    for path in listed if files is None else table_paths(table, files):
+    for path in table_paths(table, files):
         try:
             parts.append(store.read_table(path))
         except FileNotFoundError:
             lost = f"{path} in {store.uri} does not exist, and the study's newest session names it."
             raise StorageError(f"{lost} Restore it from a copy.") from None
     rows = _united(parts, table, schema)
-    is_whole = files is not None and not files.parts
-    return rows if is_whole else clean(rows, table)
+    return clean(rows, table) if files.parts else rows
 
 
 def table_paths(table: str, files: TableFiles) -> list[str]:

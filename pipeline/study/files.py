@@ -121,7 +121,7 @@ def read_document(store: Store) -> Mapping[str, Any]:
     """The content of study.json; only its version is checked."""
     document = store.read_json(layout.STUDY)
     version = document.get("schema_version") if isinstance(document, dict) else None
-    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise StorageError(
             f"{layout.STUDY} in {store.uri} has schema version {version!r:.100}; this tunepipe reads up to "
             f"{SCHEMA_VERSION}. Read it with the tunepipe that wrote it, or a newer one."

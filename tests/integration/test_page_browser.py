@@ -1,6 +1,5 @@
 """The live page in a real browser: it draws, filters, follows a running study, and needs no pointer."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pipeline.storage import Store, layout
+from pipeline.storage import layout
 from pipeline.storage.sessions import identity
 from tests.browser import BROWSER, Browser, browsing
 from tests.recorded_studies import Recording, asha_study, pbt_study, tune_job
@@ -124,11 +123,11 @@ def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
         study.train(trial, 1, config, 0.5 + number / 100, number + 0.5)
         study.flush()
 
-    study.flush()
     # Its driver is this process.
     now = datetime.now(UTC).isoformat()
     session = {"number": 1, "state": "running", "started": now, "heartbeat": now, "ended": None, "seconds": 1.0}
-    Store(study.store.uri).write(layout.session(1), json.dumps(session | identity()))
+    study.content = session | identity()
+    study.flush()
     with serving(tmp_path) as address:
         browser.open(f"{address}/studies/live")
         browser.until(READY)

@@ -65,8 +65,8 @@ class Recorder:
         """How many workers train in parallel."""
         self._nodes: dict[str, Mapping[str, Any]] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {table: [] for table in _TABLES}
-        committed = last.tables if last else None
-        self._files = {table: (committed or {}).get(table, TableFiles()) for table in _TABLES}
+        committed = last.tables if last else {}
+        self._files = {table: committed.get(table, TableFiles()) for table in _TABLES}
         self._refuse_rows_without_session()
         before = {table: read_rows(store, table, self._study, committed) for table in _TABLES}
         self._copied = before if last is not None and last.state == "running" else {}

@@ -62,7 +62,7 @@ def store(tmp_path: Path) -> Store:
 
 def _write(store: Store, number: int = 1, **fields: Any) -> None:
     now = datetime.now(UTC).isoformat()
-    content = {"number": number, "state": "running", "started": now, "heartbeat": now, **identity()}
+    content = {"number": number, "state": "running", "started": now, "heartbeat": now, "tables": {}, **identity()}
     store.write(layout.session(number), json.dumps({**content, **fields}))
 
 
@@ -154,7 +154,7 @@ def test_folders_that_are_no_study_are_not_deleted(tmp_path: Path) -> None:
 
 def test_a_running_study_is_not_deleted(recorded: Recording) -> None:
     content = {"number": 2, "state": "running", "started": datetime.now(UTC).isoformat(), **identity()}
-    content |= {"heartbeat": datetime.now(UTC).isoformat()}
+    content |= {"heartbeat": datetime.now(UTC).isoformat(), "tables": {}}
     recorded.store.write(layout.session(2), json.dumps(content))
     with pytest.raises(StudyExists, match="is running"):
         delete(recorded.store)

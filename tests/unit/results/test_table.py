@@ -185,7 +185,7 @@ def test_provenance_is_lines_of_each_session_that_has_some() -> None:
     machine = {"host": "box", "system": "Linux", "cpu": "", "cores": 2, "memory": 2**30, "gpus": ["A", "A"]}
     git = {"commit": "abc", "dirty": True}
     recorded = {"command": ["run", "a b"], "git": git, "versions": {"keras": "3"}, "machine": machine, "seed": 7}
-    session = SessionRecord(number=2, state="ended", started="2025-03-14T09:30:00+00:00", provenance=recorded)
+    session = SessionRecord(number=2, state="ended", started="2025-03-14T09:30", tables={}, provenance=recorded)
     ((title, lines),) = provenance_in_words([session.model_copy(update={"provenance": None}), session])
     assert title == "session 2, 2025-03-14 09:30:00 UTC"
     assert dict(lines)["command"] == "run 'a b'"

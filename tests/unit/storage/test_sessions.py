@@ -30,7 +30,7 @@ from pipeline.storage.sessions import (
 )
 from pipeline.text import notes_to
 
-_SESSION = {"number": 1, "state": "ended", "started": "2025-03-14T09:30:00+00:00"}
+_SESSION = {"number": 1, "state": "ended", "started": "2025-03-14T09:30:00+00:00", "tables": {}}
 
 
 class Clock:
@@ -69,7 +69,7 @@ def written(store: Store, **fields: object) -> Any:
 
 def taken(store: Store) -> Lease:
     lease = Lease(store, 1, seconds_before=0.0)
-    lease.write("running", {}, "{}")
+    lease.write("running", {"tables": {}}, "{}")
     return lease
 
 
@@ -78,7 +78,7 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store, clock:
     lease = Lease(store, 2, seconds_before=100.0)
     lease.check()
     assert not lease.taken
-    lease.write("running", {"nodes": [{"host": "a", "cores": 2}]}, '{"decided": 3}')
+    lease.write("running", {"nodes": [{"host": "a", "cores": 2}], "tables": {}}, '{"decided": 3}')
     (session,) = read_sessions(store, resume=True)
     assert lease.taken
     assert (session.number, session.state, session.ended, session.resume) == (2, "running", None, {"decided": 3})
@@ -91,7 +91,7 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store, clock:
 
 
 def test_two_drivers_cannot_have_one_number(store: Store) -> None:
-    Lease(store, 1, seconds_before=0.0).write("running", {"message": "first"}, "{}")
+    Lease(store, 1, seconds_before=0.0).write("running", {"message": "first", "tables": {}}, "{}")
     second = Lease(store, 1, seconds_before=0.0)
     with pytest.raises(Superseded):
         second.write("running", {"message": "second"}, "{}")
@@ -157,11 +157,11 @@ def test_sessions_are_ordered_and_only_the_last_has_its_state(store: Store) -> N
     # The state need not be the last field.
     store.write(layout.session(12), json.dumps({"resume": {"trials": [12]}, **_SESSION, "number": 12}))
     store.write("sessions/notes.txt", "none")
-    for resume, last in ((True, {"trials": [12]}), (False, None)):
+    for resume, last in ((True, {"trials": [12]}), (False, {})):
         found = read_sessions(store, resume=resume)
         assert [session.number for session in found] == [1, 3, 12]
         assert [session.message[:8] for session in found] == ["It said ", "xxxxxxxx", ""]
-        assert [session.resume for session in found] == [None, None, last]
+        assert [session.resume for session in found] == [{}, {}, last]
     assert (found[0].heartbeat, found[0].seconds, found[0].pid) == ("2025-03-14T09:30:05+00:00", 0.0, 0)
 
 

@@ -76,8 +76,8 @@ STUDY = {"job": {**JOB, "objectives": [{"metric": "score", "mode": "max"}]}}
 
 def test_whole_numbers_of_another_writer_become_floats(tmp_path) -> None:
     store, key = Store(tmp_path), {"session": 1, "trial_id": "0000", "attempt": 1, "epoch": 1, "time": START}
-    store.write_table("epochs/mine.parquet", pa.Table.from_pylist([{**key, "score": 2**53 + 1, "config_x": 1}]))
-    rows = read_rows(store, "epochs", STUDY, None)
+    store.write_table(layout.part("epochs", 1, 1), pa.Table.from_pylist([{**key, "score": 2**53 + 1, "config_x": 1}]))
+    rows = read_rows(store, "epochs", STUDY, {"epochs": TableFiles(parts={1: 1})})
     assert [rows[name].type for name in ("score", "config_x")] == [pa.float64(), pa.float64()]
     assert [rows[name].to_pylist() for name in ("score", "config_x", "study")] == [[2.0**53], [1.0], [None]]
 
@@ -106,9 +106,8 @@ def test_the_newest_row_of_each_epoch_counts_and_trials_are_in_order(parts, tmp_
             rows.append({**keys, "score": float(place)})
             newest[trial, epoch] = max(newest.get((trial, epoch), (0, 0, 0)), (session, attempt, place))
         store.write_table(layout.part("epochs", 1, number), pa.Table.from_pylist(rows))
-    for committed in ({"epochs": TableFiles(parts={1: len(parts)})}, None):
-        read = read_rows(store, "epochs", STUDY, committed)
-        assert read["score"].to_pylist() == [newest[key][-1] for key in sorted(newest)]
+    read = read_rows(store, "epochs", STUDY, {"epochs": TableFiles(parts={1: len(parts)})})
+    assert read["score"].to_pylist() == [newest[key][-1] for key in sorted(newest)]
 
 
 @pytest.mark.parametrize(("table", "key"), [(table, key) for table, keys in KEYS.items() for key in keys])
@@ -117,9 +116,9 @@ def test_a_row_without_a_key_is_refused_unless_it_is_about_the_study(table: str,
     row |= dict.fromkeys(("session", "attempt", "epoch", "number"), 1)
     rows = [row, {**row, key: None}, *([{**row, "trial_id": None, "kind": "stop"}] if table == "decisions" else [])]
     store = Store(tmp_path)
-    store.write_table(f"{table}/mine.parquet", pa.Table.from_pylist(rows, arrow_schema(table, {})))
+    store.write_table(layout.part(table, 1, 1), pa.Table.from_pylist(rows, arrow_schema(table, {})))
     with pytest.raises(StorageError, match=f"1 of its rows have no {key}"):
-        read_rows(store, table, STUDY, None)
+        read_rows(store, table, STUDY, {table: TableFiles(parts={1: 1})})
 
 
 def test_losses_and_violations_in_sql_are_those_of_the_objectives() -> None:
