@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pipeline.cluster import download, rayjobs
-from pipeline.cluster.submissions import STUDY_LABEL
+from pipeline.cluster.submissions import STORAGE_ANNOTATION, STUDY_LABEL
 from tests.json_handler import JsonHandler, running
 
 RAYJOBS = "/apis/ray.io/v1/namespaces/tunepipe/rayjobs"
@@ -81,14 +81,14 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         self.answer(201, {**body, "metadata": {**body["metadata"], **made}})
 
 
-def rayjob(state: str = "", name: str = "s-1", **status: Any) -> dict[str, Any]:
-    """A RayJob as the operator has left it."""
+def rayjob(state: str = "", name: str = "s-1", storage: str = "/studies", **status: Any) -> dict[str, Any]:
+    """A RayJob as the operator has left it, of the study in its name."""
     reported = {"jobDeploymentStatus": state, **status} if state else {}
     return {
         "apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {}, "status": reported,
         "metadata": {
             "name": name, "namespace": "tunepipe", "creationTimestamp": "2026-01-01T00:00:00Z",
-            "labels": {STUDY_LABEL: name.rpartition("-")[0]},
+            "labels": {STUDY_LABEL: name.rpartition("-")[0]}, "annotations": {STORAGE_ANNOTATION: storage},
         },
     }  # fmt: skip
 

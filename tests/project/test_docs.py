@@ -151,25 +151,14 @@ def test_the_shape_of_a_table_is_its_columns():
     assert shape(table) != shape(table.replace("best", "last"))
 
 
-HOME = Path(__file__).parents[2]
-COMMANDS, SEARCH, DATA = ((HOME / f"docs/{page}.md").read_text() for page in ("commands", "search", "data"))
+COMMANDS, SEARCH, DATA = ((ROOT / f"docs/{page}.md").read_text() for page in ("commands", "search", "data"))
 
 
-def words(option: str) -> set[str]:
-    return set(re.findall(r"[a-z0-9-]+", JOB_OPTIONS[option][0].__metadata__[0].help))
-
-
-@pytest.mark.parametrize("kind", SCHEDULERS)
-def test_a_scheduler_is_documented(kind):
-    assert kind in words("scheduler")
-    assert f"`{kind}`" in SEARCH
-    assert SCHEDULERS[kind].__name__ in pipeline.__all__
-
-
-@pytest.mark.parametrize("kind", SEARCHERS)
-def test_a_searcher_is_documented(kind):
-    assert kind in words("search")
-    assert f"`{kind}`" in SEARCH
+@pytest.mark.parametrize(("option", "known"), [("scheduler", SCHEDULERS), ("search", SEARCHERS)])
+def test_schedulers_and_searchers_are_documented(option, known):
+    words = re.findall(r"[a-z0-9-]+", JOB_OPTIONS[option][0].__metadata__[0].help)
+    assert [kind for kind in known if kind not in words or f"`{kind}`" not in SEARCH] == []
+    assert {each.__name__ for each in known.values()} <= set(pipeline.__all__)
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -28,10 +28,7 @@ FORBIDDEN = {"items": [{"involvedObject": {"name": "c"}, "message": "violates Po
 
 
 def of_beale(state: str = "Running", storage: str = "/studies", name: str = "beale-1", **status: Any) -> dict[str, Any]:
-    job = rayjob(state, name, **status)
-    job["spec"] = rayjob_template("local-cpu")["spec"]
-    job["metadata"]["annotations"] = {"tunepipe/storage": storage}
-    return job
+    return {**rayjob(state, name, storage, **status), "spec": rayjob_template("local-cpu")["spec"]}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.cluster.rayjobs import RayJobs
 from tests.json_handler import running
 from tests.kubernetes_server import ApiServer, answering
 from tests.unit.cluster.jobs_server import JobsServer
@@ -17,6 +18,11 @@ def jobs_server(monkeypatch, tmp_path) -> Iterator[JobsServer]:
     server = JobsServer()
     with running(server):
         yield server
+
+
+@pytest.fixture
+def server(api_server) -> RayJobs:
+    return RayJobs(None, "tunepipe")
 
 
 @pytest.fixture

@@ -11,22 +11,15 @@ import pytest
 from pipeline.cluster import download
 from pipeline.cluster.download import download_results, merge_study, read_study, readable_study
 from pipeline.cluster.rayjob import rayjob_template, volume_at
-from pipeline.cluster.rayjobs import RayJobs
-from pipeline.cluster.submissions import STORAGE_ANNOTATION, STUDY_ANNOTATION
+from pipeline.cluster.submissions import STUDY_ANNOTATION
 from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store
 from tests.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 
-@pytest.fixture
-def server(api_server) -> RayJobs:
-    return RayJobs(None, "tunepipe")
-
-
 def of_study(storage: str = "/studies", name: str = "s-1", study: str = "s") -> dict:
-    job = rayjob("Running", name)
-    job["spec"] = rayjob_template("local-cpu")["spec"]
-    job["metadata"]["annotations"] = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: study}
+    job = {**rayjob("Running", name, storage), "spec": rayjob_template("local-cpu")["spec"]}
+    job["metadata"]["annotations"][STUDY_ANNOTATION] = study
     return job
 
 

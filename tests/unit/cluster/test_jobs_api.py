@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -255,21 +256,6 @@ def test_ray_still_has_what_pipeline_cluster_relies_on(fact):
     check_text(text, file, "pipeline/cluster relies on it", "commands about clusters fail or mislead")
 
 
-class Process:
-    """A process with a command line, which counts how often it is asked to end."""
-
-    pid = 7
-
-    def __init__(self, command: list[str]) -> None:
-        self.command, self.asked = command, 0
-
-    def cmdline(self) -> list[str]:
-        return self.command
-
-    def terminate(self) -> None:
-        self.asked += 1
-
-
 @pytest.mark.parametrize(
     ("command", "driver"),
     [
@@ -281,17 +267,12 @@ class Process:
         ("", False),
     ],
 )
-def test_drivers_are_known_by_their_command_and_asked_twice(
-    command: str, driver: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    awaited: list[float] = []
-
-    def wait(processes: list[Process], timeout: float) -> tuple[list[Process], list[Process]]:
-        awaited.append(timeout)
-        return [], processes
-
+def test_drivers_are_known_by_their_command_and_asked_twice(command: str, driver: bool, monkeypatch) -> None:
+    wait = Mock(side_effect=lambda processes, **_: ([], processes))
     monkeypatch.setattr(psutil, "wait_procs", wait)
-    process, shell = Process(command.split()), Process(["/bin/sh", "-c", command])
-    assert stop_drivers([process, shell], 30) == ([7] if driver else [])  # type: ignore[list-item]
-    assert (process.asked, shell.asked) == (2 if driver else 0, 0)
-    assert awaited == [8, 22]
+    process, shell = (
+        Mock(pid=7, **{"cmdline.return_value": each}) for each in (command.split(), ["sh", "-c", command])
+    )
+    assert stop_drivers([process, shell], 30) == ([7] if driver else [])
+    assert (process.terminate.call_count, shell.terminate.call_count) == (2 if driver else 0, 0)
+    assert [each.kwargs["timeout"] for each in wait.call_args_list] == [8, 22]

@@ -15,18 +15,13 @@ from pipeline.cluster import kubernetes_api, rayjobs
 from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError, translated_errors
 from pipeline.cluster.rayjob import Manifests, study_manifests
 from pipeline.cluster.rayjobs import RayJobs, exit_code_of, fatal_reason, submission_of, why_pods_wait
-from pipeline.cluster.submissions import STORAGE_ANNOTATION, NeverStarts
+from pipeline.cluster.submissions import NeverStarts
 from pipeline.errors import ClusterError
 from tests.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 JOB, PODS, LOG, EVENTS = f"{RAYJOBS}/s-1", f"{CORE}/pods", f"{CORE}/pods/s-1-x/log", f"{CORE}/events"
 ENDED = rayjob("Complete", jobStatus="SUCCEEDED")
 WAITS = rayjob("Initializing", rayClusterName="c")
-
-
-@pytest.fixture
-def server(api_server) -> RayJobs:
-    return RayJobs(None, "tunepipe")
 
 
 @pytest.fixture
@@ -45,13 +40,6 @@ def event(about: str, message: str, reason: str = "FailedToCreateWorkerPod", min
 
 def waiting(reason: str, message: str = "") -> dict:
     return pod(containerStatuses=[{"image": "x:1", "state": {"waiting": {"reason": reason, "message": message}}}])
-
-
-def of_study(state: str, name: str, study: str, storage: str = "/studies", **status: Any) -> dict:
-    job = rayjob(state, name, **status)
-    job["metadata"]["labels"]["tunepipe/study"] = study
-    job["metadata"]["annotations"] = {STORAGE_ANNOTATION: storage}
-    return job
 
 
 def test_a_study_is_followed_to_its_end(api_server, server, follow):
@@ -125,9 +113,9 @@ def manifests_of(number: int) -> Manifests:
 
 def test_a_submission_deletes_only_studies_rayjobs_that_ended_long_ago(api_server, server):
     def ended(name: str, **ago: float) -> dict:
-        return of_study("Complete", name, "x", endTime=(datetime.now(UTC) - timedelta(**ago)).isoformat())
+        return rayjob("Complete", name, endTime=(datetime.now(UTC) - timedelta(**ago)).isoformat())
 
-    refused, running = of_study("ValidationFailed", "z-1", "z"), of_study("Running", "y-1", "y", "/y")
+    refused, running = rayjob("ValidationFailed", "z-1"), rayjob("Running", "y-1", "/y")
     jobs = [ended("x-1", days=8), ended("x-2", days=6), running, refused]
     api_server.answers[RAYJOBS] = [{"items": jobs}]
     assert not server.submit("beale", "/studies", manifests_of)[1]
@@ -198,8 +186,8 @@ def test_a_log_that_kubernetes_begins_again_is_printed_from_there(api_server, fo
 
 
 def test_submissions_have_their_exit_code_or_why_they_wait(api_server, server):
-    waits = of_study("Initializing", "a-1", "a", rayClusterName="c")
-    stopped = of_study("Complete", "d-1", "d", jobStatus="STOPPED")
+    waits = rayjob("Initializing", "a-1", rayClusterName="c")
+    stopped = rayjob("Complete", "d-1", jobStatus="STOPPED")
     api_server.answers |= {
         RAYJOBS: [{"items": [waits, stopped]}], f"{RAYJOBS}/d-1": [stopped],
         EVENTS: [{"items": [event("c", "quota: 0")]}],
@@ -215,7 +203,7 @@ def test_a_study_that_runs_is_attached_to_unless_it_is_being_deleted(api_server,
     # The second of two simultaneous submissions.
     with pytest.raises(ClusterError, match='"beale-1" already exists'):
         server.submit("beale", "/studies", manifests_of)
-    other = of_study("Running", "beale-1", "beale")
+    other = rayjob("Running", "beale-1")
     api_server.answers[RAYJOBS] = [{"items": [other]}]
     found, attached = server.submit("beale", "/studies", pytest.fail)
     assert (found.name, attached) == ("beale-1", True)
