@@ -50,6 +50,8 @@ class _Handler(JsonHandler, BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         query = dict(parse_qsl(urlsplit(self.path).query))
         self.server.queries.append((path, query))
+        if (selector := query.get("fieldSelector", "")).startswith("reason="):
+            path = f"{path}/{selector}"
         if self.server.failing.get(path):
             self.server.failing[path] -= 1
             self.answer(503, {"message": "etcd is away"})

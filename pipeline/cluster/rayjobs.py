@@ -54,6 +54,12 @@ _FATAL = re.compile(
 """An image that no later pull gets, and a pod that the namespace refuses; not for its quota, which may have room, nor
 what a node may not read before it has heard of its pod.
 """
+_REPLACED = {"DeletedHeadPod": "head", "DeletedWorkerPod": "worker"}
+"""The operator's events, which are no warnings. Where a cluster autoscales, no container starts again in its pod: the
+operator deletes the pod, and makes another.
+"""
+_ENDED = re.compile(r"\{ExitCode:([1-9]\d*),Signal:\d+,Reason:(\w*)")
+"""How the operator says in such an event that the container had ended by itself."""
 
 
 def submission_of(job: Mapping[str, Any]) -> Submission:
@@ -195,8 +201,10 @@ class RayJobs(Kubernetes):
 
     def warnings(self) -> list[dict[str, Any]]:
         """Events about what goes wrong in the namespace."""
-        events = self.ask("list events", self.core.list_namespaced_event, field_selector="type=Warning")
-        return list(events["items"])
+        found: list[dict[str, Any]] = []
+        for selector in ("type=Warning", *(f"reason={each}" for each in _REPLACED)):
+            found += self.ask("list events", self.core.list_namespaced_event, field_selector=selector)["items"]
+        return found
 
     def _described(self, found: Submission, events: Sequence[Any]) -> Submission:
         """A submission with its exit code, or why it waits."""
@@ -293,23 +301,25 @@ def exit_code_of(job: Mapping[str, Any], log: str) -> int:
 
 
 def why_pods_wait(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], events: Sequence[Any]) -> list[str]:
-    """What Kubernetes says about pods of a RayJob that do not run, and warning events, the newest first."""
+    """What Kubernetes says about pods of a RayJob that do not run or do not stay, and events, the newest first."""
     said, metadata = [], job["metadata"]
-    pending = {pod["metadata"]["name"]: pod for pod in pods if pod["status"].get("phase") == "Pending"}
-    claims: set[str] = set()
-    for name, pod in pending.items():
-        for each in pod["status"].get("conditions") or ():
+    unwell, ready = set[str](), set[str | None]()
+    for pod in pods:
+        name, status = pod["metadata"]["name"], pod["status"]
+        if status.get("phase") not in ("Pending", "Running") or "deletionTimestamp" in pod["metadata"]:
+            continue
+        for each in status.get("conditions") or ():
+            if (each["type"], each["status"]) == ("Ready", "True"):
+                ready.add((pod["metadata"].get("labels") or {}).get("ray.io/node-type"))
             if (each["type"], each["status"]) == ("PodScheduled", "False"):
                 said.append(f"pod {name} waits for a node: {one_line(each.get('message') or each.get('reason'))}")
         # An init container, which waits for the head, is the first to pull a worker's image.
-        for kind in ("initContainerStatuses", "containerStatuses"):
-            for each in pod["status"].get(kind) or ():
-                waiting = (each.get("state") or {}).get("waiting") or {}
-                if (reason := waiting.get("reason")) not in (None, "ContainerCreating", "PodInitializing"):
-                    message = one_line(waiting.get("message"))
-                    said.append(f"the image {each['image']} of pod {name} does not start ({reason}): {message}")
-        volumes = pod["spec"].get("volumes") or ()
-        claims |= {each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each}
+        containers = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+        reasons = [reason for each in containers if (reason := _why_it_waits(name, each))]
+        said += reasons
+        if reasons or status.get("phase") == "Pending":
+            claims = (each.get("persistentVolumeClaim") for each in pod["spec"].get("volumes") or ())
+            unwell |= {name, *(each["claimName"] for each in claims if each)}
     owners = metadata["name"], (job.get("status") or {}).get("rayClusterName") or metadata["name"]
     # Events are kept for an hour: an older RayJob may have had this name.
     since = metadata.get("creationTimestamp") or ""
@@ -317,12 +327,36 @@ def why_pods_wait(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], eve
     newest = max((pod["metadata"].get("creationTimestamp") or "" for pod in pods), default=since)
     for event in sorted(events, key=_last_seen, reverse=True):
         involved, reason, seen = event["involvedObject"], event.get("reason"), _last_seen(event)
-        name = str(involved.get("name"))
+        name, message = str(involved.get("name")), event.get("message")
         of_owner = name in owners and seen >= newest
-        of_pod = name in {*pending, *claims} and reason != "FailedScheduling"
-        if seen >= since and (of_owner or of_pod or (reason == "Evicted" and name.startswith(owners))):
-            said.append(f"{reason}: {one_line(event.get('message'))} ({involved.get('kind')} {name})")
+        of_pod = name in unwell and reason not in ("FailedScheduling", "BackOff")
+        if seen < since:
+            continue
+        if kind := _REPLACED.get(reason):
+            if name in owners and kind not in ready and (ended := _ENDED.search(message or "")):
+                ready.add(kind)
+                said.append(f"a {kind} ended with exit code {ended[1]}, {ended[2]} ({reason}): it is made again")
+        elif of_owner or of_pod or (reason == "Evicted" and name.startswith(owners)):
+            said.append(f"{reason}: {one_line(message)} ({involved.get('kind')} {name})")
     return said
+
+
+def _why_it_waits(pod: str, container: Mapping[str, Any]) -> str | None:
+    """What Kubernetes says about a container that does not start, or ends repeatedly; None if it runs, or soon will."""
+    state, before = container.get("state") or {}, container.get("lastState") or {}
+    waiting, ended = state.get("waiting") or {}, state.get("terminated") or before.get("terminated") or {}
+    reason = waiting.get("reason")
+    if reason is None and ended.get("exitCode") and not container.get("ready"):
+        reason = "not ready"
+    if reason in (None, "ContainerCreating", "PodInitializing"):
+        return None
+    what, how = f"the container {container['name']}", "does not start"
+    if "Image" in reason:
+        what = f"the image {container['image']}"
+    elif ended:
+        how = f"ended with exit code {ended['exitCode']}, {ended.get('reason')}"
+    message = one_line(waiting.get("message"))
+    return f"{what} of pod {pod} {how} ({reason})" + (f": {message}" if message else "")
 
 
 def fatal_reason(said: Sequence[str]) -> str | None:

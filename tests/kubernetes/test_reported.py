@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("gone")
 
 STUDY = ("beale", "--gpus-per-trial", "1", "--trials", "2", "--workers", "1")
 COUNTED = str(Path(__file__).with_name("counted.py"))
+HEAD = "/spec/rayClusterSpec/headGroupSpec/template/spec"
 WORKER = "/spec/rayClusterSpec/workerGroupSpecs/1/template/spec"
 
 
@@ -74,6 +75,18 @@ def test_a_secret_that_is_made_later(tmp_path):
     finally:
         kubectl("delete", "secret", "made-later", "-n", NAMESPACE)
     assert len(load_results(tmp_path / "studies/counted").trials) == 4
+
+
+@pytest.mark.parametrize("autoscales", [True, False], ids=["in pods that are replaced", "in its pod"])
+def test_a_container_that_ends_immediately(tmp_path, autoscales):
+    """A head that ends at each start is reported with its exit code, as in `status`."""
+    head = {"op": "add", "path": f"{HEAD}/containers/0/args", "value": ["exit 7"]}
+    autoscaling = {"op": "replace", "path": "/spec/rayClusterSpec/enableInTreeAutoscaling", "value": autoscales}
+    values = changed(tmp_path / "values", head, autoscaling)
+    study = Following(tmp_path, *STUDY, "--values", str(values))
+    reason = "ended with exit code 7, Error"
+    study.until("the reason", lambda: reason in " ".join(study.reported.split()))
+    until("the reason in status", lambda: reason in " ".join(tunepipe("status", "--kubernetes").split()))
 
 
 def test_a_deadline(tmp_path):

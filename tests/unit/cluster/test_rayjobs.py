@@ -39,7 +39,8 @@ def event(about: str, message: str, reason: str = "FailedToCreateWorkerPod", min
 
 
 def waiting(reason: str, message: str = "") -> dict:
-    return pod(containerStatuses=[{"image": "x:1", "state": {"waiting": {"reason": reason, "message": message}}}])
+    state = {"waiting": {"reason": reason, "message": message}}
+    return pod(containerStatuses=[{"name": "c", "image": "x:1", "state": state}])
 
 
 def test_a_study_is_followed_to_its_end(api_server, server, follow):
@@ -228,7 +229,8 @@ def test_a_study_that_runs_is_attached_to_unless_it_is_being_deleted(api_server,
 )
 def test_an_image_that_no_later_pull_can_get_is_fatal(reason: str, message: str, fatal: bool) -> None:
     (said,) = reasons = why_pods_wait(WAITS, [waiting(reason, message)], [])
-    assert said == f"the image x:1 of pod p does not start ({reason}): {message}"
+    what = "image x:1" if "Image" in reason else "container c"
+    assert said == f"the {what} of pod p does not start ({reason}): {message}"
     assert (fatal_reason(reasons) is not None) is fatal
 
 
@@ -252,6 +254,38 @@ def test_a_pod_says_in_kubernetes_words_why_it_does_not_run() -> None:
     ]
     assert len(why_pods_wait(WAITS, [pod(phase="Running")], events)) == 1
     assert why_pods_wait(WAITS, [waiting("ContainerCreating")], []) == []
+
+
+def test_a_container_that_ends_repeatedly_is_reported_until_it_is_ready() -> None:
+    container: dict[str, Any] = {"name": "ray-head", "image": "x:1", "restartCount": 4, "ready": False}
+    container["lastState"] = {"terminated": {"exitCode": 7, "reason": "Error"}}
+    container["state"] = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}}
+    head = pod("h", "Running", "head", containerStatuses=[container])
+    events = [event("h", "Back-off restarting", "BackOff"), event("h", "Readiness probe failed", "Unhealthy")]
+    ended = "the container ray-head of pod h ended with exit code 7, Error"
+    reasons = why_pods_wait(WAITS, [head], events)
+    assert reasons == [f"{ended} (CrashLoopBackOff): back-off 40s", "Unhealthy: Readiness probe failed (Pod h)"]
+    assert fatal_reason(reasons) is None
+    container["state"] = {"running": {}}
+    assert why_pods_wait(WAITS, [head], [])[0] == f"{ended} (not ready)"
+    container["ready"] = True
+    assert why_pods_wait(WAITS, [head], events) == []
+
+
+@pytest.mark.parametrize("kind", ["head", "worker"])
+def test_a_pod_that_the_operator_replaces_is_reported_until_one_is_ready(api_server, server, kind):
+    """In a cluster that autoscales, no container starts again in its pod, and the operator's events are no warnings."""
+    reason = f"Deleted{kind.title()}Pod"
+    ended = "Pod status: Failed; Ray container terminated status: &ContainerStateTerminated{ExitCode:137,Signal:0,"
+    events = [event("c", f"{ended}Reason:OOMKilled,Message:,}}", reason, minutes) for minutes in (1, 2)]
+    events += [event("c", "Deleted pod tunepipe/idle", reason, minutes=3), event("other", events[0]["message"], reason)]
+    api_server.answers[RAYJOBS] = [{"items": [rayjob("Initializing", "a-1", rayClusterName="c")]}]
+    api_server.answers[f"{EVENTS}/reason={reason}"] = [{"items": events}]
+    (found,) = server.submissions()
+    assert found.message == f"a {kind} ended with exit code 137, OOMKilled ({reason}): it is made again"
+    ready = pod("n", "Running", kind, conditions=[{"type": "Ready", "status": "True"}])
+    api_server.answers[PODS] = [{"items": [ready]}]
+    assert not server.submissions()[0].message
 
 
 @pytest.mark.parametrize(
