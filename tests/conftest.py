@@ -23,7 +23,10 @@ os.environ["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 
-_ON_RAY = ("test_function_study", "test_keras_study", "test_metrics", "test_nothing_left", "test_workers")
+_ON_RAY = (
+    "integration/test_function_study.py", "integration/test_keras_study.py", "integration/test_metrics.py",
+    "integration/test_workers.py", "hostile/test_nothing_left.py",
+)  # fmt: skip
 """The files whose tests start Ray."""
 
 
@@ -53,7 +56,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class OneCluster(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "ray" if Path(file).stem in _ON_RAY else file
+            return "ray" if file.endswith(_ON_RAY) else file
 
     return OneCluster(config, log) if config.getvalue("dist") == "loadfile" else None
 

@@ -81,7 +81,6 @@ def test_a_file_beside_the_copies_is_not_imported_by_them(marked: Marked) -> Non
 def test_a_module_of_another_digest_is_not_imported(
     marked: Marked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An installed module that differs from the one that the study names is refused before it runs."""
     (tmp_path / "hostile_installed.py").write_text(f"{marked.creates_mark}\ndef f(config): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
     marked.change(function={"function": "hostile_installed:f", "sha256": "0" * 64})
@@ -91,8 +90,7 @@ def test_a_module_of_another_digest_is_not_imported(
 
 
 @pytest.mark.long
-def test_a_model_with_code_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A layer whose exported file would contain code is omitted with a message, and the weights are exported."""
+def test_of_a_model_with_code_the_weights_alone_are_exported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     import keras
 
     from pipeline.training.export import export

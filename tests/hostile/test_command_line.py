@@ -70,7 +70,6 @@ def _fine(printed: CommandResult) -> None:
 @example(fields=["space.lr=" + "[" * 100_000])
 @example(fields=['space.lr={"kind":"choice","values":["\\u001b[31m"]}', "budget.trials=0"])
 def test_any_assignment_is_refused_or_accepted(tmp_path: Path, fields: list[str]) -> None:
-    """Any --set of any field is either refused or accepted, and with zero trials nothing starts."""
     words = [word for field in fields for word in ("--set", field)]
     printed = tunepipe("run", "beale", *words, "--trials", "0", "--storage", str(tmp_path / "studies"))
     _fine(printed)
@@ -87,10 +86,9 @@ def test_any_assignment_is_refused_or_accepted(tmp_path: Path, fields: list[str]
 @example(command="run", words=["x" * 5000])
 @example(command="run", words=["~nobody-of-that-name/x.py"])
 @example(command="results", words=["\0"])
-def test_any_words(
+def test_any_words_after_a_command_are_executed_or_refused_with_a_message(
     tmp_path: Path, ended: Path, monkeypatch: pytest.MonkeyPatch, command: str, words: list[str]
 ) -> None:
-    """Any words after any command are executed or refused with a message."""
     monkeypatch.chdir(tmp_path)
     before = sorted(ended.rglob("*"))
     _fine(tunepipe(command, *words, "--storage", str(ended)))

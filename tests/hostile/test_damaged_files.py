@@ -58,8 +58,7 @@ def _read(storage: Path) -> CommandResult:
         [(file, "JSON") for file in ("study.json", "sessions/0001.json", "epochs/all-0001.parquet", FILES[5])],
     ),
 )
-def test_a_file_that_is_something_else(case: tuple[str, str], storage: Path) -> None:
-    """Each command reads the intact rest of the study, or names the file that it cannot use."""
+def test_a_file_that_is_something_else_is_named_or_not_needed(case: tuple[str, str], storage: Path) -> None:
     file, way = case
     path = storage / "small" / file
     path.write_bytes(WAYS[way](path.read_bytes()))
@@ -70,7 +69,6 @@ def test_a_file_that_is_something_else(case: tuple[str, str], storage: Path) -> 
 
 
 def test_a_flipped_bit_in_a_table_is_found(storage: Path) -> None:
-    """A changed byte in a table is found by its checksum, so that no wrong result is shown."""
     path = storage / "small/epochs/all-0001.parquet"
     whole, schema = path.read_bytes(), pq.read_schema(path)
     chunk = pq.ParquetFile(path).metadata.row_group(0).column(schema.get_field_index("distance"))
@@ -115,7 +113,6 @@ def test_a_session_file_with_other_values_is_used_or_reported(change: tuple[str,
     [("trial_id", "../../x"), ("config", "x"), ("state", "nope"), ("epoch", -5), ("checkpoints", ["x"])],
 )
 def test_a_trial_state_with_other_values_is_validated(place: str, value: object, storage: Path) -> None:
-    """The stored state of a trial is validated before the study continues from it."""
     _session(storage, place, value, of="trial")
     error = continued(storage / "small")
     assert isinstance(error, StorageError)

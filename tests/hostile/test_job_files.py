@@ -88,8 +88,7 @@ def _written(folder: Path, name: str) -> str | None:
 
 
 @pytest.mark.parametrize("name", cases(NAMES, ("my job", "größe")))
-def test_a_job_file_of_any_name(name: str, tmp_path: Path) -> None:
-    """A job file of any name is refused before a study is written, or is run, read and resumed from copies."""
+def test_a_job_file_of_any_name_is_refused_or_run_and_resumed_from_copies(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     if (path := _written(folder, name)) is not None:
         others = {module: sys.modules.get(module) for module in ("random", "keras", "numpy", "pipeline", "tune_jobs")}

@@ -83,7 +83,6 @@ def _tried(steps: list[Any]) -> str:
 @settings(max_examples=EXAMPLES // 4, suppress_health_check=list(HealthCheck))
 @given(value=_VALUES)
 def test_any_value_of_the_objective_ends_in_a_study_or_in_words(value: Any) -> None:
-    """A number as objective trains; another value is a named mistake, and one beyond a float fails its trial."""
     ended = _tried([{"score": 0.5}, {"score": value}])
     assert ended in ("ended", "NoTrialSucceeded", "ModelError")
     if type(value) in (int, float, bool) and abs(value) <= 1e308:
@@ -93,5 +92,4 @@ def test_any_value_of_the_objective_ends_in_a_study_or_in_words(value: Any) -> N
 @settings(max_examples=EXAMPLES // 4, suppress_health_check=list(HealthCheck))
 @given(steps=_STEPS, objective=st.booleans())
 def test_any_names_and_values_end_in_a_study_or_in_a_message(steps: list[Any], objective: bool) -> None:
-    """Any metric names and values are stored, or are refused with a message, also names that differ only by case."""
     _tried([{"score": 0.5, **step} for step in steps] if objective else steps)

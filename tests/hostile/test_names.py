@@ -28,7 +28,6 @@ def _content(folder: Path) -> dict[str, bytes]:
 def test_no_name_of_a_study_leads_out_of_the_storage(
     name: str, job_file: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that is a path or otherwise invalid is refused by every command, and no file is created."""
     (storage / "small").rename(storage.parent / "victim")
     (storage / "small").mkdir()
     monkeypatch.chdir(storage.parent)
@@ -60,7 +59,6 @@ def test_the_log_of_any_trial(trial: str, storage: Path) -> None:
 
 
 def test_an_id_within_the_tables_leads_nowhere(storage: Path) -> None:
-    """A trial id that is a path in a table is shown in escaped form, and its model is not looked for."""
     study = storage / "small"
     for table in ("epochs", "decisions"):
         path = study / table / "all-0001.parquet"

@@ -130,7 +130,6 @@ def test_code_in_cells_is_tuned_on_two_workers(kernel):
 
 
 def test_an_interrupted_kernel_keeps_the_study_and_continues_it(kernel):
-    """An interrupted cell prints a sentence, keeps whole tables, restores the handlers, and can be resumed."""
     before = kernel.run("print(signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))")
 
     def during() -> None:

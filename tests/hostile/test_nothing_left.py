@@ -107,7 +107,6 @@ FAILURES = {
     "failure", cases(FAILURES, ("a function that raises", "Ctrl-C in the first epoch", "a data function that raises"))
 )
 def test_a_failure_before_the_first_epoch_leaves_no_study(failure, tmp_path):
-    """A failure before the first epoch deletes the study's folder, so that the name is free."""
     fails, error, reported = FAILURES[failure]
     with pytest.raises(error, match=reported):
         run(fails, storage=tmp_path, note=lambda _: None)
@@ -117,7 +116,6 @@ def test_a_failure_before_the_first_epoch_leaves_no_study(failure, tmp_path):
 
 
 def test_a_failure_keeps_untracked_files(tmp_path):
-    """A failing start keeps an untracked file that appeared in the study's folder."""
 
     def meddled(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         (tmp_path / "s/notes.txt").write_text("mine")
@@ -130,7 +128,6 @@ def test_a_failure_keeps_untracked_files(tmp_path):
 
 
 def test_trials_that_fail_after_an_epoch_are_results(tmp_path):
-    """A study that fails after a recorded epoch is kept with its error, and its name is in use."""
 
     def late(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
         yield {"score": float("nan") if config["x"] < 0 else 1.0}
@@ -147,7 +144,6 @@ def test_trials_that_fail_after_an_epoch_are_results(tmp_path):
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize(("function", "reported"), [(raising, "in raising"), (dying, "The actor died unexpectedly")])
 def test_the_output_of_workers_is_reported_before_it_is_deleted(function, reported, tmp_path):
-    """When two workers fail the study, the name becomes free and the message has the trial's log and traceback."""
     notes: list[str] = []
     with pytest.raises(NoTrialSucceeded, match="It was removed, and its name can be used again"):
         run(job(function, resources={"workers": 2}), storage=tmp_path, note=notes.append)

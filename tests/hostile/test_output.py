@@ -59,7 +59,6 @@ def two(storage: Path) -> Path:
 
 @pytest.mark.parametrize("command", cases(COMMANDS, _WITH_A_FULL_DISK))
 def test_a_full_disk_is_reported_in_a_message(command: str, two: Path, job_file: Path) -> None:
-    """A full disk is reported with exit code 2 and without a traceback, and a trained study is complete."""
     words = COMMANDS[command]
     with Path("/dev/full").open("wb") as full:
         code, errors = _ended(_started(words, two, job_file, full.fileno()))
@@ -71,7 +70,6 @@ def test_a_full_disk_is_reported_in_a_message(command: str, two: Path, job_file:
 
 @pytest.mark.parametrize("command", cases(COMMANDS, _WITHOUT_A_READER))
 def test_a_reader_that_is_gone_ends_the_command_quietly(command: str, two: Path, job_file: Path) -> None:
-    """A closed reader ends the command with exit code 141 and no message, and a trained study is complete."""
     words = COMMANDS[command]
     reads, writes = os.pipe()
     process = _started(words, two, job_file, writes)

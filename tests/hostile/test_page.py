@@ -118,7 +118,6 @@ def _pages(root: Path, text: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", cases(TOGETHER, ("markup",)))
 def test_every_page_shows_any_text_as_text(name: str, tmp_path: Path) -> None:
-    """No text creates an element or an attribute in any page, and invisible characters are escaped."""
     plain = {page: _elements(text) for page, text in _pages(tmp_path / "plain", "words").items()}
     for page, text in _pages(tmp_path / "hostile", TOGETHER[name]).items():
         found = _elements(text)
@@ -137,7 +136,6 @@ def test_every_page_shows_any_text_as_text(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", cases(TEXTS, ("a script", "terminal", "right to left")))
 def test_the_terminal_shows_any_text_as_text(name: str, tmp_path: Path) -> None:
-    """The command's output contains no control sequence of a study's texts."""
     _study(tmp_path, TEXTS[name])
     output = tunepipe("results", "texts", "--storage", str(tmp_path))
     assert output.code == 0, output
@@ -145,7 +143,6 @@ def test_the_terminal_shows_any_text_as_text(name: str, tmp_path: Path) -> None:
 
 
 def test_an_error_is_shown_as_text(tmp_path: Path) -> None:
-    """A message repeats the value found with its control sequences escaped."""
     output = tunepipe("results", "none", "--storage", str(tmp_path / "\x1b[2J\u202e"))
     assert output.code == 2
     assert r"\x1b[2J\u202e" in output.errors

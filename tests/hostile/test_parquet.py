@@ -78,8 +78,7 @@ def _loaded(path: Path) -> None:
 
 
 @pytest.mark.parametrize("role", ["input", "label", "target", "split"])
-def test_a_column_of_any_type(role: str, tmp_path: Path) -> None:
-    """A column of any type is used in each role or refused by its name."""
+def test_a_column_of_any_type_is_used_or_refused_in_each_role(role: str, tmp_path: Path) -> None:
     for kind, column in COLUMNS.items():
         named = {"input": COLUMNS["float"]} | ({} if role == "target" else {"label": COLUMNS["text"]}) | {role: column}
         _loaded(_write(tmp_path / f"{kind}.parquet", list(named.items())))
@@ -96,8 +95,9 @@ def test_a_column_of_any_type(role: str, tmp_path: Path) -> None:
     ),
     rows=st.integers(0, ROWS),
 )
-def test_any_columns(columns: list[tuple[str, str]], rows: int, tmp_path: Path) -> None:
-    """Any columns, with repeated names or without rows, are used or refused by name."""
+def test_repeated_names_and_no_rows_are_used_or_refused(
+    columns: list[tuple[str, str]], rows: int, tmp_path: Path
+) -> None:
     writable = [(name, COLUMNS[kind].slice(0, rows)) for name, kind in columns if name.isprintable()]
     _loaded(_write(tmp_path / "x.parquet", writable))
 
@@ -106,7 +106,6 @@ def test_any_columns(columns: list[tuple[str, str]], rows: int, tmp_path: Path) 
     "content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1", b"cposix\nsystem\n(S'x'\ntR.", b"a,b\n1,2\n"]
 )
 def test_files_that_are_no_parquet(content: bytes, tmp_path: Path) -> None:
-    """A file that is not Parquet is refused by its name."""
     path = tmp_path / "x.parquet"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"x\.parquet is not a complete Parquet file"):
@@ -135,7 +134,6 @@ def test_a_part_of_another_version_is_read_or_refused(version: str | bytes | Non
     "column", cases(["trial_id", "epoch", "time", "distance", "config_rate", "seconds_train"], ["epoch", "distance"])
 )
 def test_a_column_of_another_type_is_reported(column: str, storage: Path) -> None:
-    """A table with a column of another type is reported by its name, or shown as far as possible."""
     path = storage / "small/epochs/all-0001.parquet"
     table = pq.read_table(path).slice(0, ROWS)
     place = table.column_names.index(column)

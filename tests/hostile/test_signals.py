@@ -121,7 +121,6 @@ def compared_with_undisturbed(job: TuneJob, folder: Any, rounds: list[tuple[int,
     "scheduler", cases([name for name in SCHEDULERS if name not in TAKES_OVER], ("promoting-asha",))
 )
 def test_a_study_interrupted_at_any_epoch_continues_to_the_same_tables(scheduler, tmp_path, fuzz_size):
-    """Under each scheduler and signal, the study ends after the epoch in training and resumes to equal tables."""
     job, rng = function_job(scheduler), random.Random(scheduler)
     epochs = trained_undisturbed(job, tmp_path / "undisturbed")
     times = 0
@@ -133,7 +132,6 @@ def test_a_study_interrupted_at_any_epoch_continues_to_the_same_tables(scheduler
 
 
 def test_an_ignored_signal_is_still_ignored(tmp_path):
-    """A background job of a shell, which ignores SIGINT, is not ended by Ctrl-C but by SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = function_job("fifo").replaced({"budget.trials": 2})
     PLAN.__init__(3, [signal.SIGINT])

@@ -122,13 +122,11 @@ def _judged(fields: dict[str, Any]) -> None:
 @example(place=("name",), value=_DEEP)
 @example(place=("model",), value={"function": "os:system"})
 def test_any_value_at_any_place_is_accepted_or_refused(place: tuple[Any, ...], value: Any) -> None:
-    """Any JSON value at any place of a study.json is accepted or refused by its field."""
     _judged(_put(WHOLE, place, value))
 
 
 @given(drop=st.lists(st.sampled_from(list(WHOLE)), max_size=4), more=st.dictionaries(_KEYS, _VALUES, max_size=3))
-def test_fields_that_are_missing_or_unknown(drop: list[str], more: dict[str, Any]) -> None:
-    """A job with missing or unknown fields is read with defaults, or refused by each wrong field."""
+def test_missing_fields_have_defaults_and_unknown_ones_are_refused(drop: list[str], more: dict[str, Any]) -> None:
     _judged({**{name: value for name, value in WHOLE.items() if name not in drop}, **more})
 
 
@@ -139,7 +137,6 @@ def test_fields_that_are_missing_or_unknown(drop: list[str], more: dict[str, Any
 @example(content=b'{"schema_version": NaN, "job": {}}')
 @example(content=b'{"schema_version": ' + b"[" * 99 + b"]" * 99 + b', "job": {}}')
 def test_any_bytes_as_study_json_are_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    """Bytes that are not a study.json are refused by a resume and by readers of results."""
     from pipeline.results import load_results
 
     store = Store(tmp_path_factory.mktemp("any"))
@@ -150,7 +147,6 @@ def test_any_bytes_as_study_json_are_refused(tmp_path_factory: pytest.TempPathFa
 
 
 def test_a_huge_study_json_is_not_read(tmp_path: Path) -> None:
-    """A file of a hundred megabytes is refused by its size before all of it is read into memory."""
     (tmp_path / layout.STUDY).touch()
     with (tmp_path / layout.STUDY).open("r+b") as file:
         file.truncate(100_000_000)
@@ -159,7 +155,6 @@ def test_a_huge_study_json_is_not_read(tmp_path: Path) -> None:
 
 
 def test_many_mistakes_are_not_all_listed() -> None:
-    """A thousand unknown fields are reported in a short message."""
     with pytest.raises(InvalidJob, match="… and 950 more") as refused:
         TuneJob.from_json({**WHOLE, **{f"field{number}": number for number in range(1000)}}, load=False)
     assert len(refused.value.faults) == 1000
@@ -181,7 +176,6 @@ _ANY_DOMAIN = st.one_of(
     space=st.dictionaries(st.sampled_from(["lr", "width", "kind"]), _ANY_DOMAIN | _SCALARS), seed=st.integers(0, 2**31)
 )
 def test_a_space_that_is_accepted_has_configs(space: dict[str, Any], seed: int) -> None:
-    """Drawn and explored values of any domain are within it, JSON, and the same for the same seed."""
     try:
         read = TypeAdapter(Space).validate_python(space)
     except ValidationError:
@@ -202,7 +196,6 @@ def test_a_space_that_is_accepted_has_configs(space: dict[str, Any], seed: int) 
     target=st.none() | st.floats(-1e300, 1e300),
 )
 def test_a_valid_job_survives_json(space: dict[str, Any], metric: str, scheduler: Any, target: float | None) -> None:
-    """A job that is accepted is equal after it was saved and read."""
     fields = {"name": "any", "model": build_model, "data": "digits", "objectives": [Objective(metric, "max")]}
     try:
         job = TuneJob(**fields, space=space, scheduler=scheduler, searcher="random", budget=Budget(target=target))

@@ -55,7 +55,6 @@ COMMANDS = (
 def test_every_table_fits_its_terminal(
     width: int, storage: Path, job_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No line of any table is wider than the terminal, and no escape sequence but colours is printed."""
     terminal = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "0", "TERM": "xterm", "LINES": "50", "COLUMNS": str(width)}
     for name, value in terminal.items():
         monkeypatch.setenv(name, value)

@@ -41,7 +41,6 @@ JOB = TuneJob(
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.long)])
 def test_a_running_study_is_controlled_from_another_terminal(workers: str, tmp_path: Path) -> None:
-    """From another terminal the study gets a new budget, and a trial is stopped."""
     (tmp_path / "held.py").write_text(JOB)
     driver = started(
         [*TUNEPIPE, "run", "held.py", "--workers", workers], cwd=tmp_path, text=True,

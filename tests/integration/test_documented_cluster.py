@@ -55,7 +55,6 @@ def here(tmp_path_factory) -> Iterator[Callable[[str, str], str]]:
 
 @pytest.mark.parametrize("page", _PAGES)
 def test_the_commands_of_a_page_work_on_a_cluster(page, here, tmp_path):
-    """The commands of a page succeed one after another, as printed except for the names of host and bucket."""
     folder = Folder(tmp_path)
     taken = 0
     for step in steps((ROOT / page).read_text(encoding="utf-8")):
@@ -69,7 +68,6 @@ def test_the_commands_of_a_page_work_on_a_cluster(page, here, tmp_path):
 
 
 def test_the_manifests_of_the_documentation_can_be_made(tmp_path):
-    """A user's values are written as printed, Helm makes its objects of them, and a dry run prints its RayJob."""
     tag = {"KUBECONFIG": str(tmp_path / "none"), "TAG": "0.1.0-1a2b3c4d"}
     folder = Folder(tmp_path, tag, path=str(Path(helm()).parent))
     shutil.copytree(ROOT / "k8s", tmp_path / "k8s")

@@ -91,7 +91,6 @@ def pages(tmp_path_factory):
 
 @pytest.mark.parametrize(("page", "index", "command"), list(_commands()))
 def test_a_command_prints_what_its_page_shows(page, index, command, pages):
-    """Commands in a page's order print the same words, headings and columns; only numbers may differ."""
     done = pages[page].take(index)
     assert done.code == (_MISTAKE if _shows_a_mistake(command) else 0), done.errors
     if command.output is not None:
@@ -99,8 +98,7 @@ def test_a_command_prints_what_its_page_shows(page, index, command, pages):
 
 
 @pytest.mark.parametrize("page", _PAGES)
-def test_commands_can_be_read(page):
-    """Every command has valid options, values and Makefile targets, also where this machine cannot run it."""
+def test_every_documented_command_has_valid_options_values_and_targets(page):
     targets = set()
     for command in steps((ROOT / page).read_text(encoding="utf-8")):
         if not isinstance(command, Command):

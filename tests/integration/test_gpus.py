@@ -40,7 +40,6 @@ if __name__ == "__main__":
 
 
 def test_trials_use_gpus_if_requested_and_otherwise_a_note_is_printed(tmp_path):
-    """A study without resources.gpus prints how to use GPUs, and with half a GPU each trial's process has one."""
     (tmp_path / "seeing.py").write_text(JOB)
     done = subprocess.run(
         [sys.executable, "seeing.py"], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False

@@ -41,7 +41,6 @@ def collected() -> dict[str, float]:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_prometheus_gets_the_state_of_a_study(tmp_path):
-    """Prometheus gets a study's trials by state, its epochs and its best value, under its name."""
     job = TuneJob(
         name="reported",
         function=climb,
@@ -68,7 +67,6 @@ def test_prometheus_gets_the_state_of_a_study(tmp_path):
 
 
 def test_the_dashboard_shows_all_published_metrics():
-    """Every query of the dashboard names a published metric, and every published metric is shown."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
     asked = {
         name

@@ -76,7 +76,6 @@ def reported():
 
 
 def test_workers_that_are_ready_wait_for_their_trials(reported):
-    """Seconds after their CPUs were reserved, processes with the trials' imports exist and are used."""
     assert reported["used"] == reported["idle"]
 
 

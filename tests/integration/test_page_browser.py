@@ -79,7 +79,6 @@ def seen(browser: Browser, name: str) -> None:
 def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
     browser: Browser, address: str, path: str, pictures: int, width: int, dark: bool
 ) -> None:
-    """Every picture is drawn without an error within the window, in its page's colours, and nothing else is asked."""
     browser.open(address + path, width=width, dark=dark)
     assert drawn(browser) == pictures
     browser.until(READY)
@@ -91,7 +90,6 @@ def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
 
 
 def test_a_picture_filters_and_opens_trials(browser: Browser, address: str) -> None:
-    """A drag along an axis writes a condition that the address keeps, a click removes it, or opens a trial's page."""
     browser.open(f"{address}/studies/mnist-asha")
     seen(browser, "parallel")
     places = browser.js(PLACES.format("parallel"))
@@ -114,7 +112,6 @@ def test_a_picture_filters_and_opens_trials(browser: Browser, address: str) -> N
 
 
 def test_a_running_study_is_followed(browser: Browser, tmp_path: Path) -> None:
-    """New trials and the end of a study appear on its page and in the list without reloading the page."""
     study = Recording(tmp_path, tune_job("live", scheduler="fifo"))
 
     def train(number: int) -> None:
@@ -177,7 +174,6 @@ def test_the_report_sorts_its_leaderboard_and_names_trials(browser: Browser, add
 
 
 def test_a_page_that_cannot_be_updated_says_so(browser: Browser, tmp_path: Path) -> None:
-    """While its study is missing, or when its server has ended, a page says that it shows an earlier state and why."""
     asha_study(tmp_path, trials=5, name="gone")
     with serving(tmp_path) as address:
         browser.open(f"{address}/studies/gone")
@@ -194,7 +190,6 @@ def test_a_page_that_cannot_be_updated_says_so(browser: Browser, tmp_path: Path)
 
 
 def test_a_link_with_the_token_may_be_in_another_site(browser: Browser, address: str, storage: Path) -> None:
-    """A link with the token in a page of another site, such as a mail, opens the page."""
     with serving(storage, token="secret") as guarded:
         # To a browser, localhost and 127.0.0.1 are two sites.
         browser.open(address.replace("127.0.0.1", "localhost"))

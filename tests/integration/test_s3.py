@@ -97,7 +97,6 @@ def test_a_study_whose_driver_was_killed_equals_an_undisturbed_one(either_storag
 
 
 def test_the_live_page_shows_the_studies_of_a_bucket(storage, tmp_path):
-    """The live page of a bucket shows list, study, trial, pictures and files from it."""
     local = asha_study(tmp_path, trials=3).store
     store = Store(storage).folder("mnist-asha")
     for path in local.files():
@@ -121,7 +120,6 @@ def test_the_live_page_shows_the_studies_of_a_bucket(storage, tmp_path):
 
 
 def test_a_study_in_a_bucket_is_deleted_object_by_object(either_storage, tmp_path):
-    """Untracked objects make a deletion in a bucket refuse, or stay; the last object leaves no marker."""
     storage = either_storage
     local = asha_study(tmp_path, trials=3).store
     store = Store(storage).folder("mnist-asha")

@@ -59,7 +59,6 @@ def _tunepipe(*words: str, folder: Path) -> tuple[str, str]:
 
 
 def test_a_study_continues_on_a_worker_without_its_folder(tmp_path: Path) -> None:
-    """`resume` with a worker and more trials needs only the copies of the sources."""
     for name, text in FILES.items():
         path = tmp_path / "mine" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -91,7 +91,6 @@ def test_each_trial_writes_into_a_folder_of_its_own(start, tmp_path):
 
 @pytest.mark.long
 def test_callbacks_go_on_with_their_files(start, tmp_path):
-    """After a resume, a CSVLogger appends to its file, and all files and values equal those without one."""
     run(model_job(budget=Budget(trials=2, epochs=2)), storage=tmp_path / "cut")
     run(model_job(budget=Budget(trials=2, epochs=4)), storage=tmp_path / "cut", resume=True)
     run(model_job(budget=Budget(trials=2, epochs=4)), storage=tmp_path / "whole")

@@ -58,7 +58,6 @@ def test_a_worker_that_hangs_or_ends_is_replaced(trouble, tmp_path):
 
 
 def test_a_worker_that_is_too_large_is_replaced_and_reported(tmp_path, capfd):
-    """A worker over its memory limit is replaced after its trial, which is reported and counts as no attempt."""
     limited = job(budget=Budget(trials=2, epochs=4), resources={"worker_gigabytes": 0.001, "workers": 1})
     run(limited, storage=tmp_path)
     results = load_results(tmp_path / "s")

@@ -57,10 +57,9 @@ PROGRAMS: list[tuple[str, str, str, str, int, int, str, str, int]] = [
     ("rt_helper.py", RT, "lr", "loss:min", 2, 100, "promoting-asha", "curves", 1),
     ("rt_keras.py", RT, "lr momentum hidden activation", "mean_accuracy:max", 3, 4, "asha", "random", 0),
     ("rt_mutations.py", RT, "lr inner_factor decay layers", "value:max", 4, 6, "pbt", "random", 1),
-    ("rt_params.py", RT, "lr unused n", "loss:min", 4, 5, "promoting-asha", "curves", 0),
+    ("rt_params.py", RT, "lr unused n inner_size rate", "loss:min", 4, 5, "promoting-asha", "curves", 0),
     ("rt_pb2.py", RT, "lr", "acc:max", 3, 100, "pbt", "random", 1),
     ("rt_pbt.py", RT, "lr", "value:max", 4, 8, "pbt", "random", 0),
-    ("rt_sample.py", RT, "a inner_size rate", "loss:min", 3, 100, "promoting-asha", "curves", 0),
     ("rt_search.py", RT, "x kind", "loss:min size:max", 3, 100, "promoting-moasha", "motpe", 1),
     ("rt_simple.py", RT, "a b", "score:min", 4, 100, "promoting-asha", "random", 0),
 ]  # fmt: skip

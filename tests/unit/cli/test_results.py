@@ -77,7 +77,7 @@ def test_one_trial_is_shown_whole(study: Recording) -> None:
     assert [line.split()[0] for line in reported.splitlines() if "0.01785" in line] == ["config", "1"]
 
 
-def test_one_trial_as_json(study: Recording) -> None:
+def test_json_of_one_trial_has_its_epochs_and_decisions(study: Recording) -> None:
     reported, every = results(study, "--trial", "9", "--json").output, results(study, "--json").output
     assert rows_of(reported, "trials") == [one for one in rows_of(every, "trials") if one["trial_id"] == "0009"]
     epochs = rows_of(reported, "epochs")

@@ -133,7 +133,7 @@ def test_a_typed_function_is_saved_but_not_loaded(store: Store) -> None:
         load_study(store)
 
 
-def test_no_study_there(store: Store) -> None:
+def test_a_study_that_is_not_there_is_named_with_its_storage(store: Store) -> None:
     with pytest.raises(JobNotFound, match=r"There is no study 'a' in .*studies\."):
         load_study(store)
 

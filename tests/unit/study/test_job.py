@@ -73,7 +73,7 @@ def faults(**fields: Any) -> tuple[Fault, ...]:
         {"phases": [Phase(at=2, prepare=unfreeze), Phase("weeks", unfreeze)], "space": {"weeks": 3}},
     ],
 )
-def test_json_both_ways(fields):
+def test_a_job_is_equal_after_json_and_pickle(fields):
     written = job(**fields)
     read = TuneJob.from_json(json.loads(json.dumps(written.to_json(), allow_nan=False)))
     assert read == written
