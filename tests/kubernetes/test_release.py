@@ -1,6 +1,7 @@
 """The Helm chart as a release: installed by Helm, used by a study, upgraded, and uninstalled."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +71,11 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
     with disk(place):
         try:
             said = helm("install", "tunepipe", CHART, *(word for value in values for word in ("--set", value)))
-            assert "tunepipe submit mnist-asha --kubernetes --values values.yaml" in said
+            # What the notes say to do.
+            (command,) = re.findall(r"^  helm (get values .+) > values\.yaml$", said, re.MULTILINE)
+            (written := tmp_path / "values.yaml").write_text(helm(*command.split()))
+            words = ("--kubernetes", "--values", str(written), "--storage", "/studies", "--dry-run")
+            assert f"namespace: {place}" in tunepipe("submit", "mnist-asha", *words)
             become(SUBMITTER, place, submitter)
             study = ("beale", "--trials", "2", "--workers", "1", "--namespace", place)
             code, reported = submit(tmp_path, *study, kubeconfig=submitter)
