@@ -131,6 +131,28 @@ def test_parts_of_cards(cloud, group, resource, label):
     check_schema(as_pod(pod(found)))
 
 
+@pytest.mark.parametrize(
+    ("cloud", "more", "labels"),
+    [
+        ("none", {}, {"nvidia.com/gpu.product": "NVIDIA-L4-SHARED", "nvidia.com/gpu.sharing-strategy": "time-slicing"}),
+        ("aks", {"gpu": "t4"}, {"nvidia.com/gpu.sharing-strategy": "time-slicing"}),
+        (
+            "gke",
+            {"sharedClients": 2},
+            {"gke-gpu-sharing-strategy": "time-sharing", "gke-max-shared-clients-per-gpu": "2"},
+        ),
+    ],
+)
+def test_shared_cards(cloud, more, labels):
+    found = one(cloud, **{"gpu": "l4", "shared": True, **more})
+    selected = {name.removeprefix("cloud.google.com/"): value for name, value in pod(found)["nodeSelector"].items()}
+    assert labels.items() <= selected.items()
+    assert not refused_labels(pod(found)) & set(pod(found)["nodeSelector"])
+    asked = {"cpu": TABLE["shared"]["cpu"], "memory": TABLE["shared"]["memory"], "nvidia.com/gpu": "1"}
+    assert asked.items() <= limits(found).items()
+    check_schema(as_pod(pod(found)))
+
+
 def test_values_of_every_pod():
     """Images, labels, annotations, processors, nodes, a namespace like a number, and registry secrets."""
     objects = charted(
@@ -138,7 +160,8 @@ def test_values_of_every_pod():
         labels={"cost-center": "42"}, podAnnotations={"sidecar.istio.io/inject": "false"}, namespace={"name": "123"},
         nodeSelector={"pool": "cpu"}, tolerations=[{"key": "lab", "operator": "Exists"}], runtimeClass="nvidia",
         imagePullSecrets=[{"name": "lab"}], monitoring={"enabled": True, "labels": {"release": "stack"}}, idleSeconds=7,
-        kueue={"enabled": True, "clusterQueue": "all", "queue": "team-a"}, objectStore={"port": 9000},
+        kueue={"enabled": True, "clusterQueue": "all", "queue": "team-a"}, objectStore={"port": 9000}, gcsRocksdb=True,
+        study={"enabled": True, "startDeadlineSeconds": 600},
     )  # fmt: skip
     for (kind, _), each in objects.items():
         assert each["metadata"]["labels"]["cost-center"] == "42"
@@ -161,6 +184,8 @@ def test_values_of_every_pod():
         assert ({"key": "lab", "operator": "Exists"} in template["spec"]["tolerations"]) is not gpus
     assert templates[2]["spec"]["imagePullSecrets"] == [{"name": "lab"}]
     assert {each["idleTimeoutSeconds"] for each in groups(objects).values()} == {7}
+    assert (spec["preRunningDeadlineSeconds"], spec["activeDeadlineSeconds"]) == (600, 1209600)
+    assert objects["RayCluster", "tunepipe"]["spec"]["gcsFaultToleranceOptions"] == {"backend": "rocksdb"}
     assert objects["RayCluster", "tunepipe"]["spec"]["workerGroupSpecs"] == list(groups(objects).values())
     assert objects["PodMonitor", "tunepipe"]["metadata"]["labels"]["release"] == "stack"
     (binding,) = (each for (kind, _), each in objects.items() if kind == "RoleBinding")
