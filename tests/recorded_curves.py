@@ -1,6 +1,5 @@
 """A study that is driven by recorded curves instead of training: everything of a session but Keras and Ray."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from pipeline.engine.engine import Engine
 from pipeline.engine.messages import EXPORT, EpochRow, Report
-from pipeline.engine.trial import SavedState, StateText, saved_state
+from pipeline.engine.trial import SAVED_STATE, SavedState, StateText
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
 from pipeline.space import Uniform
@@ -47,7 +46,7 @@ def row(epoch: int, value: float, /, *, attempt: int = 1, segment: int = 1, **me
 
 def stored_state(engine: Engine) -> SavedState:
     """What a later session reads of a study's state."""
-    return saved_state(json.loads(StateText(engine.saved_state).text()))
+    return SAVED_STATE.validate_json(StateText(engine.saved_state).text())
 
 
 @dataclass

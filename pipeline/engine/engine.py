@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 from pipeline.engine.commands import STOPPED_BY_USER, ChangeBudget, Command, StopTrial
 from pipeline.engine.draws import Draw, own_draw
-from pipeline.engine.limits import common_failure, exhausted_budget, is_last_epoch
+from pipeline.engine.limits import common_failure, exhausted_budget
 from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
 from pipeline.engine.trial import DecisionRow, Incumbent, SavedState, Trial, TrialState, decision_row
 from pipeline.errors import InvalidJob
@@ -146,9 +146,8 @@ class Engine:
             return "pause" if report.cause == "storage" else self._fail(trial, report.failure)
         decision = self._decision(trial, report)
         if report.last:
-            complete = is_last_epoch(self.job.budget, trial.epoch)
             early = "It ended early, by a callback, its function or the target."
-            reason = "All its epochs are trained." if complete else early
+            reason = early if trial.epoch < self.job.budget.epochs else "All its epochs are trained."
             return self._end(trial, "completed", decision_row(trial, "complete", decision, reason))
         self._check_budget()
         if trial.stop_reason is not None:

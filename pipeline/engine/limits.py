@@ -9,7 +9,7 @@ from itertools import islice
 
 from pipeline.engine.messages import EpochRow, violation_in
 from pipeline.engine.trial import BestEpoch, Trial
-from pipeline.study import Budget, TuneJob
+from pipeline.study import TuneJob
 from pipeline.text import counted, format_number, hide_numbers
 
 _MIN_SECONDS = 2.0
@@ -23,10 +23,6 @@ _GIVEN_UP = "TrialPruned:"
 def report_seconds(workers: int) -> float:
     """How long a worker does not report between two milestones: longer where there are many."""
     return max(_MIN_SECONDS, workers / _REPORTS_PER_SECOND)
-
-
-def is_last_epoch(budget: Budget, epoch: int, *, reached: bool = False, ended: bool = False) -> bool:
-    return ended or epoch >= budget.epochs or reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ class ReportInterval:
         job, budget, epoch = self._job, self._job.budget, row["epoch"]
         value, violation = row["metrics"].get(job.objective.metric), violation_in(row, job.objectives)
         at_milestone = epoch >= self._milestone
-        last = is_last_epoch(budget, epoch, reached=budget.target_reached(job.objective, value, violation), ended=ended)
+        last = ended or epoch >= budget.epochs or budget.target_reached(job.objective, value, violation)
         # A budget of epochs over all trials is exact only if each epoch is reported.
         late = self._first or seconds >= self._seconds or budget.total_epochs is not None
         # A trial may be paused or copied at a milestone.

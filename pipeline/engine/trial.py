@@ -12,7 +12,8 @@ from pipeline.engine.messages import EpochRow, values_in, violation_in
 from pipeline.schedulers import Decision
 from pipeline.space import Config
 from pipeline.study import Objective
-from pipeline.study.specification import RankingKey, ranking_key
+from pipeline.study.specification import RankingKey
+from pipeline.text import draw_order
 
 TrialState = Literal["running", "paused", "stopped", "completed", "failed"]
 
@@ -107,13 +108,11 @@ def decision_row(trial: Trial, kind: Kind, decision: Decision, reason: str | Non
 
 
 def rank(trial: Trial, objective: Objective) -> RankingKey:
-    """A trial's key in the order of `pipeline.study.specification`: the best first."""
-    failed, best = trial.state == "failed", trial.best
+    """A trial's key in the order of trials."""
+    failed, best, order = trial.state == "failed", trial.best, draw_order(trial.trial_id)
     if best is None:
-        return ranking_key(trial.trial_id, None, None, failed=failed, mode=objective.mode)
-    return ranking_key(
-        trial.trial_id, best.value, best.epoch, failed=failed, mode=objective.mode, violation=best.violation
-    )
+        return failed, True, 0.0, 0.0, 0, order
+    return failed, False, best.violation, objective.loss(best.value), best.epoch, order
 
 
 def better_epoch(objective: Objective, one: BestEpoch | None, than: BestEpoch | None) -> bool:
@@ -183,12 +182,8 @@ class SavedState:
     """How many decisions were made."""
 
 
-_READ = TypeAdapter(SavedState)
-
-
-def saved_state(values: Any) -> SavedState:
-    """Read a state from JSON values; a ValueError says that they are none."""
-    return _READ.validate_python(values)
+SAVED_STATE = TypeAdapter(SavedState)
+"""Reads a state from JSON values; a ValueError says that they are none."""
 
 
 class StateText:

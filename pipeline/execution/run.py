@@ -11,7 +11,7 @@ from pipeline import datasets
 from pipeline.code.functions import origin
 from pipeline.code.snapshot import Snapshot, first_of, snapshot_of
 from pipeline.datasets import Dataset
-from pipeline.engine.trial import Trial, saved_state
+from pipeline.engine.trial import SAVED_STATE, Trial
 from pipeline.errors import DataError, Interrupted, NoTrialSucceeded, StorageError, Superseded, TunepipeError, UserError
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.driver.session import Session
@@ -28,6 +28,7 @@ from pipeline.storage.scratch import close_shared_folders
 from pipeline.storage.sessions import heartbeat
 from pipeline.study import TuneJob, save_study
 from pipeline.study.files import STORAGE_WAIT_VARIABLE, as_argument, recorded_data, remove, set_data, sweep
+from pipeline.study.trial_configs import all_tried
 from pipeline.text import hide_numbers, note
 from pipeline.training.data import load_data
 from pipeline.training.process import refuse_other_keras
@@ -129,7 +130,8 @@ def _session(
     session = Session(job, store, recorder, interrupts=interrupts, build=ray_scheduler(job), draw=ray_draw(job))
     if start.saved is not None and last is not None and start.state:
         try:
-            session.restore(saved_state(start.state), epochs_before=start.saved.budget.epochs)
+            state = SAVED_STATE.validate_python(start.state)
+            session.restore(state, epochs_before=start.saved.budget.epochs)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise StorageError(
                 f"The study {job.name!r} cannot be resumed from the state of its trials in "
@@ -239,7 +241,9 @@ def _complete(session: Session) -> None:
     # No worker is left: what a killed one had begun to write stays unfinished.
     sweep(session.store)
     export_failure = (session.export.warning or "").partition("\n")[0]
-    session.recorder.close("ended", session.end_reason, export_failure=export_failure)
+    # Why it ended before its budget of trials was spent; empty if it did not.
+    reason = session.engine.end_reason or all_tried(session.job, len(session.engine.trials)) or ""
+    session.recorder.close("ended", reason, export_failure=export_failure)
 
 
 def _close(session: Session, error: BaseException) -> None:

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StrictS
 from pipeline.code.functions import Code, value_or_code
 from pipeline.schedulers import Mode
 from pipeline.space import LARGEST, STRICT_CONFIG, Count, Real, Whole, plain
-from pipeline.text import DrawOrder, draw_order
+from pipeline.text import DrawOrder
 
 RankingKey = tuple[bool, bool, float, float, int, DrawOrder]
 """The order of trials everywhere: not failed, with a finite value, smaller violation, better value, earlier epoch and
@@ -71,14 +71,6 @@ class Objective:
 def total_violation(values: Iterable[tuple[Objective, float | None]]) -> float:
     """How far values are beyond the bounds of their objectives, in total; 0 within all of them."""
     return sum(objective.violation(value) for objective, value in values)
-
-
-def ranking_key(
-    trial_id: str, value: float | None, best_epoch: int | None, *, failed: bool, mode: Mode, violation: float = 0.0
-) -> RankingKey:
-    if value is None or best_epoch is None or not math.isfinite(value):
-        return failed, True, 0.0, 0.0, 0, draw_order(trial_id)
-    return failed, False, violation, -value if mode == "max" else value, best_epoch, draw_order(trial_id)
 
 
 def ranking_sql(loss: str) -> list[str]:

@@ -18,10 +18,10 @@ from pipeline.execution.driver.prune import Pruner
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.interrupts import Interrupts
 from pipeline.schedulers import Scheduler, SchedulerContext
-from pipeline.storage import Store, layout
+from pipeline.storage import Store
 from pipeline.study import TuneJob
 from pipeline.study.files import save_job
-from pipeline.study.trial_configs import all_tried, seed_of_trial
+from pipeline.study.trial_configs import seed_of_trial
 from pipeline.text import note
 
 _MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS = 1.0, 30.0
@@ -72,11 +72,6 @@ class Session:
         self._state_text, self._inbox = StateText(self.engine.saved_state), CommandInbox(store)
         self._started = self._flushed = time.monotonic()
         self._flush_seconds = 0.0
-
-    @property
-    def end_reason(self) -> str:
-        """Why the study ended before its budget of trials was spent; empty if it did not."""
-        return self.engine.end_reason or all_tried(self.job, len(self.engine.trials)) or ""
 
     @property
     def ended(self) -> bool:
@@ -182,12 +177,6 @@ class Session:
         if self.export.assigned:
             return self.export.attempts_left
         return self.engine.failures_left(trial_id)
-
-    def on_worker_replaced(self, trial_id: str, excess: str) -> None:
-        """A worker over its memory limit ends after a trial: another process trains the next."""
-        message = f"The worker of trial {trial_id} ends, and the next trial gets a new process: {excess}."
-        note(message)
-        self.store.append(layout.log("driver"), f"{message}\n".encode())
 
     # Beginning and end
 

@@ -25,7 +25,9 @@ from pipeline.errors import TunepipeError
 from pipeline.execution.driver.session import Session
 from pipeline.execution.ray.internals import actor_of, allow_failures, refuse_cached_actors, worker_failure_reason
 from pipeline.execution.ray.trainable import ASSIGNMENT, REPORT
+from pipeline.storage import layout
 from pipeline.study import Resources
+from pipeline.text import note
 
 _POLL_SECONDS = 1.0
 """Seconds between two searches for hung workers."""
@@ -191,8 +193,12 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         """Whether Tune may not give a trial's worker to another trial, as it is over its memory limit."""
         if (excess := self._over_memory_limit.pop(trial.trial_id, None)) is None:
             return False
+        ended = (
+            f"The worker of trial {_assignment(trial).trial_id} ends, and the next trial gets a new process: {excess}."
+        )
+        note(ended)
         with _errors_recorded(self._session):
-            self._session.on_worker_replaced(_assignment(trial).trial_id, excess)
+            self._session.store.append(layout.log("driver"), f"{ended}\n".encode())
         return True
 
     def _kill_hung(self) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.code.modules import error_text
 from pipeline.datasets import Dataset
-from pipeline.engine.limits import TRAINING_ENDED, ReportInterval, is_last_epoch, report_seconds
+from pipeline.engine.limits import TRAINING_ENDED, ReportInterval, report_seconds
 from pipeline.engine.messages import EXPORT, Assignment, Cause, EpochRow, Report
 from pipeline.engine.trial import BestEpoch, better_epoch, reached
 from pipeline.errors import (
@@ -171,7 +171,7 @@ class Worker:
         job, objective, assignment = self._job, self._job.objective, trial.assignment
         if trial.learner is None:
             self._start(trial)
-            last = trial.ended or (bool(trial.rows) and is_last_epoch(job.budget, trial.epoch))
+            last = trial.ended or (bool(trial.rows) and trial.epoch >= job.budget.epochs)
             if last:
                 self._run_rest(trial)
             # The driver may decide about epochs that it does not know yet before any more is trained.

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from pipeline.code.modules import user_frame
 from pipeline.engine.commands import STOPPED_BY_USER
-from pipeline.engine.limits import is_last_epoch
 from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.storage.schema import SECONDS
 from pipeline.storage.sessions import driver_seconds
@@ -158,7 +157,7 @@ def ended_by_itself(trial: Mapping[str, Any], results: Results) -> bool:
     """Whether a trial was ended by a callback or its function, and not by its maximum or the study's target."""
     budget = Budget(**results.job["budget"])
     at_target = budget.target_reached(results.objective, trial["objective"], trial["violation"])
-    return bool(trial["state"] == "completed" and not is_last_epoch(budget, trial["epochs"], reached=at_target))
+    return bool(trial["state"] == "completed" and trial["epochs"] < budget.epochs and not at_target)
 
 
 def effort(results: Results) -> dict[str, float]:

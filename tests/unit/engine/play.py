@@ -1,6 +1,5 @@
 """A study that is played without a driver: an engine, its decisions, and reports that a test writes down."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ from pipeline.engine.commands import Command
 from pipeline.engine.draws import Draw
 from pipeline.engine.engine import Engine, Verdict
 from pipeline.engine.messages import EpochRow, Report
-from pipeline.engine.trial import DecisionRow, StateText, Trial, saved_state
+from pipeline.engine.trial import SAVED_STATE, DecisionRow, StateText, Trial
 from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
 
@@ -79,7 +78,7 @@ class Play:
         """The next session of the study, with other fields of the job."""
         before = self.engine.job
         play = Play(before.replaced(changes), session=session)
-        state = saved_state(json.loads(StateText(self.engine.saved_state).text()))
+        state = SAVED_STATE.validate_json(StateText(self.engine.saved_state).text())
         play.engine.restore(state, set(files), epochs_before=before.budget.epochs)
         return play
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import load_results
 from pipeline.engine.messages import Report
-from pipeline.engine.trial import saved_state
+from pipeline.engine.trial import SAVED_STATE
 from pipeline.errors import StorageError, Superseded
 from pipeline.execution.driver import record
 from pipeline.execution.driver.record import Recorder
@@ -38,7 +38,7 @@ def resumed(study: Study, number: int) -> Study:
     last = read_sessions(study.store, only_last=True, resume=True)[-1]
     recorder = Recorder(study.store, study.session.job, session=number, last=last)
     session = Session(study.session.job, study.store, recorder)
-    session.restore(saved_state(last.resume), epochs_before=study.session.job.budget.epochs)
+    session.restore(SAVED_STATE.validate_python(last.resume), epochs_before=study.session.job.budget.epochs)
     session.begin()
     return Study(session, recorder, study.store)
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.engine.commands import ChangeBudget
 from pipeline.engine.messages import EXPORT, Report
-from pipeline.engine.trial import saved_state
+from pipeline.engine.trial import SAVED_STATE
 from pipeline.errors import ModelError
 from pipeline.execution.commands import send
 from pipeline.execution.driver import session
@@ -132,7 +132,7 @@ def test_the_state_that_is_stored_is_the_whole_state(study):
         s.session.flush()
         # The second one contains what the first one has deleted.
         s.session.flush()
-        stored = saved_state(read_sessions(s.store, resume=True)[-1].resume)
+        stored = SAVED_STATE.validate_python(read_sessions(s.store, resume=True)[-1].resume)
         assert stored == stored_state(s.session.engine)
     assert step > 10
 
