@@ -49,9 +49,7 @@ def submit(
     accept_changes: AcceptChanges = False,
     detach: Annotated[bool, switch("--detach", "Return after the submission; print no output.")] = False,
     cluster: Cluster,
-    values: Annotated[
-        str | None, option("local-cpu, or a file of values or manifests. Default: prod-gpu.", "NAME")
-    ] = None,
+    values: Annotated[str | None, option("A file of values or manifests, or local-cpu. Required.", "NAME")] = None,
     image: Annotated[str | None, option("Container image. Default: those of --values.", "NAME")] = None,
     dry_run: Annotated[bool, switch("--dry-run", "Print the YAML without applying it.")] = False,
     queue: Annotated[str | None, option("LocalQueue of Kueue. Default: that of --values.", "NAME")] = None,
@@ -75,6 +73,8 @@ def submit(
         found, attached = server.submit(job, tuned.name, storage, arguments, Path.cwd())
         _finish(server, found, attached, detach=detach)
         return
+    if values is None:
+        raise UsageError("submit --kubernetes needs --values: a file with the values of your cluster, or local-cpu.")
     from pipeline.cluster.rayjob import study_manifests
     from pipeline.code.snapshot import first_of
 
@@ -82,7 +82,7 @@ def submit(
 
     def manifests_of(number: int) -> "Manifests":
         return study_manifests(
-            tuned, job, values or "prod-gpu", storage, arguments,
+            tuned, job, values, storage, arguments,
             number=number, namespace=cluster.namespace, queue=queue, priority=priority, image=image,
         )  # fmt: skip
 

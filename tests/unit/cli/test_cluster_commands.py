@@ -59,6 +59,7 @@ def beale(api_server: ApiServer) -> ApiServer:
         ([*ON_RAY, "--trials", "0"], "budget.trials"),
         ([*ON_RAY, "--start-from", "x"], "no study 'x'"),
         ([*ON_RAY, "--dry-run"], "only with --kubernetes: --dry-run"),
+        (ON_KUBERNETES, "needs --values"),
         ([*ON_RAY, "--image", "i", "--values", "prod-gpu"], "only with --kubernetes: --image, --values"),
         (["stop", "x", "--context", "c"], "only with --kubernetes: --context"),
         (["stop", "x", "--kubernetes", "--address", "http://x"], "give one of them"),
@@ -91,7 +92,7 @@ def test_ctrl_c_ends_the_output_and_not_the_study(beale: ApiServer, monkeypatch:
 
 def test_a_dry_run_prints_the_manifests_and_the_plan_beside_them() -> None:
     words = ["--dry-run", "--gpus-per-trial", "0.5", "--set", "searcher=sobol", "--name", "mine"]
-    printed = tunepipe(*ON_KUBERNETES, *words)
+    printed = tunepipe(*ON_KUBERNETES, "--values", "prod-gpu", *words)
     (job,) = yaml.safe_load_all(printed.output)
     assert (printed.code, job["metadata"]["name"]) == (0, "mine-1")
     assert "--gpus-per-trial 0.5 --name mine --set searcher=sobol --workers 32" in job["spec"]["entrypoint"]
@@ -105,7 +106,7 @@ def test_a_study_that_is_resumed_is_planned_with_its_own_resources(
     monkeypatch.setattr("pipeline.cluster.rayjob.check_storage_is_kept", lambda *_: None)
     changes = {"resources.gpus": 0.5, "resources.workers": 3, "budget.trials": 6}
     save_study(Store(share).folder("beale"), tune_jobs.find("beale").replaced(changes))
-    words = ["submit", "beale", "--kubernetes", "--dry-run", "--storage", str(share)]
+    words = ["submit", "beale", "--kubernetes", "--dry-run", "--values", "prod-gpu", "--storage", str(share)]
     printed = tunepipe(*words)
     (job,) = yaml.safe_load_all(printed.output)
     # The number of workers is not kept: `submit` sets it to as many as there are pods for.
