@@ -83,7 +83,7 @@ def show(store: "Store", *, top: int | None, as_json: bool, where: str | None = 
     from pipeline.results.views.table import pairs
 
     postpone_pandas()
-    results = load_results(store.uri)
+    results = load_results(store.uri, whole=False)
     if as_json:
         print_object(results_object(results, top))
         return results
@@ -189,7 +189,7 @@ def explain(study: Study, storage: Storage = STORAGE, as_json: Json = False) -> 
     from pipeline.results.views.explanation import explanation_tables
 
     postpone_pandas()
-    results = load_results(study_store(study, storage).uri)
+    results = load_results(study_store(study, storage).uri, whole=False)
     tables = explanation_tables(results)
     if as_json:
         print_tables(tables, study=results.name, location=results.location)

@@ -6,7 +6,7 @@ The columns of metrics have names that need no quotes in SQL, unless they are it
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,22 +165,19 @@ def write_parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table
             writer.write(batch)
 
 
-def read_parquet(content: bytes, name: str) -> pa.Table:
+def read_parquet(content: bytes, name: str, columns: Collection[str] | None = None) -> pa.Table:
+    """The rows of a Parquet file; of its columns all, or those among some."""
     try:
         # A file's own reader: that of data sets, which `read_table` uses, is one more import for each command.
-        schema = pq.read_schema(pa.BufferReader(content))
-        # Text repeats, so that its values are faster to read once, and to look up then.
-        text = [field.name for field in schema if pa.types.is_string(field.type)]
-        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, read_dictionary=text)
-        # It casts what differs; `cast` of a table takes long for hundreds of columns, also where it changes nothing.
-        table = pa.Table.from_arrays(file.read().columns, schema=schema)
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        table = file.read(None if columns is None else [name for name in file.schema_arrow.names if name in columns])
     except BROKEN as error:
         # Never skipped: if it is a damaged part of the study, the results would be wrong without a message.
         raise StorageError(
             f"{name} is not a complete Parquet file: {str(error).rstrip('.')}. If another program wrote it, move it "
             "out of the study, so that the rest is readable. If tunepipe wrote it, restore it."
         ) from None
-    version = (schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
+    version = (table.schema.metadata or {}).get(b"schema_version", b"1").decode(errors="replace")
     if version != str(SCHEMA_VERSION):
         raise StorageError(
             f"{name} has schema version {version}; this tunepipe reads up to {SCHEMA_VERSION}. "

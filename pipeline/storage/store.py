@@ -9,7 +9,7 @@ deleted through a link in it.
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -158,9 +158,9 @@ class Store:
         """Read a JSON file: strict JSON of limited depth."""
         return from_json(self.read(path, most=most), f"{path} in {self.uri}")
 
-    def read_table(self, path: str) -> pa.Table:
-        """Read a Parquet file, with the checksums of its pages and its schema's version."""
-        return read_parquet(self.read(path), f"{path} in {self.uri}")
+    def read_table(self, path: str, columns: Collection[str] | None = None) -> pa.Table:
+        """Read a Parquet file, or some of its columns, with the checksums of its pages and its schema's version."""
+        return read_parquet(self.read(path), f"{path} in {self.uri}", columns)
 
     def write(self, path: str, content: bytes | str | Iterable[bytes | memoryview]) -> int:
         """Write a whole file, replacing one that exists; returns its size in bytes."""

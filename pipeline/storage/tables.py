@@ -6,14 +6,13 @@ are. That file is the commit: parts beyond it do not exist. Parts may hold an ep
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
 from pipeline.errors import StorageError
@@ -68,12 +67,15 @@ class Tables:
     decisions: pa.Table
 
 
-def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
-    """Read a study's tables as its newest session has committed them."""
+def read_tables(store: Store, study: Mapping[str, Any], *, whole: bool = True) -> Tables:
+    """Read a study's tables as its newest session has committed them; of `epochs` all columns, or a report's."""
+    trained = str(study["job"]["objectives"][0]["metric"]).removeprefix("val_")
+    columns = None if whole else {*scored_columns(study), *KEYS["epochs"], metric_column(trained)}
     while True:
         committed = committed_files(store)
         try:
-            epochs, decisions = (read_rows(store, table, study, committed) for table in ("epochs", "decisions"))
+            epochs = read_rows(store, "epochs", study, committed, columns)
+            decisions = read_rows(store, "decisions", study, committed)
         except StorageError:
             # The driver has replaced the parts by one file, unless a part is lost or damaged.
             if committed_files(store) == committed:
@@ -83,13 +85,20 @@ def read_tables(store: Store, study: Mapping[str, Any]) -> Tables:
         return Tables(derive_trials(epochs, decisions, study, checkpoints), epochs, decisions)
 
 
-def read_rows(store: Store, table: str, study: Mapping[str, Any], committed: Mapping[str, TableFiles]) -> pa.Table:
-    """The clean rows of a table with all of its columns, as far as they are committed."""
+def read_rows(
+    store: Store,
+    table: str,
+    study: Mapping[str, Any],
+    committed: Mapping[str, TableFiles],
+    columns: Collection[str] | None = None,
+) -> pa.Table:
+    """The clean rows of a table with all of its columns, or some of them, as far as they are committed."""
     schema, files = arrow_schema(table, parameters_of(study)), committed.get(table, TableFiles())
+    schema = pa.schema([field for field in schema if columns is None or field.name in columns], schema.metadata)
     parts = [schema.empty_table()]
     for path in table_paths(table, files):
         try:
-            parts.append(store.read_table(path))
+            parts.append(store.read_table(path, columns))
         except FileNotFoundError:
             lost = f"{path} in {store.uri} does not exist, and the study's newest session names it."
             raise StorageError(f"{lost} Restore it from a copy.") from None
@@ -134,7 +143,7 @@ def derive_trials(
         column, name = derived[field.name], field.name.removeprefix("config_")
         if field.name != name and any(name in config for config in drawn):
             column = _with_drawn(column, name, drawn, field.type)
-        arrays.append(column.cast(field.type))
+        arrays.append(column if column.type == field.type else column.cast(field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
@@ -153,7 +162,7 @@ def trials_sql(study: Mapping[str, Any], epochs: pa.Schema) -> str:
                     struct_pack(epoch := epoch, value := _value, violation := _violation{packed}),
                     row(_violation, _loss, epoch)
                 ) filter (isfinite(_value)) as best,
-                last(_value order by epoch) as last_objective
+                arg_max_null(_value, epoch) as last_objective
             from scored group by trial_id
         ),
         decided as (
@@ -190,12 +199,11 @@ def scored_sql(study: Mapping[str, Any], epochs: pa.Schema) -> str:
     return f"select *, {value} as _value, {sign}{value} as _loss, cast({violation} as double) as _violation from epochs"
 
 
-def scored_columns(study: Mapping[str, Any], epochs: pa.Schema) -> set[str]:
-    """The columns of `epochs` from which the table `trials` is derived."""
-    objectives = study["job"]["objectives"]
-    used = {objective_column(one["metric"], epochs) for one in objectives} - {None}
+def scored_columns(study: Mapping[str, Any]) -> set[str]:
+    """The columns of `epochs` from which the table `trials` is derived, as far as they exist."""
+    metrics = [str(one["metric"]) for one in study["job"]["objectives"]]
     fixed = ("trial_id", "session", "attempt", "epoch", *SECONDS.values())
-    return {*fixed, *(f"config_{name}" for name in parameters_of(study)), *map(str, used)}
+    return {*fixed, *(f"config_{name}" for name in parameters_of(study)), *map(metric_column, metrics), *metrics}
 
 
 def objective_column(metric: str, epochs: pa.Schema) -> str | None:
@@ -297,12 +305,13 @@ def _united(parts: Sequence[pa.Table], name: str, schema: pa.Schema) -> pa.Table
     except pa.ArrowException as error:
         raise _malformed(name, str(error)) from None
     for key in KEYS[name]:
-        column = table[key]
-        if (name, key) == ("decisions", "trial_id") and column.null_count:
+        missing = table[key].null_count
+        if (name, key) == ("decisions", "trial_id") and missing:
             # A decision may be about the study.
-            column = column.filter(pc.invert(pc.is_in(table["kind"], pa.array(STUDY_DECISIONS))))
-        if column.null_count:
-            raise _malformed(name, f"{column.null_count} of its rows have no {key}")
+            rows = zip(table[key].to_pylist(), table["kind"].to_pylist(), strict=True)
+            missing = sum(trial is None and kind not in STUDY_DECISIONS for trial, kind in rows)
+        if missing:
+            raise _malformed(name, f"{missing} of its rows have no {key}")
     return pa.Table.from_arrays(list(columns.values()), schema=pa.schema(list(columns), metadata=schema.metadata))
 
 

@@ -14,7 +14,7 @@ from tests.benchmarks.large import generate
 from tests.benchmarks.sides import environment
 
 _SECONDS = {"results": 1.0, "explain": 3.0, "report": 5.0}
-_MEGABYTES = 1000.0
+_MEGABYTES = 650.0
 
 
 def measure(options: Options, say: Callable[[str], None]) -> Measured:

@@ -16,7 +16,7 @@ from pipeline.execution.driver.prune import Pruner
 from pipeline.results import Results
 from pipeline.results.analysis.parameters import TRIAL, best_quarter, scored
 from pipeline.results.tables.sql import select_trials
-from pipeline.results.tables.trials import pareto_front, ranked
+from pipeline.results.tables.trials import board, pareto_front
 from pipeline.results.views.study import leaderboard
 from pipeline.space import Choice
 from pipeline.storage import layout
@@ -96,7 +96,7 @@ def check(curves: Curves, first: int, mode: Any, at_most: float | None = None) -
     failed = {f"{index:04d}" for index, (fails, _) in enumerate(curves, start=first) if fails}
     usable = [trial for trial, value in order if value is not None and trial not in failed]
 
-    assert ranked(results) == ids
+    assert board(results)["trial_id"].to_pylist() == ids
     # The config of a trial is the one at its best epoch; it changes with each epoch.
     reached = [(row["best_epoch"], row["config_a"]) for row in results.tables.trials.to_pylist()]
     assert all(a == (None if epoch is None else 2 - epoch % 2) for epoch, a in reached)

@@ -8,7 +8,7 @@ import pytest
 from pipeline.results import Results, load_results, plots
 from pipeline.results.analysis.parameters import tuned
 from pipeline.results.report.page import report_page
-from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.results.tables.trials import board, configs_at_best
 from pipeline.results.views.explanation import explanation_tables
 from pipeline.results.views.study import leaderboard, results_object, summary
 from pipeline.results.views.trial import trial_lines, trial_tables
@@ -34,7 +34,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_any_study_is_printed_as_json(results: Results) -> None:
     trials = rows_of(json.dumps(results_object(results), allow_nan=False), "trials")
-    assert [trial["trial_id"] for trial in trials] == ranked(results)
+    assert [trial["trial_id"] for trial in trials] == board(results)["trial_id"].to_pylist()
     space, configs = space_of(results.study), configs_at_best(results)
     for trial in trials:
         config = {name: trial[f"config_{name}"] for name in configs[trial["trial_id"]]}
@@ -46,7 +46,7 @@ def test_any_study_has_a_leaderboard(results: Results) -> None:
     table = leaderboard(results)
     assert len(table.rows) == len(results.trials)
     assert len(printed(table, 2000).splitlines()) == 1 + len(results.trials)
-    assert results.best is None or ranked(results)[0] == results.best.trial_id
+    assert results.best is None or board(results)["trial_id"].to_pylist()[0] == results.best.trial_id
 
 
 def test_any_trial_can_be_shown(results: Results) -> None:

@@ -219,7 +219,7 @@ class Recorder:
 
     def _selected(self, epochs: pa.Table) -> pa.Table:
         """The columns from which the table `trials` is derived."""
-        wanted = scored_columns(self._study, epochs.schema)
+        wanted = scored_columns(self._study)
         return epochs.select([name for name in epochs.column_names if name in wanted])
 
     def _publish(self, state: SessionState, **end: str) -> None:

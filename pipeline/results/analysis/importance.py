@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.results.analysis.parameters import OBJECTIVE, format_value, scored_columns
+from pipeline.results.analysis.parameters import OBJECTIVE, format_value, scored
 from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.space import ListedDomain, ParameterPath, When
 from pipeline.text import percent
@@ -77,7 +77,7 @@ def importances(results: Results) -> list[Importance]:
 
 
 def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) -> Importance:
-    columns, where, mode = scored_columns(results), " there" if when else "", results.objective.mode
+    columns, where, mode = scored(results), " there" if when else "", results.objective.mode
     # Of the branch itself first, then those of the branches around it, which every trial here has too.
     around = [each for each in drawn if set(each.when) <= set(when) and each.name not in dict(when)]
     axes = sorted(around, key=lambda axis: axis.when != when)

@@ -1,7 +1,7 @@
 """The tuned hyperparameters of a study: their domains, their values by trial."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,9 @@ from pipeline.results.tables.load import Results, cache_per_results, configs_of
 from pipeline.space import Domain, ListedDomain, column_text, drawn_names, key_of
 from pipeline.text import format_number, sanitize_line
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _Reals = npt.NDArray[np.float64]
+Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""Rows as columns of equal length."""
 
 TRIAL, OBJECTIVE, STATE, PLACE = "_trial", "_objective", "_state", "_place"
 _FIXED = {TRIAL: "trial_id", OBJECTIVE: "objective", STATE: "state", PLACE: "place"}
@@ -74,8 +73,10 @@ def of_shown(shown: int, of: int) -> str:
 
 
 @cache_per_results
-def scored_columns(results: Results) -> dict[str, list[Any]]:
-    """The columns of `scored`, each as a list; NaN stands for a parameter that a trial does not have."""
+def scored(results: Results) -> Columns:
+    """Trials with a finite objective that did not fail, with the config in force at their best epoch; NaN stands for a
+    parameter that a trial does not have.
+    """
     names = ", ".join(f"{column} as {name}" for name, column in _FIXED.items())
     trials = results.query(
         f"select *, {names} from ranked where state <> 'failed' and isfinite(objective) "
@@ -83,28 +84,24 @@ def scored_columns(results: Results) -> dict[str, list[Any]]:
     )
     configs = configs_of(trials, results.space)
     columns = {name: trials[name].to_pylist() for name in _FIXED}
-    return columns | {name: [config.get(name, np.nan) for config in configs] for name in tuned(results)}
+    columns |= {name: [config.get(name, np.nan) for config in configs] for name in tuned(results)}
+    kinds = {OBJECTIVE: float, PLACE: int}
+    # A value may be a list, of which NumPy would make another dimension.
+    return {name: np.fromiter(values, kinds.get(name, object), len(values)) for name, values in columns.items()}
 
 
-@cache_per_results
-def scored(results: Results) -> "pd.DataFrame":
-    """Trials with a finite objective that did not fail: one row each, with the config in force at its best epoch."""
-    import pandas as pd
-
-    return pd.DataFrame(scored_columns(results), dtype=object).astype({OBJECTIVE: float, PLACE: int})
-
-
-def scored_with(results: Results, parameter: str) -> "pd.DataFrame":
+def scored_with(results: Results, parameter: str) -> Columns:
     """The scored trials that have a value of a parameter, without the columns of hundreds of other ones."""
-    rows = scored(results)[[*_FIXED, parameter]]
-    values = rows[parameter].to_numpy(object)
+    rows = scored(results)
     # NaN stands for none, and None is a value like any other.
-    return rows[np.asarray(values == values, np.bool_)]
+    there = [value == value for value in rows[parameter]]
+    return {name: rows[name][there] for name in (*_FIXED, parameter)}
 
 
-def best_quarter(rows: "pd.DataFrame") -> "pd.DataFrame":
+def best_quarter(rows: Columns) -> Columns:
     """The best quarter of some scored trials, at least one, the best first."""
-    return rows.sort_values(PLACE).iloc[: max(1, len(rows) // 4)]
+    first = np.argsort(rows[PLACE])[: max(1, len(rows[PLACE]) // 4)]
+    return {name: values[first] for name, values in rows.items()}
 
 
 def axis_positions(domain: Any, values: Iterable[Any], *, spread: bool = False) -> _Reals:

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.ticker import MaxNLocator
@@ -17,6 +18,8 @@ from pipeline.results.tables.load import Results
 from pipeline.storage.schema import metric_column
 from pipeline.text import format_number
 
+_Reals = npt.NDArray[np.float64]
+
 _BITMAP = 20_000
 """More points than these become a bitmap within the picture."""
 
@@ -25,28 +28,32 @@ def learning_curves(results: Results, ax: Axes, column: str = "") -> Axes:
     """Draw a metric of every trial by epoch, the objective unless given; of the best one the training metric too."""
     objective = metric_column(results.objective.metric)
     column = column or objective
-    epochs, best = results.epochs, results.best
-    if column not in epochs:
-        epochs = epochs.assign(**{column: np.nan})
-    _lines(ax, epochs, column)
-    show_values(ax, epochs[column], results.objective.mode if column == objective else "min")
+    epochs, best = results.table("epochs"), results.best
+    values = _values(epochs, column)
+    known, trials = np.isfinite(values), pc.dictionary_encode(epochs["trial_id"].combine_chunks())
+    of, points = trials.indices.to_numpy()[known], np.column_stack([_values(epochs, "epoch"), values])[known]
+    # Where the rows of a trial begin, and the end of all rows.
+    edges = np.flatnonzero(np.diff(of, prepend=-1, append=-1))
+    _lines(ax, [points[edges[track] : edges[track + 1]] for track in some_of(max(len(edges) - 1, 0))])
+    show_values(ax, values, results.objective.mode if column == objective else "min")
     _label_epochs(ax, epochs)
     ax.set_ylabel(column)
-    failed = results.trials.loc[results.trials["state"] == "failed", "trial_id"]
-    ends = epochs[np.isfinite(epochs[column])].drop_duplicates("trial_id", keep="last")
-    last = ends[ends["trial_id"].isin(failed)]
-    ax.plot(last["epoch"], last[column], "x", color=BAD, ms=6, mew=1.6, rasterized=len(last) > MAX_POINTS)
-    mark_trials(ax, ends["trial_id"].tolist(), ends["epoch"].tolist(), ends[column].tolist())
+    names, ends = [trials.dictionary[each].as_py() for each in of[edges[1:] - 1]], points[edges[1:] - 1]
+    failed = results.query("select trial_id from trials where state = 'failed'")["trial_id"].to_pylist()
+    last = ends[np.isin(names, failed)]
+    ax.plot(*last.T, "x", color=BAD, ms=6, mew=1.6, rasterized=len(last) > MAX_POINTS)
+    mark_trials(ax, names, *ends.T)
     if best is None:
         return ax
-    mine = epochs[epochs["trial_id"] == best.trial_id]
-    ax.plot(mine["epoch"], mine[column], color=ACCENT, lw=2.4, zorder=5)
+    mine = epochs.filter(pc.equal(epochs["trial_id"], best.trial_id))
+    epoch, value = _values(mine, "epoch"), _values(mine, column)
+    ax.plot(epoch, value, color=ACCENT, lw=2.4, zorder=5)
     train = column.removeprefix("val_")
-    if train != column and train in mine and np.isfinite(mine[train]).any():
-        ax.plot(mine["epoch"], mine[train], color=SECOND, lw=1.8, ls=(0, (4, 2)), zorder=4)
-        above = 6 if mine[column].iloc[-1] >= mine[train].iloc[-1] else -6
-        _label_end(ax, mine, train, "training", SECOND, -above)
-        _label_end(ax, mine, column, "validation", ACCENT, above)
+    if train != column and np.isfinite(trained := _values(mine, train)).any():
+        ax.plot(epoch, trained, color=SECOND, lw=1.8, ls=(0, (4, 2)), zorder=4)
+        above = 6 if value[-1] >= trained[-1] else -6
+        _label_end(ax, epoch, trained, "training", SECOND, -above)
+        _label_end(ax, epoch, value, "validation", ACCENT, above)
     if column == objective:
         _name(ax, f"trial {best.trial_id}: {format_number(best.value)}", best.epoch, best.value, results.objective.mode)
     return ax
@@ -54,8 +61,8 @@ def learning_curves(results: Results, ax: Axes, column: str = "") -> Axes:
 
 def trial_curve(results: Results, ax: Axes, trial_id: str, column: str) -> Axes:
     """Draw a metric of one trial epoch by epoch."""
-    mine = results.epochs[results.epochs["trial_id"] == trial_id]
-    ax.plot(mine["epoch"], mine[column], "-o", color=ACCENT, lw=2, ms=3)
+    mine = results.table("epochs").filter(pc.equal(results.table("epochs")["trial_id"], trial_id))
+    ax.plot(_values(mine, "epoch"), _values(mine, column), "-o", color=ACCENT, lw=2, ms=3)
     ax.set_title(column, weight="bold", fontsize=9.5)
     _label_epochs(ax, mine)
     plain_numbers(ax.yaxis)
@@ -85,20 +92,14 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     return ax
 
 
-def _tracks(rows: pd.DataFrame, columns: Sequence[str]) -> list[npt.NDArray[np.float64]]:
-    """Columns of rows as one array for each trial; of very many some."""
-    if not len(rows):
-        return []
-    # Pandas' groupby makes a frame of each: a hundred times as long.
-    trials = rows["trial_id"].to_numpy()
-    edges = np.concatenate([[0], np.flatnonzero(trials[1:] != trials[:-1]) + 1, [len(rows)]])
-    values = rows[list(columns)].to_numpy(np.float64)
-    return [values[edges[track] : edges[track + 1]] for track in some_of(len(edges) - 1)]
+def _values(epochs: pa.Table, column: str) -> _Reals:
+    """A column of numbers; NaN where there is none."""
+    missing = column not in epochs.column_names
+    return np.full(epochs.num_rows, np.nan) if missing else epochs[column].to_numpy().astype(np.float64)
 
 
-def _lines(ax: Axes, epochs: pd.DataFrame, column: str) -> None:
-    """Every trial as a thin line with a point at its end."""
-    curves = _tracks(epochs[np.isfinite(epochs[column])], ["epoch", column])
+def _lines(ax: Axes, curves: Sequence[_Reals]) -> None:
+    """Trials as thin lines with a point at the end of each."""
     if not curves:
         return
     points = np.concatenate(curves)
@@ -111,17 +112,17 @@ def _lines(ax: Axes, epochs: pd.DataFrame, column: str) -> None:
     ax.autoscale_view()
 
 
-def _label_epochs(ax: Axes, epochs: pd.DataFrame) -> None:
-    last = int(epochs["epoch"].max()) if len(epochs) else 1
+def _label_epochs(ax: Axes, epochs: pa.Table) -> None:
+    last = int(_values(epochs, "epoch").max()) if epochs.num_rows else 1
     ax.set_xlim(0.7 if last > 1 else 0.5, last + (0.02 * last if last > 1 else 0.5))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.set_xlabel("epoch")
 
 
-def _label_end(ax: Axes, rows: pd.DataFrame, column: str, name: str, colour: str, shift: int) -> None:
+def _label_end(ax: Axes, x: _Reals, y: _Reals, name: str, colour: str, shift: int) -> None:
     """Name a line at its right end, above or below it by `shift`."""
-    known = rows[np.isfinite(rows[column])]
-    place = known["epoch"].iloc[-1], float(np.clip(known[column].iloc[-1], *ax.get_ylim()))
+    known = np.isfinite(y)
+    place = x[known][-1], float(np.clip(y[known][-1], *ax.get_ylim()))
     look: dict[str, Any] = {"va": "center", "color": colour, "annotation_clip": False}
     ax.annotate(name, place, (8, shift), textcoords="offset points", **look)
 

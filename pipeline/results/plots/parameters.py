@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from pipeline.results.analysis.importance import MIN_SHARE, Importance
 from pipeline.results.analysis.parameters import (
     OBJECTIVE,
+    PLACE,
     STATE,
     TRIAL,
     axis_positions,
@@ -42,15 +43,15 @@ from pipeline.text import percent
 def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     """Draw each trial's best value against one hyperparameter, on the axis of its domain; of many trials some."""
     domain, rows = results.space[parameter], scored_with(results, parameter)
-    places, values = axis_positions(domain, rows[parameter], spread=True), rows[OBJECTIVE].to_numpy()
+    places, values = axis_positions(domain, rows[parameter], spread=True), rows[OBJECTIVE]
     parameter_axis(ax, domain)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
     show_values(ax, values, results.objective.mode, log=False)
-    early = (rows[STATE] == "stopped").to_numpy()
-    best = (rows[TRIAL] == (results.best.trial_id if results.best else None)).to_numpy()
-    others = np.isin(np.arange(len(rows)), some_of(len(rows), MAX_POINTS)) & ~best
-    look: dict[str, Any] = {"rasterized": len(rows) > BITMAP, "alpha": 0.9 if len(rows) < 60 else 0.6, "ms": 5}
+    early, best = rows[STATE] == "stopped", rows[TRIAL] == (results.best.trial_id if results.best else None)
+    count = len(values)
+    others = np.isin(np.arange(count), some_of(count, MAX_POINTS)) & ~best
+    look: dict[str, Any] = {"rasterized": count > BITMAP, "alpha": 0.9 if count < 60 else 0.6, "ms": 5}
     large: dict[str, Any] = {"ms": 8, "zorder": 5}
     # Trials that were stopped early are hollow.
     for which, colour, how in ((others, MUTED, look), (best, ACCENT, large)):
@@ -74,13 +75,13 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
     names, rows = tuned(results)[:MAX_PARAMETERS], scored(results)
     domains = {name: results.space[name] for name in names}
     columns = [_unit(domains[name], axis_positions(domains[name], rows[name])) for name in names]
-    values = rows[OBJECTIVE].to_numpy()
+    values = rows[OBJECTIVE]
     worst, top = _ends(values, results.objective.mode)
     columns.append(np.clip((values - worst) / (top - worst), 0, 1) if top != worst else np.full(len(values), 0.5))
     heights = np.array(columns).T
-    front = np.flatnonzero(rows[TRIAL].isin(best_quarter(rows)[TRIAL]))
+    front = np.flatnonzero(np.isin(rows[PLACE], best_quarter(rows)[PLACE]))
     best = np.flatnonzero(rows[TRIAL] == (results.best.trial_id if results.best else None))
-    shown = some_of(len(rows))
+    shown = some_of(len(values))
     for which, colour, width, alpha, layer in (
         (np.setdiff1d(shown, front), MUTED, 0.9, 0.45, 2),
         (np.setdiff1d(np.intersect1d(shown, front), best), ACCENT, 1.3, 0.5, 3),

@@ -11,7 +11,7 @@ from pipeline.results.analysis import queries
 from pipeline.results.analysis.parameters import spans_decades
 from pipeline.results.palette import ACCENT, BAD, GRID, MUTED, PAPER, SECOND
 from pipeline.results.plots.style import BITMAP, by_decade, mark_axis, mark_trials, plain_numbers, remove_frame
-from pipeline.results.tables.load import Results, as_frame
+from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import FRONT, board, objective_columns, on_front
 
 _MAX_NAMED = 40
@@ -69,12 +69,13 @@ def rungs(results: Results, ax: Axes) -> Axes:
 
 def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
     """Draw the first objective of every trial against another one, with the front."""
-    found, first = as_frame(board(results)), results.objective.metric
-    x, y = found[objective_columns(results)[metric]].to_numpy(np.float64), found["objective"].to_numpy(np.float64)
-    known, front = np.isfinite(x) & np.isfinite(y), found[FRONT].to_numpy(bool)
-    failed, early = found["state"].eq("failed").to_numpy(), found["state"].eq("stopped").to_numpy()
-    winner = found["trial_id"].eq(results.best.trial_id if results.best else "").to_numpy()
-    look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "rasterized": len(found) > BITMAP}
+    found, first = board(results), results.objective.metric
+    x, y = (found[name].to_numpy().astype(np.float64) for name in (objective_columns(results)[metric], "objective"))
+    ids, states = (np.array(found[name].to_pylist(), object) for name in ("trial_id", "state"))
+    front = np.array(found[FRONT].to_pylist(), bool)
+    known, failed, early = np.isfinite(x) & np.isfinite(y), states == "failed", states == "stopped"
+    winner = ids == (results.best.trial_id if results.best else "")
+    look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "rasterized": len(x) > BITMAP}
     for which, colour, layer in ((~front, MUTED, 2), (front, ACCENT, 4)):
         hollow, filled = known & which & early, known & which & ~early & ~failed
         ax.plot(x[hollow], y[hollow], mec=colour, mfc=PAPER, mew=1.1, zorder=layer, **look)
@@ -88,13 +89,13 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
         plain_numbers(ax.xaxis)
     # The stairs along the front of these two objectives alone.
     modes = {objective.metric: objective.mode for objective in results.objectives}
-    points = np.column_stack([x, y])[known & ~failed & found["violation"].eq(0).to_numpy()]
+    points = np.column_stack([x, y])[known & ~failed & (found["violation"].to_numpy() == 0)]
     corners = points[on_front(points, [modes[metric], modes[first]])]
     corners = corners[np.lexsort(corners.T[::-1])]
     # A stair runs on at its corner's height until the next corner is reached; from which side depends on the modes.
     where = "post" if modes[metric] == "min" else "pre"
     ax.step(*corners.T, where=where, color=ACCENT, lw=1.2, alpha=0.6, zorder=1)  # type: ignore[arg-type]
-    mark_trials(ax, found.loc[known, "trial_id"].tolist(), x[known], y[known])
+    mark_trials(ax, ids[known].tolist(), x[known], y[known])
     mark_axis(ax, "x", objective_columns(results)[metric])
     mark_axis(ax, "y", "objective")
     ax.set_xlabel(metric)

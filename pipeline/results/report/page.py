@@ -19,8 +19,8 @@ from pipeline.results.analysis.parameters import (
 from pipeline.results.analysis.queries import causes, trial_counts
 from pipeline.results.palette import DAY, NIGHT
 from pipeline.results.report.sections import sections
-from pipeline.results.tables.load import Results, load_results
-from pipeline.results.tables.trials import configs_at_best, ranked
+from pipeline.results.tables.load import Results, configs_of, load_results, postpone_pandas
+from pipeline.results.tables.trials import board
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import STATES, Column, Table
 from pipeline.storage import Store, layout
@@ -79,7 +79,7 @@ def report_page(results: Results) -> str:
     board = leaderboard(results, top=MAX_ROWS, most=MAX_PARAMETERS)
     return template("study.html.jinja").render(
         **content(results),
-        trials=len(results.trials),
+        trials=results.table("trials").num_rows,
         leaderboard=trials_table(board, head, lambda trial: f"#trial-{trial}" if trial in detailed else ""),
         parameters_note=of_shown(min(parameters, MAX_PARAMETERS), parameters),
         sections=sections(results),
@@ -90,7 +90,8 @@ def report_page(results: Results) -> str:
 
 def write_report(store: Store) -> str:
     """Write a study's report into its folder."""
-    store.write(layout.REPORT, report_page(load_results(store.uri)))
+    postpone_pandas()
+    store.write(layout.REPORT, report_page(load_results(store.uri, whole=False)))
     return store.uri_of(layout.REPORT)
 
 
@@ -149,16 +150,17 @@ def _texts(texts: Sequence[str]) -> list[str]:
 
 def _details(results: Results) -> list[tuple[str, str, list[tuple[str, str]], Table]]:
     """The best trials: each one's outcome in a line, its config at its best epoch, and the decisions on it."""
-    best, metric = ranked(results)[:DETAILED_TRIALS], results.objective.metric
-    configs, trials = configs_at_best(results, best), results.trials.set_index("trial_id").loc[best]
-    chosen = results.decisions[results.decisions["trial_id"].isin(best)].to_dict("records")
-    details = []
-    for trial, row in trials.iterrows():
-        known = row["objective"] == row["objective"]
-        value = f", {metric} {format_number(row['objective'])} at epoch {row['best_epoch']}" if known else ""
-        config = [(name, format_value(value)) for name, value in configs[str(trial)].items()]
+    best, metric, details = board(results).slice(0, DETAILED_TRIALS), results.objective.metric, []
+    chosen = results.query(f"""
+        select trial_id, epoch, kind, reason from decisions semi join (from ranked where place <= {DETAILED_TRIALS})
+        using (trial_id) order by session, number
+    """).to_pylist()
+    for row, values in zip(best.to_pylist(), configs_of(best, results.space), strict=True):
+        trial, reached = row["trial_id"], row["objective"]
+        value = "" if reached is None else f", {metric} {format_number(reached)} at epoch {row['best_epoch']}"
+        config = [(name, format_value(value)) for name, value in values.items()]
         decisions = decisions_table([each for each in chosen if each["trial_id"] == trial])
-        details.append((str(trial), f"{row['state']}{value}", config, decisions))
+        details.append((trial, f"{row['state']}{value}", config, decisions))
     return details
 
 
@@ -174,7 +176,7 @@ def decisions_table(decisions: Sequence[Mapping[Any, Any]]) -> Table:
 def _space(results: Results) -> Table:
     """Each parameter: its name, what it may be, what the best has, where the best quarter lies."""
     front = best_quarter(scored(results))
-    configs = [{str(key): value for key, value in row.items()} for row in front.to_dict("records")]
+    configs = [dict(zip(front, row, strict=True)) for row in zip(*front.values(), strict=True)]
     best, rows = results.best.config if results.best is not None else {}, []
     for parameter in results.parameters:
         name, words = parameter.name, domain_in_words(parameter.domain)
@@ -182,6 +184,6 @@ def _space(results: Results) -> Table:
             words += f"; where {' and '.join(f'{switch} is {branch}' for switch, branch in parameter.when)}"
         there = [parameter.is_present(config) for config in configs]
         chosen = format_value(best[name]) if name in best and parameter.is_present(best) else "–"
-        span = span_in_words(parameter.domain, front.loc[there, name]) if name in front else "–"
+        span = span_in_words(parameter.domain, front[name][there]) if name in front else "–"
         rows.append({"hyperparameter": name, "domain": words, "best": chosen, "best_quarter": span})
     return Table("Search space", [Column(key) for key in ("hyperparameter", "domain", "best", "best_quarter")], rows)

@@ -6,7 +6,6 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 from markupsafe import Markup
 
 from pipeline.results.analysis.importance import importances
@@ -19,7 +18,7 @@ from pipeline.results.analysis.parameters import (
     span_in_words,
     tuned,
 )
-from pipeline.results.analysis.queries import rises, rungs
+from pipeline.results.analysis.queries import rises, rungs, trial_counts
 from pipeline.results.palette import MAX_BARS, MAX_LINES, MAX_PARAMETERS, MAX_POINTS
 from pipeline.results.tables.load import Results
 from pipeline.results.views.explanation import importance_table, lineage_table, stopping_table, time_table
@@ -87,8 +86,7 @@ def sections(results: Results, *, analysed: bool = True) -> list[Section]:
 def _curves(results: Results) -> Iterator[Section]:
     metric, column = results.objective.metric, metric_column(results.objective.metric)
     epochs = results.table("epochs")
-    # Arrow, not pandas: the sections of a page are listed before any is drawn.
-    if column in epochs.column_names and pc.any(pc.is_finite(epochs[column])).as_py():
+    if column in epochs.column_names and np.isfinite(epochs[column].to_numpy()).any():
         trials = counted(results.table("trials").num_rows, "trial")
         alt = f"Line chart of {metric} by epoch for {trials}, the best one in front."
         picture = Picture("curves", "learning_curves", results, (), alt, 420, partial(_of_curves, results))
@@ -97,15 +95,15 @@ def _curves(results: Results) -> Iterator[Section]:
 
 def _of_curves(results: Results) -> str:
     """Where the best trial and the median one ended."""
-    metric, rows, best = results.objective.metric, scored(results), results.best
+    metric, values, best = results.objective.metric, scored(results)[OBJECTIVE], results.best
     if best is None:
         return f"No trial has a usable {metric}."
-    failed = int((results.trials["state"] == "failed").sum())
+    trials, failed = results.table("trials").num_rows, trial_counts(results).states.get("failed", 0)
     text = f"Trial {best.trial_id} reaches {metric} {format_number(best.value)} at epoch {best.epoch}"
-    text += f"; the median of {counted(len(rows), 'trial')} is {format_number(rows[OBJECTIVE].median())}."
+    text += f"; the median of {counted(len(values), 'trial')} is {format_number(float(np.median(values)))}."
     text += f" {counted(failed, 'trial')} failed, marked by a cross if there is a value." if failed else ""
-    some = f" {MAX_LINES:,} evenly spaced trials of {len(results.trials):,} are shown."
-    return text + (some if len(results.trials) > MAX_LINES else "")
+    some = f" {MAX_LINES:,} evenly spaced trials of {trials:,} are shown."
+    return text + (some if trials > MAX_LINES else "")
 
 
 def _of_objectives(results: Results) -> Iterator[Section]:
@@ -147,10 +145,10 @@ def _of_importance(results: Results) -> Iterator[Section]:
 
 def _against_each(results: Results) -> Iterator[Section]:
     names, metric = tuned(results), results.objective.metric
-    shown = [name for name in names[:MAX_PARAMETERS] if len(scored_with(results, name))]
+    shown = [name for name in names[:MAX_PARAMETERS] if len(scored_with(results, name)[OBJECTIVE])]
     note = "Filled points are completed trials, hollow ones were stopped early, after fewer epochs; crosses failed. "
     note += "The large one is the best trial."
-    if len(scored(results)) > MAX_POINTS:
+    if len(scored(results)[OBJECTIVE]) > MAX_POINTS:
         note += f" Each picture has the points of at most {MAX_POINTS:,} evenly spaced trials."
     note = f"{note} {of_shown(min(MAX_PARAMETERS, len(names)), len(names))}".strip()
     pictures = [
@@ -169,11 +167,11 @@ def _of_objective_against(results: Results, parameter: str) -> str:
     rows = scored_with(results, parameter)
     best = best_quarter(rows)
     where = span_in_words(results.space[parameter], best[parameter])
-    return f"The best {len(best)} of {counted(len(rows), 'trial')}: {where}."
+    return f"The best {len(best[OBJECTIVE])} of {counted(len(rows[OBJECTIVE]), 'trial')}: {where}."
 
 
 def _parallel(results: Results) -> Iterator[Section]:
-    names, count = tuned(results), len(scored(results))
+    names, count = tuned(results), len(scored(results)[OBJECTIVE])
     if count < 2 or len(names) < 2:
         return
     shown = min(MAX_PARAMETERS, len(names))

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.errors import InvalidJob, StorageError, UserError
 from pipeline.space import Config, ParameterPath, Space, Value, config_value, listed_values, walk
@@ -129,7 +128,7 @@ class Results:
         loss = "-objective" if self.objective.mode == "max" else "objective"
         order = ", ".join([*ranking_sql(loss), DRAW_ORDER])
         database.sql(f"create temp view scored as {scored_sql(self.study, self.tables.epochs.schema)}")
-        database.sql(f"create temp view ranked as select *, row_number() over (order by {order}) as place from trials")
+        database.sql(f"create temp table ranked as select *, row_number() over (order by {order}) as place from trials")
         return threading.Lock(), database
 
     @property
@@ -157,7 +156,7 @@ class Results:
         """All objectives, the first one first."""
         return [Objective(**fields) for fields in self.job["objectives"]]
 
-    @property
+    @cached_property
     def space(self) -> Space:
         """What was tuned: parameter name → domain or constant, those of a switch's branches included."""
         return parameters_of(self.study)
@@ -229,12 +228,13 @@ def _hide_pandas(name: str, *_: object) -> None:
         raise ModuleNotFoundError(name=name)
 
 
-def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Results:
+def load_results(path_or_uri: str | Path, *, now: datetime | None = None, whole: bool = True) -> Results:
     """Read a study, even while it runs.
 
     Args:
         path_or_uri: The study's folder: a local path or a URI.
         now: The time at which to judge whether a driver is silent; the current time unless given.
+        whole: Whether `epochs` has all columns, or only those that a report needs, which take half the time to read.
 
     Returns:
         The study's tables as pandas DataFrames, its state and its best trial.
@@ -247,7 +247,7 @@ def load_results(path_or_uri: str | Path, *, now: datetime | None = None) -> Res
     study = read_study(store)
     # Sessions first: a study that has ended has all of its rows.
     sessions = read_sessions(store)
-    results = Results(study, read_tables(store, study), sessions, state_of(sessions, now), store.uri)
+    results = Results(study, read_tables(store, study, whole=whole), sessions, state_of(sessions, now), store.uri)
     return replace(results, test=_test(store, results.best))
 
 
@@ -336,6 +336,8 @@ def overview(store: Store) -> list[StudyRow]:
 
 def _summary(store: Store, name: str, now: datetime) -> StudyRow:
     """A summary of a study, from the table `trials` that its driver stored last, without the parts."""
+    import pyarrow.compute as pc
+
     try:
         study = read_study(store)
         objective, sessions = Objective(**study["job"]["objectives"][0]), read_sessions(store)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.errors import Fault, InvalidJob, JobNotFound
 from pipeline.results.tables.load import Results, cache_per_results, configs_of, load_results
@@ -41,26 +40,20 @@ def board(results: Results) -> pa.Table:
     join = "left join epochs e on e.trial_id = r.trial_id and e.epoch = r.best_epoch" if values else ""
     table = results.query(f"select r.*{values} from ranked r {join} order by place")
     columns = [table[name].to_numpy() for name in ("objective", *sources)]
-    usable = pc.and_(pc.not_equal(table["state"], "failed"), pc.equal(table["violation"], 0.0))
+    failed = np.array([state == "failed" for state in table["state"].to_pylist()], bool)
     points = np.column_stack(columns).astype(np.float64)
-    points[~np.asarray(pc.fill_null(usable, False), np.bool_)] = np.nan
+    points[failed | (table["violation"].to_numpy() != 0)] = np.nan
     front = on_front(points, [objective.mode for objective in results.objectives])
-    return table.append_column(FRONT, pa.array(front))
-
-
-def ranked(results: Results) -> list[str]:
-    """The trial ids, the best first, in the order of `pipeline.study.specification`."""
-    ids: list[str] = board(results)["trial_id"].to_pylist()
-    return ids
+    return table.append_column(FRONT, pa.array(front.tolist(), pa.bool_()))
 
 
 def trial_row(results: Results, trial_id: str) -> Mapping[str, Any]:
     """A trial's row of the table `trials`."""
     trials = results.table("trials")
-    for row in trials.filter(pc.equal(trials["trial_id"], trial_id)).to_pylist():
-        found: Mapping[str, Any] = row
-        return found
     ids = trials["trial_id"].to_pylist()
+    if trial_id in ids:
+        found: Mapping[str, Any] = trials.slice(ids.index(trial_id), 1).to_pylist()[0]
+        return found
     known = f"There are {len(ids)}, {ids[0]} to {ids[-1]}" if ids else "There is none yet"
     raise JobNotFound(
         f"The study {results.name!r} has no trial {trial_id!r}. {known}; `tunepipe results "
@@ -72,7 +65,7 @@ def configs_at_best(results: Results, only: Sequence[str] | None = None) -> dict
     """Each trial's config in force at its best epoch; as it is now for a trial without one."""
     trials = results.table("trials")
     if only is not None:
-        trials = trials.filter(pc.is_in(trials["trial_id"], value_set=pa.array(list(only), pa.string())))
+        trials = trials.filter(pa.array([trial in only for trial in trials["trial_id"].to_pylist()], pa.bool_()))
     return dict(zip(trials["trial_id"].to_pylist(), configs_of(trials, results.space), strict=True))
 
 

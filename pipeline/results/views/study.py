@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.results.analysis.parameters import format_value, tuned
 from pipeline.results.analysis.queries import causes, changes, study_decisions, trial_counts
@@ -41,7 +40,8 @@ def leaderboard(
     """
     found = board(results).drop_columns(["study", "place"])
     if trials is not None:
-        found = found.take(pc.index_in(pa.array(trials, pa.string()), value_set=found["trial_id"]))
+        places = {trial: place for place, trial in enumerate(found["trial_id"].to_pylist())}
+        found = found.take(pa.array([places[trial] for trial in trials], pa.int64()))
     found = found.slice(0, top)
     best = results.best and results.best.trial_id
     rows = [{**row, "is_best": row["trial_id"] == best} for row in rows_with_config(results, found)]
@@ -92,7 +92,7 @@ def summary(results: Results) -> dict[str, str]:
     sessions = f" in {len(results.sessions)} sessions" if len(results.sessions) > 1 else ""
     several, every = results.objectives, counted(results.table("trials").num_rows, "trial")
     goals = listed(f"{one.metric} ({one.mode})" for one in several)
-    failure, trained = last and last.export_failure, int(pc.sum(results.table("trials")["epochs"]).as_py() or 0)
+    failure, trained = last and last.export_failure, sum(results.table("trials")["epochs"].to_pylist())
     lines = {
         "tuned": f"{objective.metric} ({objective.mode}){data} over {_some(names) or 'a fixed config'}",
         "by": f"{' and '.join(by)}, {counted(job['budget']['epochs'], 'epoch')}",

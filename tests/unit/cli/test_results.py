@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.results import load_results
-from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.trials import board
 from pipeline.results.views.study import results_object
 from pipeline.storage import Store, layout
 from tests.command import CommandResult, rows_of, tunepipe
@@ -34,7 +34,7 @@ def test_json_prints_one_object_and_nothing_else(study: Recording) -> None:
     assert json.loads(reported.output) == whole
     best = rows_of(results(study, "--json", "--top", "3").output, "trials")
     assert best == rows_of(reported.output, "trials")[:3]
-    assert [trial["trial_id"] for trial in best] == ranked(load_results(study.store.uri))[:3]
+    assert [trial["trial_id"] for trial in best] == board(load_results(study.store.uri))["trial_id"].to_pylist()[:3]
     assert {"config_lr", "attempts", "error", "front"} < best[0].keys()
 
 

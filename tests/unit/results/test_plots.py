@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from pipeline.results import Results, load_results, plots
 from pipeline.results.analysis.importance import importances
-from pipeline.results.analysis.parameters import scored, tuned
+from pipeline.results.analysis.parameters import TRIAL, scored, tuned
 from pipeline.results.analysis.queries import rungs as rungs_of
 from pipeline.results.palette import ACCENT, MAX_PARAMETERS
 from pipeline.results.plots.style import inline_svg, mark_axis, mark_trials, parameter_axis, show_values
@@ -78,7 +78,7 @@ def test_parallel_coordinates_draw_one_line_a_trial(asha_results: Results, wide:
     for results, axes in ((asha_results, len(tuned(asha_results))), (wide, MAX_PARAMETERS)):
         ax = drawn(plots.parallel_coordinates, results)
         lines = [segment for group in ax.collections for segment in group.get_segments()]
-        assert len(lines) == len(scored(results))
+        assert len(lines) == len(scored(results)[TRIAL])
         assert {len(line) for line in lines} == {axes + 1}
 
 

@@ -10,7 +10,7 @@ from pipeline.results.analysis.parameters import format_value
 from pipeline.results.report import page as report
 from pipeline.results.report.page import report_page, write_report
 from pipeline.results.report.sections import Section, sections
-from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.trials import board
 from pipeline.storage import layout
 from pipeline.study import Objective
 from tests.front_studies import recorded
@@ -42,6 +42,12 @@ def test_every_picture_has_an_alternative(page: Page) -> None:
     assert all(attributes.get("aria-hidden") == "true" for attributes in page.all("svg"))
 
 
+def test_columns_that_a_report_does_not_read_change_nothing(text: str, asha_results: Results, tmp_path: Path) -> None:
+    assert text == report_page(asha_results)
+    uri = recorded(tmp_path, Objective("parameters", "min"), Objective("speed", "max")).store.uri
+    assert report_page(load_results(uri, whole=False)) == report_page(load_results(uri))
+
+
 def test_nothing_is_loaded_from_anywhere(text: str, page: Page) -> None:
     assert "http://" not in text
     assert "https://" not in text
@@ -65,7 +71,7 @@ def test_every_reference_within_the_page_leads_somewhere(text: str, page: Page) 
 
 def test_the_leaderboard_has_every_trial_the_best_first(text: str, asha_results: Results) -> None:
     rows = re.findall(r'<tr class="([^"]*)" data-trial="([^"]+)">', text)
-    assert [trial for _, trial in rows] == ranked(asha_results)
+    assert [trial for _, trial in rows] == board(asha_results)["trial_id"].to_pylist()
     assert rows[0] == ("best", asha_results.best.trial_id)
     assert 'class="number" aria-sort="descending"><button type="button">val_accuracy</button>' in text
 
@@ -83,7 +89,7 @@ def test_the_best_trials_have_their_configs_and_decisions(
 ) -> None:
     monkeypatch.setattr(report, "DETAILED_TRIALS", 3)
     text = report_page(asha_results)
-    best = ranked(asha_results)[:3]
+    best = board(asha_results)["trial_id"].to_pylist()[:3]
     assert re.findall(r'<details id="trial-([^"]+)">', text) == best
     assert re.findall(r'<a href="#trial-([^"]+)">', text) == best
     details = Page(text.partition(f'<details id="trial-{best[0]}">')[2].partition("</details>")[0])

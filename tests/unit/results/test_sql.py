@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.results import Results, load_results
 from pipeline.results.tables.sql import query, select_trials
-from pipeline.results.tables.trials import board, objective_columns, ranked
+from pipeline.results.tables.trials import board, objective_columns
 from pipeline.study import Objective
 from tests.front_studies import recorded
 from tests.recorded_studies import Recording, tune_job
@@ -75,7 +75,7 @@ def test_a_condition_keeps_the_trials_for_which_it_holds(asha_results: Results) 
     assert sorted(select_trials(asha_results, "config_lr > 0.01 and state = 'completed'")) == expected != []
     assert sorted(select_trials(asha_results, "lr > 0.01 and state = 'completed'")) == expected
     assert len(select_trials(asha_results, "state = 'failed' -- both of them")) == 2
-    assert select_trials(asha_results) == ranked(asha_results)
+    assert select_trials(asha_results) == board(asha_results)["trial_id"].to_pylist()
 
 
 def test_missing_values_are_last_in_either_order(asha_results: Results) -> None:

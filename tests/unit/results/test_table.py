@@ -17,7 +17,7 @@ from rich.console import Console
 
 from pipeline.errors import UsageError
 from pipeline.results import Results, load_results
-from pipeline.results.tables.trials import ranked
+from pipeline.results.tables.trials import board as ranking
 from pipeline.results.views.explanation import explanation_tables
 from pipeline.results.views.study import failures_table, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import Column, Table, write_table
@@ -132,7 +132,7 @@ def test_a_table_without_rows_is_its_sentence() -> None:
 
 def test_a_leaderboard_has_the_best_trials_and_marks_the_winner(asha_results: Results) -> None:
     board, best = leaderboard(asha_results, top=3), asha_results.best
-    assert [row["trial_id"] for row in board.rows] == ranked(asha_results)[:3]
+    assert [row["trial_id"] for row in board.rows] == ranking(asha_results)["trial_id"].to_pylist()[:3]
     assert [row["is_best"] for row in board.rows] == [True, False, False]
     assert best is not None
     assert {name: board.rows[0][f"config_{name}"] for name in best.config} == best.config

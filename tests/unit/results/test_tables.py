@@ -18,10 +18,10 @@ from pipeline.results import Results, load_results
 from pipeline.results.tables import load
 from pipeline.results.tables.load import configs_of, overview
 from pipeline.results.tables.trials import (
+    board,
     configs_at_best,
     on_front,
     pareto_front,
-    ranked,
     trial_row,
     warm_start_configs,
 )
@@ -65,7 +65,7 @@ def test_best_is_the_best_epoch_of_the_best_trial(asha_results: Results) -> None
     assert best is not None
     assert (best.trial_id, best.value, best.epoch) == (top["trial_id"], top["val_accuracy"], top["epoch"])
     assert best.config == {name: top[f"config_{name}"] for name in asha_results.space}
-    assert ranked(asha_results)[0] == best.trial_id
+    assert board(asha_results)["trial_id"].to_pylist()[0] == best.trial_id
     assert repr(asha_results).startswith("<Results of 'mnist-asha': ended, 24 trials, 64 epochs, best val_accuracy=")
 
 
@@ -95,8 +95,8 @@ def test_a_study_that_ends_while_it_is_read_has_not_ended_without_its_last_rows(
     study.end(1.0, state="running")
     whole = load.read_tables
 
-    def read_before_the_end(*arguments: Any) -> Any:
-        tables = whole(*arguments)
+    def read_before_the_end(*arguments: Any, **options: Any) -> Any:
+        tables = whole(*arguments, **options)
         study.train("0000", 2, {}, 0.95, 2.0)
         study.end(2.0)
         return tables
@@ -173,7 +173,7 @@ def test_a_trial_stands_for_its_best_epoch_in_the_first_objective(tmp_path: Path
 
 
 def test_a_front_may_be_one_trial_or_empty_and_keeps_within_bounds(tmp_path: Path, asha_results: Results) -> None:
-    assert [one["trial_id"] for one in pareto_front(asha_results)] == ranked(asha_results)[:1]
+    assert [one["trial_id"] for one in pareto_front(asha_results)] == board(asha_results)["trial_id"].to_pylist()[:1]
     assert "front" not in summary(asha_results)
     missing = load_results(recorded(tmp_path / "a", Objective("speed", "max")).store.uri)
     assert pareto_front(missing) == []
@@ -223,8 +223,8 @@ def test_a_notebook_shows_the_study_and_its_best_trials(asha_results: Results) -
 
 
 def best_configs(results: Results, top: int) -> list[dict[str, Any]]:
-    configs = configs_at_best(results)
-    return [{n: v for n, v in configs[trial].items() if n != "epochs_warm"} for trial in ranked(results)[:top]]
+    configs = configs_of(board(results).slice(0, top), results.space)
+    return [{n: v for n, v in config.items() if n != "epochs_warm"} for config in configs]
 
 
 def test_values_outside_of_the_space_are_left_out(asha_results: Results) -> None:
