@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
-import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from ray.tune.schedulers import PopulationBasedTraining
 
-from pipeline import Choice, Grid, IntUniform, LogUniform, MedianStopping, QUniform, Uniform, load_results, run
+from pipeline import PBT, Choice, Grid, IntUniform, LogUniform, QUniform, Uniform, load_results, run
 from pipeline.errors import Interrupted, InvalidJob, UsageError
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.schedulers import RayScheduler, Scheduler, SchedulerContext
+from pipeline.schedulers import SCHEDULERS, RayScheduler, SchedulerContext
 from pipeline.space import fits
 from tests.rising_job import rising_job
 
@@ -96,30 +98,73 @@ def test_a_class_that_cannot_be_used_is_a_fault_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def simulated(scheduler: Scheduler, curves: np.ndarray) -> list[tuple[int, str]]:
-    """Each curve simulated to its end, one after the other: the epoch at which it ended, and why."""
-    ends = []
-    for index, curve in enumerate(curves):
-        trial = f"{index:04d}"
-        scheduler.add(trial, {})
-        scheduler.start(trial)
-        for epoch, value in enumerate(curve, start=1):
-            action = scheduler.on_result(trial, epoch, float(value)).action
-            if action == "stop":
-                break
-        scheduler.end(trial)
-        ends.append((epoch, action))
-    return ends
+@given(
+    rule=st.tuples(st.just(ASHA), st.just("reduction_factor"), st.floats(2, 5))
+    | st.tuples(st.just(MEDIAN), st.just("min_samples_required"), st.integers(1, 4)),
+    grace=st.integers(1, 3),
+    mode=st.sampled_from(["max", "min"]),
+    epochs=st.integers(3, 30),
+    reports=st.lists(st.tuples(st.integers(0, 8), st.integers(-4, 4)), min_size=40, max_size=200),
+)
+def test_asha_and_median_stopping_stop_the_trials_that_rays_classes_stop(
+    rule: tuple[str, str, float], grace: int, mode: Any, epochs: int, reports: list[tuple[int, int]]
+) -> None:
+    """With a factor of at least 2, no two rungs of Ray's are in one epoch. Sums of eighths are exact."""
+    path, name, number = rule
+    settings, context = {"grace_period": grace, name: number}, SchedulerContext({}, mode, epochs, 9, 0)
+    theirs = ray_scheduler(rising_job(scheduler=RayScheduler(path, settings)))(context)
+    native = SCHEDULERS["asha" if path == ASHA else "median"](**settings)
+    both, reached = (native.build(context), theirs), dict.fromkeys(range(9), 0)
+    for trial in reached:
+        for each in both:
+            each.add(f"{trial}", {})
+    for trial, value in reports:
+        if trial in reached:
+            reached[trial] += 1
+            ours, rays = (each.on_result(f"{trial}", reached[trial], value / 8).action for each in both)
+            assert ours == rays, (trial, reached[trial])
+            if ours == "stop" or reached[trial] == epochs:
+                del reached[trial]
+                for each in both:
+                    each.end(f"{trial}")
 
 
-@pytest.mark.parametrize("mode", ["max", "min"])
-def test_rays_median_rule_decides_like_the_native_rule(mode: Any) -> None:
-    curves = np.cumsum(np.random.default_rng(4).normal(0.1, 1.0, (40, 9)), axis=1)
-    context = SchedulerContext({}, mode, 9, 40, 0)
-    build = ray_scheduler(rising_job(scheduler=RayScheduler(MEDIAN, {"grace_period": 2, "min_samples_required": 3})))
-    found = simulated(build(context), curves)
-    assert found == simulated(MedianStopping(grace_period=2, min_samples_required=3).build(context), curves)
-    assert {action for _, action in found} == {"stop", "continue"}
+@given(
+    quantile=st.sampled_from([0.0, 0.1, 0.25, 0.4, 0.5]),
+    mode=st.sampled_from(["max", "min"]),
+    trials=st.integers(1, 9),
+    values=st.permutations(range(60)),
+    turns=st.lists(st.integers(0, 8), min_size=30, max_size=60),
+)
+def test_pbt_exploits_where_rays_population_based_training_does(
+    quantile: float, mode: Any, trials: int, values: list[int], turns: list[int]
+) -> None:
+    """In addition to Ray's rule, a donor must be strictly better, and have trained since it copied weights itself."""
+    mutations = {"quantile_fraction": quantile, "hyperparam_mutations": {"u": [1, 2]}, "log_config": False}
+    theirs = PopulationBasedTraining("t", "v", mode, 1, **mutations)
+    ours = PBT(quantile=quantile).build(SchedulerContext({"u": Choice([1, 2])}, mode, 100, trials, 0))
+    members = {f"{n}": MagicMock(trial_id=f"{n}", config={"u": 1}) for n in range(trials)}
+    controller = MagicMock(search_alg=None)
+    for trial, member in members.items():
+        member.is_finished.return_value = False
+        member.run_metadata.checkpoint_manager.checkpoint_config.num_to_keep = None
+        theirs.on_trial_add(controller, member)
+        ours.add(trial, member.config)
+    newest, copied = dict[str, int](), set[str]()
+    for epoch, (turn, value) in enumerate(zip(turns, values, strict=False), start=1):
+        trial = f"{turn % trials}"
+        newest[trial] = value if mode == "max" else -value
+        copied.discard(trial)
+        theirs.on_trial_result(controller, members[trial], {"t": epoch, "v": value})
+        # Its public methods draw one of the upper trials, and need one that has been there when it reported.
+        lower, upper = ({one.trial_id for one in some} for some in theirs._quantiles())  # noqa: SLF001
+        donors = {one for one in upper - copied if newest[one] > newest[trial]} if trial in lower else set()
+        ours.start(trial)
+        decision = ours.on_result(trial, epoch, value)
+        assert (decision.action == "exploit") == bool(donors)
+        if decision.action == "exploit":
+            assert decision.parent_trial in donors
+            copied.add(trial)
 
 
 ALL_KINDS = {
