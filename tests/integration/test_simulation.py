@@ -1,5 +1,6 @@
 """Real studies in one process, and simulations over their curves: one worker repeats the decisions."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pipeline import Budget, LogUniform, Objective, TuneJob, Uniform, load_resul
 from pipeline.simulation.curves import RecordedCurves
 from pipeline.simulation.simulator import simulate
 from tests.cases import cases
+from tests.recorded_studies import Recording, tune_job
 
 
 def learn(config: Mapping[str, Any], state: int | None) -> Iterator[tuple[dict[str, float], int]]:
@@ -32,6 +34,14 @@ def _job(kind: Any, **fields: Any) -> TuneJob:
         **fields,
     }
     return TuneJob(**given).replaced({"resources.workers": 0})
+
+
+def test_a_recorded_curve_ends_before_its_first_value_that_is_not_finite(tmp_path: Path) -> None:
+    study = Recording(tmp_path, job := tune_job("gaps", space={"lr": Uniform(0, 1)}))
+    for epoch, value in enumerate((0.1, 0.2, math.nan, 0.4), 1):
+        study.train("0000", epoch, {"lr": 0.1}, value, epoch)
+    study.end(9.0)
+    assert _curves(load_results(study.store.uri), job).curve(0, 1, {"lr": 0.1}).known == 2
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,8 @@ def test_a_program_becomes_a_job(
     assert [f"{one.metric}:{one.mode}" for one in job.objectives] == objectives.split()
     assert (job.budget.trials, job.budget.epochs) == (trials, epochs)
     assert not scheduler or (job.scheduler.kind, job.searcher.kind) == (scheduler, searcher)
-    assert len(told) == notes
+    # Another module's tests may have started TensorFlow in this process.
+    assert sum("TensorFlow was started" not in text for text in told) == notes
 
 
 TRAINED = {row[0]: row for row in PROGRAMS if ":" not in row[0]}

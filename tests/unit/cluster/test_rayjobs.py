@@ -218,7 +218,7 @@ def test_a_study_that_runs_is_attached_to_unless_it_is_being_deleted(api_server,
     [
         ("ErrImagePull", "429 Too Many Requests", False),
         ("ErrImagePull", "x:1: not found", True),
-        ("ErrImagePull", 4 * f"registry.lab/team/tunepipe-gpu@sha256:{'0' * 64}: " + "not found", True),
+        ("ErrImagePull", 6 * f"registry.lab/team/tunepipe-gpu@sha256:{'0' * 64}: " + "not found", True),
         ("ImagePullBackOff", "manifest unknown", True),
         ("ErrImagePull", "pull access denied, repository does not exist or may require authorization", True),
         ("ImagePullBackOff", 'Back-off pulling image "x:1"', False),

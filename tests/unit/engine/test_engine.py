@@ -44,6 +44,15 @@ def test_a_promotion_is_one_decision_with_its_rung():
     )
 
 
+def test_where_a_trial_ends_early_no_other_is_promoted_to_the_end():
+    play = Play(scheduler=HALVING, budget=Budget(trials=2, epochs=4))
+    for value in (0.9, 0.1):
+        play.report(play.next(), value)
+    play.report(play.next(), 0.95, last=True)
+    assert play.engine.next() is None
+    assert play.kinds() == ["start", "pause", "start", "pause", "promote", "complete", "stop"]
+
+
 def test_an_exploit_begins_a_segment_with_the_other_trials_weights():
     play = Play(scheduler=PBT(interval=1, quantile=0.5), budget=Budget(trials=2, epochs=9), session=3)
     first, second = play.next(), play.next()
@@ -106,6 +115,8 @@ def test_a_trial_that_fails_is_no_longer_the_best():
     assert play.engine.best is first
     play.fail(first)
     assert play.engine.best is second
+    play.fail(second)
+    assert play.engine.best is None
 
 
 def test_a_trial_is_new_until_a_worker_may_have_had_it():

@@ -81,12 +81,14 @@ def test_a_job_without_faults_has_no_finding_but_ok(small_run: Any) -> None:
 
 
 BAD_CHOICE = {"lr": 0.1, "width": 4, "activation": Choice(["relu", "rule"])}
+LINEAR = {"lr": 0.1, "width": 4, "activation": "linear"}
 
 
 @pytest.mark.parametrize(
     ("fields", "name", "level", "text"),
     [
-        ({"data": with_a_hole}, "epoch", "error", "Check the data"),
+        # On some processors relu makes 0 of what is no number.
+        ({"data": with_a_hole, "space": LINEAR}, "epoch", "error", "Check the data"),
         ({"data": other_rows_each_time}, "data", "warning", "different data at each call"),
         ({"objectives": Objective("val_acc", "max")}, "objective", "error", "accuracy, loss, val_accuracy, val_loss"),
         ({"space": BAD_CHOICE, "start_with": [{"activation": "relu"}]}, "configs", "error", "rule"),
