@@ -45,6 +45,11 @@ _RAY_LINES = re.compile(
     r"^\d{4}-\d\d-\d\d [\d:,]+\t(INFO|SUCC|WARN) (cli|sdk|job_manager)\.py:\d+ -- .*\n?", re.MULTILINE
 )
 """Lines of Ray's command, with which KubeRay starts a study: they advise commands that are not tunepipe's."""
+_BLOCK = r"Traceback \(most recent call last\):\n(?:(?!Traceback).+\n)+"
+_LOST_HEAD = re.compile(
+    rf'^(?:{_BLOCK}\n.+:\n\n)*Traceback .+\n  File ".*/bin/ray", line \d+, in <module>\n(?:.+\n)+', re.MULTILINE
+)
+"""How Ray's command ends, which KubeRay follows a driver with, when the head is preempted or deleted."""
 _FATAL = re.compile(
     r"\((?:InvalidImageName|ErrImageNeverPull)\)|"
     r"\((?:ErrImagePull|ImagePullBackOff)\).*(?:not found|manifest unknown|pull access denied|no such host)|"
@@ -152,7 +157,7 @@ class RayJobs(Kubernetes):
                 reasons = why_pods_wait(found.rayjob, pods, self.warnings())
                 if (fatal := fatal_reason(reasons)) and not trained:
                     raise NeverStarts(f"{name!r} cannot start: {fatal}.")
-                for reason in reasons or [f"{name}: {found.state.lower()}"]:
+                for reason in [f"{name}: {found.state.lower()}", *reasons]:
                     # The operator gives each pod that it tries to create another name.
                     if (key := re.sub(r'"[^"]*"|\d+', "", reason)) not in said:
                         said.add(key)
@@ -279,7 +284,7 @@ def owners(job: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def driver_output(log: str) -> str:
     """A log without the lines that Ray prints about its own submission, and the exit code."""
-    return EXIT_LINE.sub("", _RAY_LINES.sub("", log))
+    return EXIT_LINE.sub("", _RAY_LINES.sub("", _LOST_HEAD.sub("The head of the cluster is gone.\n", log)))
 
 
 def exit_code_of(job: Mapping[str, Any], log: str) -> int:

@@ -73,7 +73,6 @@ def pod(**container: object) -> str:
     ids=["root", "privileged", "capabilities", "processors beyond the quota", "GPUs beyond the quota"],
 )
 def test_pods_that_break_the_policy_are_refused(foundation, refused, why):
-    """The namespace admits no pod that breaks its policy."""
     kubectl("apply", "--dry-run=server", "-f", "-", said=pod())
     with pytest.raises(Failed, match=why):
         kubectl("apply", "--dry-run=server", "-f", "-", said=refused)
@@ -124,6 +123,5 @@ def test_the_submitter_may_do_what_submit_does(foundation):
     assert allowed("default", "tunepipe-submitter") == set()
 
 
-def test_workers_may_do_nothing(foundation):
-    """Pods that run users' code have no rights on the API server."""
+def test_workers_have_no_rights(foundation):
     assert allowed(NAMESPACE, "tunepipe-worker") == set()

@@ -69,7 +69,6 @@ def other_runs() -> bool:
 
 
 def test_a_study_waits_for_quota_and_runs(tmp_path):
-    """A study waits for another team's GPUs, preempts nothing, and then runs."""
     submit_other()
     until("the other team to run", other_runs)
     study = Following(tmp_path, *COUNTED, "--values", str(QUEUE))
@@ -87,13 +86,13 @@ def test_a_study_waits_for_quota_and_runs(tmp_path):
 
 
 def test_a_preempted_study_comes_back(tmp_path, undisturbed):
-    """A preempted study ends its session, waits, and ends with the undisturbed tables."""
     study = Following(tmp_path, *SLOW_STUDY, "--values", str(QUEUE), "--priority", "tunepipe-low")
     study.until("a trial to train", lambda: study.has_trained)
     submit_other("tunepipe-high")
     study.until("the other team to run", other_runs)
     kubectl("delete", "job", "other", "-n", "other-team")
     assert study.ended() == 0, study.reported
+    assert "slow-study-1: suspended" in study.reported
     assert "Traceback" not in study.reported
     found = load_results(tmp_path / "studies/slow-study")
     assert [each.state for each in found.sessions] == ["interrupted", "ended"]

@@ -56,8 +56,7 @@ def test_a_quota_that_another_study_uses_up(tmp_path, amount):
         kubectl("delete", "quota", "shared", "-n", NAMESPACE)
 
 
-def test_a_secret_that_is_made_later(tmp_path):
-    """A study whose workers wait for a Secret says so, as `status` does, and runs once it is there."""
+def test_a_study_that_waits_for_a_secret_says_so_and_runs_once_it_is_there(tmp_path):
     added = {
         f"{WORKER}/volumes/-": {"name": "keys", "secret": {"secretName": "made-later"}},
         # No node prepares a volume that no container mounts.
@@ -78,8 +77,7 @@ def test_a_secret_that_is_made_later(tmp_path):
 
 
 @pytest.mark.parametrize("autoscales", [True, False], ids=["in pods that are replaced", "in its pod"])
-def test_a_container_that_ends_immediately(tmp_path, autoscales):
-    """A head that ends at each start is reported with its exit code, as in `status`."""
+def test_a_container_that_ends_at_each_start_is_reported_with_its_exit_code(tmp_path, autoscales):
     head = {"op": "add", "path": f"{HEAD}/containers/0/args", "value": ["exit 7"]}
     autoscaling = {"op": "replace", "path": "/spec/rayClusterSpec/enableInTreeAutoscaling", "value": autoscales}
     values = changed(tmp_path / "values", head, autoscaling)
@@ -89,8 +87,7 @@ def test_a_container_that_ends_immediately(tmp_path, autoscales):
     until("the reason in status", lambda: reason in " ".join(tunepipe("status", "--kubernetes").split()))
 
 
-def test_a_deadline(tmp_path):
-    """A study that reaches its deadline ends with a message that says so, and nothing of it still runs."""
+def test_a_study_ends_at_its_deadline_with_a_message_and_nothing_of_it_still_runs(tmp_path):
     deadline = {"op": "replace", "path": "/spec/activeDeadlineSeconds", "value": 60}
     values = changed(tmp_path / "values", deadline)
     code, reported = submit(tmp_path, *SLOW_STUDY, "--epochs", "2000", "--values", str(values))

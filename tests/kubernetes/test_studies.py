@@ -64,8 +64,7 @@ def test_a_worker_and_the_head_are_lost(tmp_path, undisturbed):
     assert differences(undisturbed, found) == []
 
 
-def test_a_head_is_drained(tmp_path, undisturbed):
-    """A driver whose head is drained ends in time, and another cluster continues the study."""
+def test_a_study_whose_head_is_drained_continues_on_another_cluster(tmp_path, undisturbed):
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("a trial to train", lambda: study.has_trained)
     head = running(HEAD)[0]
@@ -170,8 +169,7 @@ def test_a_running_study_is_read_from_here(tmp_path):
     assert len(load_results(tmp_path / "copied/slow-study").epochs) == sum(epochs_on_volume("slow-study").values())
 
 
-def test_a_study_submitted_twice(tmp_path, undisturbed):
-    """A second submission attaches to the running study, and both download the same results."""
+def test_a_second_submission_attaches_to_the_study(tmp_path, undisturbed):
     first = Following(tmp_path, *SLOW_STUDY)
     first.until("a RayJob", lambda: bool(objects("rayjobs")))
     (tmp_path / "other").mkdir()

@@ -14,7 +14,7 @@ import tune_jobs
 from pipeline.cluster import kubernetes_api, rayjobs
 from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError, translated_errors
 from pipeline.cluster.rayjob import Manifests, study_manifests
-from pipeline.cluster.rayjobs import RayJobs, exit_code_of, fatal_reason, submission_of, why_pods_wait
+from pipeline.cluster.rayjobs import RayJobs, driver_output, exit_code_of, fatal_reason, submission_of, why_pods_wait
 from pipeline.cluster.submissions import NeverStarts
 from pipeline.errors import ClusterError
 from tests.kubernetes_server import CORE, RAYJOBS, pod, rayjob
@@ -232,6 +232,14 @@ def test_an_image_that_no_later_pull_can_get_is_fatal(reason: str, message: str,
     what = "image x:1" if "Image" in reason else "container c"
     assert said == f"the {what} of pod p does not start ({reason}): {message}"
     assert (fatal_reason(reasons) is not None) is fatal
+
+
+def test_how_rays_command_ends_without_a_head_is_one_line_and_tracebacks_of_a_study_stay() -> None:
+    block = 'Traceback (most recent call last):\n  File "{}", line 8, in <module>\n    main()\nOSError: no\n'
+    joint = "\nThe above exception was the direct cause of the following exception:\n\n"
+    own = f"{block.format('a.py')}{joint}{block.format('b.py')}1 epoch\n{block.format('c.py')}"
+    rays = joint.join(map(block.format, ("urllib3.py", "requests.py", "/opt/bin/ray")))
+    assert driver_output(own + rays) == f"{own}The head of the cluster is gone.\n"
 
 
 def test_a_pod_says_in_kubernetes_words_why_it_does_not_run() -> None:
