@@ -21,11 +21,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
 import psutil
 
 from pipeline.code.functions import takes_state
 from pipeline.code.modules import error_text, user_frame
 from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text
+from pipeline.datasets.base import leaves
 from pipeline.engine.draws import own_draw
 from pipeline.engine.engine import scheduler_context
 from pipeline.engine.messages import EXPORT, Assignment, EpochRow
@@ -43,7 +45,7 @@ from pipeline.storage.scratch import remove_unused, scratch
 from pipeline.study import TuneJob, save_study
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.study.trial_configs import seed_of_trial, trials_in_all
-from pipeline.text import counted, duration, first_line, notes_to, size
+from pipeline.text import counted, duration, first_line, listed, notes_to, size
 from pipeline.training.data import load_data
 
 Level: TypeAlias = Literal["ok", "warning", "error", "skipped"]
@@ -313,6 +315,10 @@ def _data_finding(job: TuneJob, data: Dataset) -> Finding:
     parts = [counted(split.rows, f"{name} row") for name, split in data.arrays.items()]
     parts += [f"{name} is {pipeline_text(entry)}" for name, entry in now.items() if "pipeline" in entry]
     text = f"{data.name}: {', '.join(parts)}, {size(data.bytes)}"
+    finite = lambda array: array.dtype.kind != "f" or np.isfinite(array).all()  # noqa: E731
+    if holes := [name for name, split in data.arrays.items() if not all(map(finite, leaves((split.x, split.y))))]:
+        text = f"{text}. Values of {listed(holes)} are not finite"
+        return Finding("data", "warning", text, "Fill or drop them: some models train with them without an error.")
     again = load_data(job) if callable(job.data) else data
     if again is not None and (changes := differences(now, fingerprint(again))):
         text = f"{text}. The data function returns different data at each call: {'; '.join(changes)}"

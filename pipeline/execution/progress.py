@@ -125,11 +125,11 @@ def _best(session: Session) -> str:
 
 def time_left(session: Session) -> str:
     engine, budget, rate = session.engine, session.job.budget, session.epochs_per_second
-    ended = [trial.epoch for trial in list(engine.trials.values()) if not trial.live]
-    # Trials are expected to train as many epochs as those that have ended.
-    epochs = engine.limit * (sum(ended) / len(ended) if ended else budget.epochs)
+    # Trials are expected to train as many epochs as those that have ended or wait; few of these are promoted.
+    known = [trial.epoch for trial in list(engine.trials.values()) if trial.state != "running"]
+    epochs = engine.limit * (sum(known) / len(known) if known else budget.epochs)
     bounds = [] if not rate else [(min(epochs, budget.total_epochs or math.inf) - engine.total_epochs) / rate]
     bounds += [] if budget.seconds is None else [budget.seconds - session.lease.seconds]
     if not bounds:
         return "unknown yet"
-    return f"{'about' if ended else 'at most'} {clock(max(min(bounds), 0.0))}"
+    return f"{'about' if known else 'at most'} {clock(max(min(bounds), 0.0))}"

@@ -33,8 +33,7 @@ def nvidia_runtime() -> Iterator[None]:
         kubectl("delete", "runtimeclass", "nvidia")
 
 
-def test_the_values_of_the_documentation(tmp_path):
-    """A study runs with the documented values: its images, its runtime class and its first group, from no pod."""
+def test_a_study_runs_with_the_values_of_the_documentation(tmp_path):
     pods = {"headGroupSpec": ("200m", "2"), **{f"workerGroupSpecs/{number}": ("1", "1") for number in range(3)}}
     sizes = [
         {"op": "replace", "path": f"/spec/rayClusterSpec/{pod}/template/spec/containers/0/{path}", "value": value}
@@ -76,8 +75,7 @@ def test_a_spot_node_leaves(tmp_path):
     assert set(epochs["attempt"]) == {1, 2}
 
 
-def test_a_user_that_openshift_chooses(tmp_path):
-    """A study runs as any user of group 0, whose code has no token of the Kubernetes API, up to its results."""
+def test_a_study_runs_as_any_user_of_group_0_without_a_token_of_the_api(tmp_path):
     chosen = {"runAsUser": 1000680000, "runAsGroup": 0, "fsGroup": 1000680000}
     pods = ("headGroupSpec", "workerGroupSpecs/0", "workerGroupSpecs/1")
     by_policy = [

@@ -161,8 +161,7 @@ def test_a_study_has_the_connections_that_it_needs_and_no_others(addresses):
     assert found == []
 
 
-def test_names_are_resolved_by_datagrams(addresses):
-    """The name server in kube-system answers datagrams, and no other pod receives them."""
+def test_the_name_server_answers_datagrams_and_no_other_pod_receives_them(addresses):
     assert connects(addresses, "worker", "names", DNS, _ASK)
     assert connects(addresses, "talker", "other", DNS, _ASK)
     assert not connects(addresses, "worker", "other", DNS, _ASK)

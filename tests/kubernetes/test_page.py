@@ -15,8 +15,7 @@ pytestmark = pytest.mark.usefixtures("gone")
 TOKEN = "a token of sixteen characters"
 
 
-def test_the_page_shows_the_studies_of_the_volume():
-    """Through a forwarded port, the page's pod shows the studies of the volume to requests with the token."""
+def test_the_page_shows_the_studies_of_the_volume_to_requests_with_the_token():
     asha_study(SHARE)
     page = yaml.safe_load(yaml.safe_dump(charted()["Deployment", "page"]))
     # The test bed's nodes have two cores.

@@ -50,8 +50,7 @@ def test_a_study_from_zero_gpu_workers(tmp_path):
 
 
 @pytest.mark.core
-def test_a_worker_and_the_head_are_lost(tmp_path, undisturbed):
-    """A study whose worker pod and head are deleted ends with the tables of an undisturbed one."""
+def test_a_study_that_loses_a_worker_and_its_head_has_the_tables_of_an_undisturbed_one(tmp_path, undisturbed):
     study = Following(tmp_path, *SLOW_STUDY)
     study.until("two workers to train", lambda: len(epochs_on_volume("slow-study")) == len(running(WORKERS)) == 2)
     kubectl("delete", "pod", "-n", NAMESPACE, running(WORKERS)[0])
@@ -129,8 +128,7 @@ def flat(config):
 }
 
 
-def test_a_job_of_several_files(tmp_path):
-    """A job file comes with the package that it imports and the file that this reads, to the driver and its workers."""
+def test_a_job_file_comes_with_its_package_and_the_file_that_this_reads(tmp_path):
     (tmp_path / "parts").mkdir()
     for name, text in SEVERAL.items():
         (tmp_path / name).write_text(text)

@@ -80,6 +80,10 @@ def test_a_job_without_faults_has_no_finding_but_ok(small_run: Any) -> None:
     assert measured["bytes_checkpoint"] > 0
 
 
+def test_data_that_are_not_finite_are_named(small_run: Any) -> None:
+    assert "Values of train are not finite" in small_run(job(data=with_a_hole))["data"].found
+
+
 BAD_CHOICE = {"lr": 0.1, "width": 4, "activation": Choice(["relu", "rule"])}
 LINEAR = {"lr": 0.1, "width": 4, "activation": "linear"}
 

@@ -88,14 +88,16 @@ def test_a_study_says_how_long_it_takes_and_what_is_still_going_on_at_its_end(st
 
 
 @pytest.mark.parametrize(
-    ("budget", "left"),
-    [({}, "0:05"), ({"total_epochs": 8}, "0:01"), ({"seconds": 9.0}, "0:02"), ({"seconds": 3.0}, "0:00")],
+    ("budget", "state", "left"),
+    [({}, "running", "0:05"), ({}, "paused", "0:03"), ({"total_epochs": 8}, "running", "0:01")]
+    + [({"seconds": seconds}, "running", left) for seconds, left in ((9.0, "0:02"), (3.0, "0:00"))],
 )
-def test_the_time_left_is_bounded_by_the_budget(study, monkeypatch, budget, left):
+def test_the_time_left_is_bounded_by_the_budget(study, monkeypatch, budget, state, left):
     s = study(budget=Budget(trials=4, epochs=4, **budget))
     for trial, epochs, ends in (("0000", 4, True), ("0001", 2, False)):
         s.session.next()
         s.session.on_report(trial, Report([row(epoch, 0.1) for epoch in range(1, epochs + 1)], last=ends))
+    s.session.engine.trials["0001"].state = state
     monkeypatch.setattr(type(s.session), "epochs_per_second", 2.0)
     monkeypatch.setattr(type(s.session.lease), "seconds", 7.0)
     assert time_left(s.session) == f"about {left}"
