@@ -13,6 +13,8 @@ PROCESSES ?= 2
 test: .venv/dev.stamp           ## every test but the long ones, and the slowest 25; PROCESSES=1 for one after the other
 	$(BIN)/pytest -m "not long" --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
+# Long tests wait for processes that end, more than they compute.
+test-all: PROCESSES = 3
 test-all: .venv/dev.stamp       ## every test, the long ones too, and the fuzzers with more examples
 	TUNEPIPE_FUZZ=$${TUNEPIPE_FUZZ:-10} $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25
 
