@@ -15,9 +15,9 @@ _FATE = ("start", "stop", "fail", "complete")
 
 def comparable(results: Results) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Epochs, trials and decisions, without the columns that depend only on how a row was created."""
-    fate = results.decisions[results.decisions["kind"].isin(_FATE)]
     # A decision about the whole study, such as a user's stop, has no epoch, which makes that column another type.
-    fate = fate.astype({"epoch": "Int64"})
+    fate = results.decisions.dropna(subset="trial_id").astype({"epoch": "Int64"})
+    fate = fate[fate["kind"].isin(_FATE)]
     frames = (results.epochs, results.trials, fate.sort_values(["trial_id", "number"]))
     kept = [
         frame[[name for name in frame if name not in _OF_ITS_ATTEMPT and not name.startswith("seconds")]]

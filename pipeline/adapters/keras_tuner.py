@@ -242,9 +242,11 @@ class HypermodelAdapter(Adapter):
         if not self.trains:
             self._build(hp)
             return False
-        with replaced_attributes([(keras.Model, "fit", end)]), suppress(FirstEpoch):
-            self._run_trial(hp, end) if self.trains == "run_trial" else self._fit(hp, [Ending()])
-            return False
+        with tempfile.TemporaryDirectory() as folder:
+            own = [] if self.tuner is None else [(self.tuner, "directory", folder)]
+            with replaced_attributes([(keras.Model, "fit", end), *own]), suppress(FirstEpoch):
+                self._run_trial(hp, end) if self.trains == "run_trial" else self._fit(hp, [Ending()])
+                return False
         return True
 
     def _fit(self, hp: Any, callbacks: list[Any]) -> Any:

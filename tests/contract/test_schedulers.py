@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,21 +16,18 @@ from pipeline.schedulers import PBT, SCHEDULERS, AnyScheduler, SchedulerContext,
 from pipeline.space import draw, drawn_names, fits
 from tests.scheduler_play import SPACE, Play
 
+Plays = Callable[..., Play]
+_OTHERS = [PBT(grace_period=3, interval=2, factors=(1.5, 0.5, 0.9)), PBT(explore=("lr", "schedule"))]
 
-@pytest.fixture(params=SCHEDULERS)
+
+@pytest.fixture(params=[*(kind() for kind in SCHEDULERS.values()), *_OTHERS], ids=lambda one: one.kind, scope="module")
 def settings(request: pytest.FixtureRequest) -> SchedulerSettings:
-    return SCHEDULERS[request.param]()
+    return request.param
 
 
 _plays = st.builds(
-    Play,
-    st.sampled_from(
-        [
-            *(settings() for settings in SCHEDULERS.values()),
-            PBT(grace_period=3, interval=2, factors=(1.5, 0.5, 0.9)),
-            PBT(explore=["lr", "schedule"]),
-        ]
-    ),
+    partial,
+    st.just(Play),
     trials=st.integers(2, 10),
     epochs=st.integers(1, 10),
     workers=st.integers(1, 4),
@@ -37,9 +36,9 @@ _plays = st.builds(
 )
 
 
-@given(play=_plays)
-def test_every_trial_ends_once_within_the_budget(play: Play) -> None:
-    played = play()
+@given(plays=_plays)
+def test_every_trial_ends_once_within_the_budget(settings: SchedulerSettings, plays: Plays) -> None:
+    played = (play := plays(settings))()
     assert set(played.ends) == set(played.epochs) == {f"{i:04d}" for i in range(play.trials)}
     assert all(len(states) == 1 for states in played.ends.values())
     assert ["completed"] in played.ends.values()
@@ -47,9 +46,9 @@ def test_every_trial_ends_once_within_the_budget(play: Play) -> None:
     assert all(played.epochs[t] == play.epochs for t, states in played.ends.items() if states == ["completed"])
 
 
-@given(play=_plays)
-def test_promotions_and_final_stops_have_their_rung_and_a_reason(play: Play) -> None:
-    played = play()
+@given(plays=_plays)
+def test_promotions_and_final_stops_have_their_rung_and_a_reason(settings: SchedulerSettings, plays: Plays) -> None:
+    played = (play := plays(settings))()
     promoted = [(chosen.trial_id, chosen.rung) for chosen, _ in played.chosen if chosen.action == "promote"]
     assert len(promoted) == len(set(promoted))
     values = {(trial, epoch): value for trial, epoch, value, _ in reversed(played.decisions)}
@@ -58,7 +57,7 @@ def test_promotions_and_final_stops_have_their_rung_and_a_reason(play: Play) -> 
         if chosen.action == "resume":
             assert (chosen.rung, chosen.cutoff) == (None, None)
             continue
-        assert play.settings.pauses
+        assert settings.pauses
         assert chosen.rung == epoch
         value = values[chosen.trial_id, epoch]
         assert value >= chosen.cutoff if play.mode == "max" else value <= chosen.cutoff
@@ -68,9 +67,9 @@ def test_promotions_and_final_stops_have_their_rung_and_a_reason(play: Play) -> 
         assert f"at rung {epoch}" in decision.reason
 
 
-@given(epochs=st.integers(1, 200), kind=st.sampled_from(sorted(SCHEDULERS)))
-def test_milestones_go_up_to_the_last_epoch(epochs: int, kind: str) -> None:
-    settings, epoch = SCHEDULERS[kind](), 0
+@given(epochs=st.integers(1, 200))
+def test_milestones_go_up_to_the_last_epoch(settings: SchedulerSettings, epochs: int) -> None:
+    epoch = 0
     while epoch < epochs:
         milestone = settings.next_milestone(epoch, epochs)
         assert epoch < milestone <= epochs
@@ -79,14 +78,14 @@ def test_milestones_go_up_to_the_last_epoch(epochs: int, kind: str) -> None:
         epoch = milestone
 
 
-@given(play=_plays)
-def test_state_goes_through_json_at_any_time(play: Play) -> None:
-    assert replace(play, reloads=True)() == play()
+@given(plays=_plays)
+def test_state_goes_through_json_at_any_time(settings: SchedulerSettings, plays: Plays) -> None:
+    assert plays(settings, reloads=True)() == plays(settings)()
 
 
-@given(play=_plays)
-def test_minimising_is_maximising_the_negative(play: Play) -> None:
-    up, down = play(), replace(play, mode="min")()
+@given(plays=_plays)
+def test_minimising_is_maximising_the_negative(settings: SchedulerSettings, plays: Plays) -> None:
+    up, down = plays(settings)(), plays(settings, mode="min")()
     assert [(t, e, d.action, d.parent_trial, d.config) for t, e, _, d in up.decisions] == [
         (t, e, d.action, d.parent_trial, d.config) for t, e, _, d in down.decisions
     ]
@@ -97,9 +96,9 @@ def test_minimising_is_maximising_the_negative(play: Play) -> None:
     ]
 
 
-@given(play=_plays)
-def test_reasons_carry_the_number(play: Play) -> None:
-    for _, epoch, value, decision in play().decisions:
+@given(plays=_plays)
+def test_reasons_carry_the_number(settings: SchedulerSettings, plays: Plays) -> None:
+    for _, epoch, value, decision in plays(settings)().decisions:
         assert decision.reason.strip()
         if decision.cutoff is not None:
             assert f"{value:.6g}" in decision.reason
@@ -146,16 +145,18 @@ def test_the_earlier_trial_is_chosen(settings: SchedulerSettings, ids: list[str]
     assert scheduler.choose([]) is None
 
 
-@given(play=_plays)
-def test_exploits_take_over_better_trials_whose_checkpoints_are_needed(play: Play) -> None:
+@given(plays=_plays)
+def test_exploits_take_over_better_trials_whose_checkpoints_are_needed(
+    settings: SchedulerSettings, plays: Plays
+) -> None:
     newest: dict[str, tuple[int, float]] = {}
     ended, reported = set[str](), set[tuple[str, int]]()
-    explored = set(getattr(play.settings, "explore", None) or drawn_names(SPACE))
-    played = play()
+    explored = set(getattr(settings, "explore", None) or drawn_names(SPACE))
+    played = (play := plays(settings))()
     for (trial, epoch, value, decision), needed in zip(played.decisions, played.needed, strict=True):
         reported.add((trial, epoch))
         assert needed <= reported
-        assert not needed or play.settings.exploits
+        assert not needed or settings.exploits
         if epoch > newest.get(trial, (0, 0.0))[0]:
             newest[trial] = (epoch, value)
         if decision.action == "exploit":

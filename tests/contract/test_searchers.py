@@ -42,7 +42,7 @@ _COUNTABLE = {**LISTED, **_NUMBERED, "s": Switch(BRANCHES)}
 _LEARNING = ("curves", "gp", "motpe", "tpe")
 
 
-@pytest.fixture(params=SEARCHERS)
+@pytest.fixture(params=SEARCHERS, scope="module")
 def settings(request: pytest.FixtureRequest) -> SearcherSettings:
     return SEARCHERS[request.param]()
 
@@ -106,9 +106,8 @@ def test_configs_are_drawn_after_failures_and_extreme_values(
     assert fits(space, drawn_by(settings, space, seed=0, index=30, observations=observations))
 
 
-@given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 10**6), kind=st.sampled_from(sorted(SEARCHERS)))
-def test_values_are_in_the_space(seed: int, index: int, kind: str) -> None:
-    settings = SEARCHERS[kind]()
+@given(seed=st.integers(0, 2**31 - 1), index=st.integers(0, 10**6))
+def test_values_are_in_the_space(settings: SearcherSettings, seed: int, index: int) -> None:
     space = _space(settings)
     config = drawn_by(settings, space, seed=seed, index=index)
     assert fits(space, config)

@@ -14,6 +14,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
     """A function that returns the path of a copy of a program; its modules are forgotten at the end."""
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
     before = set(sys.modules)
     yield lambda name: str(shutil.copy(PROGRAMS / name, tmp_path / name))
     for name in set(sys.modules) - before:

@@ -27,8 +27,8 @@ class Watched(SyntheticCurves):
         return super().curve(index, segment, config)
 
 
+@pytest.mark.parametrize("kind", SCHEDULERS)
 @given(
-    kind=st.sampled_from(sorted(SCHEDULERS)),
     workers=st.integers(1, 5),
     trials=st.integers(2, 10),
     epochs=st.integers(1, 10),
