@@ -101,14 +101,12 @@ def test_metrics_equal_those_of_the_cpu(kind: str) -> None:
 
 
 def test_trial_without_gpus_sees_none() -> None:
-    """A trial without GPUs on a GPU node uses no memory of the GPU."""
     reported = _trained("Sequential without Input, momentum")
     assert reported["visible"] == 0
     assert "CPU:0" in reported["device"]
 
 
 def test_fraction_of_a_card_is_a_limit_on_its_memory() -> None:
-    """A trial with a quarter of a GPU gets at most a quarter of its memory."""
     driver = ctypes.CDLL("libcuda.so.1")
     size = ctypes.c_size_t()
     assert driver.cuInit(0) == driver.cuDeviceTotalMem_v2(ctypes.byref(size), 0) == 0

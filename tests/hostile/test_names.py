@@ -52,7 +52,7 @@ def test_no_name_of_a_study_leads_out_of_the_storage(
 
 
 @pytest.mark.parametrize("trial", ["../study", "/etc/passwd", "a\0b", "\udcff", "9" * 5000, ""])
-def test_the_log_of_any_trial(trial: str, storage: Path) -> None:
+def test_a_trial_that_is_none_has_no_log(trial: str, storage: Path) -> None:
     (storage / "small/study.log").write_text("not a trial's")
     printed = tunepipe("logs", "small", f"--trial={trial}", "--storage", str(storage))
     assert (printed.code, printed.output) == (2, ""), printed

@@ -105,7 +105,7 @@ def test_repeated_names_and_no_rows_are_used_or_refused(
 @pytest.mark.parametrize(
     "content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1", b"cposix\nsystem\n(S'x'\ntR.", b"a,b\n1,2\n"]
 )
-def test_files_that_are_no_parquet(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_parquet_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"x\.parquet is not a complete Parquet file"):

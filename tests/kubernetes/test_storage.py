@@ -79,8 +79,7 @@ def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store
     assert differences(undisturbed, found) == []
 
 
-def test_a_study_without_a_volume(tmp_path, object_store):
-    """A study in an object store runs and is read without a claim (`no-volume/pods`); one in a folder is refused."""
+def test_a_study_in_an_object_store_needs_no_claim_and_one_in_a_folder_does(tmp_path, object_store):
     values = str(cluster_with_identity(tmp_path / "values", storage={"volume": False}))
     bucket = storage_uri("lab/studies")
     study = Following(tmp_path, COUNTED, "--workers", "1", "--values", values, "--storage", bucket)
@@ -102,8 +101,7 @@ def test_a_study_without_a_volume(tmp_path, object_store):
 
 
 @pytest.mark.parametrize("object_store", [("http", 9000)], indirect=True)
-def test_an_object_store_on_port_9000(tmp_path, object_store):
-    """A driver waits for its object store on port 9000 until a policy opens it, then uses its keys."""
+def test_a_driver_waits_until_a_policy_opens_the_port_of_its_object_store(tmp_path, object_store):
     values = cluster_with(tmp_path / "values", {"gpu": "l4"})
     bucket = storage_uri("lab/studies", port=9000)
     secret = ("secret", "tunepipe-s3", "-n", NAMESPACE)
@@ -121,8 +119,7 @@ def test_an_object_store_on_port_9000(tmp_path, object_store):
     assert all("gpu-l4" in str(node) for node in results.epochs["node"])
 
 
-def test_a_study_on_an_object_store_without_keys(tmp_path, object_store):
-    """Head and workers write a study to a bucket with keys that they get for their service account alone."""
+def test_a_study_writes_to_a_bucket_with_keys_of_its_service_account_alone(tmp_path, object_store):
     values = cluster_with_identity(tmp_path / "values")
     bucket = storage_uri("lab/studies")
     study = Following(tmp_path, COUNTED, "--workers", "2", "--values", str(values), "--storage", bucket)

@@ -117,7 +117,7 @@ def test_only_spot_groups_run_on_spot_nodes(cloud):
         ("gke", {"gpu": "h200", "mig": "1g.18gb", "spot": True}, "nvidia.com/gpu", "1g.18gb"),
     ],
 )
-def test_parts_of_cards(cloud, group, resource, label):
+def test_a_part_of_a_card_has_its_resource_label_and_memory(cloud, group, resource, label):
     found = one(cloud, **group)
     part = TABLE["parts"][group["mig"]]
     assert {name for name in limits(found) if name.startswith("nvidia.com/")} == {resource}
@@ -143,7 +143,7 @@ def test_parts_of_cards(cloud, group, resource, label):
         ),
     ],
 )
-def test_shared_cards(cloud, more, labels):
+def test_a_shared_card_selects_nodes_that_share_it(cloud, more, labels):
     found = one(cloud, **{"gpu": "l4", "shared": True, **more})
     selected = {name.removeprefix("cloud.google.com/"): value for name, value in pod(found)["nodeSelector"].items()}
     assert labels.items() <= selected.items()
@@ -153,7 +153,7 @@ def test_shared_cards(cloud, more, labels):
     check_schema(as_pod(pod(found)))
 
 
-def test_values_of_every_pod():
+def test_images_labels_and_processors_are_those_of_every_pod():
     """Images, labels, annotations, processors, nodes, a namespace like a number, and registry secrets."""
     objects = charted(
         images={"cpu": "lab/cpu:1", "gpu": "lab/gpu@sha256:0"}, groups=[{"gpu": "l4"}], arch="arm64",
@@ -192,7 +192,7 @@ def test_values_of_every_pod():
     assert [each["namespace"] for each in binding["subjects"]] == ["123"]
 
 
-def test_values_of_networks():
+def test_networks_open_what_the_values_name():
     objects = charted(
         cloud="eks-auto", dns={"servers": ["10.96.0.10/32"]}, https={"networks": ["10.0.0.0/8"]},
         objectStore={"port": 9000}, operator={"namespaces": ["ray"]},

@@ -113,6 +113,6 @@ def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
         ("./studies", "There is no study 'studies'"),
     ],
 )
-def test_a_study_that_is_not_there(study: str, reported: str, here: Path) -> None:
+def test_a_study_that_is_not_there_is_refused(study: str, reported: str, here: Path) -> None:
     with pytest.raises(JobNotFound, match=reported):
         study_store(study, "studies")

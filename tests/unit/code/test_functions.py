@@ -74,7 +74,7 @@ def test_what_is_not_defined_with_def_or_lambda_is_no_function(value):
         (lambda config, seed=0: 0, True, False),
     ],
 )
-def test_what_a_function_takes(function, argument, state):
+def test_a_function_takes_a_config_and_a_state_by_its_parameters(function, argument, state):
     assert takes_argument(function) == argument
     assert takes_state(function) == state
 

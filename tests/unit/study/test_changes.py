@@ -73,7 +73,7 @@ def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object)
         ("scheduler.reduction_factor", "no such field; available: interval, "),
     ],
 )
-def test_a_path_that_leads_nowhere(path: str, fault: str) -> None:
+def test_a_path_that_leads_nowhere_is_a_fault(path: str, fault: str) -> None:
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({path: 1})
     (found,) = refused.value.faults

@@ -148,7 +148,7 @@ def test_a_study_that_is_not_there_is_named_with_its_storage(store: Store) -> No
         (b'{"schema_version": 1, "job": []}', "has no job"),
     ],
 )
-def test_a_file_that_is_no_study(store: Store, content: bytes, message: str) -> None:
+def test_a_file_that_is_no_study_is_refused(store: Store, content: bytes, message: str) -> None:
     store.write("study.json", content)
     with pytest.raises(StorageError, match=r"study\.json in .*studies/a " + message):
         load_study(store)
