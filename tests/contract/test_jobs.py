@@ -104,7 +104,7 @@ def test_it_runs_at_a_reduced_budget(
         assert job.objective.metric.replace("val_", "test_") in results.test
 
 
-@pytest.mark.parametrize("name", cases(_MODELS, ("cancer-binary", "diabetes-regression", "mnist-pbt")))
+@pytest.mark.parametrize("name", _MODELS)
 class TestEveryModel:
     def test_it_learns_from_its_data(self, name: str, datasets: dict[str, Dataset]) -> None:
         job = _JOBS[name]
