@@ -12,12 +12,7 @@ from tests.unit.engine.play import Play
 @pytest.mark.parametrize(
     "values",
     [
-        *(
-            None,
-            {},
-            {"kind": "explode"},
-            {"kind": "stop-trial", "trial_id": "../../x"},
-        ),
+        *(None, {}, {"kind": "explode"}, {"kind": "stop-trial", "trial_id": "../../x"}),
         *({"kind": "budget", **fields} for fields in ({"seconds": float("inf")}, {"trials": 1.5}, {"unknown": 1})),
         *({"kind": "budget", **fields} for fields in ({"trials": 0}, {"seconds": 0}, {"reason": "x" * 2001})),
     ],

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from pipeline.engine import draws
-from pipeline.engine.commands import ChangeBudget
+from pipeline.engine.commands import ChangeBudget, StopTrial
 from pipeline.engine.draws import observation, own_draw
 from pipeline.engine.messages import Assignment, Report
 from pipeline.engine.trial import BestEpoch, Trial
@@ -46,6 +46,7 @@ def test_where_a_trial_ends_early_no_other_is_promoted_to_the_end():
     play.report(play.next(), 0.95, last=True)
     assert play.engine.next() is None
     assert play.kinds() == ["start", "pause", "start", "pause", "promote", "complete", "stop"]
+    assert "ended early" in play.decisions[-2].reason
 
 
 def test_an_exploit_begins_a_segment_with_the_other_trials_weights():
@@ -161,13 +162,17 @@ def test_an_interrupted_study_pauses_its_trials_and_a_late_report_ends_none():
 
 def test_trials_count_as_changed_until_they_are_written():
     play = Play()
-    play.report(play.next(), 0.1)
-    play.next()
+    first, second = play.next(), play.next()
+    play.report(first, 0.1)
     assert play.engine.changed == {"0000", "0001"}
     play.engine.on_report("0001", Report([row(1, 0.2)], checkpoints=[("0000", 1, 10), ("0001", 1, 10)]))
     play.engine.written({"0000", "0001"}, deleted=[("0000", 1)])
     assert play.engine.changed == {"0000"}
-    assert [trial.checkpoints for trial in play.engine.trials.values()] == [set(), {1}]
+    assert (first.checkpoints, second.checkpoints) == (set(), {1})
+    play.report(second, 0.3)
+    play.engine.written({"0000"}, deleted=[])
+    play.command(StopTrial(trial_id="0000"))
+    assert play.engine.changed == {"0000", "0001"}
 
 
 def test_a_listing_keeps_known_files_and_those_of_the_last_and_the_best_epoch():

@@ -55,6 +55,7 @@ def test_trials_that_a_smaller_budget_had_ended_continue():
     completed, cut_off, by_user = [first.next() for _ in range(3)]
     first.command(StopTrial(trial_id=by_user.trial_id))
     first.report(completed, 0.1, 0.2, last=True)
+    assert "early" not in first.decisions[-1].reason
     first.report(cut_off, 0.1)
     first.report(by_user, 0.1)
     assert [trial.state for trial in first.engine.trials.values()] == ["completed", "stopped", "stopped"]
