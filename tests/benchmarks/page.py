@@ -14,7 +14,7 @@ from tests.benchmarks.large import generate
 from tests.benchmarks.sides import environment
 from tests.browser import BROWSER, Browser, browsing
 
-_SECONDS = {"first paint": 2.0, "table of a condition": 1.0, "curves of a condition": 2.0}
+_SECONDS = {"first paint": 2.0, "table of a condition": 1.0, "curves of a condition": 1.0}
 _CONDITIONS = 9
 """In each round, all different: an answer that the server still has says nothing."""
 
