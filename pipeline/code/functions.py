@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
-from pipeline.code.modules import content_of, is_user_file
+from pipeline.code.modules import content_of, is_user_file, names_in
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -126,7 +126,7 @@ def _place(function: Callable[..., Any]) -> tuple[dict[str, Any], str | None]:
     own, typed = own_home(function), _is_typed(function)
     if _named_in(own, function.__qualname__) is function:
         return own, function.__qualname__
-    modules = [getattr(module, "__dict__", {}) for module in list(sys.modules.values())]
+    modules = map(names_in, list(sys.modules.values()))
     homes = [home for home in modules if isinstance(file := home.get("__file__"), str) and is_user_file(file)]
     for home in [own] if typed else [own, *homes]:
         for name, value in list(home.items()):

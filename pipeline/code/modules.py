@@ -229,6 +229,15 @@ def _job_fault(error: BaseException, path: Path) -> Fault:
 
 
 @functools.cache
+def names_in(module: Any) -> dict[str, Any]:
+    """A module's names, without loading one whose import is postponed, such as what Keras imports of scikit-learn."""
+    try:
+        names: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    except AttributeError:
+        return {}
+    return names
+
+
 def is_user_file(file: str) -> bool:
     """Whether a file is the user's, by its path: the study may come from another machine."""
     _, own, rest = file.rpartition(f"/{_OWN_FOLDER.name}/")

@@ -29,7 +29,7 @@ from pipeline.code.functions import (
     own_home,
     reference_to,
 )
-from pipeline.code.modules import OWN_PACKAGES, content_of, is_user_file, loading, run_file
+from pipeline.code.modules import OWN_PACKAGES, content_of, is_user_file, loading, names_in, run_file
 from pipeline.errors import StorageError
 from pipeline.storage.scratch import scratch
 
@@ -183,7 +183,7 @@ def _loaded_files(root: Path) -> dict[str, Path]:
     """The user's source files below a folder from which this process has imported modules, by their paths in it."""
     found, below = {}, os.path.join(root, "")  # noqa: PTH118
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
+        file = names_in(module).get("__file__")
         own = name == "__main__" or name.partition(".")[0] in OWN_PACKAGES
         if isinstance(file, str) and file.endswith(".py") and not own:
             # Thousands of modules: their paths are compared as text.
@@ -336,7 +336,7 @@ class Copies:
         found = {}
         for name, module in list(sys.modules.items()):
             # By its file where the job has added the module's folder to sys.path; a library may have a file's name.
-            file = str(getattr(module, "__file__", ""))
+            file = str(names_in(module).get("__file__", ""))
             path = files.get(file) or (self._recorded.path_of(name) if is_user_file(file) else None)
             # Python's own modules stay: those that have imported them would import them again.
             if path is not None and name.partition(".")[0] not in {*sys.stdlib_module_names, "__main__"}:
@@ -406,7 +406,7 @@ def as_before() -> Iterator[None]:
         yield
     finally:
         for name, module in [*sys.modules.items()] if _copied else ():
-            if modules.get(name) is not module and _is_copy(getattr(module, "__file__", None)):
+            if modules.get(name) is not module and _is_copy(names_in(module).get("__file__")):
                 del sys.modules[name]
         for name in _replaced.keys() - replaced.keys():
             sys.modules[name] = _replaced.pop(name)

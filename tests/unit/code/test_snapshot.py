@@ -1,5 +1,6 @@
 """Snapshots of a job's code, and the study's code in another process."""
 
+import importlib.util
 import sys
 
 import pytest
@@ -45,22 +46,10 @@ def loaded(recorded, files):
 
 
 def test_a_snapshot_has_the_folders_files_but_no_links_hidden_or_ignored_ones(write, tmp_path):
-    folder = write(
-        {
-            **FILES,
-            ".env": "secret",
-            ".gitignore": "ignored/\n*.log",
-            "ignored/x.py": "",
-            "a.log": "",
-            "venv/x.py": "",
-            "env/pyvenv.cfg": "",
-            "env/lib/x.py": "",
-            "studies/s/study.json": "{}",
-            "studies/s/sessions/0001.json": "",
-            "__pycache__/x.pyc": "",
-            **{f"pets/{number}.txt": "x" for number in range(150)},
-        }
-    )
+    others = ("ignored/x.py", "a.log", "venv/x.py", "env/pyvenv.cfg", "env/lib/x.py", "studies/s/sessions/0001.json")
+    others += ("__pycache__/x.pyc", *(f"pets/{number}.txt" for number in range(150)))
+    kept = {".env": "secret", ".gitignore": "ignored/\n*.log", "studies/s/study.json": "{}"}
+    folder = write({**FILES, **kept, **dict.fromkeys(others, "")})
     (folder / "link.txt").symlink_to(tmp_path)
     (folder / "large.bin").write_bytes(b"x" * 2_000_000)
     _, snapshot, _ = taken(folder)
@@ -70,6 +59,17 @@ def test_a_snapshot_has_the_folders_files_but_no_links_hidden_or_ignored_ones(wr
     assert str(snapshot).startswith("a_job.py, helper.py, lazy.py")
     assert next(iter(snapshot_of_file(folder / "a_job.py").files)) == "a_job.py"
     assert snapshot_of_file(folder / "a_job.py", limit=0).files.keys() == {"a_job.py", "helper.py"}
+
+
+def test_a_module_whose_import_is_postponed_is_not_loaded(write, monkeypatch):
+    spec = importlib.util.find_spec("colorsys")
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    monkeypatch.setitem(sys.modules, "colorsys", module := importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    _, snapshot, recorded = taken(write(FILES))
+    elsewhere()
+    loaded(recorded, snapshot.files)
+    assert type(module).__name__ == "_LazyModule"
 
 
 def test_a_study_s_code_runs_in_the_users_folder_while_that_has_it(write):
