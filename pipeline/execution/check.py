@@ -35,7 +35,7 @@ from pipeline.errors import TunepipeError
 from pipeline.execution.ray.cluster import ENVIRONMENT
 from pipeline.execution.ray.job_transport import pack, unpack
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.start import fitting_workers, local_node
+from pipeline.execution.start import fitting_workers, local_node, surprises
 from pipeline.execution.worker.worker import Worker
 from pipeline.machine import process_memory, this_machine
 from pipeline.space import Config
@@ -111,6 +111,7 @@ def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generat
     """
     fits = fitting_workers(job, [local_node()])
     workers = 1 if job.resources.workers == 0 else min(job.resources.workers or fits, fits, trials_in_all(job))
+    yield from (Finding("job", "warning", text) for text in surprises(job))
     content, folders = pack(job)
     with scratch("check") as folder:
         store = Store(folder)

@@ -22,7 +22,7 @@ from pipeline.execution.provenance import command_line, provenance
 from pipeline.execution.ray.cluster import reachable_address
 from pipeline.execution.ray.on_ray import run_on_ray
 from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
-from pipeline.execution.start import SessionStart, saves_state, session_start, unloadable_functions
+from pipeline.execution.start import SessionStart, saves_state, session_start, surprises
 from pipeline.storage import Store, layout
 from pipeline.storage.scratch import close_shared_folders
 from pipeline.storage.sessions import heartbeat
@@ -67,7 +67,10 @@ def run_study(
         facts["data_changes"] = datasets.differences(recorded, fingerprint)
     session = _session(job, start, store, facts, interrupts)
     if start.saved is None:
-        _note_surprises(job)
+        for text in (*surprises(job), *filter(None, [job.recommendation])):
+            note(text)
+    elif (count := len(session.engine.trials)) > job.budget.trials:
+        note(f"The study has {count} trials, more than its budget of {job.budget.trials}: no trial is added.")
     with heartbeat(session.recorder.beat), recording_end(session, new=start.saved is None):
         with interrupts.defer_signals():
             # Take the session's number before anything else is written: of two drivers one ends here.
@@ -149,16 +152,6 @@ def _save(job: TuneJob, start: SessionStart, store: Store, snapshot: Snapshot) -
         note(f"Not copied, because of their size: {first_of(snapshot.left_out)}.")
     arguments = command_line(sys.argv[1:]) if any(origin(each).in_script for each in job.functions.values()) else None
     save_study(store, job, snapshot=snapshot, before=start.document, arguments=arguments)
-
-
-def _note_surprises(job: TuneJob) -> None:
-    """Tell the user what a new study does that its job does not say."""
-    for text in (unloadable_functions(job), job.recommendation):
-        if text is not None:
-            note(text)
-    for name, value in job.space.items():
-        if isinstance(value, list | tuple) and len(value) > 1:
-            note(f"{name} is a list, the same in every trial. Choice(…) draws one of its values.")
 
 
 def _train(session: Session, data: Dataset | None, address: str | None) -> None:

@@ -1,7 +1,7 @@
 """What a session starts from: a new study, or the job and state of one that it resumes; and where its trials fit."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
@@ -123,15 +123,17 @@ def _refuse_other_files(store: Store) -> None:
         check_output(store.local)
 
 
-def unloadable_functions(job: TuneJob) -> str | None:
-    """Which functions of a job are in no file, and how its study is resumed then; None if all are copied."""
+def surprises(job: TuneJob) -> Iterator[str]:
+    """What the author of a job may not expect: functions that are in no file, and lists that are one value."""
     names = list(dict.fromkeys(each.__qualname__ for each in job.functions.values() if not origin(each).loadable))
-    if not names:
-        return None
-    return (
-        f"Not defined in a file that the study can copy: {', '.join(names)}. run(JOB, resume=True) resumes the study "
-        "where the same functions are defined; `tunepipe resume` cannot."
-    )
+    if names:
+        yield (
+            f"Not defined in a file that the study can copy: {', '.join(names)}. run(JOB, resume=True) resumes the "
+            "study where the same functions are defined; `tunepipe resume` cannot."
+        )
+    for name, value in job.space.items():
+        if isinstance(value, list | tuple) and len(value) > 1:
+            yield f"{name} is a list, the same in every trial. Choice(…) draws one of its values."
 
 
 def with_study_settings(job: TuneJob, store: Store, *, changed: Collection[str] = ()) -> TuneJob:

@@ -65,14 +65,14 @@ class SyntheticCurves(CurveSource):
     config, known from the first epoch and lowest opposite to the best config.
     """
 
-    note = (
-        "Curves are synthetic: power laws with noise; one trial in ten improves late. Use them to compare schedulers, "
-        "searchers and numbers of workers; the values say nothing about your model."
-    )
-
     def __init__(self, job: TuneJob, *, seconds_per_epoch: float, seconds_per_start: float) -> None:
         self._seed, self._epochs, self._mode = job.seed, job.budget.epochs, job.objective.mode
         self._seconds, self._start = seconds_per_epoch, seconds_per_start
+        self.note = (
+            f"Curves are synthetic: power laws with noise; one trial in ten improves late. An epoch takes "
+            f"{seconds_per_epoch:g} s. Use them to compare schedulers, searchers and numbers of workers; the values "
+            "say nothing about your model."
+        )
         self._cube = Cube(job.space)
         rng = np.random.default_rng([self._seed, RandomStream.SYNTHETIC_CURVES])
         self._weights = rng.gamma(0.5, size=self._cube.sides) + 1e-3

@@ -48,14 +48,17 @@ def learning_curves(results: Results, ax: Axes, column: str = "") -> Axes:
     mine = epochs.filter(pc.equal(epochs["trial_id"], best.trial_id))
     epoch, value = _values(mine, "epoch"), _values(mine, column)
     ax.plot(epoch, value, color=ACCENT, lw=2.4, zorder=5)
-    train = column.removeprefix("val_")
+    train, beyond = column.removeprefix("val_"), np.array([])
     if train != column and np.isfinite(trained := _values(mine, train)).any():
+        # As far as the name of the best value reaches.
+        beyond = trained[np.abs(epoch - best.epoch) <= epoch[-1] / 3]
         ax.plot(epoch, trained, color=SECOND, lw=1.8, ls=(0, (4, 2)), zorder=4)
         above = 6 if value[-1] >= trained[-1] else -6
         _label_end(ax, epoch, trained, "training", SECOND, -above)
         _label_end(ax, epoch, value, "validation", ACCENT, above)
     if column == objective:
-        _name(ax, f"trial {best.trial_id}: {format_number(best.value)}", best.epoch, best.value, results.objective.mode)
+        name = f"trial {best.trial_id}: {format_number(best.value)}"
+        _name(ax, name, best.epoch, best.value, results.objective.mode, beyond)
     return ax
 
 
@@ -88,7 +91,7 @@ def best_so_far(results: Results, ax: Axes) -> Axes:
     ax.set_xlim(left=max(0, 1.05 * times[0] - 0.05 * end))
     shown, look = some_of(len(values), _BITMAP), dict[str, Any](alpha=0.55, rasterized=len(values) > _BITMAP)
     ax.plot(seconds[shown], values[shown], "o", color=MUTED, ms=3.5, mew=0, zorder=2, **look)
-    _name(ax, format_number(float(best[-1])), end, float(best[-1]), mode)
+    _name(ax, format_number(float(best[-1])), end, float(best[-1]), mode, [])
     return ax
 
 
@@ -127,17 +130,21 @@ def _label_end(ax: Axes, x: _Reals, y: _Reals, name: str, colour: str, shift: in
     ax.annotate(name, place, (8, shift), textcoords="offset points", **look)
 
 
-def _name(ax: Axes, text: str, x: float, y: float, mode: str) -> None:
-    """Write the best value at its point, on the side where no other value is; 0 is the end of a logarithmic axis."""
+def _name(ax: Axes, text: str, x: float, y: float, mode: str, beyond: npt.ArrayLike) -> None:
+    """Write the best value at its point, on the side where no value is but those `beyond`, which it does not hide; 0 is
+    the end of a logarithmic axis.
+    """
     low, high = ax.get_ylim()
     at = low if ax.get_yscale() == "log" and y <= 0 else y
     above = mode == "max" or at == low
+    near = np.append(np.clip(beyond, low, high), at)
+    edge = np.nanmax(near) if above else np.nanmin(near)
     if ax.get_yscale() != "log":
         margin = 0.12 * (high - low)
-        ax.set_ylim(min(low, y - margin * (not above)), max(high, y + margin * above))
+        ax.set_ylim(min(low, edge - margin * (not above)), max(high, edge + margin * above))
     ax.plot(x, at, "o", color=ACCENT, ms=6, zorder=6)
     ax.annotate(
-        text, (x, at), (0, 9 if above else -9), textcoords="offset points",
+        text, (x, edge), (0, 9 if above else -9), textcoords="offset points",
         ha="right" if x > sum(ax.get_xlim()) / 2 else "left", va="bottom" if above else "top", color=ACCENT,
         weight="bold", zorder=7, bbox=BOX,
     )  # fmt: skip

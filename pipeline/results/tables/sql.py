@@ -144,4 +144,4 @@ def _hint(name: str, columns: Collection[str]) -> str:
     """The column that an unknown name may mean; a hyperparameter may be named without its prefix."""
     names = {column.removeprefix("config_"): column for column in columns} | {column: column for column in columns}
     near = closest(name, names)
-    return "" if near is None else f" Did you mean {names[near]}?"
+    return f" Text is in single quotes, as '{name}'." if near is None else f" Did you mean {names[near]}?"

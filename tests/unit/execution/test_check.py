@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from pipeline import Budget, Choice, Dataset, Objective, Split, TuneJob, check
+from pipeline import Budget, Choice, Dataset, Objective, Split, TuneJob, Uniform, check
 from pipeline.errors import ResourcesUnmet
 from pipeline.execution import check as checks
 from pipeline.execution.check import CheckResult, Finding
@@ -134,13 +134,11 @@ def by_name(result: CheckResult) -> dict[str, str]:
 
 def test_a_check_returns_its_findings_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNEPIPE_STORAGE", str(tmp_path / "studies"))
-    result = check(rising_job(), note=lambda _: None)
+    result = check(rising_job(space={"a": Uniform(0, 0.9), "shape": [8, 9]}), note=lambda _: None)
     assert result.ok
     assert result.estimate is not None
-    assert list(by_name(result)) == [
-        "epoch", "objective", "resume", "memory", "disk", "time"
-    ]  # fmt: skip
-    assert str(result).splitlines()[0].startswith("ok       epoch")
+    assert list(by_name(result)) == ["job", "epoch", "objective", "resume", "memory", "disk", "time"]
+    assert str(result).splitlines()[0].startswith("warning  job        shape is a list")
     assert list(tmp_path.iterdir()) == []
 
 

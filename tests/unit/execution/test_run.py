@@ -157,8 +157,10 @@ def test_a_study_without_untried_configs_ends(tmp_path):
     (session,) = results.sessions
     assert (session.state, session.message) == ("ended", "Every config of the space was tried: 4.")
     assert sorted(results.trials["config_curve"]) == sorted(space["curve"].values)
-    again = job(space=space, searcher="random", budget=Budget(trials=16, epochs=4))
+    again, notes = job(space=space, searcher="random", budget=Budget(trials=16, epochs=4)), list[str]()
     assert len(run(again, storage=tmp_path, resume=True).sessions) == 1
+    run(again.replaced({"budget.trials": 2}), storage=tmp_path, resume=True, note=notes.append)
+    assert notes == ["The study has 4 trials, more than its budget of 2: no trial is added."]
 
 
 def test_a_new_study_notes_what_its_job_does_not_say(tmp_path):

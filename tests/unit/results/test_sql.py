@@ -92,6 +92,7 @@ def test_missing_values_are_last_in_either_order(asha_results: Results) -> None:
     [
         ("lrr > 1", "", r"Did you mean lr\?.*Available: study, trial_id"),
         ("trials.lrr > 1", "", r"Did you mean lr\?"),
+        ("state = completed", "", "Text is in single quotes, as 'completed'"),
         ("1); drop table trials; select (1", "", "one condition"),
         ("state =", "", "syntax error"),
         (" ", "", "must be a condition"),
