@@ -28,7 +28,7 @@ from pipeline.study.files import as_argument, check_output, default_storage
 from pipeline.study.trial_configs import seed_of_trial
 from pipeline.text import notes_to
 from pipeline.training.data import load_data
-from pipeline.training.ensemble import first_of
+from pipeline.training.ensemble import first_model
 from pipeline.training.process import import_keras
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ class _Models:
         checkpoint = self._checkpoint(assignment)
         try:
             with without_notes():
-                return self._rebuilt(assignment, first_of(checkpoint) if self.job.repeats > 1 else checkpoint)
+                return self._rebuilt(assignment, first_model(checkpoint) if self.job.repeats > 1 else checkpoint)
         except UserError:
             raise
         except Exception as error:

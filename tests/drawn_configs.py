@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping
 from itertools import count, islice
 from typing import Any
 
+from pipeline.engine.draws import suggestion_of_trial
 from pipeline.searchers import History, Observation, SearcherSettings
 from pipeline.space import Config, key_of
 from pipeline.study import TuneJob
-from pipeline.study.trial_configs import start_configs, suggestion_of_trial
+from pipeline.study.trial_configs import start_configs
 
 
 def drawn_configs(job: TuneJob, number: int) -> list[Config]:
     """The configs of the first trials."""
-    keys: set[str] = set()
-    starts = start_configs(job)
+    keys, starts = set[str](), start_configs(job)
 
     def configs():
         for index in count():

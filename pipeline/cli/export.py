@@ -26,7 +26,7 @@ def export(
         for path in export_model(store, to):
             print_path(path)
     if log:
-        from pipeline.results.export import logs_of
+        from pipeline.results.loggers import logs_of
         from pipeline.results.tables.load import load_results
 
         for text, destination in logs_of(log).items():

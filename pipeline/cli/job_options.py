@@ -83,8 +83,30 @@ class JobOptions:
         return words
 
     def job(self, name: str, storage: str, *, resume: bool) -> "TuneJob":
-        """The job of a command line, with the changes of its options."""
-        return job_of(name, self.changes, storage, library=self.given.get("from_"), resume=resume)
+        """The job that a command line names, with the changes of its options."""
+        changes, library = self.changes, self.given.get("from_")
+        if library is None:
+            import tune_jobs
+
+            job = tune_jobs.find(name)
+        else:
+            from pipeline.adapters import from_program
+
+            fields, prefix = changes.items(), "resources."
+            given = {field: value for field, value in fields if "." not in field}
+            resources = {field.removeprefix(prefix): value for field, value in fields if field.startswith(prefix)}
+            given |= {"resources": resources} if resources else {}
+            # Of a program's first configs, a job takes as many as it has trials.
+            if "budget" not in given and "budget.trials" in changes:
+                given["budget"] = {"trials": changes["budget.trials"]}
+            job = from_program(name, library, **given)
+        if resume:
+            from pipeline.execution.start import with_study_settings
+            from pipeline.storage import Store
+
+            job = job.replaced({"name": changes.get("name", job.name)})
+            job = with_study_settings(job, Store(storage).folder(job.name), changed=changes)
+        return job.replaced(changes)
 
 
 def with_job_options(*names: str, **other: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -93,29 +115,3 @@ def with_job_options(*names: str, **other: Any) -> Callable[[Callable[..., None]
     `other` has the annotations of options that this command describes in another way.
     """
     return grouped("options", {name: JOB_OPTIONS[name][0] for name in names or JOB_OPTIONS} | other, JobOptions)
-
-
-def job_of(name: str, changes: dict[str, Any], storage: str, *, resume: bool, library: str | None = None) -> "TuneJob":
-    """The job that a command line names, with the changes of its options."""
-    if library is None:
-        import tune_jobs
-
-        job = tune_jobs.find(name)
-    else:
-        from pipeline.adapters import from_program
-
-        given = {field: value for field, value in changes.items() if "." not in field}
-        prefix = "resources."
-        resources = {field.removeprefix(prefix): value for field, value in changes.items() if field.startswith(prefix)}
-        given |= {"resources": resources} if resources else {}
-        # Of a program's first configs, a job takes as many as it has trials.
-        if "budget" not in given and "budget.trials" in changes:
-            given["budget"] = {"trials": changes["budget.trials"]}
-        job = from_program(name, library, **given)
-    if resume:
-        from pipeline.execution.start import with_study_settings
-        from pipeline.storage import Store
-
-        job = job.replaced({"name": changes.get("name", job.name)})
-        job = with_study_settings(job, Store(storage).folder(job.name), changed=changes)
-    return job.replaced(changes)

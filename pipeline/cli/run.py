@@ -81,11 +81,11 @@ def resume(
 
 def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_json: bool, **how: Any) -> None:
     """Run or resume a study with its progress on the terminal, and print its results."""
-    from pipeline.api import run as run_study
+    from pipeline import api
     from pipeline.cli.results import print_failures, show
     from pipeline.code.modules import error_text
     from pipeline.execution.progress import Progress
-    from pipeline.results.export import log_live
+    from pipeline.results.loggers import log_live
     from pipeline.results.report.page import write_report
     from pipeline.results.tables.load import load_results
     from pipeline.storage import Store, layout
@@ -98,7 +98,7 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
             redirect_stdout(sys.stderr) if as_json else nullcontext(),
             log_live(store, logs) if logs else nullcontext(),
         ):
-            run_study(tuned, storage=storage, display=Progress(console), note=partial(print_text, err=True), **how)
+            api.run(tuned, storage=storage, display=Progress(console), note=partial(print_text, err=True), **how)
     except NoTrialSucceeded:
         if store.exists(layout.STUDY):
             print_failures(load_results(store.uri), console)

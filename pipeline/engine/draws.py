@@ -1,16 +1,22 @@
 """The source of the configs of a study's trials."""
 
-from collections.abc import Callable, Collection, Sequence
+import zlib
+from collections.abc import Callable, Collection, Container, Sequence
 from itertools import islice
 from typing import Literal, TypeAlias
+
+import numpy as np
 
 from pipeline.engine.messages import objective_values_of
 from pipeline.engine.trial import Trial
 from pipeline.schedulers import Mode, ObjectiveValues
 from pipeline.searchers import History, Observation, Suggestion
-from pipeline.space import fits, key_of
+from pipeline.space import Config, RandomStream, combination, combinations, fits, key_of
 from pipeline.study import Objective, TuneJob
-from pipeline.study.trial_configs import draws_each_config_once, start_configs, suggestion_of_trial
+from pipeline.study.trial_configs import draws_each_config_once, start_configs
+
+_FURTHER_DRAWS = 8
+"""Number of additional draws by the searcher; after them, any config that is left is taken."""
 
 Trials: TypeAlias = Collection[Trial]
 """All trials of a study, in the order of their draw."""
@@ -38,6 +44,41 @@ def own_draw(job: TuneJob) -> Draw:
         return suggestion_of_trial(job, index, observations.history, keys=keys, starts=starts)
 
     return draw
+
+
+def suggestion_of_trial(
+    job: TuneJob, index: int, history: History, *, keys: Container[str], starts: Sequence[Config]
+) -> Suggestion:
+    """The config of trial number `index`, and why it was drawn; `keys` are those of the configs before."""
+    if index < len(starts):
+        other = "" if job.start_from is None else f", its own or of {job.start_from.study!r}"
+        return Suggestion(starts[index], f"A config that the study starts with{other}.")
+    number, seed = index - len(starts), job.seed
+    if job.start_from is not None:
+        # The study that this one starts from may have the same seed.
+        seed = int(np.random.default_rng([seed, zlib.crc32(job.start_from.study.encode())]).integers(2**31))
+
+    def drawn(from_seed: int) -> Suggestion:
+        return job.searcher.suggest(job.space, seed=from_seed, index=number, history=history, epochs=job.budget.epochs)
+
+    attempt, proposal = 0, drawn(seed)
+    if not draws_each_config_once(job):
+        return proposal
+    while key_of(proposal.config) in keys and attempt < _FURTHER_DRAWS:
+        attempt += 1
+        again = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS, attempt])
+        proposal = drawn(int(again.integers(2**31)))
+    size = combinations(job.space)
+    if key_of(proposal.config) not in keys or size is None:
+        return proposal
+    rng = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS])
+    # A space of many parameters has more configs than the largest float.
+    start = int(rng.random() * min(size, 2**1000))
+    remaining = (combination(job.space, (start + step) % size) for step in range(size))
+    config = next((config for config in remaining if key_of(config) not in keys), None)
+    if config is None:
+        return proposal
+    return Suggestion(config, "One of the remaining configs: the searcher drew only configs that had been tried.")
 
 
 def since(trials: Trials, count: int) -> list[Trial]:

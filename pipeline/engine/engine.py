@@ -171,7 +171,7 @@ class Engine:
             return None
         trial.attempt += 1
         reason = f"Its worker was lost: {message} Attempt {trial.attempt}."
-        self._publish(DecisionRow(trial_id, trial.epoch, "retry", reason))
+        self._decide(DecisionRow(trial_id, trial.epoch, "retry", reason))
         return self.assignment(trial)
 
     def failures_left(self, trial_id: str) -> int:
@@ -188,12 +188,12 @@ class Engine:
         """The study is interrupted: running trials are paused, and continue when it is resumed."""
         if by_user is not None and self.end_reason is None:
             self.end_reason = by_user
-            self._publish(DecisionRow(None, None, "stop", by_user))
+            self._decide(DecisionRow(None, None, "stop", by_user))
         self.interrupted = True
         self.end_reason = self.end_reason or "The study was interrupted."
         for trial in [trial for trial in self._live.values() if trial.state == "running"]:
             self._pause(trial)
-            self._publish(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
+            self._decide(DecisionRow(trial.trial_id, trial.epoch, "pause", self.end_reason))
 
     def restore(self, saved: SavedState, files: Collection[tuple[str, int]], *, epochs_before: int) -> None:
         """A session begins where an earlier one has ended, and the storage has these checkpoints.
@@ -223,7 +223,7 @@ class Engine:
                 continue
             reason = "It gets no more epochs: its checkpoints were deleted to keep to the limits of `checkpoints`."
             kind: Literal["complete", "stop"] = "complete" if trial.state == "completed" else "stop"
-            self._publish(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
+            self._decide(DecisionRow(trial.trial_id, trial.epoch, kind, reason, value=trial.value))
         self._live = {trial_id: trial for trial_id, trial in self.trials.items() if trial.live}
         self._waiting = dict.fromkeys(self._live)
         for trial in list(self._live.values()):
@@ -298,7 +298,7 @@ class Engine:
             f"{name} {format_number(value)} instead of {getattr(old, name) or 'no limit'}"
             for name, value in changes.items()
         )
-        self._publish(DecisionRow(None, None, "budget", f"A user changed the budget ({changed}){because}"))
+        self._decide(DecisionRow(None, None, "budget", f"A user changed the budget ({changed}){because}"))
         self.job, self.limit = job, trials_in_all(job)
         self.scheduler.trials = self.limit
         self._check_budget()
@@ -349,16 +349,16 @@ class Engine:
         if decision.action == "exploit":
             assert decision.config is not None
             copied, row = decision.parent_config, decision_row(trial, "exploit", decision)
-            self._publish(replace(row, config_before=trial.config, config_after=copied))
+            self._decide(replace(row, config_before=trial.config, config_after=copied))
             explored = DecisionRow(trial.trial_id, trial.epoch, "explore", decision.explored)
-            self._publish(replace(explored, config_before=copied, config_after=decision.config))
+            self._decide(replace(explored, config_before=copied, config_after=decision.config))
             trial.milestones.clear()
             trial.config, trial.segment, trial.segment_start = decision.config, trial.segment + 1, trial.epoch
             trial.parent_trial, trial.parent_epoch = decision.parent_trial, decision.parent_epoch
             # A driver that resumes from an earlier state may begin another segment of the same number.
             trial.segment_session = self._session
         else:
-            self._publish(decision_row(trial, "pause", decision))
+            self._decide(decision_row(trial, "pause", decision))
         self._pause(trial)
         return "pause"
 
@@ -371,15 +371,15 @@ class Engine:
         if chosen is not None:
             trial = self.trials[chosen.trial_id]
             if chosen.action == "promote":
-                self._publish(decision_row(trial, "promote", chosen))
+                self._decide(decision_row(trial, "promote", chosen))
             else:
                 reason = f"Continues after epoch {trial.epoch}: {chosen.reason}."
-                self._publish(DecisionRow(trial.trial_id, trial.epoch, "resume", reason))
+                self._decide(DecisionRow(trial.trial_id, trial.epoch, "resume", reason))
         else:
             if (drawn := self._drawn()) is None:
                 return None
             trial, reason = drawn
-            self._publish(DecisionRow(trial.trial_id, 0, "start", reason, config_after=trial.config))
+            self._decide(DecisionRow(trial.trial_id, 0, "start", reason, config_after=trial.config))
         self._move(trial, "running")
         self.scheduler.start(trial.trial_id)
         return trial
@@ -423,7 +423,7 @@ class Engine:
         return self._end(trial, "stopped", decision_row(trial, "stop", Decision("stop", reason)))
 
     def _end(self, trial: Trial, state: Literal["stopped", "completed", "failed"], row: DecisionRow) -> Verdict:
-        self._publish(row)
+        self._decide(row)
         self._move(trial, state)
         self._live.pop(trial.trial_id, None)
         self._waiting.pop(trial.trial_id, None)
@@ -452,7 +452,7 @@ class Engine:
             self.end_reason = failure
         return self.end_reason is None
 
-    def _publish(self, row: DecisionRow) -> None:
+    def _decide(self, row: DecisionRow) -> None:
         """Number a decision, pass it to the receiver, and mark its trial as changed."""
         if row.trial_id is not None:
             self.changed.add(row.trial_id)

@@ -1,61 +1,20 @@
-"""The config of a study's trial number i: first the start configs, then the searcher's draws, each config once."""
+"""The configs that a study starts with, and how many it can try."""
 
-import zlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.searchers import History, Suggestion
 from pipeline.space import (
     Config,
     ParameterPath,
     RandomStream,
     Value,
-    combination,
     combinations,
     compose,
     drawn_parameters,
     key_of,
 )
 from pipeline.study.job import TuneJob
-
-_FURTHER_DRAWS = 8
-"""Number of additional draws by the searcher; after them, any config that is left is taken."""
-
-
-def suggestion_of_trial(
-    job: TuneJob, index: int, history: History, *, keys: Container[str], starts: Sequence[Config]
-) -> Suggestion:
-    """The config of trial number `index`, and why it was drawn; `keys` are those of the configs before."""
-    if index < len(starts):
-        other = "" if job.start_from is None else f", its own or of {job.start_from.study!r}"
-        return Suggestion(starts[index], f"A config that the study starts with{other}.")
-    number, seed = index - len(starts), job.seed
-    if job.start_from is not None:
-        # The study that this one starts from may have the same seed.
-        seed = int(np.random.default_rng([seed, zlib.crc32(job.start_from.study.encode())]).integers(2**31))
-
-    def drawn(from_seed: int) -> Suggestion:
-        return job.searcher.suggest(job.space, seed=from_seed, index=number, history=history, epochs=job.budget.epochs)
-
-    attempt, proposal = 0, drawn(seed)
-    if not draws_each_config_once(job):
-        return proposal
-    while key_of(proposal.config) in keys and attempt < _FURTHER_DRAWS:
-        attempt += 1
-        again = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS, attempt])
-        proposal = drawn(int(again.integers(2**31)))
-    size = combinations(job.space)
-    if key_of(proposal.config) not in keys or size is None:
-        return proposal
-    rng = np.random.default_rng([seed, number, RandomStream.FURTHER_CONFIGS])
-    # A space of many parameters has more configs than the largest float.
-    start = int(rng.random() * min(size, 2**1000))
-    remaining = (combination(job.space, (start + step) % size) for step in range(size))
-    config = next((config for config in remaining if key_of(config) not in keys), None)
-    if config is None:
-        return proposal
-    return Suggestion(config, "One of the remaining configs: the searcher drew only configs that had been tried.")
 
 
 def draws_each_config_once(job: TuneJob) -> bool:

@@ -28,7 +28,7 @@ def seed_of(seed: int, place: int) -> int:
     return seed if not place else zlib.crc32(f"{seed} model {place}".encode()) >> 1
 
 
-def first_of(checkpoint: Checkpoint) -> Checkpoint:
+def first_model(checkpoint: Checkpoint) -> Checkpoint:
     return _apart(checkpoint)[0]
 
 

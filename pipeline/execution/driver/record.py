@@ -133,7 +133,7 @@ class Recorder:
     def beat(self) -> None:
         """Write the heartbeat if that is due: a flush may be far off."""
         if self.lease.taken and time.monotonic() - self._beat_at >= BEAT_SECONDS:
-            self._publish("running")
+            self._write_session("running")
 
     def stop_heartbeat(self) -> None:
         """Stop the heartbeat, because the study is about to be deleted."""
@@ -155,7 +155,7 @@ class Recorder:
         for table in _TABLES:
             self._drop_others(table)
         self._write_trials()
-        self._publish(state, message=message, export_failure=export_failure)
+        self._write_session(state, message=message, export_failure=export_failure)
 
     def _write_rows(self) -> None:
         session = self.lease.number
@@ -222,7 +222,7 @@ class Recorder:
         wanted = scored_columns(self._study)
         return epochs.select([name for name in epochs.column_names if name in wanted])
 
-    def _publish(self, state: SessionState, **end: str) -> None:
+    def _write_session(self, state: SessionState, **end: str) -> None:
         with self._publishing:
             if self._silent and state == "running":
                 return
@@ -238,4 +238,4 @@ class Recorder:
         tables = {table: {"whole": files.whole, "parts": files.parts} for table, files in self._files.items()}
         # Both at once: the heartbeat comes from a separate thread.
         self._committed = tables, self._committed[1] if state is None else state
-        self._publish("running")
+        self._write_session("running")

@@ -127,7 +127,7 @@ class Session:
             # No other trial has shown that the job's model and data can be used.
             self.fatal = ModelError(f"Trial {trial_id}: {report.failure}")
             engine.end(report.failure)
-        self.beat()
+        self.write_due()
         return verdict
 
     @property
@@ -140,7 +140,7 @@ class Session:
         interval = min(max(_MIN_FLUSH_SECONDS, (now - self._started) / _FLUSH_FACTOR), _MAX_FLUSH_SECONDS)
         return now - self._flushed >= min(max(interval, _FLUSH_FACTOR * self._flush_seconds), _OVERDUE_SECONDS)
 
-    def beat(self) -> None:
+    def write_due(self) -> None:
         """Write new rows and the heartbeat if that is due, and do what users ask for."""
         if self.flush_due:
             self.flush()

@@ -1,7 +1,10 @@
 """A session as Ray Tune's Searcher (what runs next), TrialScheduler (what continues) and Stopper (when it ends).
 
+Tune's controller calls the steps of `in_process.run_in_process`, which is the loop to read: `suggest` (a new trial) and
+`choose_trial_to_run` (a paused one) are its `next`, `on_trial_result` is its `on_report`, `stop_all` its end.
+
 Tune starts every PENDING trial by itself as soon as there is room, so a trial becomes PENDING only when the session
-assigns it. `suggest` returns a new trial, `choose_trial_to_run` a paused one.
+assigns it.
 """
 
 import time
@@ -259,7 +262,7 @@ class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]
     def stop_all(self) -> bool:
         self._session.check_signals()
         with _errors_recorded(self._session):
-            self._session.beat()
+            self._session.write_due()
         if time.monotonic() - self._published >= _GAUGE_SECONDS:
             self.publish_gauges()
         return self._session.ended

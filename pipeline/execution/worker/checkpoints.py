@@ -21,7 +21,7 @@ _Stored: TypeAlias = tuple[str, int, int]
 """A checkpoint that is in the storage: its trial, epoch and bytes."""
 
 
-class Checkpoints:
+class CheckpointWriter:
     """Writes a session's checkpoints in its own thread, one after the other, while training continues."""
 
     def __init__(self, store: Store, session: int) -> None:

@@ -31,7 +31,7 @@ from pipeline.errors import (
     TunepipeError,
 )
 from pipeline.execution.provenance import installed
-from pipeline.execution.worker.checkpoints import Checkpoints, learner_part, lineage
+from pipeline.execution.worker.checkpoints import CheckpointWriter, learner_part, lineage
 from pipeline.execution.worker.folder import TrialFolder, captured
 from pipeline.machine import process_memory, this_machine
 from pipeline.storage import Checkpoint, Store, layout
@@ -41,7 +41,7 @@ from pipeline.study import Objective, Resources, TuneJob
 from pipeline.study.context import TrialContext, in_trial
 from pipeline.text import did_you_mean, size
 from pipeline.training.base import EpochResult, Learner, TrainingEnded
-from pipeline.training.ensemble import first_of
+from pipeline.training.ensemble import first_model
 from pipeline.training.function import FunctionLearner
 from pipeline.training.process import workers_on
 from pipeline.training.trainer_factory import TrainerFactory
@@ -109,7 +109,7 @@ class Worker:
         self._capture, self._ends_process, self._stop_requested = capture, ends_process, stop_requested
         caches = shared_caches(store, session)
         self.trainer_factory = TrainerFactory(job, data, workers_here=workers_here, caches=caches)
-        self._checkpoints = Checkpoints(store, session)
+        self._checkpoints = CheckpointWriter(store, session)
         self._memory_limit = MemoryLimit(job.resources, workers_here or workers_on(job.resources))
         self._checkpoint_seconds = min(job.checkpoints.seconds, _SPOT_SECONDS if os.environ.get(SPOT) else math.inf)
         self._reports = 0
@@ -330,7 +330,7 @@ class Worker:
         assignment, learner = trial.assignment, trial.learner
         state = learner_part(self._checkpoints.read(layout.checkpoint(assignment.trial_id, assignment.epoch)))
         if self._job.folds == 1:
-            return state if self._job.repeats == 1 else first_of(state)
+            return state if self._job.repeats == 1 else first_model(state)
         if learner is None:
             print("tunepipe: The best config is trained again on the whole training split.")
             trial.learner = learner = self.trainer_factory.whole(assignment.config, seed=assignment.seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.job_options import JOB_OPTIONS, JobOptions, assignments, job_of
+from pipeline.cli.job_options import JOB_OPTIONS, JobOptions, assignments
 from pipeline.cli.options import located, study_store
 from pipeline.errors import InvalidJob, JobNotFound
 from tests.command import tunepipe
@@ -60,8 +60,8 @@ def test_an_assignment_without_field_or_value_is_refused(pair: str) -> None:
 def test_a_resumed_study_keeps_its_budget_except_for_the_changes(tmp_path: Path) -> None:
     recorded = tune_job("digits-quick", scheduler="fifo")
     Recording(tmp_path, recorded)
-    assert job_of("digits-quick", {}, str(tmp_path), resume=False).budget != recorded.budget
-    resumed = job_of("digits-quick", {"budget.trials": 77}, str(tmp_path), resume=True)
+    assert JobOptions({}).job("digits-quick", str(tmp_path), resume=False).budget != recorded.budget
+    resumed = JobOptions({"trials": 77}).job("digits-quick", str(tmp_path), resume=True)
     assert (resumed.budget.trials, resumed.budget.epochs) == (77, recorded.budget.epochs)
 
 

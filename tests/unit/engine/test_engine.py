@@ -6,13 +6,12 @@ import pytest
 
 from pipeline.engine import draws
 from pipeline.engine.commands import ChangeBudget, StopTrial
-from pipeline.engine.draws import observation, own_draw
+from pipeline.engine.draws import observation, own_draw, suggestion_of_trial
 from pipeline.engine.messages import Assignment, Report
 from pipeline.engine.trial import BestEpoch, Trial
 from pipeline.schedulers import PBT, SCHEDULERS, PromotingASHA
 from pipeline.space import Choice, Uniform
 from pipeline.study import Budget, Objective
-from pipeline.study.trial_configs import suggestion_of_trial
 from tests.unit.engine.play import Play, job, row
 
 HALVING = PromotingASHA(grace_period=1, reduction_factor=2)

@@ -48,7 +48,7 @@ def test_forms_become_commands_and_the_page_says_what_became_of_them(driven: Stu
     assert "/trials/0000" in trial.url
     assert "stop-trial 0000" in trial.text
     assert "waits for the next report" in trial.text
-    driven.session.beat()
+    driven.session.write_due()
     (outcome,) = outcomes(driven.store).values()
     assert outcome is not None
     assert outcome in post(action="stop").text

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.engine.draws import suggestion_of_trial
 from pipeline.errors import InvalidJob
 from pipeline.searchers import SEARCHERS, History, Observation
 from pipeline.space import Choice, IntUniform, LogUniform, QUniform, Switch, Uniform, fits, key_of
 from pipeline.study import Budget, Objective, TuneJob
-from pipeline.study.trial_configs import all_tried, start_configs, suggestion_of_trial, trials_in_all
+from pipeline.study.trial_configs import all_tried, start_configs, trials_in_all
 from tests.drawn_configs import drawn_configs
 
 _SPACE = {

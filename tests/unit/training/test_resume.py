@@ -14,7 +14,7 @@ from pipeline.errors import ModelError
 from pipeline.space import Config
 from pipeline.study import Fit, Phase, TuneJob
 from pipeline.training.arrays import as_batch
-from pipeline.training.ensemble import first_of
+from pipeline.training.ensemble import first_model
 from pipeline.training.export import rebuilt
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.model_kinds import KINDS, averaged, dense, rows_of_six
@@ -295,5 +295,5 @@ def test_models_of_a_trial_resume_exactly_and_share_traces(fields: Mapping[str, 
         learner = factory.learner({}, seed=SEED)
         learner.run_epoch()
         single = TrainerFactory(job_of(dense), rows_of_six()).learner({}, seed=SEED)
-        single.load(first_of(read_back(learner.save())))
+        single.load(first_model(read_back(learner.save())))
         assert learner.run_epoch().metrics["loss_repeat1"] == single.run_epoch().metrics["loss"]

@@ -60,7 +60,7 @@ def test_a_users_request_to_end_is_recorded(study, monkeypatch):
     trial_id = s.session.next().trial_id
     s.store.write(layout.stop_request(1), "{}")
     for _ in range(2):
-        s.session.beat()
+        s.session.write_due()
     s.session.flush()
     rows = [(row["trial_id"], row["kind"], row["reason"]) for row in stored_table(s.store, "decisions").to_pylist()]
     assert rows[1:] == [(None, "stop", "A user stopped the study."), (trial_id, "pause", "A user stopped the study.")]

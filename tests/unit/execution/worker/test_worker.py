@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pipeline.engine.messages import Assignment, Report
-from pipeline.execution.worker.checkpoints import Checkpoints, lineage
+from pipeline.execution.worker.checkpoints import CheckpointWriter, lineage
 from pipeline.execution.worker.worker import SPOT, MemoryLimit, Worker
 from pipeline.storage import Checkpoint, Store
-from pipeline.study import Budget, Checkpoints as Limits, Objective, Resources, TuneJob
+from pipeline.study import Budget, Checkpoints, Objective, Resources, TuneJob
 
 Steps = Callable[..., Iterator[Any]]
 FIRST = Assignment("0000", {"x": 1}, 0)
@@ -27,7 +27,7 @@ def make(folder: Path, function: Steps, *, epochs: int = 3, **fields: Any) -> Wo
     options = {name: fields.pop(name) for name in ("ends_process", "capture") if name in fields}
     job = TuneJob(
         name="s", function=function, space={"x": 1}, objectives=[Objective("score", "max")],
-        budget=Budget(trials=1, epochs=epochs), **{"scheduler": "fifo", "checkpoints": Limits(seconds=3600), **fields},
+        budget=Budget(trials=1, epochs=epochs), checkpoints=Checkpoints(seconds=600), **{"scheduler": "fifo", **fields},
     )  # fmt: skip
     return Worker(job, None, Store(folder), session=1, **{"capture": False, **options})
 
@@ -143,7 +143,7 @@ def test_a_worker_over_its_memory_is_replaced_unless_a_new_one_would_be_as_large
 
 
 def write(folder: Path, assignment: Assignment, *epochs: int) -> None:
-    writer = Checkpoints(Store(folder), 1)
+    writer = CheckpointWriter(Store(folder), 1)
     for epoch in epochs:
         header = {"lineage": lineage(assignment, epoch), "best": None, "ended": False, "rows": [], "learner": {}}
         writer.write(assignment, epoch, Checkpoint(header, []))
@@ -154,7 +154,7 @@ def test_the_newest_complete_checkpoint_of_the_trials_segment_is_found(tmp_path)
     write(tmp_path, FIRST, 1, 2, 3)
     damaged = tmp_path / "checkpoints/0000/000003.ckpt"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    found = Checkpoints(Store(tmp_path), 1).newest(FIRST)
+    found = CheckpointWriter(Store(tmp_path), 1).newest(FIRST)
     assert found is not None
     assert found.header["lineage"]["epoch"] == 2
 
@@ -164,4 +164,4 @@ def test_the_newest_complete_checkpoint_of_the_trials_segment_is_found(tmp_path)
 )
 def test_checkpoints_of_another_trial_or_segment_are_not_used(tmp_path, other):
     write(tmp_path, FIRST, 1, 2)
-    assert Checkpoints(Store(tmp_path), 1).newest(replace(FIRST, **other)) is None
+    assert CheckpointWriter(Store(tmp_path), 1).newest(replace(FIRST, **other)) is None

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.results import Results
-from pipeline.results.export import MLflowLog, TensorBoardLog, log_live, logs_of
+from pipeline.results.loggers import MLflowLog, TensorBoardLog, log_live, logs_of
 from pipeline.storage import layout
 from pipeline.text import notes_to
 from tests.recorded_studies import Recording, tune_job, with_tables
