@@ -49,6 +49,9 @@ _SEARCHERS = {
     "BruteForceSampler": "grid",
 }
 _MEDIAN = ("median", {"grace_period": "_n_warmup_steps", "min_samples_required": "_n_startup_trials"})
+_CONSTRAINTS = "constraints"
+"""The metric of a trial's constraints: the sum of what is beyond 0."""
+
 PRUNERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "MedianPruner": _MEDIAN,
     "PercentilePruner": _MEDIAN,
@@ -122,6 +125,10 @@ class ObjectiveAdapter(Adapter):
             Objective(name, "max" if direction == "maximize" else "min")
             for name, direction in zip(self.metrics, directions, strict=True)
         ]
+        constrained = getattr(sampler, "_constraints_func", None) is not None or any(run.constrained for run in runs)
+        if bounded := constrained and not any(run.reports for run in runs):
+            # Optuna, too, ranks trials that violate constraints by the sum of what is beyond 0.
+            objectives.append(Objective(_CONSTRAINTS, "min", at_most=0))
         budget = self._budget(runs)
         fields: dict[str, Any] = {"space": space, "function": "objective", "objectives": objectives, "budget": budget}
         if searcher := _SEARCHERS.get(type(sampler).__name__):
@@ -133,8 +140,7 @@ class ObjectiveAdapter(Adapter):
         ignored = {
             type(pruner).__name__: pruner is not None and type(pruner).__name__ not in PRUNERS,
             type(sampler).__name__: sampler is not None and not searcher,
-            "constraints": getattr(sampler, "_constraints_func", None) is not None
-            or any(run.constrained for run in runs),
+            "constraints": constrained and not bounded,
             "callbacks": bool(self.arguments.get("callbacks")),
         }
         fields["start_with"], outside = start_configs(self.arguments.get("enqueued", ()), space)
@@ -163,7 +169,10 @@ class ObjectiveAdapter(Adapter):
             values = list(value) if isinstance(value, Sequence) else [value]
             if not steps.count and len(values) != len(self.metrics):
                 raise ValueError(f"the objective returned {counted(len(values), 'value')}, not {len(self.metrics)}")
-            return {**dict(zip(self.metrics, values, strict=False)), **numeric(shown.user_attrs)}
+            judge = getattr(self.arguments.get("sampler"), "_constraints_func", None)
+            limits = judge(shown) if judge is not None else shown.constraints.values()
+            own = {_CONSTRAINTS: sum(max(0.0, float(limit)) for limit in limits)} if limits else {}
+            return {**dict(zip(self.metrics, values, strict=False)), **numeric(shown.user_attrs), **own}
 
         return Steps(train, lambda value, count: None if count else value)
 

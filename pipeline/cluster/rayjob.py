@@ -201,7 +201,7 @@ def _by_helm(file: Path) -> str:
     if shutil.which("helm") is None:
         raise ClusterError(
             f"Helm was not found. Install it, or render the chart on another machine and give its output to --values: "
-            f"`{' '.join(command[:9])}`."
+            f"`{' '.join(command[:10])}`."
         )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

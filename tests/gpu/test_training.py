@@ -81,11 +81,7 @@ def _trained(kind: str, **resources: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        "Sequential without Input, momentum",
-        "two outputs, weights of each",
-        "BatchNormalization, EMA",
-    ],
+    ["Sequential without Input, momentum", "two outputs, weights of each", "BatchNormalization, EMA"],
 )
 def test_metrics_equal_those_of_the_cpu(kind: str) -> None:
     """On a whole GPU, with XLA and memory growth, training gives the CPU's metrics up to rounding."""

@@ -58,11 +58,7 @@ running = []
 for each in me.children(recursive=True):
     with contextlib.suppress(psutil.NoSuchProcess):
         running.append(" ".join(each.cmdline()))
-print(json.dumps({
-    "idle": sorted(each.pid for each in idle),
-    "used": sorted(used),
-    "running": running,
-}))
+print(json.dumps({"idle": sorted(each.pid for each in idle), "used": sorted(used), "running": running}))
 ray.shutdown()
 """
 

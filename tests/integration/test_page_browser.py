@@ -71,10 +71,7 @@ def seen(browser: Browser, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "pictures", "width", "dark"),
-    [
-        ("/studies/mnist-asha", 9, 1280, False),
-        ("/studies/mnist-asha/trials/0000", 5, 390, True),
-    ],
+    [("/studies/mnist-asha", 9, 1280, False), ("/studies/mnist-asha/trials/0000", 5, 390, True)],
 )
 def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
     browser: Browser, address: str, path: str, pictures: int, width: int, dark: bool

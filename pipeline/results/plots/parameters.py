@@ -47,7 +47,10 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     parameter_axis(ax, domain)
     ax.set_title(parameter, weight="bold", fontsize=9.5)
     ax.set_ylabel(results.objective.metric)
-    show_values(ax, values, results.objective.mode, log=False)
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    show_values(ax, values, results.objective.mode)
+    if ax.get_yscale() == "log":
+        values = np.maximum(values, ax.get_ylim()[0])
     early, best = rows[STATE] == "stopped", rows[TRIAL] == (results.best.trial_id if results.best else None)
     count = len(values)
     others = np.isin(np.arange(count), some_of(count, MAX_POINTS)) & ~best
@@ -65,7 +68,6 @@ def objective_against(results: Results, ax: Axes, parameter: str) -> Axes:
     mark_trials(ax, rows[TRIAL].tolist(), places, values)
     mark_axis(ax, "x", f"config_{parameter}", domain)
     mark_axis(ax, "y", "objective")
-    ax.yaxis.set_major_locator(MaxNLocator(5))
     return ax
 
 
@@ -94,6 +96,9 @@ def parallel_coordinates(results: Results, ax: Axes) -> Axes:
         ax.add_collection(LineCollection(lines, **look), autolim=False)
     for place, name in enumerate(names):
         mark_axis(ax, "y", f"config_{name}", domains[name], at=place)
+    if worst != top:
+        mark_axis(ax, "y", "objective", at=len(names), span=(worst, top))
+    mark_trials(ax, rows[TRIAL].tolist(), np.full(len(values), len(names)), columns[-1])
     titles = [*names, results.objective.metric]
     ends = [(0.0, short_text(worst)), (1.0, short_text(top))] if worst != top else [(0.5, short_text(top))]
     marks = [*(_marks(domains[name]) for name in names), ends]

@@ -100,14 +100,18 @@ def mark_trials(ax: Axes, trials: Sequence[Any], x: Iterable[Any], y: Iterable[A
         MARKS.setdefault(ax, Marks()).trials = list(zip(map(str, trials), map(float, x), map(float, y), strict=True))
 
 
-def mark_axis(ax: Axes, along: Literal["x", "y"], column: str, domain: Any = None, at: int | None = None) -> None:
-    """Say which column of `trials` an axis shows; in parallel coordinates `at` is where it stands, from 0 to 1."""
+def mark_axis(
+    ax: Axes, along: Literal["x", "y"], column: str, domain: Any = None, at: int | None = None, span: Any = None
+) -> None:
+    """Say which column of `trials` an axis shows; in parallel coordinates `at` is where it stands, with the values of
+    `span` or of its domain.
+    """
     axis: dict[str, Any] = {"along": along, "column": column}
     if isinstance(domain, ListedDomain):
         axis["values"] = _literals(domain.values)
     if at is not None:
         listed = isinstance(domain, ListedDomain)
-        low, high = (0, max(len(domain.values) - 1, 1)) if listed else domain.bounds
+        low, high = span or ((0, max(len(domain.values) - 1, 1)) if listed else domain.bounds)
         axis |= {"at": at, "span": [float(low), float(high)], "log": not listed and is_log(domain)}
     MARKS.setdefault(ax, Marks()).axes.append(axis)
 
@@ -171,7 +175,7 @@ def axis_limits(values: npt.ArrayLike, mode: str) -> tuple[float, float] | None:
     return low - margin, high + margin
 
 
-def show_values(ax: Axes, values: npt.ArrayLike, mode: str, *, log: bool = True) -> None:
+def show_values(ax: Axes, values: npt.ArrayLike, mode: str) -> None:
     """Scale the vertical axis: to a logarithm where values become small by more than three decades, else to the good
     values, though a few bad ones are far away; a note counts those beyond.
     """
@@ -180,7 +184,7 @@ def show_values(ax: Axes, values: npt.ArrayLike, mode: str, *, log: bool = True)
     known = known[np.isfinite(known)]
     # What is 0 lies below any logarithmic axis.
     positive = known[known > 0]
-    if log and mode == "min" and not (known < 0).any() and positive.size and positive.max() >= 1000 * positive.min():
+    if mode == "min" and not (known < 0).any() and positive.size and positive.max() >= 1000 * positive.min():
         low, high = float(positive.min()), float(positive.max())
         ax.set_yscale("log")
         # Room for what is written at the best point, which is often the lowest.

@@ -75,8 +75,9 @@ def trade_off(results: Results, ax: Axes, metric: str) -> Axes:
     front = np.array(found[FRONT].to_pylist(), bool)
     known, failed, early = np.isfinite(x) & np.isfinite(y), states == "failed", states == "stopped"
     winner = ids == (results.best.trial_id if results.best else "")
-    look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5, "rasterized": len(x) > BITMAP}
+    look: dict[str, Any] = {"ls": "", "marker": "o", "rasterized": len(x) > BITMAP}
     for which, colour, layer in ((~front, MUTED, 2), (front, ACCENT, 4)):
+        look["ms"] = 3 + layer
         hollow, filled = known & which & early, known & which & ~early & ~failed
         ax.plot(x[hollow], y[hollow], mec=colour, mfc=PAPER, mew=1.1, zorder=layer, **look)
         ax.plot(x[filled], y[filled], mec=PAPER, mfc=colour, mew=0.4, zorder=layer, **look)

@@ -140,7 +140,7 @@ def _of_importance(results: Results) -> Iterator[Section]:
         best = [f"{one.names[0]} at {one.best}" for one in effects if one.best]
         caption = partial(str, f"{table.note} Best: {listed(best)}." if best else table.note)
         bars = Picture(f"importance-{number}", "importance_bars", importance, (), alt, height, caption)
-        yield Section(table.title, note, [bars])
+        yield Section(table.title, note if number == 0 else "", [bars])
 
 
 def _against_each(results: Results) -> Iterator[Section]:

@@ -12,6 +12,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.views.study import number, rows_with_config
 from pipeline.results.views.table import Column, Table
+from pipeline.space import drawn_names
 from pipeline.storage import Store, layout
 from pipeline.storage.schema import SECONDS, metric_column, metric_columns
 from pipeline.text import counted, duration, first_line, format_number, size
@@ -82,6 +83,10 @@ def _epochs(results: Results, epochs: pa.Table) -> Table:
     columns = [Column(name, right=True, keep="whole") for name in ("epoch", *several)]
     for name in (*metrics, *({"learning_rate"} & filled)):
         columns.append(Column(name, name, number, right=True, keep="whole" if name == objective else "extra"))
+    # Those that a population or a user has changed.
+    for name in drawn_names(results.space):
+        if len(pc.unique(epochs[f"config_{name}"])) > 1:
+            columns.append(Column(f"config_{name}", name, right=True, keep="extra"))
     # A metric may be called seconds, too.
     columns.append(Column("_seconds", "seconds", "{:.2f}".format, right=True, keep="extra"))
     rows = rows_with_config(results, epochs)

@@ -58,10 +58,7 @@ STUDIES: Mapping[str, Study] = {
             "rows": Uniform(0.1, 1.0),
         },
     ),
-    "beale-noise": Study(
-        "development",
-        {"lr": LogUniform(1e-4, 1.0), "momentum": Uniform(0.0, 0.99)},
-    ),
+    "beale-noise": Study("development", {"lr": LogUniform(1e-4, 1.0), "momentum": Uniform(0.0, 0.99)}),
     "spirals-network": Study(
         "development",
         {
@@ -135,11 +132,7 @@ STUDIES: Mapping[str, Study] = {
     ),
     "himmelblau-noise": Study(
         "judging",
-        {
-            "lr": LogUniform(1e-5, 0.3),
-            "momentum": Uniform(0.0, 0.99),
-            "clip": LogUniform(0.1, 100.0),
-        },
+        {"lr": LogUniform(1e-5, 0.3), "momentum": Uniform(0.0, 0.99), "clip": LogUniform(0.1, 100.0)},
     ),
     "rings-late": Study(
         "judging",

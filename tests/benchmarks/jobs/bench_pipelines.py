@@ -73,10 +73,7 @@ def _compiled(model: Any, loss: str) -> Any:
     return model
 
 
-_MADE_OF = {
-    "images": (image_model, images),
-    "bidirectional LSTM": (sequence_model, sequences),
-}
+_MADE_OF = {"images": (image_model, images), "bidirectional LSTM": (sequence_model, sequences)}
 JOBS = {
     name: TuneJob(
         name=name.replace(" ", "-").lower(),

@@ -70,10 +70,7 @@ def main() -> None:
     for turn in range(arguments.turns):
         data = load_data(job)
         assert data is not None
-        sides = {
-            "fit": partial(fitted, job, data, epochs),
-            "ours": lambda: list(trained(factory, epochs)),
-        }
+        sides = {"fit": partial(fitted, job, data, epochs), "ours": lambda: list(trained(factory, epochs))}
         # Who comes second in a process is slower: the sides change places.
         for name in sorted(sides, reverse=turn % 2 == 1):
             samples[name] += sides[name]()[_WARM_UP:]

@@ -39,10 +39,7 @@ class Node:
         return f"/run/{self.name}.sock"
 
 
-NODES = (
-    Node("cpu", 10250),
-    Node("gpu", 10260, "cloud.google.com/gke-accelerator=nvidia-l4", 2),
-)
+NODES = (Node("cpu", 10250), Node("gpu", 10260, "cloud.google.com/gke-accelerator=nvidia-l4", 2))
 
 
 def start_containers(node: Node) -> None:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipeline import from_program, load_results, run
 from pipeline.cli.commands import app
-from pipeline.cli.job_options import job_of
+from pipeline.cli.job_options import JobOptions
 from pipeline.errors import InvalidJob, UserError
 from pipeline.storage import Store
 from pipeline.study import TuneJob, load_study
@@ -69,10 +69,10 @@ def test_a_study_is_resumed_without_the_program(name: str, program: Program, tmp
 
 def test_a_given_space_leaves_out_what_the_program_says_about_its_own(program: Program, tmp_path: Path) -> None:
     path = program("rt_mutations.py")
-    job = job_of(path, {}, str(tmp_path), resume=False, library="ray-tune")
+    job = from_program(path, "ray-tune")
     assert tuple(job.scheduler.explore) == ("lr", "inner_factor", "layers", "decay")
-    space = {"lr": {"kind": "uniform", "low": 0.1, "high": 0.9}}
-    assert job_of(path, {"space": space}, str(tmp_path), resume=False, library="ray-tune").scheduler.explore is None
+    options = JobOptions({"from_": "ray-tune", "set_": ['space={"lr": {"kind": "uniform", "low": 0.1, "high": 0.9}}']})
+    assert options.job(path, str(tmp_path), resume=False).scheduler.explore is None
 
 
 def test_enqueued_trials_are_the_first_configs(program: Program, tmp_path: Path) -> None:
@@ -84,7 +84,8 @@ def test_enqueued_trials_are_the_first_configs(program: Program, tmp_path: Path)
     assert job.start_with == ({"kind": "mean", "scale": 1.0}, {"kind": "scaled", "curved": True, "power": 2})
     assert len(notes) == 1
     assert "scale=9.0" in notes[0]
-    assert len(job_of(path, {"budget.trials": 1}, str(tmp_path), resume=False, library="optuna").start_with) == 1
+    options = JobOptions({"from_": "optuna", "trials": 1})
+    assert len(options.job(path, str(tmp_path), resume=False).start_with) == 1
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,17 @@ def test_settings_of_an_optuna_study_are_those_of_the_job(
     assert job.scheduler.kind == kind
     found = {"searcher": job.searcher.kind, "trials": job.budget.trials}
     assert {name: found.get(name, getattr(job.scheduler, name, None)) for name in settings} == settings
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_constraints_of_optuna_are_a_bound(late: bool, program: Program, tmp_path: Path) -> None:
+    sampler = "sampler=optuna.samplers.TPESampler(constraints_func=lambda trial: [4 - trial.params['x'], -1]), "
+    path = edited(program("op_quad.py"), "create_study(", f"create_study({'' if late else sampler}")
+    edited(path, "    return (x", f"    {late} and trial.set_constraint('x', 4 - x)\n    return (x")
+    job = from_program(path, "optuna", budget={"trials": 12}, resources={"workers": 0}, name="s")
+    results = run(job, storage=tmp_path, note=lambda _: None)
+    assert results.best.config["x"] >= 4
+    assert (results.trials["objective"] < results.best.value).any()
 
 
 def test_the_first_value_of_a_step_of_optuna_counts(program: Program) -> None:
@@ -149,6 +161,13 @@ def test_bounds_end_a_trial_after_its_report(rule: str, program: Program, tmp_pa
     job = from_program(path, "ray-tune", budget={"trials": 2}, resources=resources, name="s", scheduler="fifo")
     run(job, storage=tmp_path, note=lambda _: None)
     assert list(load_results(tmp_path / "s").trials["epochs"]) == [1, 1]
+
+
+def test_a_space_within_a_search_of_ray_tune_is_refused(program: Program) -> None:
+    path = edited(program("rt_search.py"), "    param_space=", "    run_config=None) if 1 else dict(x=")
+    with pytest.raises(InvalidJob) as refused:
+        from_program(path, "ray-tune")
+    assert [fault.field for fault in refused.value.faults] == ["param_space"]
 
 
 def test_an_error_of_the_program_is_a_users_mistake_with_its_line(program: Program) -> None:

@@ -55,7 +55,7 @@ def test_values_are_rendered_by_helm(tmp_path, monkeypatch):
     (file := tmp_path / "lab.yaml").write_text("groups: [{gpu: t4, max: 3}]")
     with monkeypatch.context() as without:
         without.setenv("PATH", "")
-        with pytest.raises(ClusterError, match=r"Helm was not found.*helm template tunepipe .*study\.enabled=true"):
+        with pytest.raises(ClusterError, match=r"Helm was not found.*helm template tunepipe .*templates/study\.yaml"):
             rayjob_template(str(file))
     monkeypatch.setenv("PATH", helm().rpartition("/")[0])
     _, group = rayjob_template(str(file))["spec"]["rayClusterSpec"]["workerGroupSpecs"]

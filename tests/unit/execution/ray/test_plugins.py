@@ -32,10 +32,7 @@ def stacked(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 
 @pytest.mark.parametrize(
     ("path", "settings"),
-    [
-        (MEDIAN, {"grace_period": 1, "min_samples_required": 2}),
-        (ASHA, {"grace_period": 1, "reduction_factor": 2}),
-    ],
+    [(MEDIAN, {"grace_period": 1, "min_samples_required": 2}), (ASHA, {"grace_period": 1, "reduction_factor": 2})],
 )
 def test_a_study_ends_within_its_budget_and_is_not_resumed(tmp_path: Path, path: str, settings: Any) -> None:
     space = {"layers": Choice([None, [8], [16, 8]]), "u": Uniform(0, 1)}
