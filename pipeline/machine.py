@@ -42,7 +42,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
         host=platform.node(),
         system=f"{platform.system()} {platform.release()}",
         cpu=_cpu_model(),
-        cpus=min([float(_allowed_cpus()), *(cpus for group in groups for cpus in _cpus(group))]),
+        cpus=min([float(len(os.sched_getaffinity(0))), *(cpus for group in groups for cpus in _cpus(group))]),
         memory=int(min([memory.total, *(most for most, _ in limits)])),
         free=int(max(0, min([memory.available, *(most - used for most, used in limits)]))),
         gpus=gpu_models(),
@@ -112,14 +112,6 @@ def _memory(group: Path) -> Iterator[tuple[float, float]]:
             cached = re.findall(r"^(?:total_)?inactive_file (\d+)", (group / "memory.stat").read_text(), re.MULTILINE)
             used[0] -= float(max(map(int, cached), default=0))
         yield most[0], used[0]
-
-
-def _allowed_cpus() -> int:
-    """CPUs that this process may run on; a container may have a set of them."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
 
 
 def _cpu_model() -> str:

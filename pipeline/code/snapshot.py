@@ -227,8 +227,8 @@ def project_files(folder: Path) -> Iterator[Path]:
 
 
 def _is_no_project(folder: Path) -> bool:
-    # A study that begins has its first session before it has its study.json.
-    is_other = any((folder / file).is_file() for file in ("pyvenv.cfg", "sessions/0001.json"))
+    # A study that begins has its first session before it has its study.json; an export has its winner.
+    is_other = any((folder / file).is_file() for file in ("pyvenv.cfg", "sessions/0001.json", "winner.json"))
     return is_other or folder in _OWN_FOLDERS
 
 

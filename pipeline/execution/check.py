@@ -282,9 +282,9 @@ def small_run(job: TuneJob, store: Store) -> Iterator[Finding | Mapping[str, Any
     missing = f"The study can run, but there is no {', '.join(others)}." if others else ""
     yield Finding("objective", "warning" if others else "ok", text + ", ".join(metrics), missing)
     if seconds < quick:
-        yield _resume_finding(job, worker, trial, store, rows)
-        if job.model is not None and job.folds == 1:
+        if job.model is not None:
             yield _export_finding(worker, trial, rows[-1], metric)
+        yield _resume_finding(job, worker, trial, store, rows)
     else:
         yield Finding("resume", "skipped", f"an epoch takes {duration(seconds)}")
     if job.model is not None:
@@ -343,7 +343,7 @@ def _resume_finding(job: TuneJob, worker: Worker, trial: Assignment, store: Stor
             if now.get(name) != value and not math.isnan(value):
                 how = "trained again from the same seed" if then is rows[0] else "resumed from its checkpoint"
                 text = f"{how}, its {name} is {now.get(name)}, not {value}"
-                return Finding("resume", "warning", f"A killed trial may differ after it is resumed: {text}")
+                return Finding("resume", "warning", f"A killed trial may differ afterwards: {text}")
     if job.function is None or takes_state(job.function):
         return Finding("resume", "ok", "a killed trial resumes exactly from its checkpoint")
     steps, seconds = counted(job.budget.epochs, "step"), duration(job.budget.epochs * _seconds(rows[-1]))
@@ -353,10 +353,12 @@ def _resume_finding(job: TuneJob, worker: Worker, trial: Assignment, store: Stor
 
 def _export_finding(worker: Worker, trial: Assignment, row: EpochRow, metric: str) -> Finding:
     worker.begin(replace(trial, task=EXPORT, epoch=row["epoch"], value=row["metrics"][metric], new=False))
-    failure = worker.step().failure
+    # With folds, the winner is trained first, and the worker reports in between.
+    while (report := worker.step()).exported is None and not report.failure:
+        pass
     worker.close()
-    if failure:
-        return Finding("export", "warning", _in_line(failure), "The best model would be missing.")
+    if report.failure:
+        return Finding("export", "warning", _in_line(report.failure), "The best model would be missing.")
     return Finding("export", "ok", "the model of a trial can be saved, loaded and evaluated")
 
 

@@ -154,10 +154,8 @@ def reconciled(
 ) -> tuple[TuneJob, Sequence[str]]:
     """The job that the next session runs, and in words the accepted changes of code and domains.
 
-    Code that differs only in comments, layout, the job's arguments or its file's name is the same code.
-
-    Raises:
-        StudyChanged: Anything else differs.
+    Code that differs only in comments, layout, the job's arguments or its file's name is the same code; other changes
+    are refused unless they are accepted.
     """
     # What the study's last session derived from its budget holds for the budget of the next one, too.
     saved = saved.resolved()

@@ -9,7 +9,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from copy import deepcopy
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -84,19 +84,12 @@ class FunctionLearner:
         """Whether it has taken the last step of its budget, and code may follow, which `finish` runs."""
         return self.model_epoch >= self._epochs and not self._finished and not self._single
 
-    def finish(self) -> bool:
-        """Let the function go on after the last step of its budget, so that code after its loop runs; then end it.
-
-        Returns:
-            Whether it has ended by itself; a step that it takes instead is lost.
-        """
+    def finish(self) -> None:
+        """Let the function go on after the last step of its budget, so that code after its loop runs; then end it."""
         self._finished = True
-        try:
+        with suppress(StopIteration):
             self._next()
-        except StopIteration:
-            return True
-        self._close_steps()
-        return False
+            self._close_steps()
 
     def save(self) -> Checkpoint:
         saved = Checkpoint({}, []) if self._saved is None else self._saved

@@ -189,7 +189,7 @@ class TrainerFactory:
         elif reason is None and (hooked := with_batch_hooks(callbacks)) is not None:
             reason = f"{hooked} has batch hooks"
         if reason is not None:
-            note(f"tunepipe: Trials go through Keras' fit, which is slower than a compiled epoch: {reason}.")
+            note(f"Trials train with Keras' fit: {reason}.")
             stream = not prepared.fits
             return FitTrainer(model, prepared.arrays, fold, stream=stream, reason=reason, **common)
         part = prepared.part(fold, fit)

@@ -168,7 +168,7 @@ _PATH = re.compile(r"(?:pipeline|tune_jobs|scripts|tests|k8s|docs)/[\w./-]*")
 _TABLE = PAGE.partition("## Where things happen\n")[2].partition("\n## ")[0]
 PLACES = [_CODE.findall(line)[0] for line in _TABLE.splitlines() if line.startswith("| ") and "`" in line]
 
-# Prints each function of tunepipe that a study calls: run, resumed, read, and a mistake.
+# Writes which functions of tunepipe a study calls, in order: run, resumed, read, and a mistake.
 WATCHED = """
 import json, sys, threading
 from pathlib import Path
@@ -176,10 +176,10 @@ from pathlib import Path
 import duckdb, keras, matplotlib.pyplot, pandas, tensorflow
 import pipeline
 from pipeline.cli.app import main
-home, called = str(Path(pipeline.__file__).parent) + "/", set()
+home, called = str(Path(pipeline.__file__).parent) + "/", {}
 def watch(frame, event, _):
     if event == "call" and frame.f_code.co_filename.startswith(home):
-        called.add(frame.f_code.co_filename.removeprefix(home) + ":" + frame.f_code.co_qualname)
+        called.setdefault(frame.f_code.co_filename.removeprefix(home) + ":" + frame.f_code.co_qualname)
 storage = ["--storage", sys.argv[1]]
 small = ["--workers", "0", "--set", "checkpoints.top=1", "--name", "s"]
 commands = (
@@ -196,14 +196,15 @@ for words in commands:
     except SystemExit:
         pass
 sys.setprofile(None)
-Path(storage[1], "called.json").write_text(json.dumps(sorted(called)))
+Path(storage[1], "called.json").write_text(json.dumps(list(called)))
 """
 
 
 @pytest.mark.long
-def test_each_thing_happens_where_the_table_says(tmp_path: Path) -> None:
+def test_each_thing_happens_where_and_when_the_table_says(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", WATCHED, str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
-    assert set(PLACES) <= set(json.loads((tmp_path / "called.json").read_text()))
+    called = json.loads((tmp_path / "called.json").read_text())
+    assert sorted(PLACES, key=called.index) == PLACES
 
 
 def test_each_path_exists() -> None:

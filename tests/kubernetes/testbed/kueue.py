@@ -62,11 +62,7 @@ def _objects(folder: Path) -> list[dict[str, Any]]:
     address = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {
-            "name": _WEBHOOKS,
-            "namespace": _NAMESPACE,
-            "labels": {"kubernetes.io/service-name": _WEBHOOKS},
-        },
+        "metadata": {"name": _WEBHOOKS, "namespace": _NAMESPACE, "labels": {"kubernetes.io/service-name": _WEBHOOKS}},
         "addressType": "IPv4",
         "endpoints": [{"addresses": [Addresses.BRIDGE], "conditions": {"ready": True}}],
         "ports": [{"name": "", "port": 9443, "protocol": "TCP"}],

@@ -106,6 +106,22 @@ def test_a_fault_is_found(small_run: Any, fields: dict[str, Any], name: str, lev
     assert ("measured" in found) == (level == "warning" or name == "configs")
 
 
+def test_an_export_is_tried_even_if_epochs_do_not_repeat(small_run: Any) -> None:
+    def moving(config: Any) -> keras.Model:
+        net = model(config)
+        net.set_weights([weights + next(_CALLS) for weights in net.get_weights()])
+        return net
+
+    found = small_run(job(model=moving))
+    assert (found["resume"].level, found["export"].level) == ("warning", "ok")
+
+
+@pytest.mark.parametrize(("width", "level"), [(4, "ok"), (5, "warning")])
+def test_an_export_is_tried_with_folds(small_run: Any, width: int, level: str) -> None:
+    data = replace(rows(), test=Split(np.zeros((8, width), "float32"), np.eye(3, dtype="float32")[[0] * 8]))
+    assert small_run(job(data=lambda: data, folds=3))["export"].level == level
+
+
 def forgetful(config: Any, state: Any) -> Any:
     for step in range(1 if state is None else 5, 9):
         yield {"score": float(step)}, step
