@@ -208,7 +208,7 @@ class TrainableAdapter(Adapter):
         """The space of the param_space; nested parameters are `outer_inner`."""
         space: dict[str, Any] = {}
         faults = []
-        if not self.param_space and (search := self.arguments.get("search_alg")) is not None:
+        if not self.param_space and (search := _innermost(self.arguments.get("search_alg"))) is not None:
             faults.append(
                 Fault("param_space", None, f"must have the space of {type(search).__name__}, which is not read")
             )

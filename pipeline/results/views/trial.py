@@ -12,7 +12,6 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import configs_at_best, trial_row
 from pipeline.results.views.study import number, rows_with_config
 from pipeline.results.views.table import Column, Table
-from pipeline.space import drawn_names
 from pipeline.storage import Store, layout
 from pipeline.storage.schema import SECONDS, metric_column, metric_columns
 from pipeline.text import counted, duration, first_line, format_number, size
@@ -83,13 +82,12 @@ def _epochs(results: Results, epochs: pa.Table) -> Table:
     columns = [Column(name, right=True, keep="whole") for name in ("epoch", *several)]
     for name in (*metrics, *({"learning_rate"} & filled)):
         columns.append(Column(name, name, number, right=True, keep="whole" if name == objective else "extra"))
+    rows = rows_with_config(results, epochs)
     # Those that a population or a user has changed.
-    for name in drawn_names(results.space):
-        if len(pc.unique(epochs[f"config_{name}"])) > 1:
-            columns.append(Column(f"config_{name}", name, right=True, keep="extra"))
+    changed = [name for name in results.space if len({repr(row[f"config_{name}"]) for row in rows}) > 1]
+    columns += [Column(f"config_{name}", name, right=True, keep="extra") for name in changed]
     # A metric may be called seconds, too.
     columns.append(Column("_seconds", "seconds", "{:.2f}".format, right=True, keep="extra"))
-    rows = rows_with_config(results, epochs)
     rows = [{**row, "_seconds": sum(row.get(name) or 0 for name in SECONDS.values())} for row in rows]
     return Table("epochs", columns, rows, name="epochs")
 
