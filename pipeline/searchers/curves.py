@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, islice
 from typing import ClassVar, Literal, TypeAlias
 
@@ -49,9 +49,9 @@ offset: differences between good configs count, those between bad ones do not.""
 _LARGEST_LOSS = 1e100
 """Larger losses count as this one: their squares would overflow."""
 
-_FIT_POINTS, _MAX_POINTS, _MAX_BELIEVED = 220, 500, 250
-"""The maximum number of points in a fit, of points to condition on, and of running trials whose values are predicted:
-the cost is cubic."""
+_FIT_POINTS, _MAX_POINTS, _AT_ONE_EPOCH, _MAX_BELIEVED = 220, 500, 200, 250
+"""The maximum number of points in a fit, of points to condition on, also at one epoch, and of running trials whose
+values are predicted: the cost is cubic."""
 
 _STEPS, _GROWTH = 12, 1.2
 """The optimiser's steps, and the growth of the number of trials after which the fit takes in further ones. The
@@ -64,7 +64,7 @@ _CHANCE_AT_ONE_EPOCH = 0.02
 _ROOT_TAU = math.sqrt(2 * math.pi)
 
 _NEGLIGIBLE = 1e-12
-"""An expected improvement that is none, on the process' scale."""
+"""An expected improvement that is none, on the process' scale: what one on the best predicted loss counts."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,16 @@ class CurveSearch(SearcherSettings):
         cube = Cube(space)
         units = rng.random((self.candidates, cube.sides))
         with one_thread():
-            return _best(cube, CurveModel(cube, before, history, epochs), before, epochs, units)
+            model = CurveModel(cube, before, history, epochs)
+            # Neighbours of good configs would nearly always win, and be no better.
+            return _best(cube, model, before, epochs, units, model.gains(cube.points(units)))
 
 
-def _best(cube: Cube, model: "CurveModel", before: Sequence[Observation], epochs: int, units: Reals) -> Suggestion:
-    """The config of the largest expected improvement at the last epoch among places in the cube.
-
-    Over curves, neighbours of good configs would nearly always win, and be no better.
-    """
-    order = np.argsort(-model.gains(cube.points(units)), kind="stable")
+def _best(
+    cube: Cube, model: "CurveModel", before: Sequence[Observation], epochs: int, units: Reals, gains: Reals
+) -> Suggestion:
+    """The config of the largest expected improvement at the last epoch among places in the cube."""
+    order = np.argsort(-gains, kind="stable")
     untried = _untried((cube.config(unit) for unit in units[order]), before)
     # If all of them were tried, the best one is the draw.
     configs = list(islice(untried, _EVALUATED_AGAIN)) or [cube.config(units[order[0]])]
@@ -164,11 +165,12 @@ class GPSearch(SearcherSettings):
         with one_thread():
             model = CurveModel(cube, at_end, at_end, epochs, one_epoch=True)
             units, good = rng.random((self.candidates, cube.sides)), units_of(cube, best)
+            gains = model.gains(cube.points(units))
             for step in _NEIGHBOUR_STEPS:
                 near = cube.neighbours(good[np.arange(self.candidates // 4) % len(good)], step, rng)
-                units = np.vstack([units, near])
-                good = units[np.argsort(-model.gains(cube.points(units)), kind="stable")[:_BEST]]
-            return _best(cube, model, before, epochs, units)
+                units, gains = np.vstack([units, near]), np.append(gains, model.gains(cube.points(near)))
+                good = units[np.argsort(-gains, kind="stable")[:_BEST]]
+            return _best(cube, model, before, epochs, units, gains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +307,8 @@ class CurveModel:
         *,
         one_epoch: bool = False,
     ) -> None:
-        known, first = _data(cube, before, epochs, _MAX_POINTS), _data(cube, _at_last_fit(history), epochs, _FIT_POINTS)
+        known = _data(cube, before, epochs, _AT_ONE_EPOCH if one_epoch else _MAX_POINTS)
+        first = _data(cube, _at_last_fit(history), epochs, _FIT_POINTS)
         assert known is not None
         self._before, (self._at, values, scale) = before, known
         self._least, chance = scale.least, _CHANCE_AT_ONE_EPOCH if one_epoch else 1.0
@@ -327,15 +330,15 @@ class CurveModel:
     def gains(self, points: Reals) -> Reals:
         """The expected improvement at the last epoch, on the process' scale (Jones et al. 1998).
 
-        If no config is expected to improve on the best loss, because noise made it that good, the result is the
-        improvement on the best predicted loss. Otherwise, the least certain configs would be drawn, however poor.
+        If no config is expected to improve on the best loss, because noise made it that good, the improvement on the
+        best predicted loss decides. Otherwise, the least certain configs would be drawn, however poor.
         """
         mean, std = self._posterior.predict(at_end(points))
-        improvement = _improvement(self._least, mean, std)
-        if improvement.max() >= _NEGLIGIBLE:
-            return improvement
-        predicted, _ = self._posterior.predict(at_end(np.unique(self._at.x, axis=0)))
-        return _improvement(float(predicted.min()), mean, std)
+        return _improvement(self._least, mean, std) + _NEGLIGIBLE * _improvement(self._best_predicted, mean, std)
+
+    @cached_property
+    def _best_predicted(self) -> float:
+        return float(self._posterior.predict(at_end(np.unique(self._at.x, axis=0)))[0].min())
 
     def reason(self, point: Reals, epochs: int) -> str:
         # All trials at their end: at an early epoch, all configs' values are similar.

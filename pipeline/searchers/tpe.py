@@ -150,6 +150,7 @@ def _trials(
     # A trial that was pruned without any value is the worst to Optuna; one that failed would not count at all.
     states = {"open": TrialState.RUNNING, "failed": TrialState.PRUNED, "known": TrialState.COMPLETE}
     drawn = drawn_parameters(space)
+    paths = [each.path for each in drawn]
     sizes = [len(each.domain.values) if isinstance(each.domain, ListedDomain) else 0 for each in drawn]
     kinds = [CategoricalDistribution(range(size)) if size else FloatDistribution(0.0, 1.0) for size in sizes]
     units = units_of(Cube(space), observations).tolist()
@@ -165,8 +166,8 @@ def _trials(
             values=values if one.state == "known" else None,
             datetime_start=None,
             datetime_complete=None,
-            params={drawn[side].path: int(row[side] * sizes[side]) if sizes[side] else row[side] for side in there},
-            distributions={drawn[side].path: kinds[side] for side in there},
+            params={paths[side]: int(row[side] * sizes[side]) if sizes[side] else row[side] for side in there},
+            distributions={paths[side]: kinds[side] for side in there},
             user_attrs={},
             system_attrs={},
             intermediate_values={},
