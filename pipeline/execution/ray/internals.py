@@ -87,22 +87,25 @@ def shut_down(listen: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def bare_experiment(trainable: str) -> Iterator[None]:
-    """Within the context, Tune keeps little of an experiment; afterwards nothing of it is registered.
+    """Within the context, Tune keeps little of an experiment and saves nothing; afterwards nothing of it is registered.
 
-    Its history of metrics would take more memory than the rest of a trial. Without an environment of its own, an actor
-    takes a worker process that has imported TensorFlow already. A hook of each later ray.init would keep the study's
-    data.
+    Its history of metrics, and its state of all trials at the end, would take more memory than the rest of a trial. A
+    mock would keep each call. Without an environment of its own, an actor takes a worker process that has imported
+    TensorFlow already. A hook of each later ray.init would keep the study's data.
     """
     import ray
     from ray.tune import registry
+
+    def nothing(*_: Any, **__: Any) -> None: ...
 
     hooks = ray._private.worker._post_init_hooks
     before = list(hooks)
     try:
         with (
             mock.patch("ray.tune.execution.class_cache.DEFAULT_ENV_VARS", {}),
-            mock.patch("ray.tune.trainable.metadata._TrainingRunMetadata.update_metric"),
-            mock.patch("ray.tune.ExperimentAnalysis._fetch_trial_dataframes", return_value={}),
+            mock.patch("ray.tune.trainable.metadata._TrainingRunMetadata.update_metric", nothing),
+            mock.patch("ray.tune.execution.tune_controller.TuneController.checkpoint", nothing),
+            mock.patch("ray.tune.tune.ExperimentAnalysis"),
         ):
             yield
     finally:

@@ -28,9 +28,10 @@ from tests.ray_sources import check_text
         "ray._private.worker:_global_node",
         "ray._private.worker:_post_init_hooks",
         "ray.train._internal.session:_session",
-        "ray.tune:ExperimentAnalysis._fetch_trial_dataframes",
+        "ray.tune.tune:ExperimentAnalysis",
         "ray.tune.execution.class_cache:DEFAULT_ENV_VARS",
         "ray.tune.execution.tune_controller:TuneController._maybe_cache_trial_actor",
+        "ray.tune.execution.tune_controller:TuneController.checkpoint",
         "ray.tune.registry:_global_registry.unregister",
         "ray.tune.registry:TRAINABLE_CLASS",
         "ray.tune.trainable.metadata:_TrainingRunMetadata.update_metric",
@@ -96,7 +97,7 @@ def test_an_experiment_of_tune_keeps_nothing_and_leaves_nothing() -> None:
     before, variables, metadata = list(hooks), class_cache.DEFAULT_ENV_VARS, _TrainingRunMetadata()
     with internals.bare_experiment("nothing of that name"):
         hooks.append(print)
-        metadata.update_metric("value", 1.0)
+        assert not metadata.update_metric("value", 1.0) and not hasattr(metadata.update_metric, "mock_calls")
         assert class_cache.DEFAULT_ENV_VARS == {} != variables
     assert (metadata.metric_analysis, hooks, class_cache.DEFAULT_ENV_VARS) == ({}, before, variables)
 
