@@ -45,15 +45,19 @@ def of_function(
     trials: int = 150,
     space: Any = KNOWN,
     name: str = "known",
+    stopped_at: Callable[[Mapping[str, Any]], int | None] = lambda _: None,
+    epochs: int = 1,
 ) -> Results:
-    """Trials of one epoch whose objective is a function of the config."""
+    """Trials whose objective approaches a function of the config, some of which are stopped early."""
     job = tune_job(name, space=space, scheduler="fifo", objectives=(Objective("val_loss", "min"),))
     study, rng = Recording(root, job), np.random.default_rng(4)
     for index in range(trials):
         trial, config = layout.trial_id(index), draw(job.space, rng, index)
         study.decide(trial, 0, "start", 0.0, config_after=config)
-        study.train(trial, 1, config, value(config), 1.0, val_loss=value(config))
-        study.decide(trial, 1, "complete", 1.0)
+        early, final = stopped_at(config), value(config)
+        for epoch in range(1, (early or epochs) + 1):
+            study.train(trial, epoch, config, final, 1.0, val_loss=final + 30 / epoch - 30)
+        study.decide(trial, early or epochs, "stop" if early else "complete", 1.0)
     study.end(2.0)
     return load_results(study.store.uri)
 

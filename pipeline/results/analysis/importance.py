@@ -13,16 +13,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
-from pipeline.results.analysis.parameters import OBJECTIVE, format_value, scored
+from pipeline.results.analysis.parameters import OBJECTIVE, STATE, TRIAL, Columns, format_value, scored
 from pipeline.results.tables.load import Results, cache_per_results
 from pipeline.space import ListedDomain, ParameterPath, When
+from pipeline.storage.tables import Tables, derive_trials
 from pipeline.text import percent
 
 _Reals = npt.NDArray[np.float64]
 
 MIN_SHARE = 0.005
 """A smaller share is written as 0%: it may be nothing."""
+
+_COMPARED = 0.9
+"""The share of trials that have trained the epoch at which all are compared."""
 
 _MAX_TRIALS, _MIN_TRIALS, _MAX_NEEDED, _MAX_EFFECTS = 600, 12, 60, 20
 _TREES, _RESAMPLES, _TREES_OF_RESAMPLE, _R_SQUARED_RESAMPLES = 100, 20, 20, 200
@@ -51,6 +56,7 @@ class Importance:
 
     when: When
     trials: int
+    epoch: int | None = None
     note: str = ""
     used: int = 0
     r_squared: float = math.nan
@@ -67,17 +73,39 @@ def importances(results: Results) -> list[Importance]:
 
     A share is that of the variance of a random forest, times the share of the objective's variance that the forest
     predicts for trials it has not seen. If it predicts too little to exclude chance, there is no result. A trial counts
-    with its best value, even if it was stopped early, and the config in force there. Hyperparameters that only some
-    trials have are analysed among those trials. Intervals come from forests and predictions of resampled trials.
+    with its best value up to the epoch that nine in ten trials have trained, and the config in force there: else what
+    makes a scheduler stop trials early would matter. Hyperparameters that only some trials have are analysed among
+    those trials. Intervals come from forests and predictions of resampled trials.
     """
+    columns, epoch = _compared(results)
     drawn = [one for one in results.parameters if one.drawn and _cells(one, 2) > 1]
     present = {parameter.when for parameter in drawn}
     order = dict.fromkeys([(), *(parameter.when for parameter in results.parameters)])
-    return [_importance(results, drawn, when) for when in order if when in present]
+    mode = results.objective.mode
+    return [replace(_importance(columns, mode, drawn, when), epoch=epoch) for when in order if when in present]
 
 
-def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) -> Importance:
-    columns, where, mode = scored(results), " there" if when else "", results.objective.mode
+def _compared(results: Results) -> tuple[Columns, int | None]:
+    """The scored trials, each as if it had ended at the same epoch, and that epoch; None if nine in ten are completed.
+
+    A completed trial counts, however few its epochs.
+    """
+    columns, trials = scored(results), results.tables.trials
+    trained = dict(zip(trials["trial_id"].to_pylist(), trials["epochs"].to_pylist(), strict=True))
+    states = zip(columns[TRIAL], columns[STATE], strict=True)
+    reached = {trial: math.inf if state == "completed" else trained[trial] for trial, state in states}
+    if not reached or math.isinf(last := sorted(reached.values())[int((1 - _COMPARED) * len(reached))]):
+        return columns, None
+    epochs = results.tables.epochs.filter(pc.field("epoch") <= last)
+    decisions = results.tables.decisions
+    ended = Tables(derive_trials(epochs, decisions, results.study, {}), epochs, decisions)
+    columns = scored(replace(results, tables=ended))
+    there = [reached.get(trial, 0) >= last for trial in columns[TRIAL]]
+    return {name: values[there] for name, values in columns.items()}, int(last)
+
+
+def _importance(columns: Columns, mode: str, drawn: Sequence[ParameterPath], when: When) -> Importance:
+    where = " there" if when else ""
     # Of the branch itself first, then those of the branches around it, which every trial here has too.
     around = [each for each in drawn if set(each.when) <= set(when) and each.name not in dict(when)]
     axes = sorted(around, key=lambda axis: axis.when != when)
@@ -92,9 +120,9 @@ def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) ->
     count = usable * len(mine) // max(1, len(chosen))
     if usable < needed:
         note = f"Too few trials{where} with a value: {usable}; at least {needed} are needed."
-        return Importance(when, usable, note)
+        return Importance(when, usable, note=note)
     if values.min() == values.max():
-        return Importance(when, count, f"All {count} trials{where} have the same value.")
+        return Importance(when, count, note=f"All {count} trials{where} have the same value.")
     values, clipped = _clipped(values, mode)
     # Squares of scaled values stay finite, and are not too small for a tree.
     values = values / (float(np.abs(values).max()) or 1.0)
@@ -104,7 +132,7 @@ def _importance(results: Results, drawn: Sequence[ParameterPath], when: When) ->
     samples = rng.integers(0, len(values), (_R_SQUARED_RESAMPLES, len(values)))
     r_squared, *again = (_r_squared(values[one], forest.unseen[one]) for one in (every, *samples))
     low, high = _interval(again, r_squared)
-    found = Importance(when, count, "", len(values), r_squared, low, high, clipped)
+    found = Importance(when, count, None, "", len(values), r_squared, low, high, clipped)
     if r_squared < _MIN_R_SQUARED or low <= 0:
         share = percent(r_squared) if r_squared > 0 else "none"
         note = (

@@ -39,6 +39,9 @@ def importance_table(results: Results, importance: Importance) -> Table:
     ]
     clipped = f"; {counted(importance.clipped, 'extreme value')} clipped" if importance.clipped else ""
     used = f", {importance.used} of them used" if importance.used < importance.trials else ""
+    used += (
+        "" if importance.epoch is None else f", compared at epoch {importance.epoch}, which nine in ten have trained"
+    )
     note = importance.note or (
         f"From {counted(importance.trials, 'trial')}{used}{clipped}; a random forest predicts "
         f"{percent(importance.r_squared)} of the objective's variance for trials that it has not seen (90% interval "
@@ -48,7 +51,7 @@ def importance_table(results: Results, importance: Importance) -> Table:
         study = as_argument(results.location)
         note += f" Usually {_USUAL} trials are enough: `tunepipe resume {study} --trials {_USUAL}` trains more."
     facts = {
-        "when": dict(importance.when), "trials": importance.trials, "used": importance.used,
+        "when": dict(importance.when), "trials": importance.trials, "used": importance.used, "epoch": importance.epoch,
         "r_squared": importance.r_squared, "r_squared_interval": [importance.low, importance.high],
         "clipped": importance.clipped,
     }  # fmt: skip

@@ -185,8 +185,13 @@ def test_studies_of_different_data_are_not_compared(tmp_path: Path) -> None:
         assert found.warning
 
 
-def test_shares_come_near_the_known_ones(known: Results) -> None:
-    (found,) = importances(known)
+@pytest.mark.parametrize(("early", "at"), [({}, None), ({"y": 3, "z": 3}, 3)])
+def test_shares_come_near_the_known_ones_also_if_trials_are_stopped(
+    tmp_path: Path, early: Mapping[str, int], at: int | None
+) -> None:
+    stops: Any = {"stopped_at": lambda c: early.get(c["c"]), "epochs": 9}
+    (found,) = importances(of_function(tmp_path, lambda c: 4 * c["a"] + (c["c"] == "x"), **stops))
+    assert found.epoch == at
     shares = {effect.names[0]: effect for effect in found.effects}
     assert [effect.names[0] for effect in found.effects[:2]] == ["a", "c"]
     assert shares["a"].share == pytest.approx(0.86, abs=0.07)
@@ -197,12 +202,9 @@ def test_shares_come_near_the_known_ones(known: Results) -> None:
 
 
 def test_interactions_are_distinct_from_single_effects(tmp_path: Path) -> None:
-    (found,) = importances(
-        of_function(
-            tmp_path, lambda config: (config["a"] - 0.5) * (1 if config["c"] == "x" else -1), trials=300,
-            space={"a": Uniform(0.0, 1.0), "c": Choice(("x", "y"))},
-        )
-    )  # fmt: skip
+    space = {"a": Uniform(0.0, 1.0), "c": Choice(("x", "y"))}
+    way = {"x": 1, "y": -1}
+    (found,) = importances(of_function(tmp_path, lambda c: (c["a"] - 0.5) * way[c["c"]], trials=300, space=space))
     assert list(found.pairs[0].names) == ["a", "c"]
     assert found.pairs[0].share > 0.7
     assert max(effect.share for effect in found.effects) < 0.2

@@ -17,14 +17,7 @@ from pipeline.errors import JobNotFound, StorageError
 from pipeline.results import Results, load_results
 from pipeline.results.tables import load
 from pipeline.results.tables.load import configs_of, overview
-from pipeline.results.tables.trials import (
-    board,
-    configs_at_best,
-    on_front,
-    pareto_front,
-    trial_row,
-    warm_start_configs,
-)
+from pipeline.results.tables.trials import board, configs_at_best, on_front, pareto_front, trial_row, warm_start_configs
 from pipeline.results.views.study import results_object, summary
 from pipeline.space import Choice, IntUniform, LogUniform, Switch, Uniform, fits
 from pipeline.storage import Store, layout
