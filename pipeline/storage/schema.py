@@ -70,7 +70,7 @@ MEASURES = ("parameters", "updates", "seconds_train", "seconds_evaluate")
 TRIALS = (
     Column("study", _text, "Name of the study."),
     Column("trial_id", _text, "The trial: the index of its draw, zero-padded."),
-    Column("state", _text, "waiting, running, paused, stopped, completed or failed."),
+    Column("state", _text, "running, paused, stopped, completed or failed."),
     Column("objective", _real, "The first objective's value at its best epoch."),
     Column("best_epoch", _whole, "The epoch of that value; the earliest one if several tie."),
     Column("violation", _real, "How far that epoch is beyond the bounds, as a sum of shares of each; 0 within them."),

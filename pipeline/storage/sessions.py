@@ -5,7 +5,6 @@ of what it writes carry the number. A driver that sees a higher number, or anoth
 replaced and must stop writing: that is checked when the number is taken, at a flush, and before a deletion.
 """
 
-import json
 import math
 import os
 import platform
@@ -39,7 +38,7 @@ SILENT_SECONDS = 2 * BEAT_SECONDS
 _POLL_SECONDS = 1.0
 """How often the storage is asked whether a lease holds, whether a driver lives, and whether a user wants the end."""
 
-_STATE = b', "resume": '
+_STATE = b',"resume":'
 """What a driver writes before the state of the trials: the last field of a session's file, and megabytes of a large
 study. No text of the file contains it, because JSON escapes quotation marks."""
 
@@ -77,8 +76,8 @@ class SessionRecord(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False, frozen=True)
 
     number: Annotated[_Whole, Field(ge=1)]
-    state: SessionState
     mark: str | None = None
+    state: SessionState
     started: _Moment
     heartbeat: _Moment | None = None
     ended: _Moment | None = None
@@ -113,7 +112,7 @@ class Lease:
         self.taken = False
         """Whether the number is taken: before that, the study is not this driver's."""
         self._store, self._mark = store, uuid.uuid4().hex
-        self._beginning = json.dumps({"number": number, "mark": self._mark}).removesuffix("}").encode()
+        self._beginning = f'{{"number":{number},"mark":"{self._mark}",'.encode()
         self._started, self._clock, self._seconds_before = datetime.now(UTC), time.monotonic(), seconds_before
         self._stop_requested, self._polled = False, time.monotonic()
         self._checked = -math.inf
@@ -123,17 +122,16 @@ class Lease:
         """Seconds that drivers of this study ran, earlier sessions included."""
         return self._seconds_before + time.monotonic() - self._clock
 
-    def write(self, state: SessionState, facts: Mapping[str, Any], resume: str) -> None:
-        """Write the session's file: the heartbeat, facts about the session, and as JSON text what a resume needs."""
+    def write(self, state: SessionState, resume: str, **facts: Any) -> None:
+        """Write the session's file: the heartbeat, other fields of the record, and as JSON what a resume needs."""
         self.check()
         now = datetime.now(UTC).isoformat()
-        fields = {
-            "number": self.number, "mark": self._mark, "state": state, "started": self._started.isoformat(),
-            "heartbeat": now, "ended": None if state == "running" else now, "seconds": self.seconds,
-            **identity(), **facts,
-        }  # fmt: skip
+        record = SessionRecord(
+            number=self.number, mark=self._mark, state=state, started=self._started.isoformat(), heartbeat=now,
+            ended=None if state == "running" else now, seconds=self.seconds, **identity(), **facts,
+        )  # fmt: skip
         # What a resume needs may have megabytes.
-        content = f'{json.dumps(fields, allow_nan=False).removesuffix("}")}, "resume": {resume}}}'
+        content = f"{record.model_dump_json(exclude={'resume'}).removesuffix('}')}{_STATE.decode()}{resume}}}"
         path = layout.session(self.number)
         if self.taken:
             self._store.write(path, content)

@@ -54,10 +54,10 @@ _CLEAN = {
 }
 
 _STATES = {
-    "start": "running", "stop": "stopped", "pause": "paused", "promote": "running", "exploit": "paused",
-    "explore": "paused", "fail": "failed", "resume": "running", "complete": "completed",
+    "stop": "stopped", "pause": "paused", "exploit": "paused", "explore": "paused", "fail": "failed",
+    "complete": "completed",
 }  # fmt: skip
-"""The state of a trial after each kind of decision. A retried trial waits until its new attempt has reported."""
+"""The state of a trial after each kind of decision; after the others it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +174,7 @@ def trials_sql(study: Mapping[str, Any], epochs: pa.Schema) -> str:
         ),
         known as (
             select *, greatest(coalesce(attempt, 1), coalesce(starts, 1)) as attempts,
-                case when last.kind = 'retry' and coalesce(attempt, 1) < starts then 'waiting'
-                else case last.kind {states} else 'running' end end as state
+                case last.kind {states} else 'running' end as state
             from trained full join decided using (trial_id) left join checkpoints using (trial_id)
         )
         select trial_id, state, best.value as objective, best.epoch as best_epoch, best.violation as violation,

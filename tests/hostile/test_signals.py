@@ -107,7 +107,7 @@ def compared_with_undisturbed(job: TuneJob, folder: Any, rounds: list[tuple[int,
             left = load_results(folder / "s")
             assert left.state == "interrupted"
             assert len(left.epochs)
-            assert set(left.trials["state"]) <= {"paused", "waiting", "completed", "stopped"}
+            assert set(left.trials["state"]) <= {"paused", "completed", "stopped"}
     PLAN.__init__()
     run(job, storage=folder, resume=(folder / "s/study.json").exists(), note=lambda _: None)
     found = load_results(folder / "s")

@@ -80,7 +80,7 @@ class Recorder:
         # What the table `trials` is derived from.
         self._derived_from = {"epochs": [self._selected(before["epochs"])], "decisions": [before["decisions"]]}
         self._derived_at, self._derived_in = time.monotonic(), 0.0
-        self._committed: tuple[dict[str, Any], str] = ({}, "{}")
+        self._committed: tuple[Mapping[str, TableFiles], str] = ({}, "{}")
         self._beat_at = time.monotonic()
         self._publishing, self._silent = threading.Lock(), False
 
@@ -228,14 +228,12 @@ class Recorder:
                 return
             tables, resume = self._committed
             nodes = [self._nodes[host] for host in sorted(self._nodes)]
-            known = {"workers": self.workers, "tables": tables, "nodes": nodes}
-            self.lease.write(state, {**self._facts, **known, **end}, resume)
+            self.lease.write(state, resume, workers=self.workers, tables=tables, nodes=nodes, **self._facts, **end)
             self._silent = state != "running"
             self._beat_at = time.monotonic()
 
     def _commit(self, state: str | None = None) -> None:
         """Write into the session's file which files count from now on, and a new state of the study if given."""
-        tables = {table: {"whole": files.whole, "parts": files.parts} for table, files in self._files.items()}
         # Both at once: the heartbeat comes from a separate thread.
-        self._committed = tables, self._committed[1] if state is None else state
+        self._committed = {**self._files}, self._committed[1] if state is None else state
         self._write_session("running")

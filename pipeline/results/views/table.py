@@ -47,7 +47,6 @@ STATES: Mapping[str, State] = {
     "failed": State("failed", "red", page="--bad"),
     "running": State("running", "cyan"),
     "paused": State("paused", "yellow"),
-    "waiting": State("waiting", "white"),
 }
 """Every state, by its word in the table `trials`, in the order in which sentences name them."""
 

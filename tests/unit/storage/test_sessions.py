@@ -63,13 +63,13 @@ def store(tmp_path: Path) -> Store:
 
 def written(store: Store, **fields: object) -> Any:
     session = {**_SESSION, **fields}
-    store.write(layout.session(int(str(session["number"]))), json.dumps(session))
+    store.write(layout.session(int(str(session["number"]))), json.dumps(session, separators=(",", ":")))
     return session
 
 
 def taken(store: Store) -> Lease:
     lease = Lease(store, 1, seconds_before=0.0)
-    lease.write("running", {"tables": {}}, "{}")
+    lease.write("running", "{}", tables={})
     return lease
 
 
@@ -78,7 +78,7 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store, clock:
     lease = Lease(store, 2, seconds_before=100.0)
     lease.check()
     assert not lease.taken
-    lease.write("running", {"nodes": [{"host": "a", "cores": 2}], "tables": {}}, '{"decided": 3}')
+    lease.write("running", '{"decided": 3}', nodes=[{"host": "a", "cores": 2}], tables={})
     (session,) = read_sessions(store, resume=True)
     assert lease.taken
     assert (session.number, session.state, session.ended, session.resume) == (2, "running", None, {"decided": 3})
@@ -91,10 +91,10 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store, clock:
 
 
 def test_two_drivers_cannot_have_one_number(store: Store) -> None:
-    Lease(store, 1, seconds_before=0.0).write("running", {"message": "first", "tables": {}}, "{}")
+    Lease(store, 1, seconds_before=0.0).write("running", "{}", message="first", tables={})
     second = Lease(store, 1, seconds_before=0.0)
     with pytest.raises(Superseded):
-        second.write("running", {"message": "second"}, "{}")
+        second.write("running", "{}", message="second", tables={})
     assert not second.taken
     assert read_sessions(store)[0].message == "first"
 
@@ -113,7 +113,7 @@ def test_a_driver_that_was_replaced_writes_nothing(store: Store, replacement: st
         store.delete(layout.session(1))
     before = {path: store.read(path) for path in store.files()}
     with pytest.raises(Superseded):
-        lease.write("running", {"message": "again"}, "{}")
+        lease.write("running", "{}", message="again", tables={})
     assert {path: store.read(path) for path in store.files()} == before
 
 
@@ -152,7 +152,7 @@ def test_the_heartbeat_goes_on_while_the_main_thread_is_busy(monkeypatch: pytest
 
 def test_sessions_are_ordered_and_only_the_last_has_its_state(store: Store) -> None:
     state = {"trials": ["x" * 100_000]}
-    written(store, message='It said ", "resume": {}".', heartbeat="2025-03-14T09:30:05", resume=state)
+    written(store, message='It said ","resume":{}".', heartbeat="2025-03-14T09:30:05", resume=state)
     written(store, number=3, message="x" * 100_000, workers=0, seconds=0.5, resume=state)
     # The state need not be the last field.
     store.write(layout.session(12), json.dumps({"resume": {"trials": [12]}, **_SESSION, "number": 12}))
