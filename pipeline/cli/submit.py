@@ -70,7 +70,7 @@ def submit(
     arguments = [*options.arguments, *(["--accept-changes"] if accept_changes else [])]
     if not cluster.kubernetes:
         server: Any = cluster.jobs_api()
-        found, attached = server.submit(job, tuned.name, storage, arguments, Path.cwd())
+        found, attached = server.submit(tuned, job, storage, arguments, Path.cwd())
         _finish(server, found, attached, detach=detach)
         return
     if values is None:
@@ -97,7 +97,7 @@ def submit(
         typer.echo(str(manifests), nl=False)
         return
     server = cluster.rayjobs(manifests.job["metadata"]["namespace"])
-    found, attached = server.submit(tuned.name, storage, manifests_of)
+    found, attached = server.submit(tuned, storage, manifests_of)
     _finish(server, found, attached, detach=detach, to=to or Path("studies"))
 
 

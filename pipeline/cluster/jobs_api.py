@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -24,11 +24,16 @@ from pipeline.cluster.submissions import (
     DRIVER_ENVIRONMENT,
     Submission,
     find,
+    identity_of,
     running_or_next,
+    this_user,
     without_slash,
 )
 from pipeline.errors import ClusterError, Interrupted, UsageError
 from pipeline.text import size
+
+if TYPE_CHECKING:
+    from pipeline.study import TuneJob
 
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 30.0
@@ -71,14 +76,14 @@ class JobsApi:
         return ours if name is None else [find(name, ours, self.where)]
 
     def submit(
-        self, job: str, study: str, storage: str, options: Sequence[str], project: Path
+        self, job: "TuneJob", job_name: str, storage: str, options: Sequence[str], project: Path
     ) -> tuple[Submission, bool]:
         """Start a study, or attach to it; returns its submission, and whether it ran already."""
-        running, number = running_or_next(study, storage, self.submissions())
+        running, number = running_or_next(job, storage, self.submissions())
         if running is not None:
             return running, True
-        content, job_there = package(project, job)
-        name, uploaded = f"{study}-{number}", f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip"
+        content, job_there = package(project, job_name)
+        name, uploaded = f"{job.name}-{number}", f"_ray_pkg_{hashlib.sha256(content).hexdigest()[:32]}.zip"
         path = f"/api/packages/gcs/{uploaded}"
         if not self._request("GET", path, allowed=404).ok:
             self._request("PUT", path, data=content, seconds=_UPLOAD_SECONDS)
@@ -86,10 +91,13 @@ class JobsApi:
             "submission_id": name,
             "entrypoint": shlex.join([*DRIVER_COMMAND, job_there, "--resume", "--storage", storage, *options]),
             "runtime_env": {"working_dir": f"gcs://{uploaded}", "env_vars": DRIVER_ENVIRONMENT},
-            "metadata": {"tunepipe_study": study, "tunepipe_storage": storage},
-        }
+            "metadata": {
+                "tunepipe_study": job.name, "tunepipe_storage": storage, "tunepipe_job": identity_of(job),
+                "tunepipe_user": this_user(),
+            },
+        }  # fmt: skip
         self._request("POST", "/api/jobs/", json=body)
-        return Submission(name, study, storage, "PENDING"), False
+        return Submission(name, job.name, storage, "PENDING"), False
 
     def request_stop(self, name: str) -> None:
         """Ask a submission's driver to end: it pauses its trials and completes the tables."""
@@ -198,6 +206,8 @@ def _submission(job: Mapping[str, Any]) -> Submission:
         message=str(job.get("message") or ""),
         exit_code=job.get("driver_exit_code"),
         started=datetime.fromtimestamp(started / 1000, UTC) if started else None,
+        job=str(metadata.get("tunepipe_job", "")),
+        user=str(metadata.get("tunepipe_user", "")),
     )
 
 

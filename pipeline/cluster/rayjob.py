@@ -18,9 +18,13 @@ import yaml
 from pipeline.cluster.plan import TRIAL_GIGABYTES, Plan, limits, memory_for_trials, plan
 from pipeline.cluster.submissions import (
     DRIVER_COMMAND,
+    JOB_ANNOTATION,
     STORAGE_ANNOTATION,
     STUDY_ANNOTATION,
     STUDY_LABEL,
+    USER_ANNOTATION,
+    identity_of,
+    this_user,
 )
 from pipeline.code.modules import split_job_name
 from pipeline.code.snapshot import Snapshot, snapshot_of_file
@@ -81,6 +85,7 @@ def study_manifests(
     metadata["name"] = f"{label}-{number}"
     labels = metadata["labels"] = {**metadata.get("labels", {}), STUDY_LABEL: label}
     own = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: job.name}
+    own |= {JOB_ANNOTATION: identity_of(job), USER_ANNOTATION: this_user()}
     metadata["annotations"] = {**metadata.get("annotations", {}), **own}
     if (queue or priority) and _QUEUE_LABEL not in labels:
         raise ClusterError(

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cluster.driver_end import EXIT_LINE
 from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError
 from pipeline.cluster.submissions import (
+    JOB_ANNOTATION,
     STORAGE_ANNOTATION,
     STUDY_ANNOTATION,
     STUDY_LABEL,
+    USER_ANNOTATION,
     NeverStarts,
     Submission,
     find,
@@ -29,6 +31,7 @@ from pipeline.errors import ClusterError, Interrupted
 
 if TYPE_CHECKING:
     from pipeline.cluster.rayjob import Manifests
+    from pipeline.study import TuneJob
 
 POLL_SECONDS = 2.0
 SILENT_SECONDS = 45.0
@@ -78,6 +81,8 @@ def submission_of(job: Mapping[str, Any]) -> Submission:
         storage=without_slash(annotations[STORAGE_ANNOTATION]) if STORAGE_ANNOTATION in annotations else "",
         state=str((job.get("status") or {}).get("jobDeploymentStatus") or "PENDING").upper(),
         started=datetime.fromisoformat(metadata["creationTimestamp"]),
+        job=str(annotations.get(JOB_ANNOTATION, "")),
+        user=str(annotations.get(USER_ANNOTATION, "")),
         rayjob=job,
     )
 
@@ -102,9 +107,11 @@ class RayJobs(Kubernetes):
         events = [] if all(each.has_ended for each in found) else self.warnings()
         return [self._described(each, events) for each in found]
 
-    def submit(self, study: str, storage: str, manifests_of: "Callable[[int], Manifests]") -> tuple[Submission, bool]:
+    def submit(
+        self, job: "TuneJob", storage: str, manifests_of: "Callable[[int], Manifests]"
+    ) -> tuple[Submission, bool]:
         """Create a study's RayJob, or find it; returns its submission, and whether it ran already."""
-        running, number = running_or_next(study, storage, self._known())
+        running, number = running_or_next(job, storage, self._known())
         if running is None:
             created = self.create(manifests_of(number))
             # The study is submitted, and another user may have deleted them.

@@ -1,13 +1,20 @@
 """Studies that were submitted to a cluster: found by name, and started once."""
 
+import getpass
+import hashlib
+import json
+import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import ClusterError, Fault, InvalidJob, JobNotFound, UsageError
+from pipeline.errors import ClusterError, Fault, InvalidJob, JobNotFound, StudyExists, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.study import TuneJob
 
 STOP_SECONDS = 30
 """The time that a stopped driver has to finish an epoch and write a checkpoint."""
@@ -18,6 +25,7 @@ STUDY_LABEL = "tunepipe/study"
 """A label of a RayJob: its study's name as a Kubernetes name."""
 STORAGE_ANNOTATION = "tunepipe/storage"
 STUDY_ANNOTATION = "tunepipe/study-name"
+JOB_ANNOTATION, USER_ANNOTATION = "tunepipe/job", "tunepipe/submitted-by"
 
 _ENDED = {"SUCCEEDED", "STOPPED", "FAILED", "COMPLETE", "VALIDATIONFAILED"}
 _KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
@@ -39,6 +47,9 @@ class Submission:
     message: str = ""
     exit_code: int | None = None
     started: datetime | None = None
+    job: str = ""
+    """What `identity_of` says of its job; empty if that is unknown, as is the user."""
+    user: str = ""
     rayjob: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -65,6 +76,20 @@ def shared_storage(storage: str) -> str:
     raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
 
 
+def identity_of(job: "TuneJob") -> str:
+    """A digest of what tells a job from another of the same name: all but what may change while it runs."""
+    free = {"budget", "resources", "checkpoints", "description"}
+    fixed = {field: value for field, value in job.to_json().items() if field not in free}
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def this_user() -> str:
+    try:
+        return f"{getpass.getuser()}@{platform.node()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return platform.node()
+
+
 def find(name: str, known: Sequence[Submission], where: str) -> Submission:
     """The submission of a name; or else that of the study of that name: the one that runs, else the newest."""
     found = [each for each in known if each.name == name] or [each for each in known if each.study == name]
@@ -80,10 +105,17 @@ def find(name: str, known: Sequence[Submission], where: str) -> Submission:
     return (running or found)[-1]
 
 
-def running_or_next(study: str, storage: str, known: Sequence[Submission]) -> tuple[Submission | None, int]:
-    """The submission of a study that runs in a storage, if there is one, and the number of the study's next one."""
+def running_or_next(job: "TuneJob", storage: str, known: Sequence[Submission]) -> tuple[Submission | None, int]:
+    """The submission of a job that runs in a storage, if there is one, and the number of its study's next one."""
+    study = job.name
     of_study = [each for each in known if each.study == study]
     running = [each for each in of_study if each.storage == storage and not each.has_ended]
+    if running and running[-1].job not in ("", identity_of(job)):
+        other, by = running[-1].name, f", submitted by {running[-1].user}" if running[-1].user else ""
+        raise StudyExists(
+            f"A study {study!r} with another job is running in {storage}: {other}{by}. Give this one another name with "
+            f"--name or another --storage, or stop the other with `tunepipe stop {other}`."
+        )
     numbers = (each.name.rpartition("-")[2] for each in of_study)
     next_number = max((int(number) for number in numbers if number.isdigit()), default=0) + 1
     return running[-1] if running else None, next_number

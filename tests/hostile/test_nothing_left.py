@@ -8,14 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Objective, TuneJob, Uniform, load_results, run
-from pipeline.errors import (
-    DataError,
-    Interrupted,
-    ModelError,
-    NoTrialSucceeded,
-    ResourcesUnmet,
-    StudyExists,
-)
+from pipeline.errors import DataError, Interrupted, ModelError, NoTrialSucceeded, ResourcesUnmet, StudyExists
 from tests.cases import cases
 from tests.processes import receiving_signals
 

@@ -17,17 +17,7 @@ from tests.kubernetes.testbed.nodes import load
 from tests.kubernetes.testbed.object_store import KEYS, start_object_store, stop_object_store
 from tests.kubernetes.testbed.place import SHARE
 from tests.kubernetes.testbed.room import is_up, leave, remains
-from tests.kubernetes.user import (
-    NAMESPACE,
-    SLOW_EPOCHS,
-    SUBMITTER,
-    VALUES,
-    Following,
-    applied,
-    become,
-    objects,
-    until,
-)
+from tests.kubernetes.user import NAMESPACE, SLOW_EPOCHS, SUBMITTER, VALUES, Following, applied, become, objects, until
 from tests.manifests import FOUNDATION, charted
 from tests.slow_study import JOB
 

@@ -7,17 +7,7 @@ import pytest
 from pipeline import load_results
 from tests.kubernetes.groups import changed
 from tests.kubernetes.testbed.control_plane import kubectl
-from tests.kubernetes.user import (
-    NAMESPACE,
-    SLOW_STUDY,
-    WORKERS,
-    Following,
-    objects,
-    running,
-    submit,
-    tunepipe,
-    until,
-)
+from tests.kubernetes.user import NAMESPACE, SLOW_STUDY, WORKERS, Following, objects, running, submit, tunepipe, until
 
 pytestmark = pytest.mark.usefixtures("gone")
 

@@ -13,12 +13,13 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
+import tune_jobs
 from pipeline.cluster import jobs_api
 from pipeline.cluster.driver_end import EXIT_LINE, IN_RAYJOB, report_end, take_dashboard
 from pipeline.cluster.jobs_api import JobsApi, Unreachable, package
 from pipeline.cluster.stop_drivers import stop_drivers
-from pipeline.cluster.submissions import shared_storage
-from pipeline.errors import ClusterError, InvalidJob, JobNotFound, UsageError
+from pipeline.cluster.submissions import shared_storage, this_user
+from pipeline.errors import ClusterError, InvalidJob, JobNotFound, StudyExists, UsageError
 from tests.manifests import driver_environment, plain
 from tests.ray_sources import check_text
 from tests.unit.cluster.jobs_server import job
@@ -29,8 +30,9 @@ def api(jobs_server) -> JobsApi:
     return JobsApi(jobs_server.address)
 
 
-def submit(api, tmp_path, study="s", storage="s3://b/x", options=()):
-    found, attached = api.submit("beale", study, storage, options, tmp_path)
+def submit(api, tmp_path, study="s", storage="s3://b/x", options=(), **more):
+    job = tune_jobs.find("beale").replaced({"name": study, **more})
+    found, attached = api.submit(job, "beale", storage, options, tmp_path)
     return found.name, attached
 
 
@@ -39,6 +41,8 @@ def test_a_study_is_uploaded_once_and_started_as_on_a_laptop(jobs_server, api, t
     made = jobs_server.jobs["s-1"]
     assert made["entrypoint"] == "python -m pipeline.cli.app run beale --resume --storage s3://b/x --trials 3"
     assert made["runtime_env"]["working_dir"].startswith("gcs://_ray_pkg_")
+    with pytest.raises(StudyExists, match=f"s-1, submitted by {this_user()}"):
+        submit(api, tmp_path, seed=7)
     submit(api, tmp_path, study="other")
     assert jobs_server.uploads == 1
     (tmp_path / "job.py").write_text("2")

@@ -15,8 +15,8 @@ from pipeline.cluster import kubernetes_api, rayjobs
 from pipeline.cluster.kubernetes_api import Kubernetes, KubernetesError, translated_errors
 from pipeline.cluster.rayjob import Manifests, study_manifests
 from pipeline.cluster.rayjobs import RayJobs, driver_output, exit_code_of, fatal_reason, submission_of, why_pods_wait
-from pipeline.cluster.submissions import NeverStarts
-from pipeline.errors import ClusterError
+from pipeline.cluster.submissions import NeverStarts, this_user
+from pipeline.errors import ClusterError, StudyExists
 from tests.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
 JOB, PODS, LOG, EVENTS = f"{RAYJOBS}/s-1", f"{CORE}/pods", f"{CORE}/pods/s-1-x/log", f"{CORE}/events"
@@ -108,8 +108,11 @@ def test_a_server_that_is_busy_for_a_moment_is_asked_again(api_server, follow, m
         follow()
 
 
+BEALE = tune_jobs.find("beale")
+
+
 def manifests_of(number: int) -> Manifests:
-    return study_manifests(tune_jobs.find("beale"), "beale", "local-cpu", "/studies", [], number=number)
+    return study_manifests(BEALE, "beale", "local-cpu", "/studies", [], number=number)
 
 
 def test_a_submission_deletes_only_studies_rayjobs_that_ended_long_ago(api_server, server):
@@ -119,7 +122,7 @@ def test_a_submission_deletes_only_studies_rayjobs_that_ended_long_ago(api_serve
     refused, running = rayjob("ValidationFailed", "z-1"), rayjob("Running", "y-1", "/y")
     jobs = [ended("x-1", days=8), ended("x-2", days=6), running, refused]
     api_server.answers[RAYJOBS] = [{"items": jobs}]
-    assert not server.submit("beale", "/studies", manifests_of)[1]
+    assert not server.submit(BEALE, "/studies", manifests_of)[1]
     assert [path.rpartition("/")[2] for path in api_server.deleted] == ["x-1", "z-1"]
     listings = [query for path, query in api_server.queries if path == RAYJOBS]
     assert all(query["labelSelector"].startswith("tunepipe/study") for query in listings)
@@ -203,14 +206,19 @@ def test_a_study_that_runs_is_attached_to_unless_it_is_being_deleted(api_server,
     api_server.refused[f"POST {RAYJOBS}"] = (409, 'rayjobs.ray.io "beale-1" already exists')
     # The second of two simultaneous submissions.
     with pytest.raises(ClusterError, match='"beale-1" already exists'):
-        server.submit("beale", "/studies", manifests_of)
+        server.submit(BEALE, "/studies", manifests_of)
     other = rayjob("Running", "beale-1")
     api_server.answers[RAYJOBS] = [{"items": [other]}]
-    found, attached = server.submit("beale", "/studies", pytest.fail)
+    found, attached = server.submit(BEALE, "/studies", pytest.fail)
     assert (found.name, attached) == ("beale-1", True)
+    other["metadata"]["annotations"] |= manifests_of(1).job["metadata"]["annotations"]
+    more = BEALE.replaced({"budget.trials": 99})
+    assert server.submit(more, "/studies", pytest.fail)[1]
+    with pytest.raises(StudyExists, match=f"submitted by {this_user()}"):
+        server.submit(BEALE.replaced({"seed": 7}), "/studies", pytest.fail)
     other["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:01Z"
     with pytest.raises(ClusterError, match="is being deleted"):
-        server.submit("beale", "/studies", pytest.fail)
+        server.submit(BEALE, "/studies", pytest.fail)
 
 
 @pytest.mark.parametrize(
