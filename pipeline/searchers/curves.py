@@ -118,8 +118,11 @@ def _best(
     return Suggestion(configs[best], model.reason(points[[best]], epochs))
 
 
-def _untried(configs: Iterable[Config], before: Iterable[Observation]) -> Iterator[Config]:
-    keys = {key_of(one.config) for one in before}
+def _untried(configs: Iterable[Config], before: Sequence[Observation]) -> Iterator[Config]:
+    for one in before:
+        if "key" not in one.cache:
+            one.cache["key"] = key_of(one.config)
+    keys = {one.cache["key"] for one in before}
     for config in configs:
         if (key := key_of(config)) not in keys:
             keys.add(key)
