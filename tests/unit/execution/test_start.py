@@ -129,7 +129,7 @@ def test_a_live_driver_is_replaced_only_on_request(study, tmp_path):
 
 @pytest.mark.parametrize("options", [{}, {"take_over": True}])
 def test_a_session_that_cannot_be_read_is_named_and_nothing_is_written(study, tmp_path, options):
-    study.write(layout.session(1), study.read_text(layout.session(1)).replace('"started": "', '"started": "yesterday'))
+    study.write(layout.session(1), study.read_text(layout.session(1)).replace('"started":"', '"started":"yesterday'))
     before = {path: study.read(path) for path in study.files()}
     with pytest.raises(StorageError, match=r"sessions/0001\.json"):
         resumed(study, job(tmp_path), **options)

@@ -46,7 +46,7 @@ def resumed(study: Study, number: int) -> Study:
 def cut_off(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     """End a flush between its tables and its session's file."""
 
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise StorageError("The disk is full.")
 
     with monkeypatch.context() as patch:
