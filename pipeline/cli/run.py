@@ -20,7 +20,7 @@ from pipeline.cli.options import (
     study_store,
     switch,
 )
-from pipeline.errors import DataError, NoTrialSucceeded
+from pipeline.errors import DataError, NoTrialSucceeded, UsageError
 from pipeline.text import note
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def resume(
     """Resume a study. It was interrupted, or gets a larger budget; its job is in its folder."""
     from pipeline.study import load_study
 
+    if "name" in options.changes:
+        raise UsageError("A study keeps its name: start another with `tunepipe run --name`, or copy its folder.")
     studies, name = located(study, storage)
     tuned = load_study(study_store(study, storage)).replaced({**options.changes, "name": name})
     _run_and_print(

@@ -27,6 +27,9 @@ from pipeline.errors import Fault, InvalidJob, JobNotFound
 INSTALLED = ("site-packages", "dist-packages")
 """Folders of installed packages, on any machine."""
 
+_LONGEST_MESSAGE = 10_000
+"""Characters of an error's message that are shown and stored."""
+
 OWN_PACKAGES = ("pipeline", "tune_jobs")
 """Packages of tunepipe itself, which are not the user's: a study records its version."""
 
@@ -218,10 +221,7 @@ def _job_fault(error: BaseException, path: Path) -> Fault:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else None
     line = lines[-1] if lines else line
-    try:
-        text = error.msg if isinstance(error, SyntaxError) else str(error)
-    except Exception:  # it is the user's own class
-        text = "an error that cannot be shown"
+    text = error.msg if isinstance(error, SyntaxError) else message_of(error)
     allowed = "must run as Python"
     if isinstance(error, SystemExit):
         allowed = "must not end the process: give arguments a default, or parse them below `if __name__ == ...`"
@@ -252,9 +252,18 @@ def user_frame(text: str) -> re.Match[str] | None:
     return frames[-1] if frames else None
 
 
+def message_of(error: BaseException) -> str:
+    """What an error says: its class may be the user's own, and a message may have megabytes."""
+    try:
+        return str(error)[:_LONGEST_MESSAGE]
+    except BaseException:
+        return "an error that cannot be shown"
+
+
 def error_text(error: BaseException) -> str:
     """The traceback of an error, as Python prints it, from the first frame of the user's code on."""
     trace = error.__traceback__
     while trace is not None and not is_user_file(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
-    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
+    lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
+    return "".join(f"{line[:_LONGEST_MESSAGE].rstrip()}\n" for line in lines)

@@ -17,7 +17,7 @@ from pipeline.text import clock, counted, format_number, notes_to, sanitize, san
 
 _LINE_SECONDS = 10.0
 
-_SHOWN = 8
+_SHOWN = 4
 """How many parameters of the best config are shown; all of a large space would hide the rest of the line."""
 
 

@@ -147,7 +147,7 @@ def _session(
 def _save(job: TuneJob, start: SessionStart, store: Store, snapshot: Snapshot) -> None:
     """Save the job and its code in the study's folder."""
     if start.saved is None and snapshot.files:
-        note(f"source: {snapshot}")
+        note(f"Copied into the study's source/: {snapshot}.")
     if start.saved is None and snapshot.left_out:
         note(f"Not copied, because of their size: {first_of(snapshot.left_out)}.")
     arguments = command_line(sys.argv[1:]) if any(origin(each).in_script for each in job.functions.values()) else None

@@ -7,10 +7,11 @@ in the same browser. On any other address each request needs the token.
 import hmac
 import ipaddress
 import os
+import re
 import secrets
 import socket
 from collections.abc import Callable
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
@@ -57,7 +58,7 @@ def serve(store: Store, *, host: str, port: int, control: bool, on_address: Call
         raise JobNotFound(f"There is no folder {store.uri}: name the storage of studies, a folder or a URI.")
     if store.exists(layout.STUDY):
         raise UsageError(f"{store.uri} is a study: name the storage that contains it.")
-    token = _token(host)
+    token = _token(host, control=control)
     # The caller knows its own token; it must not appear in a log.
     shown = f"${TOKEN_VARIABLE}" if TOKEN_VARIABLE in os.environ else token
     # Of all addresses a browser can open that of this machine's name.
@@ -84,11 +85,12 @@ def page_server(store: Store, *, token: str | None, control: bool) -> uvicorn.Se
     return server
 
 
-def _token(host: str) -> str | None:
+def _token(host: str, *, control: bool) -> str | None:
     given = os.environ.get(TOKEN_VARIABLE)
     if given is not None and len(given) < _MIN_TOKEN_LENGTH:
         raise UsageError(f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN_LENGTH} characters; found {len(given)}.")
-    return given or (None if is_loopback(host) else secrets.token_urlsafe(32))
+    # Other users of this machine reach its loopback, too.
+    return given or (None if is_loopback(host) and not control else secrets.token_urlsafe(32))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -146,8 +148,10 @@ class Guard:
         elif not self._knows(headers):
             text = "This page needs the token: open the link that `tunepipe serve` printed."
             return PlainTextResponse(text, 401, {"WWW-Authenticate": "Bearer"})
-        if scope["method"] not in ("GET", "HEAD") and not _same_origin(headers):
-            return PlainTextResponse("Only a form of this page may do that.", 403)
+        # A link of another site may open a page; its own pages may not load what costs the server work.
+        opens = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-dest", "document") == "document"
+        if not opens and not _same_origin(headers):
+            return PlainTextResponse("Only a page of this server may do that.", 403)
         return None
 
     def _signed_in(self, scope: Scope, query: dict[str, str]) -> Response:
@@ -170,10 +174,8 @@ class Guard:
 
 def _name_of(host: str) -> str:
     """The name in a Host header, without its port; empty if there is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    found = re.fullmatch(r"(\[[^]]*\]|[^:\[\]]*)(:\d*)?", host)
+    return found[1] if found else ""
 
 
 def _same_origin(headers: Headers) -> bool:

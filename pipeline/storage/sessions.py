@@ -205,6 +205,10 @@ def _superseded(store: Store, number: int, other: str) -> Superseded:
 def committed_files(store: Store) -> Mapping[str, TableFiles]:
     """The files of each table that the last session has committed; none before the first session."""
     last = next(iter(read_sessions(store, only_last=True)), None)
+    if last is None and store.files("epochs"):
+        raise StorageError(
+            f"{store.uri} has epochs, but no file in sessions/ to say which count. Restore it from a copy."
+        )
     return {} if last is None else last.tables
 
 

@@ -249,7 +249,10 @@ class TuneJob(BaseModel):
         chosen = " and ".join(f"{name} {getattr(self, name).kind}" for name in sorted(self.recommended))
         budget = f"{counted(self.budget.trials, 'trial')} of up to {counted(self.budget.epochs, 'epoch')}"
         default = "default" if len(self.recommended) == 1 else "defaults"
-        return f"Uses {chosen}, the {default} for {budget}. --scheduler and --search choose others."
+        return (
+            f"Uses {chosen}, the {default} for {budget}. --scheduler (in Python: scheduler=) and --search (searcher=) "
+            "choose others."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The job as JSON values; functions by name and digest."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.code.functions import takes_state
+from pipeline.code.functions import takes_argument, takes_state
 from pipeline.errors import DamagedFile, ModelError
 from pipeline.space import Config
 from pipeline.storage import Checkpoint
@@ -127,6 +127,9 @@ class FunctionLearner:
         return step
 
     def _start(self, *, exploit: bool = False) -> None:
+        if not takes_argument(self._function):
+            name = self._function.__name__
+            raise ModelError(f"The function {name} must take the config: define it as {name}(config).")
         saved = self._saved
         state = None if saved is None else state_of(saved, folder=self._folder)
         seed_globally(self._number)

@@ -76,7 +76,7 @@ def test_sigterm_ends_a_driver_cleanly(whom, held, tmp_path):
     _, reported = driver.communicate(timeout=100)
     assert driver.returncode == 130, reported
     # Two sentences: that it ends, and that it has ended; nothing of Ray's.
-    sentences = [line for line in reported.splitlines() if not re.match(r"\d+:\d\d  \||source: ", line)]
+    sentences = [line for line in reported.splitlines() if not re.match(r"\d+:\d\d  \||Copied into ", line)]
     assert [sentence[:27] for sentence in sentences] == ["The study ends when the epo", "tunepipe: The study 'pausab"]
     assert "resume" in sentences[1]
     assert psutil.wait_procs(children, timeout=60)[1] == []

@@ -68,6 +68,6 @@ def test_a_study_continues_on_a_worker_without_its_folder(tmp_path: Path) -> Non
     source = tmp_path / "studies/moved/source"
     copied = sorted(path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file())
     assert copied == sorted(FILES)
-    assert "source: the_job.py, top_level.py, further.py, inner.py" in noted
+    assert "source/: the_job.py, top_level.py, further.py, inner.py" in noted
     printed, _ = _tunepipe("resume", "moved", "--trials", "5", "--workers", "1", "--json", folder=tmp_path)
     assert [trial["state"] for trial in rows_of(printed, "trials")] == ["completed"] * 5

@@ -118,11 +118,17 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
+def _flush_output() -> None:
+    """Write what is buffered. Where temporary files cannot be written, or a trial has closed them, it is lost."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+
+
 @contextmanager
 def captured(store: Store, path: str) -> Iterator[None]:
     """Append what this process writes to stdout and stderr to a file of the store, the output of C++ libraries, too."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush_output()
     originals = os.dup(_STDOUT), os.dup(_STDERR)
     with TemporaryFile() as spool:
         os.dup2(spool.fileno(), _STDOUT)
@@ -130,10 +136,7 @@ def captured(store: Store, path: str) -> Iterator[None]:
         try:
             yield
         finally:
-            # Where temporary files cannot be written, the output is lost, and the trial continues.
-            for stream in (sys.stdout, sys.stderr):
-                with suppress(OSError):
-                    stream.flush()
+            _flush_output()
             for descriptor, standard in zip(originals, (_STDOUT, _STDERR), strict=True):
                 os.dup2(descriptor, standard)
                 os.close(descriptor)

@@ -50,7 +50,10 @@ class Picture:
         from pipeline.results.plots.style import inline_svg
 
         draw, size = getattr(plots, self.plot), (self.width, self.height)
-        return Markup(inline_svg(lambda ax: draw(self.subject, ax, *self.more), name=self.name, size=size))
+        try:
+            return Markup(inline_svg(lambda ax: draw(self.subject, ax, *self.more), name=self.name, size=size))
+        except (ArithmeticError, ValueError) as error:  # of values near the largest float
+            return Markup('<p class="note">This picture cannot be drawn: {}.</p>').format(error)
 
 
 @dataclass(frozen=True, slots=True)

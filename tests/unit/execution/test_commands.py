@@ -45,7 +45,6 @@ def _step(s: Study, trial_id: str, epoch: int) -> str:
 
 def test_a_driver_executes_a_command_and_writes_its_outcome(begun: Study) -> None:
     s, trial = begun, begun.session.next()
-    assert trial is not None
     name = send(s.store, ChangeBudget(trials=3))
     assert outcomes(s.store) == {name: None}
     _step(s, trial.trial_id, 1)
@@ -69,7 +68,6 @@ def _write(store: Store, number: int = 1, **fields: Any) -> None:
 def test_a_stop_is_requested_once_and_its_end_awaited(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(store)
     session = request_stop(store)
-    assert session is not None
     assert request_stop(store) is not None
     assert store.exists(layout.stop_request(1))
     rounds: list[Any] = [lambda: None, lambda: _write(store, state="interrupted")]

@@ -32,12 +32,20 @@ def test_only_addresses_that_other_machines_cannot_reach_need_no_token() -> None
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "", "localhost.example.org")))
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1].evil.example", "[::1", ""]
+)
 def test_a_page_of_another_name_is_refused(address: str, host: str) -> None:
     """As in DNS rebinding."""
     answer = requests.get(address, headers={"Host": host}, timeout=60)
     assert answer.status_code in (400, 421)
     assert "mnist-asha" not in answer.text
+
+
+def test_another_site_may_link_to_a_page_and_load_nothing(address: str) -> None:
+    for loads, status in (("document", 200), ("image", 403), ("iframe", 403)):
+        headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": loads}
+        assert requests.get(address, headers=headers, timeout=60).status_code == status
 
 
 def test_programs_send_the_token_in_a_header(guarded: str) -> None:
@@ -73,7 +81,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_another_address_has_a_new_token_each_time(
     storage: Path, printed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of this machine needs none, and one from the environment stays, and is not printed into a log."""
+    """One of this machine needs none without control. One from the environment stays, and is not printed into a log."""
     for host in ("127.0.0.1", "0.0.0.0", "0.0.0.0"):
         serve(Store(storage), host=host, port=0, control=False, on_address=printed.append)
     assert printed[0].startswith("http://127.0.0.1:")
@@ -82,6 +90,8 @@ def test_another_address_has_a_new_token_each_time(
     first, second = (address.partition("?token=")[2] for address in printed[1:])
     assert len(first) >= 40
     assert first != second
+    serve(Store(storage), host="127.0.0.1", port=0, control=True, on_address=printed.append)
+    assert "?token=" in printed.pop()
     monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcdef")
     serve(Store(storage), host="0.0.0.0", port=0, control=False, on_address=printed.append)
     assert printed[3].endswith("/?token=$TUNEPIPE_TOKEN")

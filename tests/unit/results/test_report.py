@@ -16,6 +16,7 @@ from pipeline.study import Objective
 from tests.front_studies import recorded
 from tests.html_page import Page
 from tests.recorded_studies import HOSTILE, Recording, asha_study
+from tests.small_studies import of_function
 
 OF_RUNGS, OF_PARAMETERS = "Epoch at which each trial was stopped", "Objective against each hyperparameter"
 
@@ -40,6 +41,11 @@ def test_every_picture_has_an_alternative(page: Page) -> None:
     assert len(pictures) == len(page.all("figure")) >= 9
     assert all(len(attributes["aria-label"] or "") > 20 for attributes in pictures)
     assert all(attributes.get("aria-hidden") == "true" for attributes in page.all("svg"))
+
+
+def test_a_picture_that_cannot_be_drawn_says_so(tmp_path: Path) -> None:
+    study = of_function(tmp_path, lambda config: 1.7e308 if config["a"] > 0.5 else -1.7e308, trials=12)
+    assert "This picture cannot be drawn" in report_page(study)
 
 
 def test_columns_that_a_report_does_not_read_change_nothing(text: str, asha_results: Results, tmp_path: Path) -> None:
