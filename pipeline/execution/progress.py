@@ -17,6 +17,8 @@ from pipeline.text import clock, counted, format_number, notes_to, sanitize, san
 
 _LINE_SECONDS = 10.0
 
+_BEFORE = "0 epochs: libraries are loaded, and the first one is compiled"
+
 _SHOWN = 4
 """How many parameters of the best config are shown; all of a large space would hide the rest of the line."""
 
@@ -106,7 +108,7 @@ def _rows(session: Session) -> list[tuple[str, str]]:
         left = "left", time_left(session)
     return [
         ("trials", states or "starting"),
-        ("epochs", f"{counted(engine.total_epochs, 'epoch')}{pace}"),
+        ("epochs", f"{counted(engine.total_epochs, 'epoch')}{pace}" if engine.total_epochs else _BEFORE),
         ("best", _best(session)),
         left,
     ]

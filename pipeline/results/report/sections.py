@@ -51,7 +51,8 @@ class Picture:
 
         draw, size = getattr(plots, self.plot), (self.width, self.height)
         try:
-            return Markup(inline_svg(lambda ax: draw(self.subject, ax, *self.more), name=self.name, size=size))
+            with np.errstate(over="ignore", invalid="ignore"):
+                return Markup(inline_svg(lambda ax: draw(self.subject, ax, *self.more), name=self.name, size=size))
         except (ArithmeticError, ValueError) as error:  # of values near the largest float
             return Markup('<p class="note">This picture cannot be drawn: {}.</p>').format(error)
 
