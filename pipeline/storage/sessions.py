@@ -5,6 +5,7 @@ of what it writes carry the number. A driver that sees a higher number, or anoth
 replaced and must stop writing: that is checked when the number is taken, at a flush, and before a deletion.
 """
 
+import json
 import math
 import os
 import platform
@@ -130,8 +131,10 @@ class Lease:
             number=self.number, mark=self._mark, state=state, started=self._started.isoformat(), heartbeat=now,
             ended=None if state == "running" else now, seconds=self.seconds, **identity(), **facts,
         )  # fmt: skip
+        # Not by pydantic, which refuses the names of files that are not UTF-8.
+        text = json.dumps(record.model_dump(exclude={"resume"}), allow_nan=False, separators=(",", ":"))
         # What a resume needs may have megabytes.
-        content = f"{record.model_dump_json(exclude={'resume'}).removesuffix('}')}{_STATE.decode()}{resume}}}"
+        content = f"{text.removesuffix('}')}{_STATE.decode()}{resume}}}"
         path = layout.session(self.number)
         if self.taken:
             self._store.write(path, content)

@@ -91,12 +91,12 @@ def test_a_driver_takes_its_number_with_the_first_heartbeat(store: Store, clock:
 
 
 def test_two_drivers_cannot_have_one_number(store: Store) -> None:
-    Lease(store, 1, seconds_before=0.0).write("running", "{}", message="first", tables={})
+    Lease(store, 1, seconds_before=0.0).write("running", "{}", message="first \udcff", tables={})
     second = Lease(store, 1, seconds_before=0.0)
     with pytest.raises(Superseded):
         second.write("running", "{}", message="second", tables={})
     assert not second.taken
-    assert read_sessions(store)[0].message == "first"
+    assert read_sessions(store)[0].message == "first \udcff"
 
 
 @pytest.mark.parametrize("replacement", ["another mark", "a later session", "damage", "nothing"])
