@@ -87,9 +87,9 @@ def serve(
         str,
         typer.Argument(metavar="STORAGE", help="Folder or URI of studies.", envvar=STORAGE_VARIABLE, show_envvar=True),
     ] = STORAGE,
-    host: Annotated[str, typer.Option(help="Address to listen on; all but loopback need a token.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; others than loopback need a token.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8484,
-    control: Annotated[bool, switch("--control", "Allow the page to stop studies and trials.")] = False,
+    control: Annotated[bool, switch("--control", "Allow the page to stop studies and trials, with a token.")] = False,
 ) -> None:
     """Show studies on a live page. Curves, tables and trials, even while they run."""
     from pipeline.page.server import serve as serve_page

@@ -119,7 +119,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _flush_output() -> None:
-    """Write what is buffered. Where temporary files cannot be written, or a trial has closed them, it is lost."""
+    """Write what is buffered. It is lost where the disk is full, or if a trial has closed the stream."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
