@@ -87,7 +87,7 @@ class _Pages:
     def study(self, request: Request) -> Response:
         name, query = request.path_params["name"], study_page.TableQuery.of(request.query_params)
         content = study_page.content(self._studies, name, query)
-        address = _addresses("studies", name, where=query.where, metric=query.metric, mark=content["mark"])
+        address = _addresses("studies", name, where=content["where"], metric=query.metric, mark=content["mark"])
         return self._page("live_study.html.jinja", {**content, "picture_address": address})
 
     def study_picture(self, request: Request) -> Response:

@@ -62,23 +62,22 @@ class TableQuery:
 
 
 def content(studies: StudyCache, name: str, query: TableQuery) -> dict[str, Any]:
-    """The content of the page. What is wrong with a condition is shown above an empty table."""
-    snapshot, fault = studies.snapshot(name), ""
-    results = shown = snapshot.results
+    """The content of the page. A condition that cannot be answered leaves all trials; what is wrong is below it."""
+    snapshot, fault, given = studies.snapshot(name), "", query
     try:
-        trials = _matching(snapshot, query.where, query.sort)
-        shown = selected(snapshot, query.where)
-        pictures = pictures_of(snapshot, query)
+        _matching(snapshot, query.where, query.sort)
     except UsageError as error:
-        trials, pictures = [], []
-        fault = str(error).replace("--where", "The condition")
+        fault, query = str(error).replace("--where", "The condition"), TableQuery(metric=query.metric)
+    results, shown = snapshot.results, selected(snapshot, query.where)
+    trials, pictures = _matching(snapshot, query.where, query.sort), pictures_of(snapshot, query)
     parameters, board = len(tuned(results)), leaderboard(results, trials=trials[:_ROWS], most=MAX_PARAMETERS)
     return {
         **snapshot.derived(("content", query.where), lambda _: report.content(shown)),
         **control_state(studies.folder(name)),
         "name": name,
         "mark": snapshot.mark,
-        "table_query": query,
+        "table_query": given,
+        "where": query.where,
         "fault": fault,
         "total": results.table("trials").num_rows,
         "trials": len(trials),

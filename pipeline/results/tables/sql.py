@@ -1,8 +1,12 @@
 """SQL of users over studies' tables: a query can read the tables, and nothing else."""
 
+import multiprocessing
 import re
+import resource
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from multiprocessing.connection import Connection
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -20,15 +24,16 @@ _UNKNOWN_COLUMN = re.compile(r'(?:Referenced column|does not have a column named
 _MAX_BYTES = 2_000_000_000
 """The maximum size of an answer, which is in memory as a whole."""
 
+_MAX_MEMORY = 2_000_000_000
+"""The memory of a process that answers a condition of others."""
+
 _BATCH_ROWS = 100_000
 
 _INTERRUPT_SECONDS = 0.05
 """How often a query that must end is interrupted: an interrupt that comes before it has begun is lost."""
 
 
-def query(
-    studies: Mapping[str, Results], sql: str, *, limit: int | None = None, seconds: float | None = None
-) -> pa.Table:
+def query(studies: Mapping[str, Results], sql: str, *, limit: int | None = None) -> pa.Table:
     """The answer to a SELECT over the tables `trials`, `epochs` and `decisions` of studies by their labels, at most its
     first `limit` rows.
     """
@@ -39,14 +44,15 @@ def query(
             columns |= dict.fromkeys(column for table in tables.values() for column in table.column_names)
             _make_view(database, name, tables)
         known = "tables trials, epochs and decisions; docs/tables.md describes them"
-        return _select(database, sql, f"The SQL {_shortened(sql)}", columns, known, limit, seconds)
+        return _select(database, sql, f"The SQL {_shortened(sql)}", columns, known, limit)
 
 
 def select_trials(
     results: Results, where: str | None = None, sort: str = "", seconds: float | None = None
 ) -> list[str]:
     """The trials that match a condition over the columns of `board`, by their ids, the best first; or sorted by a
-    column, `-` before its name means descending. A hyperparameter's own name will do where no column has it.
+    column, `-` before its name means descending. A hyperparameter's own name will do where no column has it. With
+    `seconds`, a process with a limit of memory answers: DuckDB does not look at the clock within a function.
     """
     if where is not None and not where.strip():
         raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
@@ -61,13 +67,47 @@ def select_trials(
     # On a separate line, a comment in the condition cannot swallow the bracket.
     condition = "" if where is None else f"where (\n{where}\n)"
     sql = f"select trial_id from trials {condition} order by {order}"
-    with open_database() as database:
-        _make_view(database, "trials", {results.name: trials})
-        found = _select(
-            database, sql, f"--where {_shortened(where or sort)}", trials.column_names, known, None, seconds
-        )
+    asked = {results.name: trials}, sql, f"--where {_shortened(where or sort)}", trials.column_names, known
+    found = _answer(*asked) if seconds is None else _limited(seconds, *asked)
     ids: list[str] = found["trial_id"].to_pylist()
     return ids
+
+
+def _answer(studies: Mapping[str, pa.Table], sql: str, what: str, columns: Collection[str], known: str) -> pa.Table:
+    with open_database() as database:
+        database.execute("set enable_progress_bar = false")  # a process without a main module looks interactive
+        _make_view(database, "trials", studies)
+        return _select(database, sql, what, columns, known, None)
+
+
+def _limited(seconds: float, *asked: Any) -> pa.Table:
+    """What `_answer` says in a process that ends after so many seconds."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    receiver, sender = processes.Pipe(duplex=False)
+    process = processes.Process(target=_answer_into, args=(sender, *asked), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(seconds):
+            raise UsageError(f"The condition took longer than {seconds:g} s and was cancelled. Simplify it.")
+        answer = receiver.recv()
+    except EOFError:
+        raise UsageError(f"The condition needs more memory than {size(_MAX_MEMORY)}. Simplify it.") from None
+    finally:
+        process.kill()
+        process.join()
+    if isinstance(answer, UsageError):
+        raise answer
+    return answer
+
+
+def _answer_into(sender: Connection, *asked: Any) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (_MAX_MEMORY, _MAX_MEMORY))
+    try:
+        sender.send(_answer(*asked))
+    except UsageError as error:
+        sender.send(error)
 
 
 def _make_view(database: duckdb.DuckDBPyConnection, name: str, tables: Mapping[str, pa.Table]) -> None:
@@ -95,9 +135,8 @@ def _select(
     columns: Collection[str],
     known: str,
     limit: int | None,
-    seconds: float | None,
 ) -> pa.Table:
-    """The answer to one SELECT, within so many seconds."""
+    """The answer to one SELECT."""
 
     def answer() -> pa.Table:
         sql.encode()  # what is not UTF-8 is an error of the user
@@ -121,9 +160,7 @@ def _select(
         # In the main thread DuckDB notices Ctrl-C late, and in some plans never.
         future = pool.submit(answer)
         try:
-            return future.result(seconds)
-        except TimeoutError:
-            raise UsageError(f"The query took longer than {seconds:g} s and was cancelled. Simplify it.") from None
+            return future.result()
         except (duckdb.Error, UnicodeError, OSError) as error:  # Arrow's reader raises the last
             first = str(error).partition("\n")[0].rstrip(".!")
             unknown = _UNKNOWN_COLUMN.search(first)
