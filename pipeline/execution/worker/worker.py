@@ -87,9 +87,9 @@ class ActiveTrial:
 class Worker:
     """Trains one trial after the other in this process.
 
-    `data` are those that all trials share; None if this process loads them itself. `ends_process` says whether a
-    SystemExit ends this process, rather than only the user's function, and `stop_requested` whether the study is to end
-    when the epoch in training is complete.
+    `data` are those that all trials share; None if this process loads them itself. `ends_process` says whether an
+    error ends this process, rather than only the user's function, and `stop_requested` whether the study is to end when
+    the epoch in training is complete.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Worker:
         session: int,
         workers: int = 1,
         capture: bool = True,
-        ends_process: Callable[[SystemExit], bool] = lambda _: False,
+        ends_process: Callable[[BaseException], bool] = lambda error: isinstance(error, KeyboardInterrupt),
         stop_requested: Callable[[], bool] = lambda: False,
         workers_here: int | None = None,
     ) -> None:
@@ -137,11 +137,8 @@ class Worker:
             except (StorageError, Superseded) as error:
                 trial.discarded = True
                 return Report(failure=str(error), cause="storage")
-            except KeyboardInterrupt:
-                trial.discarded = True
-                raise
             except BaseException as error:
-                if isinstance(error, SystemExit) and self._ends_process(error):
+                if self._ends_process(error):
                     # The trial is intact: another worker resumes it. In the middle of an epoch the weights belong to
                     # no epoch, so it resumes from an older checkpoint.
                     trial.discarded = True

@@ -1,6 +1,5 @@
 """A worker's side of a trial, in this process; functions are trained, which need no Keras."""
 
-from asyncio import CancelledError
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -81,13 +80,13 @@ def test_a_value_that_is_not_finite_fails_the_trial_and_a_missing_one_is_the_job
 UNSHOWN = type("Unshown", (Exception,), {"__str__": lambda _: 1 / 0})
 
 
-@pytest.mark.parametrize("error", [ValueError("x" * 10**7), SystemExit("no"), CancelledError("no"), UNSHOWN()])
+@pytest.mark.parametrize("error", [ValueError("x" * 10**7), SystemExit("no"), KeyboardInterrupt("no"), UNSHOWN()])
 def test_whatever_a_function_raises_fails_its_trial_alone(tmp_path, error):
     def raises(config):
         yield {"score": 1.0}
         raise error
 
-    *_, report = trained(make(tmp_path, raises))
+    *_, report = trained(make(tmp_path, raises, ends_process=lambda _: False))
     assert report.failure.startswith(f"{type(error).__name__}: {message_of(error)}")
     assert len(report.failure) < 50_000
 
