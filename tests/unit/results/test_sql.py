@@ -64,7 +64,7 @@ def test_a_condition_of_others_has_a_limit_of_time_and_of_memory(asha_results: R
     assert select_trials(asha_results, "lr > 0.01", "-lr", 20) == select_trials(asha_results, "lr > 0.01", "-lr")
     with pytest.raises(UsageError, match="took longer than"):
         select_trials(asha_results, "length(repeat('a', 200000000)) < 5", seconds=0.1)
-    with pytest.raises(UsageError, match="[Mm]emory"):
+    with pytest.raises(UsageError, match=r"[Mm]emory"):
         select_trials(asha_results, "length(repeat('a', 1500000000)) < 5", seconds=20)
 
 
