@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline import datasets
 from pipeline.code.functions import origin
 from pipeline.code.snapshot import Snapshot, first_of, snapshot_of
@@ -25,7 +27,7 @@ from pipeline.execution.ray.plugins import ray_draw, ray_scheduler
 from pipeline.execution.start import SessionStart, saves_state, session_start, surprises
 from pipeline.storage import Store, layout
 from pipeline.storage.scratch import close_shared_folders
-from pipeline.storage.sessions import heartbeat
+from pipeline.storage.sessions import first_fault, heartbeat
 from pipeline.study import TuneJob, save_study
 from pipeline.study.files import STORAGE_WAIT_VARIABLE, as_argument, recorded_data, remove, set_data, sweep
 from pipeline.study.trial_configs import all_tried
@@ -136,9 +138,10 @@ def _session(
             state = SAVED_STATE.validate_python(start.state)
             session.restore(state, epochs_before=start.saved.budget.epochs)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            fault = first_fault(error) if isinstance(error, ValidationError) else f"{type(error).__name__}: {error}"
             raise StorageError(
                 f"The study {job.name!r} cannot be resumed from the state of its trials in "
-                f"{layout.session(last.number)} ({type(error).__name__}: {error}). Restore the file, or start "
+                f"{layout.session(last.number)} ({fault}). Restore the file, or start "
                 "another study with --name."
             ) from error
     return session

@@ -66,8 +66,8 @@ def session_start(job: TuneJob, store: Store, *, resume: bool, accept_changes: b
     start = SessionStart(job, saved, last, read_document(store), changes)
     if start.nothing_to_do:
         note(
-            f"The study {job.name!r} has already ended. `tunepipe resume` with a larger --trials or --epochs "
-            "continues it; another --name starts a new one."
+            f"The study {job.name!r} has already ended. A larger budget continues it: `tunepipe resume` with --trials "
+            "or --epochs (run(…, trials=…, resume=True)); another --name (name=…) starts a new one."
         )
     elif start.state.get("trials") and not saves_state(job):
         raise UsageError(

@@ -240,14 +240,19 @@ def _without_state(store: Store, path: str) -> bytes:
     return start if len(start) < _START_BYTES else store.read(path)
 
 
+def first_fault(error: ValidationError) -> str:
+    """Where the first fault is that pydantic found, and what it is."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+
+
 def _session(store: Store, path: str, text: bytes) -> SessionRecord:
     try:
         return SessionRecord.model_validate(from_json(text, "it"))
     except StorageError as error:
         fault = str(error).partition(". Restore")[0]
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        fault = f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+        fault = first_fault(error)
     raise StorageError(
         f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy. If it is empty, the driver was "
         "killed when it began: delete it, and resume the study."

@@ -196,7 +196,7 @@ def check_output(path: Path) -> None:
         for study in (place, *place.parents):
             within = place.relative_to(study).as_posix()
             is_free = within == layout.REPORT or (within.startswith(f"{layout.EXPORT}/") and not layout.names(within))
-            if not is_free and os.path.lexists(study / layout.STUDY):
+            if not is_free and (study / layout.STUDY).is_file():
                 raise StorageError(
                     f"{path} is within the study {study}, whose files only tunepipe writes. Nothing was written. Name "
                     "a place outside of it; in a study, only report.html and new files in export/ may be written."
