@@ -24,24 +24,10 @@ def steps(config: Mapping[str, Any]) -> Iterator[dict[str, float]]:
 def row(epoch: int, value: float, /, *, attempt: int = 1, segment: int = 1, **metrics: float) -> EpochRow:
     """An epoch with that score."""
     return EpochRow(
-        attempt=attempt,
-        segment=segment,
-        epoch=epoch,
-        model_epoch=epoch,
-        metrics={"score": value, **metrics},
-        learning_rate=0.1,
-        updates=None,
-        parameters=None,
-        seconds_build=0.0,
-        seconds_train=0.2,
-        seconds_evaluate=0.1,
-        seconds_checkpoint=0.0,
-        bytes_checkpoint=0,
-        time=1e9,
-        node="here",
-        trained_with=None,
-        phase=None,
-    )
+        attempt=attempt, segment=segment, epoch=epoch, model_epoch=epoch, metrics={"score": value, **metrics},
+        learning_rate=0.1, updates=None, parameters=None, seconds_build=0.0, seconds_train=0.2, seconds_evaluate=0.1,
+        seconds_checkpoint=0.0, bytes_checkpoint=0, time=1e9, node="here", trained_with=None, phase=None,
+    )  # fmt: skip
 
 
 def stored_state(engine: Engine) -> SavedState:

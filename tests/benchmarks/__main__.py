@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks import epoch, page, pipelines, reading, scale, search, startup
+from tests.benchmarks import answer, epoch, page, pipelines, reading, scale, search, startup
 from tests.benchmarks.figures import Measured, Options, show, write
 
 _BENCHMARKS: dict[str, Callable[[Options, Callable[[str], None]], Measured]] = {
@@ -17,6 +17,7 @@ _BENCHMARKS: dict[str, Callable[[Options, Callable[[str], None]], Measured]] = {
     "reading": reading.measure,
     "page": page.measure,
     "scale": scale.measure,
+    "answer": answer.measure,
 }
 
 
@@ -26,8 +27,9 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=_BENCHMARKS, help="measure this one; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a smoke test with few trials; its numbers mean nothing")
     parser.add_argument("--to", type=Path, default=Path("benchmarks.json"), help="where the figures are written")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long each tool tunes in `answer`")
     arguments = parser.parse_args()
-    options = Options(rounds=arguments.rounds, quick=arguments.quick)
+    options = Options(rounds=arguments.rounds, quick=arguments.quick, minutes=arguments.minutes)
     console = Console()
     measured = {}
     for name in arguments.only or _BENCHMARKS:

@@ -22,6 +22,7 @@ class Options:
 
     rounds: int = 3
     quick: bool = False
+    minutes: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline.storage import Store
+from pipeline.storage.schema import metric_column
+from pipeline.study.files import read_job
 from tests.stored_tables import stored_table
 
 ROOT = Path(__file__).parents[2]
@@ -71,29 +73,26 @@ def environment() -> dict[str, str]:
     }
 
 
-def peer(module: str, *arguments: str) -> Ran:
+def peer(module: str, *arguments: str, look: Callable[[Path], dict[str, Any]] | None = None) -> Ran:
     """Run a module of tests.benchmarks.peers."""
-    return run([sys.executable, "-m", f"tests.benchmarks.peers.{module}", *arguments])
+    return run([sys.executable, "-m", f"tests.benchmarks.peers.{module}", *arguments], look)
 
 
 def tunepipe(job: str, *arguments: str) -> Ran:
-    """Run a study as a person would, with the recorder and checkpoints on; adds `epochs`, `first` and `last`.
-
-    These are the recorded epochs, and when the first and the last of them ended, in seconds since 1970.
+    """Run a study as a person would, with the recorder and checkpoints on; adds the number of recorded `epochs`, and
+    `rows`: when each ended, in seconds since 1970, and its value.
     """
     return run(command(job, *arguments), _epochs)
 
 
 def _epochs(folder: Path) -> dict[str, Any]:
-    import pyarrow.compute as pc
-
     (study,) = (folder / STUDIES).iterdir()
-    times = stored_table(Store(study), "epochs").column("time")
-    first, last = (value.as_py().timestamp() for value in pc.min_max(times).values())
-    return {"epochs": len(times), "first": first, "last": last}
+    objective, epochs = read_job(Store(study))["objectives"][0], stored_table(Store(study), "epochs")
+    values, times = (epochs[name].to_pylist() for name in (metric_column(objective["metric"]), "time"))
+    return {"epochs": len(times), "rows": [(at.timestamp(), value) for at, value in zip(times, values, strict=True)]}
 
 
 def command(job: str, *arguments: str) -> list[str]:
     """`tunepipe run` for a job of tests/benchmarks/jobs."""
-    path = str(_JOBS / f"{job}.py")
+    path = str(_JOBS / (job if ".py:" in job else f"{job}.py"))
     return [sys.executable, "-m", "pipeline.cli.app", "run", path, "--storage", STUDIES, "--json", *arguments]

@@ -92,31 +92,23 @@ def _folder(study: Path, _: Path) -> list[Path]:
 
 
 HAZARDS: dict[str, Callable[[Path, Path], list[Path]]] = {
-    "checkpoints are a link": _link("checkpoints", "folder"),
-    "epochs are a link": _link("epochs", "folder"),
-    "sessions are a link": _link("sessions", "folder"),
-    "the sources are a link": _link("source", "folder"),
-    "the logs are a link": _link("logs", "folder"),
-    "study.json is a link": _link("study.json", "file"),
+    "checkpoints are a link": _link("checkpoints", "folder"), "epochs are a link": _link("epochs", "folder"),
+    "sessions are a link": _link("sessions", "folder"), "the sources are a link": _link("source", "folder"),
+    "the logs are a link": _link("logs", "folder"), "study.json is a link": _link("study.json", "file"),
     "a table is a link": _link("epochs/all-0001.parquet", "file"),
     "the session is a link": _link("sessions/0001.json", "file"),
     "the report is a link": _link("report.html", "file"),
     "the next session is a link": _link("sessions/0002.json", "file"),
     "a link that leads nowhere": _link("trials.parquet", "nothing"),
     "a link within the study": _link("export", "sessions"),
-    "a link among the parts": _link("epochs/x.parquet", "/etc/passwd"),
-    "a ring of links": _ring,
-    "the study is a link": _whole_study,
-    "a file": _file("notes.txt"),
+    "a link among the parts": _link("epochs/x.parquet", "/etc/passwd"), "a ring of links": _ring,
+    "the study is a link": _whole_study, "a file": _file("notes.txt"),
     "a file like a checkpoint": _file("checkpoints/0000/000001.ckpt.part"),
     "a file like a source": _file("source/mine.py"),
     "a file like an unfinished one": _file(".writing-notes.txt-0a1b2c3d"),
-    "a file with an odd name": _file("export/-rf\n\x1b[2J"),
-    "a hidden file": _file("source/.git/.hidden.py"),
-    "a folder": _folder,
-    "a pipe": _pipe,
-    "a pipe as study.json": _pipe_as_study,
-}
+    "a file with an odd name": _file("export/-rf\n\x1b[2J"), "a hidden file": _file("source/.git/.hidden.py"),
+    "a folder": _folder, "a pipe": _pipe, "a pipe as study.json": _pipe_as_study,
+}  # fmt: skip
 _PAIRS = {f"{' '.join(words)}: {hazard}": (words, hazard) for words in COMMANDS for hazard in HAZARDS}
 _OFTEN = {f"{' '.join(COMMANDS[place % len(COMMANDS)])}: {hazard}" for place, hazard in enumerate(HAZARDS)}
 
@@ -165,15 +157,9 @@ def test_no_command_follows_changes_or_deletes_what_is_not_the_studys(
 
 PLACES = ("", "checkpoints/0000", "commands", "decisions", "export/deep/er", "files/mine", "sessions", "source/package")
 NAMES = (
-    "notes.txt",
-    "study.json~",
-    "1.json",
-    "all-0001.parquet.bak",
-    "mine.py",
-    "000001.ckpt.part",
-    "driver.log~",
+    "notes.txt", "study.json~", "1.json", "all-0001.parquet.bak", "mine.py", "000001.ckpt.part", "driver.log~",
     "x" * 200,
-)
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")])

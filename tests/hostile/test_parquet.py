@@ -24,29 +24,18 @@ def _column(values: list[Any], type_: pa.DataType | None = None) -> pa.Array:
 
 
 COLUMNS: dict[str, pa.Array] = {
-    "float": _column([0.5, 1.5, 2.5]),
-    "half": _column([0.5, 1.5], pa.float32()).cast(pa.float16()),
-    "whole": _column([1, 2, 3]),
-    "truth": _column([True, False]),
-    "text": _column(["a", "b"]),
+    "float": _column([0.5, 1.5, 2.5]), "half": _column([0.5, 1.5], pa.float32()).cast(pa.float16()),
+    "whole": _column([1, 2, 3]), "truth": _column([True, False]), "text": _column(["a", "b"]),
     "odd text": _column(["\x1b[2J", "\u202e", "</script>", "\0"]),
-    "large text": _column(["a", "b"], pa.large_string()),
-    "bytes": _column([b"a", b"bc"]),
-    "words": _column(["a", "b"]).dictionary_encode(),
-    "list": _column([[1.0, 2.0]]),
-    "ragged list": _column([[1.0], [1.0, 2.0]]),
-    "list of nulls": _column([[None]], pa.list_(pa.float64())),
-    "fixed list": _column([[1.0, 2.0]], pa.list_(pa.float64(), 2)),
-    "struct": _column([{"a": 1}]),
-    "map": _column([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
-    "date": _column([datetime.date(2020, 1, 1)]),
+    "large text": _column(["a", "b"], pa.large_string()), "bytes": _column([b"a", b"bc"]),
+    "words": _column(["a", "b"]).dictionary_encode(), "list": _column([[1.0, 2.0]]),
+    "ragged list": _column([[1.0], [1.0, 2.0]]), "list of nulls": _column([[None]], pa.list_(pa.float64())),
+    "fixed list": _column([[1.0, 2.0]], pa.list_(pa.float64(), 2)), "struct": _column([{"a": 1}]),
+    "map": _column([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "date": _column([datetime.date(2020, 1, 1)]),
     "time": _column([datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)]),
-    "far time": _column([2**62], pa.int64()).cast(pa.timestamp("us")),
-    "decimal": _column([decimal.Decimal("1.5")]),
-    "null": pa.nulls(ROWS),
-    "nan": _column([float("nan"), 1.0]),
-    "infinite": _column([float("inf"), 1.0]),
-}
+    "far time": _column([2**62], pa.int64()).cast(pa.timestamp("us")), "decimal": _column([decimal.Decimal("1.5")]),
+    "null": pa.nulls(ROWS), "nan": _column([float("nan"), 1.0]), "infinite": _column([float("inf"), 1.0]),
+}  # fmt: skip
 
 
 def _write(path: Path, columns: list[tuple[str, pa.Array]]) -> Path:

@@ -30,16 +30,10 @@ def rows() -> Dataset:
 
 def job(**fields: Any) -> TuneJob:
     defaults: dict[str, Any] = {
-        "name": "s",
-        "model": network,
-        "data": rows,
-        "space": {"lr": Uniform(0.01, 0.1)},
-        "objectives": [Objective("val_loss", "min")],
-        "scheduler": "fifo",
-        "budget": Budget(trials=2, epochs=3),
-        "resources": {"workers": 0},
-        "batch_size": 8,
-    }
+        "name": "s", "model": network, "data": rows, "space": {"lr": Uniform(0.01, 0.1)},
+        "objectives": [Objective("val_loss", "min")], "scheduler": "fifo", "budget": Budget(trials=2, epochs=3),
+        "resources": {"workers": 0}, "batch_size": 8,
+    }  # fmt: skip
     return TuneJob(**{**defaults, **fields})
 
 

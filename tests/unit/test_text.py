@@ -27,16 +27,10 @@ def test_trials_are_ordered_by_their_numbers():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.966615776, "0.9666"),
-        (0.0, "0"),
-        (-5e-324, "0"),
-        (20480.0, "20480"),
-        (-123456.7, "-123457"),
-        (0.00012345, "0.0001234"),
-        (1e-5, "1e-05"),
-        (float("nan"), "nan"),
+        (0.966615776, "0.9666"), (0.0, "0"), (-5e-324, "0"), (20480.0, "20480"), (-123456.7, "-123457"),
+        (0.00012345, "0.0001234"), (1e-5, "1e-05"), (float("nan"), "nan"),
     ],
-)
+)  # fmt: skip
 def test_numbers_have_four_digits(value: float, text: str) -> None:
     assert format_number(value) == text
 

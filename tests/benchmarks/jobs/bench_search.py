@@ -1,4 +1,4 @@
-"""The search that every peer makes too: 64 trials of the tutorial's network, ASHA from 1 to 4 epochs, factor 2."""
+"""A search: 64 trials of the tutorial's network, ASHA from 1 to 4 epochs, factor 2."""
 
 from pipeline.schedulers import ASHA
 from pipeline.space import Choice, LogUniform, Uniform

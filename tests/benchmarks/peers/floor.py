@@ -56,7 +56,7 @@ def main() -> None:
     epochs = parser.parse_args().epochs
     data = load("mnist")
     learner = TrainerFactory(JOB, data).learner({"lr": 0.1, "momentum": 0.8, "width": _WIDTH}, seed=0)
-    floor = products(data.train.x, problem.BATCH)
+    floor = products(data.train.x, JOB.batch_size)
     samples = {"ours": [], "floor": []}
     for _ in range(epochs + _STEADY):
         samples["ours"].append(learner.run_epoch().seconds_train)

@@ -142,17 +142,10 @@ def _trials(*ends: str) -> list[Trial]:
 @pytest.mark.parametrize(
     ("ends", "fails"),
     [
-        ("aa", False),
-        ("aaa", True),
-        ("aab", False),
-        ("a-a", False),
-        ("aaa-", True),
-        ("aaa+", False),
-        ("aaaB", False),
-        ("aaaA", True),
-        ("+aaa", False),
+        ("aa", False), ("aaa", True), ("aab", False), ("a-a", False), ("aaa-", True), ("aaa+", False),
+        ("aaaB", False), ("aaaA", True), ("+aaa", False),
     ],
-)
+)  # fmt: skip
 def test_the_first_trials_with_the_same_error_end_a_study(ends: str, fails: bool) -> None:
     words = "The first 3 trials failed with the same error: ValueError: a" if fails else None
     trials = _trials(*ends)

@@ -282,16 +282,10 @@ class Held:
 @pytest.mark.parametrize(
     ("use", "escapes"),
     [
-        (lambda x: x > 0, False),
-        (lambda x: x == 1, False),
-        (bool, False),
-        (lambda x: x > 0.5, True),
-        (int, True),
-        (lambda x: -x, True),
-        (lambda x: x**2, True),
-        (lambda x: (x * 2) > 0, True),
+        (lambda x: x > 0, False), (lambda x: x == 1, False), (bool, False), (lambda x: x > 0.5, True), (int, True),
+        (lambda x: -x, True), (lambda x: x**2, True), (lambda x: (x * 2) > 0, True),
     ],
-)
+)  # fmt: skip
 def test_conversions_that_a_graph_cannot_follow_are_recorded(use: Callable[[Any], Any], escapes: bool) -> None:
     held = Held(0.7)
     assert use(held.number) == use(0.7)

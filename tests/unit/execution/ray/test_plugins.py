@@ -165,15 +165,9 @@ def test_pbt_exploits_where_rays_population_based_training_does(
 
 
 ALL_KINDS = {
-    "a": Uniform(0, 1),
-    "b": LogUniform(1e-3, 1.0),
-    "c": IntUniform(2, 5),
-    "e": QUniform(0.1, 0.9, 0.2),
-    "f": Choice(["x", 2, True]),
-    "g": Grid([2, 4]),
-    "h": 7,
-    "j": IntUniform(8, 64, log=True, step=8),
-}
+    "a": Uniform(0, 1), "b": LogUniform(1e-3, 1.0), "c": IntUniform(2, 5), "e": QUniform(0.1, 0.9, 0.2),
+    "f": Choice(["x", 2, True]), "g": Grid([2, 4]), "h": 7, "j": IntUniform(8, 64, log=True, step=8),
+}  # fmt: skip
 
 
 def test_a_searcher_draws_from_every_kind_of_domain() -> None:

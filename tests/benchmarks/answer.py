@@ -1,0 +1,68 @@
+"""Time to an answer: seconds until a study is as good as the best of its peers gets in the same time.
+
+Each tool tunes each study in its own process, start-up included, in turns; the value of each epoch counts when it ends.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.benchmarks.figures import Figure, Measured, Options
+from tests.benchmarks.jobs.bench_answer import JOBS
+from tests.benchmarks.peers.answer import TOOLS
+from tests.benchmarks.sides import peer, tunepipe
+
+Curve = Sequence[tuple[float, float]]
+"""When each epoch ended, in seconds since the start, and its value; higher is better."""
+
+
+def measure(options: Options, say: Callable[[str], None]) -> Measured:
+    samples: dict[str, list[dict[str, Curve]]] = {study: [] for study in JOBS}
+    seconds = 30.0 if options.quick else options.minutes * 60
+    for seed in range(1 if options.quick else options.rounds):
+        for study in list(JOBS)[: 1 if options.quick else None]:
+            curves = {tool: _curve(tool, study, seconds, seed) for tool in ("tunepipe", *TOOLS)}
+            samples[study].append(curves)
+            ours, theirs = _to_answer(curves, seconds)
+            ends = [f"{tool} {max(curve, key=itemgetter(1))[1]:.4g} in {len(curve)}" for tool, curve in curves.items()]
+            say(f"seed {seed}: {study}: {ours:.0f} s, the best peer {theirs:.0f} s; epochs: {', '.join(ends)}")
+    figures, ratios = [], []
+    for study, rounds in samples.items():
+        if rounds:
+            pairs = [_to_answer(curves, seconds) for curves in rounds]
+            ours, theirs = (median(side) for side in zip(*pairs, strict=True))
+            ratios.append(ours / theirs)
+            what = f"{study}: seconds until as good as the best peer gets"
+            figures.append(Figure("answer", what, ours, theirs, most=1.0))
+            ours, *peers = (median(seconds / len(curves[tool]) for curves in rounds) for tool in ("tunepipe", *TOOLS))
+            figures += [
+                Figure("answer", f"{study}: seconds for each epoch; {tool}", ours, theirs)
+                for tool, theirs in zip(TOOLS, peers, strict=True)
+            ]
+    figures.append(Figure("answer", "the median study", median(ratios), 1.0, "", most=0.1))
+    return Measured(figures, samples)
+
+
+def _to_answer(curves: Mapping[str, Curve], seconds: float) -> tuple[float, float]:
+    """When tunepipe is as good as the best peer gets, and when that one was; never is twice the time."""
+    best = max(value for tool in TOOLS for _, value in curves[tool])
+    reached = {tool: (at for at, value in curve if value >= best) for tool, curve in curves.items()}
+    return next(reached["tunepipe"], 2 * seconds), min(at for tool in TOOLS for at in reached[tool])
+
+
+def _curve(tool: str, study: str, seconds: float, seed: int) -> Curve:
+    begun = time.time()
+    sign = 1 if JOBS[study].objective.mode == "max" else -1
+    if tool == "tunepipe":
+        options = ["--set", f"budget.seconds={seconds}", "--set", f"seed={seed}"]
+        rows = tunepipe(f"bench_answer.py:{study}", *options).result["rows"]
+    else:
+        rows = peer("answer", tool, study, str(begun + seconds), str(seed), look=_lines).result["rows"]
+    return sorted((at - begun, sign * value) for at, value in rows if value == value and at - begun <= seconds)
+
+
+def _lines(folder: Path) -> dict[str, Any]:
+    return {"rows": [tuple(map(float, line.split())) for line in (folder / "curve").read_text().splitlines()]}
