@@ -88,7 +88,7 @@ def _classifier(hidden: list[Any], config: dict[str, Any], optimizer: Any = None
 
     model = keras.Sequential([*hidden, keras.layers.Dense(10, "softmax")])
     optimizer = optimizer or keras.optimizers.Adam(config["lr"])
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
