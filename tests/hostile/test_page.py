@@ -19,19 +19,12 @@ from tests.recorded_studies import Recording, tune_job
 from tests.serving import serving
 
 TEXTS = {
-    "a script": "<script>alert(1)</script>",
-    "a quote": '" onmouseover="alert(1)" x=\'',
-    "an svg": "</text></svg><svg onload=alert(1)>",
-    "CDATA": "]]><script>alert(1)</script><![CDATA[",
-    "a template": "{{ 7 * 7 }}{% raw %}${7*7}",
-    "mathematics": r"$\frac{1}{0}$ $x^",
-    "markup of rich": "[red]x[/][link=http://x]y[/link][/nope]",
-    "terminal": "\x1b[2J\x1b]0;title\x07\x9b31m\r\b",
-    "right to left": "\u202egnp.exe\u2066x\u200f",
-    "lines": "a\u2028b\x0bc\x0cd",
-    "a NUL": "a\0b",
-    "long": "x" * 2000,
-}
+    "a script": "<script>alert(1)</script>", "a quote": '" onmouseover="alert(1)" x=\'',
+    "an svg": "</text></svg><svg onload=alert(1)>", "CDATA": "]]><script>alert(1)</script><![CDATA[",
+    "a template": "{{ 7 * 7 }}{% raw %}${7*7}", "mathematics": r"$\frac{1}{0}$ $x^",
+    "markup of rich": "[red]x[/][link=http://x]y[/link][/nope]", "terminal": "\x1b[2J\x1b]0;title\x07\x9b31m\r\b",
+    "right to left": "\u202egnp.exe\u2066x\u200f", "lines": "a\u2028b\x0bc\x0cd", "a NUL": "a\0b", "long": "x" * 2000,
+}  # fmt: skip
 
 TOGETHER = {
     "markup": " ".join(list(TEXTS.values())[:4]),

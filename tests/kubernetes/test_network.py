@@ -57,48 +57,20 @@ TALK = {
 """Lets one pod reach whomever lets it in: what it does not reach has refused it."""
 
 LET_THROUGH = [
-    ("worker", "head", GCS),
-    ("worker", "head", DASHBOARD),
-    ("head", "worker", GCS),
-    ("operator", "head", DASHBOARD),
-    ("prometheus", "head", METRICS),
-    ("prometheus", "worker", METRICS),
-    ("head", SERVER, HTTPS),
-    ("worker", "names", DNS),
-    ("stranger", "names", DNS),
-    ("worker", "other", HTTPS),
-    ("page", "other", HTTPS),
-    ("page", "names", DNS),
-    ("operator", "other", GCS),
-    ("talker", "other", GCS),
-    ("talker", SERVER, HTTPS),
-]
+    ("worker", "head", GCS), ("worker", "head", DASHBOARD), ("head", "worker", GCS), ("operator", "head", DASHBOARD),
+    ("prometheus", "head", METRICS), ("prometheus", "worker", METRICS), ("head", SERVER, HTTPS),
+    ("worker", "names", DNS), ("stranger", "names", DNS), ("worker", "other", HTTPS), ("page", "other", HTTPS),
+    ("page", "names", DNS), ("operator", "other", GCS), ("talker", "other", GCS), ("talker", SERVER, HTTPS),
+]  # fmt: skip
 REFUSED = [
-    ("talker", "head", DASHBOARD),
-    ("talker", "head", GCS),
-    ("talker", "head", METRICS),
-    ("talker", "worker", GCS),
-    ("stranger", SERVER, HTTPS),
-    ("worker", SERVER, HTTPS),
-    ("page", SERVER, HTTPS),
-    ("stranger", "other", HTTPS),
-    ("other", "head", DASHBOARD),
-    ("other", "head", METRICS),
-    ("other", "head", GCS),
-    ("other", "worker", METRICS),
-    ("operator", "head", GCS),
-    ("operator", "worker", DASHBOARD),
-    ("impostor", "head", DASHBOARD),
-    ("prometheus", "head", DASHBOARD),
-    ("worker", "other", GCS),
-    ("worker", "other", DASHBOARD),
-    ("worker", "names", GCS),
-    ("head", "page", DASHBOARD),
-    ("worker", "page", DASHBOARD),
-    ("talker", "page", DASHBOARD),
-    ("page", "head", DASHBOARD),
-    ("page", "worker", GCS),
-]
+    ("talker", "head", DASHBOARD), ("talker", "head", GCS), ("talker", "head", METRICS), ("talker", "worker", GCS),
+    ("stranger", SERVER, HTTPS), ("worker", SERVER, HTTPS), ("page", SERVER, HTTPS), ("stranger", "other", HTTPS),
+    ("other", "head", DASHBOARD), ("other", "head", METRICS), ("other", "head", GCS), ("other", "worker", METRICS),
+    ("operator", "head", GCS), ("operator", "worker", DASHBOARD), ("impostor", "head", DASHBOARD),
+    ("prometheus", "head", DASHBOARD), ("worker", "other", GCS), ("worker", "other", DASHBOARD),
+    ("worker", "names", GCS), ("head", "page", DASHBOARD), ("worker", "page", DASHBOARD),
+    ("talker", "page", DASHBOARD), ("page", "head", DASHBOARD), ("page", "worker", GCS),
+]  # fmt: skip
 
 _LISTEN = f"""
 import asyncio

@@ -20,19 +20,11 @@ from tests.kubernetes.testbed.room import Failed, call
 
 _KUBERNETES = ("kube-scheduler", "kube-proxy", "kubelet", "kube-controller-manager", "kube-apiserver")
 _PACKAGES = {
-    "etcd": "etcd-server",
-    "containerd": "containerd",
-    "runc": "runc",
-    "/usr/lib/cni/bridge": "containernetworking-plugins",
-    "iptables": "iptables",
-    "ipset": "ipset",
-    "conntrack": "conntrack",
-    "podman": "podman",
-    "debootstrap": "debootstrap",
-    "busybox": "busybox-static",
-    "wget": "wget",
-    "openssl": "openssl",
-}
+    "etcd": "etcd-server", "containerd": "containerd", "runc": "runc",
+    "/usr/lib/cni/bridge": "containernetworking-plugins", "iptables": "iptables", "ipset": "ipset",
+    "conntrack": "conntrack", "podman": "podman", "debootstrap": "debootstrap", "busybox": "busybox-static",
+    "wget": "wget", "openssl": "openssl",
+}  # fmt: skip
 
 
 _APART = ("kueue", "monitoring")

@@ -23,16 +23,9 @@ TITLE = "org.opencontainers.image.title=tunepipe"
 _PAUSE = "localhost/pause:1"
 _PROJECT = HERE.parents[2]
 _INGREDIENTS = (
-    "Dockerfile",
-    "LICENSE",
-    ".dockerignore",
-    "pyproject.toml",
-    "README.md",
-    "requirements",
-    "k8s",
-    "pipeline",
+    "Dockerfile", "LICENSE", ".dockerignore", "pyproject.toml", "README.md", "requirements", "k8s", "pipeline",
     "tune_jobs",
-)
+)  # fmt: skip
 _RELEASE = "bookworm"
 _PACKAGES = "python3,python3-venv,ca-certificates"
 _LEFT_OUT = (
