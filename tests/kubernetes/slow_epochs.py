@@ -29,13 +29,7 @@ def callbacks(config):
 
 
 JOB = TuneJob(
-    name="slow-epochs",
-    model=build_model,
-    callbacks=callbacks,
-    data="digits",
-    space={"lr": LogUniform(1e-3, 1e-1)},
-    objectives=[Objective("val_accuracy", "max")],
-    scheduler="fifo",
-    budget=Budget(trials=1, epochs=4),
+    name="slow-epochs", model=build_model, callbacks=callbacks, data="digits", space={"lr": LogUniform(1e-3, 1e-1)},
+    objectives=[Objective("val_accuracy", "max")], scheduler="fifo", budget=Budget(trials=1, epochs=4),
     batch_size=128,
-)
+)  # fmt: skip

@@ -39,27 +39,17 @@ def start_control_plane() -> None:
         ready=lambda: answers("http://127.0.0.1:2379/health"),
     )
     start(
-        "apiserver",
-        f"{BIN}/kube-apiserver",
-        "--etcd-servers=http://127.0.0.1:2379",
-        "--bind-address=0.0.0.0",
-        f"--advertise-address={Addresses.BRIDGE}",
-        f"--tls-cert-file={FOLDER}/apiserver.crt",
-        f"--tls-private-key-file={FOLDER}/apiserver.key",
-        f"--client-ca-file={AUTHORITY}",
+        "apiserver", f"{BIN}/kube-apiserver", "--etcd-servers=http://127.0.0.1:2379", "--bind-address=0.0.0.0",
+        f"--advertise-address={Addresses.BRIDGE}", f"--tls-cert-file={FOLDER}/apiserver.crt",
+        f"--tls-private-key-file={FOLDER}/apiserver.key", f"--client-ca-file={AUTHORITY}",
         f"--kubelet-client-certificate={FOLDER}/apiserver-at-kubelets.crt",
-        f"--kubelet-client-key={FOLDER}/apiserver-at-kubelets.key",
-        "--kubelet-preferred-address-types=InternalIP",
-        f"--service-cluster-ip-range={Addresses.SERVICES}",
-        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--kubelet-client-key={FOLDER}/apiserver-at-kubelets.key", "--kubelet-preferred-address-types=InternalIP",
+        f"--service-cluster-ip-range={Addresses.SERVICES}", "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={FOLDER}/accounts.pub",
-        f"--service-account-signing-key-file={FOLDER}/accounts.key",
-        "--authorization-mode=Node,RBAC",
-        "--enable-admission-plugins=NodeRestriction",
-        "--allow-privileged=true",
-        ready=lambda: answers("https://127.0.0.1:6443/readyz"),
-        seconds=240,
-    )
+        f"--service-account-signing-key-file={FOLDER}/accounts.key", "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+        ready=lambda: answers("https://127.0.0.1:6443/readyz"), seconds=240,
+    )  # fmt: skip
     administrator()
     start(
         "controller-manager",

@@ -137,18 +137,11 @@ def start_kubelet(node: Node) -> None:
         )
     )
     start(
-        f"kubelet-{node.name}",
-        *with_mounts_of(f"containerd-{node.name}"),
-        f"{BIN}/kubelet",
-        f"--config={settings}",
-        f"--kubeconfig={_identity(node)}",
-        f"--hostname-override={node.name}",
-        f"--node-ip={Addresses.BRIDGE}",
-        f"--root-dir={node.folder}/kubelet",
-        f"--cert-dir={node.folder}/pki",
-        f"--node-labels={node.labels}",
+        f"kubelet-{node.name}", *with_mounts_of(f"containerd-{node.name}"), f"{BIN}/kubelet", f"--config={settings}",
+        f"--kubeconfig={_identity(node)}", f"--hostname-override={node.name}", f"--node-ip={Addresses.BRIDGE}",
+        f"--root-dir={node.folder}/kubelet", f"--cert-dir={node.folder}/pki", f"--node-labels={node.labels}",
         ready=lambda: answers(f"http://127.0.0.1:{node.port + 1}/healthz"),
-    )
+    )  # fmt: skip
     wait_for(f"node {node.name}", lambda: is_ready(node), 180, BED / "log" / f"kubelet-{node.name}.log")
     if node.gpus:
         patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": str(node.gpus)}]
