@@ -1,10 +1,14 @@
 """Time to an answer: seconds until a study is as good as the best of its peers gets in the same time.
 
 Each tool tunes each study in its own process, start-up included, in turns; the value of each epoch counts when it ends.
+`python -m tests.benchmarks.answer benchmarks.json answer.svg` draws what was measured.
 """
 
+import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from operator import itemgetter
 from pathlib import Path
 from statistics import median
@@ -66,3 +70,36 @@ def _curve(tool: str, study: str, seconds: float, seed: int) -> Curve:
 
 def _lines(folder: Path) -> dict[str, Any]:
     return {"rows": [tuple(map(float, line.split())) for line in (folder / "curve").read_text().splitlines()]}
+
+
+def draw(samples: Mapping[str, Sequence[Mapping[str, Curve]]], path: str) -> None:
+    """The best value so far over wall-clock time: a panel for each study, a line for each tool and round."""
+    import matplotlib.pyplot as plt
+
+    from pipeline.results import plots
+
+    with plots.style():
+        figure, axes = plt.subplots(1, len(samples), figsize=(3.2 * len(samples), 3.4), layout="constrained")
+        for ax, (study, rounds) in zip(axes, samples.items(), strict=True):
+            for curves in rounds:
+                # Ours is on top.
+                for place, (tool, curve) in reversed(list(enumerate(curves.items()))):
+                    at, values = zip(*curve, strict=True)
+                    best, width = [abs(value) for value in accumulate(values, max)], 1.2 if place else 2.6
+                    ax.step(at, best, where="post", color=f"C{place}", linewidth=width, label=tool)
+            every = [abs(value) for curves in rounds for curve in curves.values() for _, value in curve]
+            target = JOBS[study].objective
+            best = max(every) if target.mode == "max" else min(every)
+            ax.set(
+                title=f"{study}: {target.metric}",
+                xlabel="seconds",
+                ylim=(median(every), best + (best - median(every)) / 20),
+            )
+        lines, tools = axes[0].get_legend_handles_labels()
+        shown = dict(zip(tools[::-1], lines[::-1], strict=True))
+        figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown), frameon=False)
+        figure.savefig(path, metadata={"Date": None}, facecolor="white")
+
+
+if __name__ == "__main__":
+    draw(json.loads(Path(sys.argv[1]).read_text())["samples"]["answer"], sys.argv[2])
