@@ -24,7 +24,6 @@ from pipeline.cluster.submissions import (
     DRIVER_ENVIRONMENT,
     Submission,
     find,
-    identity_of,
     running_or_next,
     this_user,
     without_slash,
@@ -92,7 +91,7 @@ class JobsApi:
             "entrypoint": shlex.join([*DRIVER_COMMAND, job_there, "--resume", "--storage", storage, *options]),
             "runtime_env": {"working_dir": f"gcs://{uploaded}", "env_vars": DRIVER_ENVIRONMENT},
             "metadata": {
-                "tunepipe_study": job.name, "tunepipe_storage": storage, "tunepipe_job": identity_of(job),
+                "tunepipe_study": job.name, "tunepipe_storage": storage, "tunepipe_job": job.identity,
                 "tunepipe_user": this_user(),
             },
         }  # fmt: skip

@@ -23,7 +23,6 @@ from pipeline.cluster.submissions import (
     STUDY_ANNOTATION,
     STUDY_LABEL,
     USER_ANNOTATION,
-    identity_of,
     this_user,
 )
 from pipeline.code.modules import split_job_name
@@ -85,7 +84,7 @@ def study_manifests(
     metadata["name"] = f"{label}-{number}"
     labels = metadata["labels"] = {**metadata.get("labels", {}), STUDY_LABEL: label}
     own = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: job.name}
-    own |= {JOB_ANNOTATION: identity_of(job), USER_ANNOTATION: this_user()}
+    own |= {JOB_ANNOTATION: job.identity, USER_ANNOTATION: this_user()}
     metadata["annotations"] = {**metadata.get("annotations", {}), **own}
     if (queue or priority) and _QUEUE_LABEL not in labels:
         raise ClusterError(

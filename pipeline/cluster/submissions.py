@@ -1,8 +1,6 @@
 """Studies that were submitted to a cluster: found by name, and started once."""
 
 import getpass
-import hashlib
-import json
 import platform
 import re
 from collections.abc import Mapping, Sequence
@@ -48,7 +46,7 @@ class Submission:
     exit_code: int | None = None
     started: datetime | None = None
     job: str = ""
-    """What `identity_of` says of its job; empty if that is unknown, as is the user."""
+    """The `identity` of its job; empty if that is unknown, as is the user."""
     user: str = ""
     rayjob: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -74,13 +72,6 @@ def shared_storage(storage: str) -> str:
     else:
         allowed = "must be a URI (s3://…, gs://…, abfs://…) or the absolute path of a folder that every node mounts"
     raise InvalidJob("the command line", [Fault("--storage", storage, allowed)])
-
-
-def identity_of(job: "TuneJob") -> str:
-    """A digest of what tells a job from another of the same name: all but what may change while it runs."""
-    free = {"budget", "resources", "checkpoints", "description"}
-    fixed = {field: value for field, value in job.to_json().items() if field not in free}
-    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def this_user() -> str:
@@ -110,7 +101,7 @@ def running_or_next(job: "TuneJob", storage: str, known: Sequence[Submission]) -
     study = job.name
     of_study = [each for each in known if each.study == study]
     running = [each for each in of_study if each.storage == storage and not each.has_ended]
-    if running and running[-1].job not in ("", identity_of(job)):
+    if running and running[-1].job not in ("", job.identity):
         other, by = running[-1].name, f", submitted by {running[-1].user}" if running[-1].user else ""
         raise StudyExists(
             f"A study {study!r} with another job is running in {storage}: {other}{by}. Give this one another name with "

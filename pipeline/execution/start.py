@@ -22,15 +22,8 @@ from pipeline.study.files import (
     saved_job,
     study_copies,
 )
-from pipeline.study.job import FUNCTION_FIELDS
+from pipeline.study.job import FREE_FIELDS, FUNCTION_FIELDS, KEPT_FIELDS
 from pipeline.text import counted, note, size
-
-_KEPT = ("budget", "resources", "checkpoints")
-"""What a study keeps from one session to the next, unless an option changes it."""
-
-_FREE = (*_KEPT, "description", "name")
-"""What may change; the name changes where a study's folder was copied or renamed."""
-
 
 Node: TypeAlias = tuple[float, float, float]
 """What a node of a cluster gives to trials: CPUs, GPUs, bytes of memory."""
@@ -141,12 +134,12 @@ def with_study_settings(job: TuneJob, store: Store, *, changed: Collection[str] 
     if not store.exists(layout.STUDY):
         return job
     saved = saved_job(store)
-    for name in _KEPT:
+    for name in KEPT_FIELDS:
         old, new = asdict(getattr(saved, name)), asdict(getattr(job, name))
         differing = [field for field in old if old[field] != new[field] and f"{name}.{field}" not in changed]
         if other := [f"{field} {old[field]}, not {new[field]}" for field in differing]:
             note(f"The study keeps its own {name} unless an option changes it: {', '.join(other)}.")
-    return job.replaced({name: getattr(saved, name) for name in (*_KEPT, "description")})
+    return job.replaced({name: getattr(saved, name) for name in (*KEPT_FIELDS, "description")})
 
 
 def reconciled(
@@ -179,7 +172,7 @@ def reconciled(
     for path in dict.fromkeys([*new, *old]):
         before: Any = old.get(path)
         now: Any = new.get(path)
-        if path in _FREE or path in same or before == now:
+        if path in FREE_FIELDS or path in same or before == now:
             continue
         if path in pairs:
             accepted.append(Fault(path, now["function"], "must be the code that the study began with"))

@@ -1,5 +1,7 @@
 """TuneJob: what a study tunes, and the rules between its fields."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import FunctionType
@@ -50,6 +52,12 @@ from pipeline.text import counted
 
 FUNCTION_FIELDS = ("model", "function", "callbacks", "data")
 """The fields of a job that are functions, or may be."""
+
+KEPT_FIELDS = ("budget", "resources", "checkpoints")
+"""What a study keeps from one session to the next, unless an option changes it."""
+
+FREE_FIELDS = (*KEPT_FIELDS, "description", "name")
+"""What may change from one session to the next; the name does where a study's folder was copied or renamed."""
 
 
 def _by_name(known: Mapping[str, type]) -> BeforeValidator:
@@ -206,6 +214,12 @@ class TuneJob(BaseModel):
     def resumable(self) -> bool:
         """Whether every function can be loaded from a file: none was defined in a notebook or a prompt."""
         return all(origin(function).loadable for function in self.functions.values())
+
+    @property
+    def identity(self) -> str:
+        """A digest of what must stay the same in all sessions of a study."""
+        fixed = {field: value for field, value in self.to_json().items() if field not in FREE_FIELDS}
+        return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:32]
 
     def replaced(self, changes: Mapping[str, Any]) -> "TuneJob":
         """A copy of the job with some fields changed.
