@@ -17,16 +17,18 @@ RUN python3 -m venv /opt/tools \
 
 # Before the code: they change seldom, and are nearly all of the image. Bytecode is written for what studies import alone.
 FROM tools AS dependencies
-COPY requirements/cpu.txt requirements/slim.sh requirements/bytecode.py /build/requirements/
+COPY requirements/cpu.txt requirements/slim.sh requirements/records.py requirements/bytecode.py /build/requirements/
 RUN pip --python /opt/tunepipe/bin/python install --no-compile --require-hashes -r /build/requirements/cpu.txt \
     && sh /build/requirements/slim.sh /opt/tunepipe \
+    && /opt/tunepipe/bin/python /build/requirements/records.py \
     && /opt/tunepipe/bin/python /build/requirements/bytecode.py
 LABEL org.opencontainers.image.title="tunepipe"
 
 FROM tools AS dependencies-gpu
-COPY requirements/gpu.txt requirements/slim.sh requirements/bytecode.py /build/requirements/
+COPY requirements/gpu.txt requirements/slim.sh requirements/records.py requirements/bytecode.py /build/requirements/
 RUN pip --python /opt/tunepipe/bin/python install --no-compile --require-hashes -r /build/requirements/gpu.txt \
     && sh /build/requirements/slim.sh /opt/tunepipe \
+    && /opt/tunepipe/bin/python /build/requirements/records.py \
     && /opt/tunepipe/bin/python /build/requirements/bytecode.py
 LABEL org.opencontainers.image.title="tunepipe"
 

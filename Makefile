@@ -67,6 +67,7 @@ image:                          ## the images tunepipe-cpu and tunepipe-gpu, tag
 	echo "Base image: $$base" >&2; \
 	for kind in $(KINDS); do \
 	    $(CONTAINERS) build $(BUILD) --build-arg BASE="$$base" --label org.opencontainers.image.base.name="$(BASE)" --label org.opencontainers.image.base.digest="$${base#*@}" \
+	        --label org.opencontainers.image.version="$(VERSION)" --label org.opencontainers.image.revision="$(COMMIT)" \
 	        --target $$kind --tag tunepipe-$$kind:$(VERSION) $(if $(COMMIT),--tag tunepipe-$$kind:$(TAG)) . || exit; \
 	done
 	@echo "Tag for a registry: $(TAG). In the chart's values, images: {cpu: REGISTRY/tunepipe-cpu:$(TAG), …}; for submit, --image REGISTRY/tunepipe-cpu:$(TAG)"

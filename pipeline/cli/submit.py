@@ -1,5 +1,6 @@
 """`tunepipe submit`, `status` and `logs`: studies on a cluster, and the output of drivers and trials."""
 
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,7 @@ from pipeline.cli.options import (
     switch,
     trial_id,
 )
-from pipeline.errors import ClusterError, Interrupted, UsageError, UserError
+from pipeline.errors import ClusterError, Interrupted, JobNotFound, UsageError, UserError
 from pipeline.text import note
 
 if TYPE_CHECKING:
@@ -121,7 +122,9 @@ def _finish(server: Any, found: "Submission", attached: bool, *, detach: bool, t
     if to is not None and code != UserError.exit_code:
         from pipeline.cluster.download import download_results
 
-        say_copied(download_results(server, found.rayjob, found.study, found.storage, to))
+        # A driver removes a study that ends without an epoch, and says so.
+        with suppress(JobNotFound) if code else nullcontext():
+            say_copied(download_results(server, found.rayjob, found.study, found.storage, to))
     raise typer.Exit(code)
 
 

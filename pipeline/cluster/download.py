@@ -142,6 +142,8 @@ def read_study(server: RayJobs, pod: str, storage: str, study: str, archive: Pat
         # A log that grew is fine; without a file that has disappeared, rows could be missing.
         if code == 0 or (code == _CHANGED and _REMOVED not in why):
             return
+        if f"{study}: Cannot stat" in why:
+            raise JobNotFound(f"There is no study {study!r} in {storage}.")
     raise ClusterError(f"The study {study!r} cannot be read in {storage}: {why}.")
 
 

@@ -29,6 +29,7 @@ from pipeline.code.modules import split_job_name
 from pipeline.code.snapshot import Snapshot, snapshot_of_file
 from pipeline.errors import ClusterError
 from pipeline.study import TuneJob
+from pipeline.study.files import STORAGE_VARIABLE
 
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
@@ -83,6 +84,13 @@ def study_manifests(
     label = study_label(job.name)
     metadata["name"] = f"{label}-{number}"
     labels = metadata["labels"] = {**metadata.get("labels", {}), STUDY_LABEL: label}
+    if "://" in storage:
+        _unmount_claim(head, *groups)
+    else:
+        # Messages then name the study as on the user's machine, to which it is copied.
+        environment = yaml.safe_load(spec["runtimeEnvYAML"])
+        environment.setdefault("env_vars", {})[STORAGE_VARIABLE] = storage
+        spec["runtimeEnvYAML"] = yaml.safe_dump(environment)
     own = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: job.name}
     own |= {JOB_ANNOTATION: job.identity, USER_ANNOTATION: this_user()}
     metadata["annotations"] = {**metadata.get("annotations", {}), **own}
@@ -195,6 +203,15 @@ def check_storage_is_kept(
                 f"The study would be lost with its pods: with --values {values}, there is no volume at --storage "
                 f"{storage} in {name}. Name an object store (s3://…, gs://…, abfs://…) or a folder on a volume."
             )
+
+
+def _unmount_claim(*groups: Mapping[str, Any]) -> None:
+    """Replace the chart's claim in pods by nothing: they do not wait for a volume that the study does not use."""
+    for group in groups:
+        for volume in group["template"]["spec"].get("volumes") or ():
+            if (volume.get("persistentVolumeClaim") or {}).get("claimName") == "studies":
+                del volume["persistentVolumeClaim"]
+                volume["projected"] = {"sources": []}
 
 
 def _by_helm(file: Path) -> str:

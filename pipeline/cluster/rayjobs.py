@@ -57,10 +57,11 @@ _FATAL = re.compile(
     r"\((?:InvalidImageName|ErrImageNeverPull)\)|"
     r"\((?:ErrImagePull|ImagePullBackOff)\).*(?:not found|manifest unknown|pull access denied|no such host)|"
     'violates PodSecurity|is forbidden(?!: (?:exceeded quota|status unknown for quota|User "system:node:))|'
-    "is invalid: |denied the request"
+    "is invalid: |denied the request|"
+    "^Pending: (?!.* unused quota ).* > maximum capacity "
 )
-"""An image that no later pull gets, and a pod that the namespace refuses; not for its quota, which may have room, nor
-what a node may not read before it has heard of its pod.
+"""An image that no later pull gets, a pod that the namespace refuses, and more than a queue of Kueue ever has; not a
+quota that may have room later, nor what a node may not read before it has heard of its pod.
 """
 _REPLACED = {"DeletedHeadPod": "head", "DeletedWorkerPod": "worker"}
 """The operator's events, which are no warnings. Where a cluster autoscales, no container starts again in its pod: the
@@ -340,7 +341,8 @@ def why_pods_wait(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], eve
     for event in sorted(events, key=_last_seen, reverse=True):
         involved, reason, seen = event["involvedObject"], event.get("reason"), _last_seen(event)
         name, message = str(involved.get("name")), event.get("message")
-        of_owner = name in owners and seen >= newest
+        # Kueue's workload of the RayJob has its name, between its kind and a digest.
+        of_owner = (name in owners or re.fullmatch(rf"rayjob-{metadata['name']}-\w+", name)) and seen >= newest
         of_pod = name in unwell and reason not in ("FailedScheduling", "BackOff")
         if seen < since:
             continue

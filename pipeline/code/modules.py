@@ -223,6 +223,8 @@ def _job_fault(error: BaseException, path: Path) -> Fault:
     line = lines[-1] if lines else line
     text = error.msg if isinstance(error, SyntaxError) else message_of(error)
     allowed = "must run as Python"
+    if isinstance(error, ModuleNotFoundError):
+        allowed += " with what it imports installed (in an image: docs/kubernetes-reference.md#images)"
     if isinstance(error, SystemExit):
         allowed = "must not end the process: give arguments a default, or parse them below `if __name__ == ...`"
     return Fault("file", f"{type(error).__name__}: {text}" + (f" (line {line})" if line else ""), allowed)

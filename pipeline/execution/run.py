@@ -204,6 +204,8 @@ def recording_end(session: Session, *, new: bool) -> Iterator[None]:
             removed = "It was removed, and its name can be used again."
             if isinstance(error, KeyboardInterrupt):
                 how = f"Resume it with `tunepipe resume {as_argument(session.store.uri)}` (in Python: resume=True)."
+                if STORAGE_WAIT_VARIABLE in os.environ:
+                    how = "`tunepipe submit` with the same job resumes it."
                 kept = f"Its tables are complete. {how if saves_state(session.job) else ''}".rstrip()
                 interrupted = Interrupted(
                     f"The study {session.job.name!r} was interrupted. {removed if deleted else kept}"

@@ -7,75 +7,52 @@ import yaml
 
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.room import Failed
-from tests.kubernetes.user import NAMESPACE
+from tests.kubernetes.user import NAMESPACE, restricted_pod
 from tests.manifests import HOME, NAMES, TABLE, charted
 
 STRICT = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_cluster_is_taken_as_it_stands(foundation, name):
-    """The server's strict schemas accept every object of every cluster that is part of tunepipe."""
-    made = charted(**yaml.safe_load((HOME / f"values/{name}.yaml").read_text())).values()
+CHARTS = {name: yaml.safe_load((HOME / f"values/{name}.yaml").read_text()) for name in NAMES}
+for cloud, lines in TABLE["clouds"].items():
+    known = [gpu for gpu, clouds in TABLE["gpus"].items() if lines["gpus"] in clouds]
+    CHARTS[cloud] = {"cloud": cloud, "groups": [{"gpu": gpu, "spot": spot} for gpu in known for spot in (True, False)]}
+EVERYTHING = {
+    "monitoring": {"enabled": True, "labels": {"release": "stack"}}, "cloud": "gke", "identity": {"enabled": True},
+    "groups": [{"gpu": "l4", "spot": True}, {"gpu": "a100", "mig": "1g.10gb", "max": 2}, {"gpu": "h100", "count": 8}],
+    "quota": {"hard": {"pods": 60, "requests.nvidia.com/gpu": "12"}}, "imagePullSecrets": [{"name": "lab"}],
+    "storage": {"className": "fast"}, "labels": {"cost-center": "a"}, "https": {"networks": ["10.0.0.0/8"]},
+    "objectStore": {"port": 9000}, "caBundle": "tunepipe-ca", "runtimeClass": "nvidia",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "values", [*CHARTS.values(), pytest.param(EVERYTHING, marks=pytest.mark.core)], ids=[*CHARTS, "everything"]
+)
+def test_a_server_takes_every_object_of_the_chart(bed, values):
+    """The server's strict schemas accept the clusters of tunepipe, every group of each cloud, and what values add."""
+    made = charted(**values).values()
     # Where nothing is of that name yet: a claim, once made, may not be changed.
     elsewhere = [{**each, "metadata": {**each["metadata"], "namespace": "default"}} for each in made]
-    kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(elsewhere))
-
-
-@pytest.mark.core
-def test_a_server_takes_the_chart(bed):
-    """Kubernetes admits every object of the chart, those for Prometheus included, and what values add."""
-    objects = charted(
-        namespace={"name": "by-helm"}, monitoring={"enabled": True, "labels": {"release": "stack"}}, cloud="gke",
-        groups=[{"gpu": "l4", "spot": True}, {"gpu": "a100", "mig": "1g.10gb", "max": 2}], objectStore={"port": 9000},
-        quota={"hard": {"pods": 60, "requests.nvidia.com/gpu": "12"}}, imagePullSecrets=[{"name": "lab"}],
-        storage={"className": "fast"}, labels={"cost-center": "a"}, https={"networks": ["10.0.0.0/8"]},
-        identity={"enabled": True}, caBundle="tunepipe-ca", runtimeClass="nvidia",
-    )  # fmt: skip
-    kubectl("create", "namespace", "by-helm")
-    try:
-        result = kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(objects.values()))
-        assert len(result.splitlines()) == len(objects)
-    finally:
-        kubectl("delete", "namespace", "by-helm")
-
-
-@pytest.mark.parametrize("cloud", TABLE["clouds"])
-def test_every_group_is_taken(foundation, cloud):
-    """The server's strict schemas accept a cluster and a study with every GPU group of a cloud."""
-    known = [gpu for gpu, lines in TABLE["gpus"].items() if TABLE["clouds"][cloud]["gpus"] in lines]
-    made = charted(cloud=cloud, groups=[{"gpu": gpu, "spot": spot} for gpu in known for spot in (True, False)])
-    rays = [each for (kind, _), each in made.items() if kind in ("RayCluster", "RayJob")]
-    assert len(rays[0]["spec"]["workerGroupSpecs"]) == 2 * len(known) + 1
-    kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(rays))
-
-
-def pod(**container: object) -> str:
-    """A pod that a restricted namespace accepts, apart from the given changes."""
-    safe = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    security = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
-    resources = container.pop("resources", {})
-    containers = [{"name": "c", "image": "x:1", "resources": resources, "securityContext": {**safe, **container}}]
-    metadata = {"name": "tried", "namespace": NAMESPACE}
-    spec = {"securityContext": security, "containers": containers}
-    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    result = kubectl("apply", *STRICT, "-f", "-", said=yaml.safe_dump_all(elsewhere))
+    assert len(result.splitlines()) == len(elsewhere)
 
 
 @pytest.mark.parametrize(
     ("refused", "why"),
     [
-        (pod(runAsUser=0), "runAsUser=0"),
-        (pod(privileged=True, allowPrivilegeEscalation=True), "privileged"),
-        (pod(capabilities={"add": ["SYS_ADMIN"]}), "capabilities"),
-        (pod(resources={"limits": {"cpu": "3000", "memory": "1Gi"}}), "exceeded quota"),
-        (pod(resources={"limits": {"cpu": 1, "memory": "1Gi", "nvidia.com/gpu": 201}}), "exceeded quota"),
+        ({"securityContext": {"runAsUser": 0}}, "runAsUser=0"),
+        ({"securityContext": {"privileged": True, "allowPrivilegeEscalation": True}}, "privileged"),
+        ({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "capabilities"),
+        ({"resources": {"limits": {"cpu": "3000", "memory": "1Gi"}}}, "exceeded quota"),
+        ({"resources": {"limits": {"cpu": 1, "memory": "1Gi", "nvidia.com/gpu": 201}}}, "exceeded quota"),
     ],
     ids=["root", "privileged", "capabilities", "processors beyond the quota", "GPUs beyond the quota"],
 )
 def test_pods_that_break_the_policy_are_refused(foundation, refused, why):
-    kubectl("apply", "--dry-run=server", "-f", "-", said=pod())
+    kubectl("apply", "--dry-run=server", "-f", "-", said=json.dumps(restricted_pod("tried")))
     with pytest.raises(Failed, match=why):
-        kubectl("apply", "--dry-run=server", "-f", "-", said=refused)
+        kubectl("apply", "--dry-run=server", "-f", "-", said=json.dumps(restricted_pod("tried", **refused)))
 
 
 MAY = {

@@ -1,8 +1,5 @@
 """Other clusters: shared and partitioned GPUs from zero workers, spot nodes that end, other users."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,7 @@ from pipeline import load_results
 from tests.kubernetes.groups import changed, cluster_with, labelled
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.place import SHARE
-from tests.kubernetes.user import HEAD, Following, epochs_on_volume, objects, readable_tokens, running
+from tests.kubernetes.user import HEAD, Following, applied, epochs_on_volume, objects, readable_tokens, running
 from tests.manifests import documented_values
 
 pytestmark = pytest.mark.usefixtures("gone")
@@ -20,17 +17,8 @@ COUNTED = str(Path(__file__).with_name("counted.py"))
 SLOW_EPOCHS = str(Path(__file__).with_name("slow_epochs.py"))
 
 
-@contextmanager
-def nvidia_runtime() -> Iterator[None]:
-    """The runtime class that NVIDIA's GPU operator makes, with the runtime of the test bed."""
-    runtime = {
-        "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "runc",
-    }  # fmt: skip
-    kubectl("apply", "-f", "-", said=json.dumps(runtime))
-    try:
-        yield
-    finally:
-        kubectl("delete", "runtimeclass", "nvidia")
+RUNTIME = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "runc"}
+"""The class that NVIDIA's GPU operator makes, with the runtime of the test bed."""
 
 
 def test_a_study_runs_with_the_values_of_the_documentation(tmp_path):
@@ -43,7 +31,7 @@ def test_a_study_runs_with_the_values_of_the_documentation(tmp_path):
     ]
     values = changed(tmp_path / "values", *sizes, values=documented_values(tmp_path))
     options = ("--gpus-per-trial", "0.5", "--workers", "2")
-    with nvidia_runtime(), labelled("nvidia.com/gpu.product", "NVIDIA-L4"):
+    with applied(RUNTIME), labelled("nvidia.com/gpu.product", "NVIDIA-L4"):
         study = Following(tmp_path, COUNTED, *options, "--values", str(values), image=None)
         study.until("a worker", lambda: bool(running("ray.io/group=gpu-l4")))
         specs = [each["spec"] for each in objects("pods")]

@@ -15,7 +15,7 @@ import pytest
 
 from tests.kubernetes.testbed.control_plane import KUBECTL, kubectl
 from tests.kubernetes.testbed.images import NAMES
-from tests.kubernetes.user import NAMESPACE
+from tests.kubernetes.user import NAMESPACE, restricted_pod
 
 pytestmark = pytest.mark.core
 
@@ -150,29 +150,13 @@ def connects(addresses: dict[str, str], source: str, to: str, port: int, how: st
 
 def manifest(name: str, pod: Pod) -> dict[str, Any]:
     """A pod that a restricted namespace accepts and that is ready once it listens."""
-    container = {
-        "name": "listens",
-        "image": NAMES[0],
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-c", _LISTEN],
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    made = restricted_pod(
+        name, pod.namespace, image=NAMES[0], imagePullPolicy="IfNotPresent", command=["python3", "-c", _LISTEN],
+        resources={"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "1", "memory": "128Mi"}},
         # It listens on this one last.
-        "readinessProbe": {"tcpSocket": {"port": PORTS[-1]}, "periodSeconds": 1},
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": pod.namespace, "labels": {**pod.labels, "tried": "network"}},
-        "spec": {
-            "automountServiceAccountToken": False,
-            "nodeName": pod.node,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 1000,
-                "seccompProfile": {"type": "RuntimeDefault"},
-                "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
-            },
-            "containers": [container],
-        },
-    }
+        readinessProbe={"tcpSocket": {"port": PORTS[-1]}, "periodSeconds": 1},
+    )  # fmt: skip
+    made["metadata"]["labels"] = {**pod.labels, "tried": "network"}
+    made["spec"] |= {"automountServiceAccountToken": False, "nodeName": pod.node}
+    made["spec"]["securityContext"]["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    return made

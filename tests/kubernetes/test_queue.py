@@ -10,7 +10,7 @@ import yaml
 from pipeline import load_results
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.testbed.kueue import start_kueue, stop_kueue
-from tests.kubernetes.user import SLOW_STUDY, Following, objects, tunepipe, until
+from tests.kubernetes.user import SLOW_STUDY, Following, objects, submit, tunepipe, until
 from tests.manifests import FOUNDATION, charted
 from tests.study_comparison import differences
 
@@ -83,6 +83,14 @@ def test_a_study_waits_for_quota_and_runs(tmp_path):
     assert study.ended() == 0, study.reported
     assert len(load_results(tmp_path / "studies/counted").trials) == 4
     until("the end of the cluster", lambda: not objects("pods", "ray.io/is-ray-node=yes"))
+
+
+def test_a_study_that_wants_more_than_its_queue_has_ends_with_the_sentence_of_kueue(tmp_path):
+    (values := tmp_path / "values.yaml").write_text(QUEUE.read_text().replace("max: 2}", "max: 3}", 1))
+    code, reported = submit(tmp_path, *COUNTED[:-1], "3", "--values", str(values))
+    assert code == 2, reported
+    assert "insufficient quota for nvidia.com/gpu in flavor any" in reported
+    assert objects("rayjobs") == []
 
 
 def test_a_preempted_study_comes_back(tmp_path, undisturbed):

@@ -1,4 +1,4 @@
-"""The Helm chart as a release: installed by Helm, used by a study, upgraded, and uninstalled."""
+"""The chart as a release: installed by Helm, used by a study, upgraded, uninstalled; and an image that is built on."""
 
 import json
 import re
@@ -11,6 +11,7 @@ import pytest
 
 from pipeline import load_results
 from tests.kubernetes.testbed.control_plane import kubectl
+from tests.kubernetes.testbed.images import IMAGE, access
 from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
 from tests.kubernetes.testbed.room import call
 from tests.kubernetes.testbed.volume import volume
@@ -101,3 +102,15 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
             if "tunepipe" in helm("list", "--all", "--short"):
                 helm("uninstall", "tunepipe")
             kubectl("delete", "namespace", place, "--ignore-not-found")
+
+
+def test_an_image_with_another_library_is_built_as_documented(tmp_path):
+    """All libraries can be imported there, and each has the files that its RECORD names."""
+    page = (HOME.parent / "docs/kubernetes-reference.md").read_text()
+    (text,) = re.findall(r"^```dockerfile\n(.+?)^```", page, re.DOTALL | re.MULTILINE)
+    lost = "[each for library in distributions() for each in library.files or () if not each.locate().exists()]"
+    code = f"import einops, keras; from importlib.metadata import distributions; assert {lost} == []"
+    (tmp_path / "Dockerfile").write_text(
+        f"{re.sub('FROM .+', f'FROM {IMAGE}', text)}RUN {json.dumps(['python', '-c', code])}\n"
+    )
+    call("podman", "rmi", call("podman", "build", "--quiet", *access().split(), str(tmp_path)).strip())

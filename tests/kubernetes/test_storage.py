@@ -80,20 +80,23 @@ def test_an_object_store_is_away_for_a_while(tmp_path, undisturbed, object_store
 
 
 def test_a_study_in_an_object_store_needs_no_claim_and_one_in_a_folder_does(tmp_path, object_store):
-    values = str(cluster_with_identity(tmp_path / "values", storage={"volume": False}))
-    bucket = storage_uri("lab/studies")
+    """Its pods have keys of their account alone."""
+    values, bucket = str(cluster_with_identity(tmp_path / "values")), storage_uri("lab/studies")
     study = Following(tmp_path, COUNTED, "--workers", "1", "--values", values, "--storage", bucket)
     study.until("a worker", lambda: bool(objects("pods", WORKERS)))
     assert "persistentVolumeClaim" not in json.dumps(objects("pods"))
+    assert {each["spec"]["serviceAccountName"] for each in objects("pods", "ray.io/cluster")} == {"tunepipe-storage"}
     where = ("exec", "-n", NAMESPACE, running(HEAD)[0], "-c", "ray-head", "--")
     assert "Read-only file system" in kubectl(*where, "sh", "-c", "touch /studies/a 2>&1 || true")
     assert study.ended() == 0, study.reported
+    assert {"head", "worker"} <= {kind for pod in exchanged() for kind in ("head", "worker") if f"-{kind}-" in pod}
     assert "complete" in tunepipe("status", "--kubernetes")
     assert "counted  ended" in tunepipe("logs", "counted", "--kubernetes")
     results = tunepipe("results", "counted", "--kubernetes", "--json")
     assert (json.loads(results)["state"], len(rows_of(results, "trials"))) == ("ended", 4)
     assert "counted-1" in tunepipe("stop", "counted", "--kubernetes")
     assert objects("rayjobs") == []
+    values = str(cluster_with_identity(tmp_path / "no claim", storage={"volume": False}))
     code, reported = submit(tmp_path, COUNTED, "--workers", "1", "--values", values)
     assert code == 2, reported
     assert "The study would be lost with its pods" in reported
@@ -117,19 +120,6 @@ def test_a_driver_waits_until_a_policy_opens_the_port_of_its_object_store(tmp_pa
     results = load_results(storage_uri("lab/studies/counted", port=9000))
     assert (len(results.trials), len(results.epochs)) == (4, 12)
     assert all("gpu-l4" in str(node) for node in results.epochs["node"])
-
-
-def test_a_study_writes_to_a_bucket_with_keys_of_its_service_account_alone(tmp_path, object_store):
-    values = cluster_with_identity(tmp_path / "values")
-    bucket = storage_uri("lab/studies")
-    study = Following(tmp_path, COUNTED, "--workers", "2", "--values", str(values), "--storage", bucket)
-    study.until("a worker", lambda: bool(objects("pods", "ray.io/group=gpu-l4")))
-    accounts = {each["spec"]["serviceAccountName"] for each in objects("pods", "ray.io/cluster")}
-    assert study.ended() == 0, study.reported
-    assert accounts == {"tunepipe-storage"}
-    results = load_results(storage_uri("lab/studies/counted"))
-    assert (len(results.trials), len(results.epochs)) == (4, 12)
-    assert {"head", "worker"} <= {kind for pod in exchanged() for kind in ("head", "worker") if f"-{kind}-" in pod}
 
 
 @pytest.mark.parametrize("object_store", [("https", 443)], indirect=True)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipeline import load_results
+from pipeline.cluster.submissions import this_user
 from tests.command import rows_of
 from tests.kubernetes.testbed.control_plane import kubectl
 from tests.kubernetes.user import (
@@ -83,23 +84,31 @@ from pathlib import Path
 from pipeline import Budget, Objective, TuneJob, Uniform
 
 
+def only_here(place):
+    if place == "PLACE" and Path("/job").is_dir():
+        raise ValueError("only here, in a pod")
+
+
 def flat(config):
+    only_here("a trial")
     yield {"score": config["x"]}
 
 
-if Path("/job").is_dir():
-    raise ValueError("only here, in a pod")
+only_here("the file")
 JOB = TuneJob(name="mistaken", function=flat, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")],
               budget=Budget(trials=1, epochs=1))
 """
 
 
-def test_a_mistake_that_only_the_cluster_finds_is_reported_once(tmp_path):
-    """A mistake that only the cluster finds is one message, from one cluster, with the command's exit code."""
-    (tmp_path / "mistaken.py").write_text(MISTAKEN)
+@pytest.mark.parametrize(("place", "expected", "count"), [("the file", 2, 1), ("a trial", 3, 3)])
+def test_a_mistake_that_only_the_cluster_finds_is_reported_once(tmp_path, place, expected, count):
+    """It ends as `run` ends, with the same exit code, on one cluster; an error of a trial is also in its traceback."""
+    (tmp_path / "mistaken.py").write_text(MISTAKEN.replace("PLACE", place))
     code, reported = submit(tmp_path, "mistaken.py", "--workers", "1")
-    assert code == 2, reported
-    assert reported.count("only here, in a pod") == 1
+    assert code == expected, reported
+    assert reported.count("only here, in a pod") == count, reported
+    assert reported.count("tunepipe: ") == 1
+    assert "/studies" not in reported
     (job,) = objects("rayjobs")
     assert job["status"]["jobDeploymentStatus"] == "Complete"
     assert not job["status"].get("failed")
@@ -124,7 +133,6 @@ def flat(config):
         yield {"score": len(Path(__file__).with_name("words.txt").read_text())}
 """,
     "parts/words.txt": "one two",
-    "unused.py": "1 / 0",
 }
 
 
@@ -134,7 +142,7 @@ def test_a_job_file_comes_with_its_package_and_the_file_that_this_reads(tmp_path
         (tmp_path / name).write_text(text)
     code, reported = submit(tmp_path, "several.py", "--workers", "1")
     assert code == 0, reported
-    assert "Uploaded with the job: several.py, parts/__init__.py, parts/curve.py, unused.py" in reported
+    assert "Uploaded with the job: several.py, parts/__init__.py, parts/curve.py, parts/words.txt" in reported
     assert set(load_results(tmp_path / "studies/several").trials["objective"]) == {7.0}
 
 
@@ -171,6 +179,8 @@ def test_a_second_submission_attaches_to_the_study(tmp_path, undisturbed):
     first = Following(tmp_path, *SLOW_STUDY)
     first.until("a RayJob", lambda: bool(objects("rayjobs")))
     (tmp_path / "other").mkdir()
+    refused, said = submit(tmp_path, *SLOW_STUDY, "--set", "seed=7")
+    assert (refused, f"slow-study-1, submitted by {this_user()}" in said) == (2, True), said
     code, reported = submit(tmp_path / "other", *SLOW_STUDY)
     assert (code, first.ended()) == (0, 0), reported
     assert "is already running as slow-study-1" in reported

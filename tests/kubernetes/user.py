@@ -104,6 +104,16 @@ def submit(where: Path, *words: str, kubeconfig: Path = SUBMITTER) -> tuple[int,
     return following.ended(), following.reported
 
 
+def restricted_pod(name: str, namespace: str = NAMESPACE, **container: Any) -> dict[str, Any]:
+    """A pod that a restricted namespace accepts, apart from what its container is given."""
+    safe = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    safe |= container.pop("securityContext", {})
+    security = {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}
+    containers = [{"name": "c", "image": "x:1", "securityContext": safe, **container}]
+    metadata, spec = {"name": name, "namespace": namespace}, {"securityContext": security, "containers": containers}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
 @contextmanager
 def applied(*made: dict[str, Any]) -> Iterator[None]:
     """Objects that an administrator applies and deletes again."""

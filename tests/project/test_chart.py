@@ -1,5 +1,6 @@
 """The Helm chart with users' values: groups of GPUs in each cloud, and each other value where it counts."""
 
+import json
 import re
 from typing import Any
 
@@ -39,6 +40,13 @@ def of_cloud(cloud: str) -> list[str]:
     return [gpu for gpu, lines in TABLE["gpus"].items() if TABLE["clouds"][cloud]["gpus"] in lines]
 
 
+def labels_of(cloud: str, gpu: str, count: int) -> dict[str, Any]:
+    """The labels of nodes for pods with some GPUs; none where the cloud has no such nodes."""
+    prefix, lines = TABLE["clouds"][cloud]["prefix"], TABLE["gpus"][gpu][TABLE["clouds"][cloud]["gpus"]]
+    values = {name: value.get(count) if isinstance(value, dict) else value for name, value in lines.items()}
+    return {f"{prefix}{name}": value for name, value in values.items() if value is not None}
+
+
 def one(cloud: str, **group: Any) -> dict[str, Any]:
     _, found = groups(charted(cloud=cloud, groups=[group])).values()
     return found
@@ -52,27 +60,28 @@ def named_labels(spec: dict[str, Any]) -> set[str]:
     return {*spec["nodeSelector"], *re.findall(r"'key': '([^']+)'", str(spec.get("affinity")))}
 
 
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
 @pytest.mark.parametrize("cloud", TABLE["clouds"])
-def test_every_gpu_of_a_cloud_has_a_group(cloud):
-    """Its pods select the cloud's labels alone, tolerate its taints, and have a GPU and shared memory for Ray."""
-    found = groups(charted(cloud=cloud, groups=[{"gpu": gpu} for gpu in of_cloud(cloud)]))
-    assert list(found) == ["cpu", *(f"gpu-{gpu}" for gpu in of_cloud(cloud))]
-    for gpu in of_cloud(cloud):
-        group, spec = found[f"gpu-{gpu}"], pod(found[f"gpu-{gpu}"])
-        prefix = TABLE["clouds"][cloud]["prefix"]
-        labels = {
-            f"{prefix}{name}": value for name, value in TABLE["gpus"][gpu][TABLE["clouds"][cloud]["gpus"]].items()
-        }
-        assert spec["nodeSelector"] == {**PLATFORM, **labels}
+def test_every_gpu_of_a_cloud_has_a_group(cloud, count):
+    """Its pods select the cloud's labels alone, tolerate its taints, and have their GPUs and shared memory for Ray."""
+    known = [gpu for gpu in of_cloud(cloud) if labels_of(cloud, gpu, count)]
+    found = groups(charted(cloud=cloud, groups=[{"gpu": gpu, "count": count} for gpu in known]))
+    suffix = f"-x{count}" if count > 1 else ""
+    assert list(found) == ["cpu", *(f"gpu-{gpu}{suffix}" for gpu in known)]
+    trials = tune_jobs.find("beale").replaced({"resources.gpus": count, "budget.trials": 3})
+    for gpu, group in zip(known, list(found.values())[1:], strict=True):
+        spec = pod(group)
+        assert spec["nodeSelector"] == {**PLATFORM, **labels_of(cloud, gpu, count)}
+        assert [(each.pods, each.trials, each.gpus) for each in plan(trials, [group]).groups] == [(3, 1, count)]
         assert refused_labels(spec) == SPOT.get(cloud, set()) | (WHOLE if cloud == "gke" else set())
         assert [each["key"] for each in spec["tolerations"]] == ["nvidia.com/gpu", *(["sku"] if cloud == "aks" else [])]
-        sizes = TABLE["gpus"][gpu]["pod"]
+        cpu, memory, shm = (count * int(each.removesuffix("Gi")) for each in TABLE["gpus"][gpu]["pod"].values())
         assert limits(group) == {
-            "cpu": sizes["cpu"], "memory": sizes["memory"], "nvidia.com/gpu": "1", "ephemeral-storage": "22Gi"
+            "cpu": f"{cpu}", "memory": f"{memory}Gi", "nvidia.com/gpu": f"{count}", "ephemeral-storage": "22Gi"
         }  # fmt: skip
         # Ray's object store takes 30% of the memory, and lies on the disk where shared memory is smaller.
-        assert float(sizes["shm"].removesuffix("Gi")) > 0.3 * float(sizes["memory"].removesuffix("Gi"))
-        assert {"medium": "Memory", "sizeLimit": sizes["shm"]} in [each.get("emptyDir") for each in spec["volumes"]]
+        assert shm > 0.3 * memory
+        assert {"medium": "Memory", "sizeLimit": f"{shm}Gi"} in [each.get("emptyDir") for each in spec["volumes"]]
         assert spec["containers"][0]["image"].startswith("tunepipe-gpu:")
         check_schema(as_pod(spec))
 
@@ -319,6 +328,17 @@ def test_an_uninstallation_keeps_studies():
     assert kept == {"Namespace", "PersistentVolumeClaim"}
 
 
+def test_each_namespace_has_its_own_dashboard():
+    """Grafana takes dashboards of one identity or title for one, and identities of 40 characters at most."""
+    made = [charted(monitoring={"enabled": True}, namespace={"name": name}) for name in ("a", "b" * 63)]
+    first, second = (json.loads(each["ConfigMap", "tunepipe-dashboard"]["data"]["dashboard.json"]) for each in made)
+    assert first["uid"] != second["uid"]
+    assert first["title"] != second["title"]
+    assert max(len(each["uid"]) for each in (first, second)) <= 40
+    asked = [target["expr"] for panel in first["panels"] for target in panel["targets"]]
+    assert all(expr.count('namespace="a"') == expr.count("ray_tunepipe") > 0 for expr in asked)
+
+
 def test_alerts_use_published_metrics():
     """That of a study without progress requires its metrics of now and of an hour ago: a study may have ended."""
     rules = charted(monitoring={"enabled": True})["PrometheusRule", "tunepipe"]["spec"]["groups"][0]["rules"]
@@ -341,6 +361,8 @@ def test_alerts_use_published_metrics():
         ({"groups": [{"gpu": "l5"}]}, "There is no group with the GPU l5 for the cloud none"),
         ({"groups": [{"gpu": "l4"}, {"gpu": "l4"}]}, "Two groups have the name gpu-l4"),
         ({"groups": [{"gpu": "l4", "shared": True}], "cloud": "eks-auto"}, "no groups with shared cards"),
+        ({"groups": [{"gpu": "t4", "count": 8}], "cloud": "aks"}, "no group with 8 GPUs t4 in a pod for the cloud aks"),
+        ({"groups": [{"gpu": "l4", "count": 2, "mig": "1g.10gb"}]}, "at '/groups/0/mig': false schema"),
         ({"groups": [{"name": "gpu-x"}]}, "missing property 'nodeSelector'"),
         ({"namespace": {"name": "Lab"}}, "does not match pattern"),
     ],

@@ -1,8 +1,10 @@
 """The Dockerfile: linted, unprivileged, and with equal versions in both kinds of image."""
 
 import re
+import runpy
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +40,22 @@ def test_images_have_the_versions_of_an_installation():
         name: version for name, version in run.items() if name not in building
     }
     assert any(name.startswith("nvidia-") for name in gpu)
+
+
+def test_a_record_names_the_files_that_are_there_as_they_are(tmp_path):
+    (tmp_path / "a.py").write_text("1")
+    (record := tmp_path / "a.dist-info").mkdir()
+    (record / "RECORD").write_text('a.py,sha256=0,9\n"b, c.h",sha256=0,9\na.dist-info/RECORD,,\n')
+    runpy.run_path(str(ROOT / "requirements/records.py"))["write_record"](tmp_path, record / "RECORD")
+    digest = "sha256=a4ayc_80_OGda4BO_1o_V0etpOqiLx1JwB5S3beHW0s"
+    assert (record / "RECORD").read_text() == f"a.py,{digest},1\na.dist-info/RECORD,,\n"
+
+
+def test_images_say_their_version_and_revision():
+    words = ["make", "--dry-run", "image", "CONTAINERS=podman", "COMMIT=1a2b3c4d"]
+    made = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    labels = dict(re.findall(r'--label org\.opencontainers\.image\.(\w+)="([^"]+)"', made))
+    assert labels.items() >= {"version": metadata.version("tunepipe"), "revision": "1a2b3c4d"}.items()
 
 
 def test_packages_that_images_leave_out_are_not_imported():

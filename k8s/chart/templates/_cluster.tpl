@@ -74,8 +74,9 @@ headGroupSpec:
           resources: {{ toJson $.Values.head.resources }}
           lifecycle:
             preStop:
-              # Drivers end with a complete session, which resumes elsewhere; then nothing of Ray holds up the pod.
-              exec: {command: [/bin/sh, -c, python -m pipeline.cluster.stop_drivers --seconds 30; ray stop --grace-period 5]}
+              # Drivers end with a complete session, which resumes elsewhere; then nothing of Ray holds up the pod. A hook that waited for
+              # `ray stop` would end with its container, and Kubernetes would warn of it.
+              exec: {command: [/bin/sh, -c, "python -m pipeline.cluster.stop_drivers --seconds 30; ray stop --grace-period 5 >/dev/null 2>&1 &"]}
           {{- include "tunepipe.env" $ | nindent 10 }}
             # Ray has stopped before the container gets its signal: without this, it asks a head that is gone for 30 s.
             - {name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S, value: "0"}
@@ -158,7 +159,7 @@ workerGroupSpecs:
             preStop:
               # Ray's shell passes no signal on: a GPU would be held for the whole grace period. While it sleeps, trials that were asked to
               # end leave their checkpoints.
-              exec: {command: [/bin/sh, -c, {{ ternary "ray stop --grace-period 8" "sleep 15; ray stop" (eq true $group.spot) }}]}
+              exec: {command: [/bin/sh, -c, {{ ternary "ray stop --grace-period 8" "sleep 15; ray stop" (eq true $group.spot) | printf "%s >/dev/null 2>&1 &" | quote }}]}
           {{- include "tunepipe.env" $ | nindent 10 }}
             - {name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S, value: "0"}
             {{- if $group.spot }}
@@ -186,13 +187,20 @@ workerGroupSpecs:
 {{- $pod := dict "cpu" "6" "memory" "24Gi" "shm" "8Gi" "max" 8 -}}
 {{- $nodes := dict -}}
 {{- $resource := "nvidia.com/gpu" -}}
+{{- $count := $asked.count | default 1 | int -}}
 {{- with $asked.gpu -}}
   {{- $gpu := index $table.gpus . -}}
   {{- $names := index ($gpu | default dict) $cloud.gpus -}}
   {{- if not $names -}}
     {{- fail (printf "There is no group with the GPU %s for the cloud %s in files/gpus.yaml. Give a group of your own a name and a nodeSelector." . $.Values.cloud) -}}
   {{- end -}}
-  {{- range $name, $value := $names -}}{{- $_ := set $nodes (printf "%s%s" $cloud.prefix $name) $value -}}{{- end -}}
+  {{- $asks := . -}}
+  {{- range $name, $value := $names -}}
+    {{- if kindIs "map" $value -}}
+      {{- $value = required (printf "There is no group with %d GPUs %s in a pod for the cloud %s in files/gpus.yaml." $count $asks $.Values.cloud) (get $value (toString $count)) -}}
+    {{- end -}}
+    {{- $_ := set $nodes (printf "%s%s" $cloud.prefix $name) $value -}}
+  {{- end -}}
   {{- $pod = mergeOverwrite $pod $gpu.pod -}}
 {{- end -}}
 {{- with $asked.mig -}}
@@ -230,8 +238,9 @@ workerGroupSpecs:
 {{- range $cloud.wholeCards -}}
   {{- if not (hasKey $nodes .) -}}{{- $refused = append $refused (dict "key" . "operator" "DoesNotExist") -}}{{- end -}}
 {{- end -}}
-{{- $pod = mergeOverwrite $pod (pick $asked "cpu" "memory" "shm" "max") -}}
-{{- $amounts := dict "cpu" (toString $pod.cpu) "memory" $pod.memory $resource "1" -}}
+{{- range list "memory" "shm" -}}{{- $_ := set $pod . (printf "%dGi" (mul $count (get $pod . | trimSuffix "Gi"))) -}}{{- end -}}
+{{- $pod = mergeOverwrite (merge (dict "cpu" (mul $count $pod.cpu)) $pod) (pick $asked "cpu" "memory" "shm" "max") -}}
+{{- $amounts := dict "cpu" (toString $pod.cpu) "memory" $pod.memory $resource (toString $count) -}}
 {{- $platform := dict "kubernetes.io/os" "linux" "kubernetes.io/arch" $.Values.arch -}}
 {{- $placement := printf "nodeSelector: %s" (mergeOverwrite $platform $nodes ($asked.nodeSelector | default dict) | toJson) -}}
 {{- if $refused -}}
@@ -239,7 +248,7 @@ workerGroupSpecs:
   {{- $placement = printf "%s\naffinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: %s}}" $placement (toJson $required) -}}
 {{- end -}}
 {{- $suffix := ternary "-shared" "" (eq true $asked.shared) -}}
-{{- $suffix = printf "%s%s%s" (ternary "-spot" "" $spot) (ternary "-mig" "" (hasKey $asked "mig")) $suffix -}}
+{{- $suffix = printf "%s%s%s%s" (ternary (printf "-x%d" $count) "" (gt $count 1)) (ternary "-spot" "" $spot) (ternary "-mig" "" (hasKey $asked "mig")) $suffix -}}
 {{- dict
   "name" ($asked.name | default (printf "gpu-%s%s" $asked.gpu $suffix)) "max" $pod.max "min" $asked.min
   "image" $.Values.images.gpu "shm" $pod.shm "spot" $spot "part" (ne $resource "nvidia.com/gpu")

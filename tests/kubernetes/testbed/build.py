@@ -26,7 +26,6 @@ _PACKAGES = {
     "wget": "wget", "openssl": "openssl",
 }  # fmt: skip
 
-
 _APART = ("kueue", "monitoring")
 """Modules outside of the workspace."""
 
@@ -38,16 +37,9 @@ MONITORING = "github.com/prometheus-operator/prometheus-operator"
 
 def missing() -> str | None:
     """The reason why this machine cannot have a test bed; None if it can."""
-    lacks = [
-        why
-        for why, there in {
-            "Linux": os.uname().sysname == "Linux",
-            "root": os.geteuid() == 0,
-            "apt-get": shutil.which("apt-get"),
-            "Go": shutil.which("go"),
-        }.items()
-        if not there
-    ]
+    needed = {"Linux": os.uname().sysname == "Linux", "root": os.geteuid() == 0}
+    needed |= {"apt-get": shutil.which("apt-get"), "Go": shutil.which("go")}
+    lacks = [name for name, there in needed.items() if not there]
     return f"The test bed needs {', '.join(lacks)}." if lacks else None
 
 

@@ -2,7 +2,7 @@
 
 import base64
 
-from tests.kubernetes.testbed.place import BED, SERVER, Addresses
+from tests.kubernetes.testbed.place import BED, Addresses
 from tests.kubernetes.testbed.room import call
 
 FOLDER = BED / "certificates"
@@ -52,11 +52,6 @@ current-context: testbed
 """
     )
     return str(path)
-
-
-def administrator() -> str:
-    """Create the kubeconfig for users outside of the room; return its path."""
-    return kubeconfig("admin", "admin", "system:masters", SERVER)
 
 
 def _request(name: str, subject: str, *more: str) -> None:

@@ -8,13 +8,12 @@ from pathlib import Path
 from tests.kubernetes.testbed.certificates import (
     AUTHORITY,
     FOLDER,
-    administrator,
     authority,
     certificate,
     kubeconfig,
     service_account_key,
 )
-from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, Addresses
+from tests.kubernetes.testbed.place import BED, BIN, KUBECONFIG, SERVER, Addresses
 from tests.kubernetes.testbed.room import call, inside, start
 
 _BESIDE = Path(sys.executable).with_name("kubectl")
@@ -50,7 +49,7 @@ def start_control_plane() -> None:
         "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
         ready=lambda: answers("https://127.0.0.1:6443/readyz"), seconds=240,
     )  # fmt: skip
-    administrator()
+    kubeconfig("admin", "admin", "system:masters", SERVER)
     start(
         "controller-manager",
         f"{BIN}/kube-controller-manager",

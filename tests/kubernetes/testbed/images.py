@@ -22,20 +22,11 @@ TITLE = "org.opencontainers.image.title=tunepipe"
 
 _PAUSE = "localhost/pause:1"
 _PROJECT = HERE.parents[2]
-_INGREDIENTS = (
-    "Dockerfile", "LICENSE", ".dockerignore", "pyproject.toml", "README.md", "requirements", "k8s", "pipeline",
-    "tune_jobs",
-)  # fmt: skip
+_SOURCES = ("requirements", "k8s", "pipeline", "tune_jobs")
+_INGREDIENTS = ("Dockerfile", "LICENSE", ".dockerignore", "pyproject.toml", "README.md", *_SOURCES)
 _RELEASE = "bookworm"
 _PACKAGES = "python3,python3-venv,ca-certificates"
-_LEFT_OUT = (
-    "var/cache/apt",
-    "var/lib/apt/lists",
-    "usr/share/locale",
-    "usr/share/man",
-    "usr/share/info",
-    "usr/share/doc",
-)
+_LEFT_OUT = ("var/cache/apt", "var/lib/apt/lists", *(f"usr/share/{name}" for name in ("locale", "man", "info", "doc")))
 """Folders that Debian's images for containers leave out, too; debootstrap does not."""
 
 _MADE_OF = " ".join([_RELEASE, _PACKAGES, *_LEFT_OUT])
@@ -72,7 +63,7 @@ def _make_product(archive: Path) -> None:
                 shutil.rmtree(Path(root, name))
             _imported(root, _BASE)
     # A tag for each commit would keep the images of old ones.
-    variables = ("KINDS=cpu", "CONTAINERS=podman", f"BASE={_BASE}", f"BUILD={_here()}", "COMMIT=")
+    variables = ("KINDS=cpu", "CONTAINERS=podman", f"BASE={_BASE}", f"BUILD={access()}", "COMMIT=")
     call("make", "-C", str(_PROJECT), "image", *variables)
     remove_old_images()
     _saved(IMAGE, archive)
@@ -84,7 +75,7 @@ def remove_old_images() -> None:
     call("podman", "image", "prune", "--force", "--filter", "until=24h", "--filter", f"label={TITLE}")
 
 
-def _here() -> str:
+def access() -> str:
     """The access to package indexes during the build; no part of it stays in the image."""
     mounted = ["/etc/pip.conf", "/etc/ssl/certs"]
     volumes = [f"--volume {path}:{path}:ro" for path in mounted if Path(path).exists()]

@@ -20,6 +20,7 @@ from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
+from tests.json_handler import JsonHandler
 from tests.kubernetes.testbed.certificates import AUTHORITY, FOLDER, certificate
 from tests.kubernetes.testbed.control_plane import answers
 from tests.kubernetes.testbed.place import BED, HERE, KUBECONFIG, Addresses
@@ -105,18 +106,12 @@ def _serve(scheme: str, port: int) -> None:
     server = make_server(Addresses.OUTSIDE, port, admitting, threaded=True, request_handler=handler, ssl_context=own)
     Thread(target=server.serve_forever, daemon=True).start()
 
-    class Agent(BaseHTTPRequestHandler):
+    class Agent(JsonHandler, BaseHTTPRequestHandler):
         """Exchanges tokens for keys."""
 
         def do_GET(self) -> None:
             """Keys for the pod whose token this is."""
-            code, answer = (200, {}) if self.path == "/healthz" else self._keys()
-            content = json.dumps(answer).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.answer(*((200, {}) if self.path == "/healthz" else self._keys()))
 
         def _keys(self) -> tuple[int, dict[str, str]]:
             found = reviewed(self.headers.get("Authorization", ""))

@@ -48,6 +48,8 @@ def must_be_free() -> None:
     """Check that there is no test bed before anything is built or started."""
     if is_up():
         raise Failed(f"There is a test bed already: KUBECONFIG={KUBECONFIG}. `make testbed-down` ends it.")
+    if links := _links():
+        raise Failed(f"A test bed with another TUNEPIPE_TESTBED_CACHE is running: there is {' and '.join(links)}.")
 
 
 def enter() -> None:

@@ -12,7 +12,7 @@ from pipeline.cluster import download
 from pipeline.cluster.download import download_results, merge_study, read_study, readable_study
 from pipeline.cluster.rayjob import rayjob_template, volume_at
 from pipeline.cluster.submissions import STUDY_ANNOTATION
-from pipeline.errors import ClusterError, JobNotFound, StorageError
+from pipeline.errors import ClusterError, JobNotFound, StorageError, UserError
 from pipeline.storage import Store
 from tests.kubernetes_server import CORE, RAYJOBS, pod, rayjob
 
@@ -63,14 +63,14 @@ REMOVED = {"err": b"tar: s/epochs/1.parquet: File removed before we read it", "c
         ([REMOVED] * 3, "File removed"),
         ([{"out": b"ta"}] * 3, "the connection was lost"),
         ([{"out": b"ta", "is_open": True}] * 3, "the connection was lost"),
-        ([{"err": b"tar: s: Cannot stat: No such file", "code": 2}] * 3, "No such file"),
+        ([{"err": b"tar: s: Cannot stat: No such file", "code": 2}], "There is no study 's' in /studies"),
     ],
 )
 def test_a_study_is_read_completely_or_not_at_all(server, tmp_path, monkeypatch, answers, read):
     given, archive = [Answer(**each) for each in answers], tmp_path / "s.tar"
     monkeypatch.setattr(download, "stream", lambda *_, **__: given.pop(0))
     monkeypatch.setattr(download, "SILENT_SECONDS", 0.1)
-    with nullcontext() if isinstance(read, bytes) else pytest.raises(ClusterError, match=read):
+    with nullcontext() if isinstance(read, bytes) else pytest.raises(UserError, match=read):
         read_study(server, "p", "/studies", "s", archive)
         assert archive.read_bytes() == read
     assert given == []

@@ -140,6 +140,16 @@ def test_a_rayjob_names_its_study_and_its_storage():
     made = study_manifests(job(name="my.study"), "beale", "local-cpu", "/studies", [])
     own = {"tunepipe/storage": "/studies", "tunepipe/study-name": "my.study"}
     assert made.job["metadata"]["annotations"].items() >= own.items()
+    # By it, messages name the study as its copy on the user's machine.
+    assert yaml.safe_load(made.job["spec"]["runtimeEnvYAML"])["env_vars"]["TUNEPIPE_STORAGE"] == "/studies"
+    assert "claimName" in str(made)
+
+
+def test_with_an_object_store_nothing_waits_for_a_volume():
+    made = str(manifests("prod-gpu", "s3://b"))
+    assert "claimName" not in made
+    assert "TUNEPIPE_STORAGE:" not in made
+    assert made.count("sources: []") == made.count("mountPath: /studies") == 5
 
 
 @pytest.mark.parametrize("name", ["a", "1", "3com", "under_score", "dotted.name", "x" * 63, "x-y" * 20])

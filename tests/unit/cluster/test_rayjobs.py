@@ -33,6 +33,10 @@ def at(minutes: float) -> str:
     return f"{datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
 
 
+NEVER = "insufficient quota for nvidia.com/gpu in flavor a, (0) + current podset request (4) > maximum capacity (2)"
+LATER = "insufficient unused quota for nvidia.com/gpu in flavor b, 1 more needed"
+
+
 def event(about: str, message: str, reason: str = "FailedToCreateWorkerPod", minutes: float = 1) -> dict:
     involved = {"kind": "Pod", "name": about}
     return {"involvedObject": involved, "message": message, "reason": reason, "lastTimestamp": at(minutes)}
@@ -324,6 +328,14 @@ def test_a_policy_forbids_a_pod_and_a_quota_may_have_room_later(message: str, fa
     newer["metadata"]["creationTimestamp"] = at(5)
     assert why_pods_wait(WAITS, [newer], [event("c", message)]) == []
     assert why_pods_wait(WAITS, [], [event("c", message, minutes=-1)]) == []
+
+
+@pytest.mark.parametrize(("message", "fatal"), [(NEVER, True), (LATER, False), (f"{NEVER}, {LATER}", False)])
+def test_more_than_a_queue_ever_has_is_fatal(message: str, fatal: bool) -> None:
+    events = [event(name, message, "Pending") for name in ("rayjob-s-1-0a1b2", "rayjob-s-1-1-0a1b2")]
+    reasons = why_pods_wait(rayjob("Suspended"), [], events)
+    assert reasons == [f"Pending: {message} (Pod rayjob-s-1-0a1b2)"]
+    assert (fatal_reason(reasons) is not None) is fatal
 
 
 def translated(error: Exception) -> KubernetesError:
