@@ -107,7 +107,7 @@ def test_a_release_from_its_installation_to_its_end(helm, tmp_path):
 def test_an_image_with_another_library_is_built_as_documented(tmp_path):
     """All libraries can be imported there, and each has the files that its RECORD names."""
     page = (HOME.parent / "docs/kubernetes-reference.md").read_text()
-    (text,) = re.findall(r"^```dockerfile\n(.+?)^```", page, re.DOTALL | re.MULTILINE)
+    (text,) = re.findall(r"^```text\n(FROM .+?)^```", page, re.DOTALL | re.MULTILINE)
     lost = "[each for library in distributions() for each in library.files or () if not each.locate().exists()]"
     code = f"import einops, keras; from importlib.metadata import distributions; assert {lost} == []"
     (tmp_path / "Dockerfile").write_text(
