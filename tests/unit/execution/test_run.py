@@ -278,6 +278,21 @@ def test_only_a_stop_that_a_user_asked_for_is_final(asked: bool, study) -> None:
     assert raised.value.final is asked
 
 
+@pytest.mark.parametrize("command", ["resume", "submit"])
+def test_an_interrupted_study_is_resumed_as_it_was_begun(command: str, study, monkeypatch) -> None:
+    if command == "submit":
+        monkeypatch.setenv(STORAGE_WAIT_VARIABLE, "1")
+    s = study(budget=Budget(trials=1, epochs=3))
+
+    def interrupted() -> None:
+        with recording_end(s.session, new=False):
+            s.session.begin()
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match=f"`tunepipe {command}"):
+        interrupted()
+
+
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_storage_that_fails_at_the_end_is_not_final(interrupted: bool, study, monkeypatch) -> None:
     s = study(budget=Budget(trials=1, epochs=3))
