@@ -98,8 +98,10 @@ class Store:
         return target
 
     def exists(self, path: str) -> bool:
+        """Whether there is such a file; without a path, whether there is the folder."""
         with self._translated("look at", path):
-            return bool(self._fs.get_file_info(self._readable(path)).type != fs.FileType.NotFound)
+            kind = self._fs.get_file_info(self._readable(path)).type
+        return kind != fs.FileType.NotFound and (not path or kind != fs.FileType.Directory)
 
     def files(self, folder: str = "") -> list[str]:
         return [path for path, _ in self.sizes(folder)]
