@@ -100,15 +100,15 @@ JOB = TuneJob(name="mistaken", function=flat, space={"x": Uniform(0, 1)}, object
 """
 
 
-@pytest.mark.parametrize(("place", "expected", "count"), [("the file", 2, 1), ("a trial", 3, 3)])
+@pytest.mark.parametrize(("place", "expected", "count"), [("the file", 2, 1), ("a trial", 3, 4)])
 def test_a_mistake_that_only_the_cluster_finds_is_reported_once(tmp_path, place, expected, count):
-    """It ends as `run` ends, with the same exit code, on one cluster; an error of a trial is also in its traceback."""
+    """It ends as `run` ends, on one cluster; the error of a trial is in its log and its traceback, too."""
     (tmp_path / "mistaken.py").write_text(MISTAKEN.replace("PLACE", place))
     code, reported = submit(tmp_path, "mistaken.py", "--workers", "1")
     assert code == expected, reported
     assert reported.count("only here, in a pod") == count, reported
     assert reported.count("tunepipe: ") == 1
-    assert "/studies" not in reported
+    assert "/studies/mistaken" not in reported
     (job,) = objects("rayjobs")
     assert job["status"]["jobDeploymentStatus"] == "Complete"
     assert not job["status"].get("failed")
