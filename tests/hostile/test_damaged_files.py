@@ -117,3 +117,4 @@ def test_a_trial_state_with_other_values_is_validated(place: str, value: object,
     error = continued(storage / "small")
     assert isinstance(error, StorageError)
     assert "cannot be resumed from the state of its trials in sessions/0001.json" in str(error)
+    assert "\n" not in str(error)

@@ -52,7 +52,7 @@ def select_trials(
 ) -> list[str]:
     """The trials that match a condition over the columns of `board`, by their ids, the best first; or sorted by a
     column, `-` before its name means descending. A hyperparameter's own name will do where no column has it. With
-    `seconds`, a process with a limit of memory answers: DuckDB does not look at the clock within a function.
+    `seconds`, a process with limits answers a condition: DuckDB does not look at the clock within a function.
     """
     if where is not None and not where.strip():
         raise UsageError("--where must be a condition, as in \"state = 'completed'\"; found nothing.")
@@ -68,7 +68,7 @@ def select_trials(
     condition = "" if where is None else f"where (\n{where}\n)"
     sql = f"select trial_id from trials {condition} order by {order}"
     asked = {results.name: trials}, sql, f"--where {_shortened(where or sort)}", trials.column_names, known
-    found = _answer(*asked) if seconds is None else _limited(seconds, *asked)
+    found = _answer(*asked) if seconds is None or where is None else _limited(seconds, *asked)
     ids: list[str] = found["trial_id"].to_pylist()
     return ids
 

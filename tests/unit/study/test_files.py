@@ -254,6 +254,12 @@ def test_a_file_beside_a_study_is_accepted(study: Path, path: str) -> None:
     check_output(study.parent / path)
 
 
+def test_a_study_of_that_name_makes_no_study_of_its_storage(study: Path) -> None:
+    study.rename(study.parent / "study.json")
+    assert not Store(study.parent).exists("study.json")
+    check_output(study.parent / "another")
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
