@@ -216,8 +216,10 @@ class Cube:
         self._side_of = {parameter.path: side for side, parameter in enumerate(self._parameters)}
         domains = [parameter.domain for parameter in self._parameters]
         self._sizes = [domain.count if isinstance(domain, ListedDomain) else 0 for domain in domains]
+        self._ranks = [_ranks(domain) for domain in domains]
         self.sides = len(domains)
-        self.groups: npt.NDArray[np.int64] = np.repeat(np.arange(self.sides), [size or 1 for size in self._sizes] or 0)
+        axes = [1 if ranks is not None else size or 1 for size, ranks in zip(self._sizes, self._ranks, strict=True)]
+        self.groups: npt.NDArray[np.int64] = np.repeat(np.arange(self.sides), axes or 0)
         """For each axis of a point, the number of its side."""
         # For each side, the sides of the switches above, each with the number of the branch.
         self._switches = [
@@ -240,7 +242,10 @@ class Cube:
         return units
 
     def points(self, units: _Reals) -> _Reals:
-        """Places in the cube as points for a process: an axis for each listed value, the middle for what is absent."""
+        """Places in the cube as points for a process, the middle for what is absent.
+
+        Listed numbers have an order, and one axis; of other listed values each has its own.
+        """
         sizes = np.array(self._sizes)
         numbers = np.minimum(np.nan_to_num(units) * sizes, sizes - 1).astype(int)
         columns = [np.empty((len(units), 0))]
@@ -248,7 +253,9 @@ class Cube:
             there = np.ones(len(units), bool)
             for switch, branch in self._switches[side]:
                 there &= numbers[:, switch] == branch
-            if size:
+            if (ranks := self._ranks[side]) is not None:
+                columns.append(np.where(there, ranks[numbers[:, side]], 0.5)[:, None])
+            elif size:
                 columns.append((numbers[:, side, None] == np.arange(size)) & there[:, None])
             else:
                 columns.append(np.where(there, units[:, side], 0.5)[:, None])
@@ -276,3 +283,11 @@ class Cube:
 
     def config(self, unit: _Reals) -> Config:
         return compose(self.space, lambda each: each.domain.from_unit(float(unit[self._side_of[each.path]])))
+
+
+def _ranks(domain: Domain) -> _Reals | None:
+    """The place of each listed number among them, from 0 to 1; None where the values have no order."""
+    if not isinstance(domain, ListedDomain) or any(type(value) not in (int, float) for value in domain.values):
+        return None
+    ranks: _Reals = np.argsort(np.argsort(domain.values)) / max(domain.count - 1, 1)
+    return ranks

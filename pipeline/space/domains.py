@@ -336,7 +336,8 @@ class Choice(_Listed):
 
     Args:
         values: JSON values of any kind: numbers, strings, True, None, lists, dicts. A tuple becomes a list. The explore
-            step of population based training moves to the next or the previous value.
+            step of population based training moves to the next or the previous value; searchers with a Gaussian process
+            expect neighbouring numbers to do similarly.
     """
 
     kind: Literal["choice"] = field(default="choice", repr=False)

@@ -142,22 +142,14 @@ def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: 
 
 
 _DEEP = {
-    "lr": LogUniform(1e-4, 1),
-    "fixed": 3,
-    "c": Choice(["a", "b", "c"]),
-    "s": Switch(
-        {
-            "plain": {},
-            "deep": {
-                "g": Grid([1, 2]),
-                "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "u": Uniform(0, 1)}}),
-            },
-            "other": {"u": Uniform(2, 3), "q": QUniform(0, 1, 0.1)},
-        }
-    ),
-    "n": IntUniform(1, 5, log=True),
-    "m": IntUniform(2, 9, step=3),
-}
+    "lr": LogUniform(1e-4, 1), "fixed": 3, "c": Choice(["a", "b", "c"]),
+    "s": Switch({
+        "plain": {},
+        "deep": {"g": Grid([1, 2]), "inner": Switch({"no": {}, "yes": {"h": Choice([1.5, 2.5]), "u": Uniform(0, 1)}})},
+        "other": {"u": Uniform(2, 3), "q": QUniform(0, 1, 0.1)},
+    }),
+    "n": IntUniform(1, 5, log=True), "m": IntUniform(2, 9, step=3),
+}  # fmt: skip
 
 
 @given(seed=st.integers(0, 2**31 - 1))
@@ -172,6 +164,11 @@ def test_configs_and_places_are_converted_to_each_other(seed):
         lone = cube.units([config])
         filled = np.where(np.isnan(lone), rng.random(lone.shape), unit)
         np.testing.assert_array_equal(cube.points(filled), cube.points(unit[None]))
+
+
+def test_listed_numbers_have_an_order_and_other_values_have_none():
+    points = Cube({"n": Choice([8, 0.5, 64]), "b": Choice([1, True])}).points(np.array([[0.0, 0.0], [0.5, 0.9]]))
+    assert points.tolist() == [[0.5, 1, 0], [0, 0, 1]]
 
 
 @given(seed=st.integers(0, 2**31 - 1))
