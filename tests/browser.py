@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Browser:
         while True:
             message = json.loads(self._socket.recv())
             if message.get("id") == number:
+                if message.get("error", {}).get("message", "").startswith("Inspected target navigated"):
+                    raise ConnectionAbortedError(message["error"]["message"])
                 assert "error" not in message, message
                 return message["result"]
             self._events.append(message)
@@ -53,12 +55,14 @@ class Browser:
         return found["result"].get("value")
 
     def until(self, code: str) -> Any:
-        """Wait until an expression holds, and return its value."""
-        return wait_for(
-            lambda: self.js(code),
-            reported=lambda: f"{code}\n{self.faults()}\n{self.js('document.body.innerText')}",
-            seconds=_SECONDS,
-        )
+        """Wait until an expression holds, also on the page that the tab goes to meanwhile, and return its value."""
+
+        def value() -> Any:
+            with suppress(ConnectionAbortedError):
+                return self.js(code)
+
+        said = "document.body.innerText"
+        return wait_for(value, reported=lambda: f"{code}\n{self.faults()}\n{self.js(said)}", seconds=_SECONDS)
 
     def open(self, address: str, *, width: int = 1280, dark: bool = False, script: bool = True) -> None:
         """Open a page, and wait until it is loaded."""
