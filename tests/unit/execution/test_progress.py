@@ -88,12 +88,13 @@ def test_a_study_says_how_long_it_takes_and_what_is_still_going_on_at_its_end(st
 
 
 @pytest.mark.parametrize(
-    ("budget", "state", "left"),
-    [({}, "running", "0:05"), ({}, "paused", "0:03"), ({"total_epochs": 8}, "running", "0:01")]
-    + [({"seconds": seconds}, "running", left) for seconds, left in ((9.0, "0:02"), (3.0, "0:00"))],
+    ("scheduler", "budget", "state", "left"),
+    [("asha", {}, "running", "0:05"), ("asha", {}, "paused", "0:03"), ("pbt", {}, "paused", "0:05")]
+    + [("asha", {"total_epochs": 8}, "running", "0:01")]
+    + [("asha", {"seconds": seconds}, "running", left) for seconds, left in ((9.0, "0:02"), (3.0, "0:00"))],
 )
-def test_the_time_left_is_bounded_by_the_budget(study, monkeypatch, budget, state, left):
-    s = study(budget=Budget(trials=4, epochs=4, **budget))
+def test_the_time_left_is_bounded_by_the_budget(study, monkeypatch, scheduler, budget, state, left):
+    s = study(function=lambda c, s: [c, s], scheduler=scheduler, budget=Budget(trials=4, epochs=4, **budget))
     for trial, epochs, ends in (("0000", 4, True), ("0001", 2, False)):
         s.session.next()
         s.session.on_report(trial, Report([row(epoch, 0.1) for epoch in range(1, epochs + 1)], last=ends))
