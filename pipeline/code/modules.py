@@ -196,7 +196,7 @@ def loading(path: Path, arguments: Sequence[str] = ()) -> Iterator[None]:
             yield
     except InvalidJob:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         raise InvalidJob(f"job file {path}", [_job_fault(error, path)]) from error
     finally:
         _loading.reset(token)
@@ -257,9 +257,13 @@ def user_frame(text: str) -> re.Match[str] | None:
 def message_of(error: BaseException) -> str:
     """What an error says: its class may be the user's own, and a message may have megabytes."""
     try:
-        return str(error)[:_LONGEST_MESSAGE]
+        text = str(error)
     except BaseException:
         return "an error that cannot be shown"
+    if text.startswith("in user code:") and (frames := list(_FRAME.finditer(text))):
+        # TensorFlow puts the frames of what it traces into the message.
+        text = text[frames[-1].end() :].strip().removeprefix(f"{type(error).__name__}: ")
+    return text[:_LONGEST_MESSAGE]
 
 
 def error_text(error: BaseException) -> str:

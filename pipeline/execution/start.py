@@ -89,8 +89,9 @@ def last_session(
         )
     sessions = read_sessions(store, only_last=True, resume=True)
     last = sessions[-1] if sessions else None
-    if last is not None and not take_over and driver_alive(store, last):
-        study = as_argument(store.uri)
+    study = as_argument(store.uri)
+    at_once = f"; `tunepipe resume {study} --take-over` does not wait"
+    if last is not None and not take_over and driver_alive(store, last, at_once):
         raise StudyExists(
             f"The study {job.name!r} is already running: {describe_driver(last)}. Stop it: `tunepipe stop {study}`. "
             f"If that driver hangs or is lost, resume without it: `tunepipe resume {study} --take-over`."

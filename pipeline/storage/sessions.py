@@ -10,7 +10,6 @@ import math
 import os
 import platform
 import re
-import shlex
 import threading
 import time
 import uuid
@@ -254,8 +253,8 @@ def _session(store: Store, path: str, text: bytes) -> SessionRecord:
     except ValidationError as error:
         fault = first_fault(error)
     raise StorageError(
-        f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy. If it is empty, the driver was "
-        "killed when it began: delete it, and resume the study."
+        f"{path} in {store.uri} is not a session file: {fault}. Restore it from a copy, or start a new study with "
+        "another name."
     )
 
 
@@ -287,10 +286,11 @@ def describe_driver(session: SessionRecord) -> str:
     return f"{who}, last heartbeat at {session.heartbeat}" if session.heartbeat else who
 
 
-def driver_alive(store: Store, session: SessionRecord) -> bool:
+def driver_alive(store: Store, session: SessionRecord, advice: str = "") -> bool:
     """Whether the driver of a session that has not ended may still be alive.
 
-    On this machine its process decides. On others a recent heartbeat is watched until the next one comes or is overdue.
+    On this machine its process decides. On others a recent heartbeat is watched until the next one comes or is overdue,
+    and `advice` is printed with what is waited for.
     """
     if session.state != "running" or (alive := lives(session)) is False:
         return False
@@ -299,7 +299,7 @@ def driver_alive(store: Store, session: SessionRecord) -> bool:
         return bool(alive)
     note(
         f"Session {session.number} has not ended: {describe_driver(session)}. Waiting up to {left:.0f} s for its "
-        f"next heartbeat; `tunepipe resume {shlex.quote(store.uri)} --take-over` does not wait."
+        f"next heartbeat{advice}."
     )
     until = time.monotonic() + left
     while time.monotonic() < until:

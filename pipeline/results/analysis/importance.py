@@ -170,8 +170,10 @@ def _units(axis: ParameterPath, values: Any) -> list[float]:
 def _clipped(values: _Reals, mode: str) -> tuple[_Reals, int]:
     """Values, clipped at the bad end, at three interquartile ranges; unchanged if most values are the same."""
     sign = 1.0 if mode == "max" else -1.0
-    first, third = np.quantile(sign * values, [0.25, 0.75])
-    edge = first - 3 * (third - first) if third > first else -math.inf
+    # Quartiles that are too far apart for a float clip nothing.
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, third = np.quantile(sign * values, [0.25, 0.75])
+        edge = first - 3 * (third - first) if third > first else -math.inf
     far = sign * values < edge
     return np.where(far, sign * edge, values), int(far.sum())
 
