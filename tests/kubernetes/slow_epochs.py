@@ -21,7 +21,7 @@ def callbacks(config):
     """Makes every batch take a tenth of the epoch."""
     import keras
 
-    return [keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: time.sleep(EPOCH_SECONDS / _BATCHES))]
+    return [keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: time.sleep(EPOCH_SECONDS / _BATCHES))]
 
 
 JOB = TuneJob(
