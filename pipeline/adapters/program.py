@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
 
-from pipeline.code.modules import is_user_file, script_arguments
+from pipeline.code.modules import is_user_file, script_arguments, sentence_of
 from pipeline.errors import Fault, InvalidJob, UserError
 
 Patches: TypeAlias = Callable[[], AbstractContextManager[None]]
@@ -130,9 +130,7 @@ def user_errors(subject: str) -> Iterator[None]:
             file, line = error.filename or subject, error.lineno
         if not file:
             raise
-        fault = Fault(
-            f"{Path(file).name}, line {line}", f"{type(error).__name__}: {error}", "must run without an error"
-        )
+        fault = Fault(f"{Path(file).name}, line {line}", sentence_of(error), "must run without an error")
         raise InvalidJob(subject, [fault]) from error
 
 

@@ -221,13 +221,13 @@ def _job_fault(error: BaseException, path: Path) -> Fault:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     line = error.lineno if isinstance(error, SyntaxError) else None
     line = lines[-1] if lines else line
-    text = error.msg if isinstance(error, SyntaxError) else message_of(error)
+    text = f"{type(error).__name__}: {error.msg}" if isinstance(error, SyntaxError) else sentence_of(error)
     allowed = "must run as Python"
     if isinstance(error, ModuleNotFoundError):
         allowed += " with what it imports installed (in an image: docs/kubernetes-reference.md#images)"
     if isinstance(error, SystemExit):
         allowed = "must not end the process: give arguments a default, or parse them below `if __name__ == ...`"
-    return Fault("file", f"{type(error).__name__}: {text}" + (f" (line {line})" if line else ""), allowed)
+    return Fault("file", text + (f" (line {line})" if line else ""), allowed)
 
 
 @functools.cache
@@ -254,16 +254,17 @@ def user_frame(text: str) -> re.Match[str] | None:
     return frames[-1] if frames else None
 
 
-def message_of(error: BaseException) -> str:
-    """What an error says: its class may be the user's own, and a message may have megabytes."""
+def sentence_of(error: BaseException) -> str:
+    """An error's class and message: the class may be the user's own, and a message may have megabytes."""
+    name = type(error).__name__
     try:
         text = str(error)
     except BaseException:
-        return "an error that cannot be shown"
+        return f"{name}: an error that cannot be shown"
     if text.startswith("in user code:") and (frames := list(_FRAME.finditer(text))):
         # TensorFlow puts the frames of what it traces into the message.
-        text = text[frames[-1].end() :].strip().removeprefix(f"{type(error).__name__}: ")
-    return text[:_LONGEST_MESSAGE]
+        text = text[frames[-1].end() :].strip().removeprefix(f"{name}: ")
+    return f"{name}: {text[:_LONGEST_MESSAGE]}" if text else name
 
 
 def error_text(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.code.modules import message_of
+from pipeline.code.modules import sentence_of
 from pipeline.datasets.base import (
     ConfigReads as ConfigReads,
     Dataset as Dataset,
@@ -160,7 +160,7 @@ def _call(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...]) -
     except UserError:
         raise
     except (Exception, GeneratorExit) as error:
-        raise DataError(f"The data function {name} raised {type(error).__name__}: {message_of(error)}") from error
+        raise DataError(f"The data function {name} raised {sentence_of(error)}") from error
     if not isinstance(dataset, Dataset):
         raise DataError(
             f"The data function {name} returned {type(dataset).__name__}; it must return a Dataset, "

@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 
 from pipeline.code.functions import takes_state
-from pipeline.code.modules import error_text, user_frame
+from pipeline.code.modules import error_text, sentence_of, user_frame
 from pipeline.datasets import Dataset, differences, fingerprint, pipeline_text
 from pipeline.datasets.base import leaves
 from pipeline.engine.draws import own_draw
@@ -383,7 +383,7 @@ def _configs_finding(worker: Worker, trial: Assignment, configs: Sequence[Config
 
 def _text(error: BaseException) -> str:
     """An error as a report of a worker has it: a sentence, and its traceback."""
-    sentence = str(error) if isinstance(error, TunepipeError) else f"{type(error).__name__}: {error}"
+    sentence = str(error) if isinstance(error, TunepipeError) else sentence_of(error)
     return f"{sentence}\n\n{error_text(error.__cause__ or error)}"
 
 

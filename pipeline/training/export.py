@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from pipeline.code.modules import sentence_of
 from pipeline.datasets import Split
 from pipeline.errors import NotEvaluated
 from pipeline.space import Config
@@ -49,8 +50,8 @@ def export_winner(
     try:
         metrics = evaluate(model, data.test)
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise NotEvaluated(f"The model is exported, but evaluating it on the test split failed: {why}") from error
+        failed = "The model is exported, but evaluating it on the test split failed"
+        raise NotEvaluated(f"{failed}: {sentence_of(error)}") from error
     return {f"test_{name}": value for name, value in metrics.items()}
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.code.modules import error_text, message_of
+from pipeline.code.modules import error_text, sentence_of
 from pipeline.datasets import Dataset
 from pipeline.engine.limits import TRAINING_ENDED, ReportInterval, report_seconds
 from pipeline.engine.messages import EXPORT, Assignment, Cause, EpochRow, Report
@@ -144,8 +144,7 @@ class Worker:
                     trial.discarded = True
                     raise
                 print(error_text(error), end="", file=sys.stderr)
-                sentence = f"{type(error).__name__}: {message_of(error)}".strip()
-                return self._report(trial, f"{sentence}\n\n{error_text(error)}")
+                return self._report(trial, f"{sentence_of(error)}\n\n{error_text(error)}")
 
     def close(self) -> None:
         """Leave a checkpoint of the current trial, which has ended or moves to another worker."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.code.modules import message_of
+from pipeline.code.modules import sentence_of
 from pipeline.engine.messages import Assignment, Report
 from pipeline.execution.worker.checkpoints import CheckpointWriter, lineage
 from pipeline.execution.worker.worker import SPOT, MemoryLimit, Worker
@@ -87,7 +87,7 @@ def test_whatever_a_function_raises_fails_its_trial_alone(tmp_path, error):
         raise error
 
     *_, report = trained(make(tmp_path, raises, ends_process=lambda _: False))
-    assert report.failure.startswith(f"{type(error).__name__}: {message_of(error)}")
+    assert report.failure.startswith(sentence_of(error))
     assert len(report.failure) < 50_000
 
 
