@@ -142,7 +142,7 @@ def test_a_job_file_comes_with_its_package_and_the_file_that_this_reads(tmp_path
         (tmp_path / name).write_text(text)
     code, reported = submit(tmp_path, "several.py", "--workers", "1")
     assert code == 0, reported
-    assert set(SEVERAL) <= set(reported.partition("Uploaded with the job: ")[2].partition("\n")[0].split(", "))
+    assert set(SEVERAL) <= set(reported.partition("Uploaded with the job: ")[2].partition(".\n")[0].split(", "))
     assert set(load_results(tmp_path / "studies/several").trials["objective"]) == {7.0}
 
 
