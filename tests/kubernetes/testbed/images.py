@@ -51,7 +51,9 @@ def archives() -> list[Path]:
 def _make_pause(archive: Path) -> None:
     with tempfile.TemporaryDirectory() as root:
         shutil.copy("/bin/busybox", Path(root, "busybox"))
-        _imported(root, _PAUSE, "--change", 'ENTRYPOINT ["/busybox", "sleep", "infinity"]')
+        # As Kubernetes' own image, it reaps the orphans of a pod, which would look as if they still ran.
+        reaping = '["/busybox", "sh", "-c", "while :; do /busybox sleep 3600 & wait $!; done"]'
+        _imported(root, _PAUSE, "--change", f"ENTRYPOINT {reaping}")
     _saved(_PAUSE, archive)
 
 

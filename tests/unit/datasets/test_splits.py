@@ -42,14 +42,12 @@ def test_a_split_holds_arrays_dicts_and_lists_of_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        ((np.zeros(4), np.zeros(3)), "4 in x, 3 in y"),
-        (([np.zeros(2)] * 3, np.zeros(3)), "np.stack"),
-        ((csr_matrix(np.eye(3)), np.zeros(3)), "toarray()"),
-        ((np.zeros(3), None, np.ones(3)), "targets missing"),
+        ((np.zeros(4), np.zeros(3)), "4 in x, 3 in y"), (([np.zeros(2)] * 3, np.zeros(3)), "np.stack"),
+        ((csr_matrix(np.eye(3)), np.zeros(3)), "toarray()"), ((np.zeros(3), None, np.ones(3)), "targets missing"),
         ((np.zeros(3), {"one": np.zeros(3), "two": np.zeros(3)}, {"one": np.ones(3)}), "a dict of one, two"),
         ((np.zeros(3), np.zeros(3), [np.ones(3), np.ones(3)]), "a tuple of 2"),
     ],
-)
+)  # fmt: skip
 def test_arrays_that_do_not_belong_together_are_refused(arguments: tuple[Any, ...], found: str) -> None:
     with pytest.raises(DataError) as refused:
         Split(*arguments)
