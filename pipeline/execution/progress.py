@@ -127,10 +127,10 @@ def _best(session: Session) -> str:
 
 def time_left(session: Session) -> str:
     engine, budget, rate = session.engine, session.job.budget, session.epochs_per_second
-    # Trials are expected to train as many epochs as those that have ended, or are paused: few of these are promoted.
+    # Trials are expected to train as many epochs as those that have ended or wait; few of these are promoted.
     # The members of a population all continue.
-    live = {"running", "paused"} if session.job.scheduler.exploits else {"running"}
-    known = [trial.epoch for trial in list(engine.trials.values()) if trial.state not in live]
+    trials = [] if session.job.scheduler.exploits else list(engine.trials.values())
+    known = [trial.epoch for trial in trials if trial.state != "running"]
     epochs = engine.limit * (sum(known) / len(known) if known else budget.epochs)
     bounds = [] if not rate else [(min(epochs, budget.total_epochs or math.inf) - engine.total_epochs) / rate]
     bounds += [] if budget.seconds is None else [budget.seconds - session.lease.seconds]

@@ -101,4 +101,4 @@ def test_the_time_left_is_bounded_by_the_budget(study, monkeypatch, scheduler, b
     s.session.engine.trials["0001"].state = state
     monkeypatch.setattr(type(s.session), "epochs_per_second", 2.0)
     monkeypatch.setattr(type(s.session.lease), "seconds", 7.0)
-    assert time_left(s.session) == f"about {left}"
+    assert time_left(s.session) == f"{'at most' if scheduler == 'pbt' else 'about'} {left}"
