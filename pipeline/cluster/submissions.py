@@ -105,7 +105,7 @@ def running_or_next(job: "TuneJob", storage: str, known: Sequence[Submission]) -
         other, by = running[-1].name, f", submitted by {running[-1].user}" if running[-1].user else ""
         raise StudyExists(
             f"A study {study!r} with another job is running in {storage}: {other}{by}. Give this one another name with "
-            f"--name or another --storage, or stop the other with `tunepipe stop {other}`."
+            "--name or another --storage, or wait until the other has ended."
         )
     numbers = (each.name.rpartition("-")[2] for each in of_study)
     next_number = max((int(number) for number in numbers if number.isdigit()), default=0) + 1

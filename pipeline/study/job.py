@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from pipeline.code.functions import Code, Data, loaded_module, origin, takes_state
-from pipeline.code.snapshot import Copies
+from pipeline.code.snapshot import Copies, imported_code
 from pipeline.errors import Fault, InvalidJob
 from pipeline.schedulers import (
     ASHA,
@@ -217,8 +217,9 @@ class TuneJob(BaseModel):
 
     @property
     def identity(self) -> str:
-        """A digest of what must stay the same in all sessions of a study."""
+        """A digest of what must stay the same in all sessions of a study, with the code that its functions import."""
         fixed = {field: value for field, value in self.to_json().items() if field not in FREE_FIELDS}
+        fixed["imported"] = imported_code(self.functions.values())
         return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:32]
 
     def replaced(self, changes: Mapping[str, Any]) -> "TuneJob":

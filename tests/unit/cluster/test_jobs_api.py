@@ -260,11 +260,9 @@ def test_ray_still_has_what_pipeline_cluster_relies_on(fact):
         ("python -m pipeline.cli.app run job.py --resume", True),
         ("/opt/tunepipe/bin/python -u -m pipeline.cli.app run job", True),
         ("/opt/tunepipe/bin/python /opt/tunepipe/bin/tunepipe resume job", True),
-        ("python -m pipeline.cli.app results job", False),
-        ("ray start --head", False),
-        ("", False),
+        ("python -m pipeline.cli.app results job", False), ("ray start --head", False), ("", False),
     ],
-)
+)  # fmt: skip
 def test_drivers_are_known_by_their_command_and_asked_twice(command: str, driver: bool, monkeypatch) -> None:
     wait = Mock(side_effect=lambda processes, **_: ([], processes))
     monkeypatch.setattr(psutil, "wait_procs", wait)

@@ -228,17 +228,14 @@ def test_a_study_that_runs_is_attached_to_unless_it_is_being_deleted(api_server,
 @pytest.mark.parametrize(
     ("reason", "message", "fatal"),
     [
-        ("ErrImagePull", "429 Too Many Requests", False),
-        ("ErrImagePull", "x:1: not found", True),
+        ("ErrImagePull", "429 Too Many Requests", False), ("ErrImagePull", "x:1: not found", True),
         ("ErrImagePull", 6 * f"registry.lab/team/tunepipe-gpu@sha256:{'0' * 64}: " + "not found", True),
-        ("ImagePullBackOff", "manifest unknown", True),
+        ("ImagePullBackOff", "manifest unknown", True), ("InvalidImageName", "couldn't parse", True),
         ("ErrImagePull", "pull access denied, repository does not exist or may require authorization", True),
-        ("ImagePullBackOff", 'Back-off pulling image "x:1"', False),
-        ("ErrImageNeverPull", "not here", True),
-        ("InvalidImageName", "couldn't parse", True),
+        ("ImagePullBackOff", 'Back-off pulling image "x:1"', False), ("ErrImageNeverPull", "not here", True),
         ("CreateContainerConfigError", 'secret "absent" not found', False),
     ],
-)
+)  # fmt: skip
 def test_an_image_that_no_later_pull_can_get_is_fatal(reason: str, message: str, fatal: bool) -> None:
     (said,) = reasons = why_pods_wait(WAITS, [waiting(reason, message)], [])
     what = "image x:1" if "Image" in reason else "container c"

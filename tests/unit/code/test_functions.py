@@ -128,13 +128,12 @@ def test_a_job_file_is_a_script_that_imports_the_modules_next_to_it(write):
 @pytest.mark.parametrize(
     ("text", "found", "allowed"),
     [
-        ("x = 1\nx = (", "SyntaxError", "run as Python"),
+        ("x = 1\nx = (", "SyntaxError", "run as Python"), ("raise GeneratorExit", "GeneratorExit", "run as Python"),
         ("import sys\nsys.exit(3)", "SystemExit: 3 (line 2)", "must not end the process"),
         ("a = 1\nb = a / 0", "ZeroDivisionError: division by zero (line 2)", "run as Python"),
-        ("raise GeneratorExit", "GeneratorExit", "run as Python"),
         ("class E(Exception):\n    def __str__(self): raise ValueError\nraise E", "cannot be shown", "run as Python"),
     ],
-)
+)  # fmt: skip
 def test_a_faulty_job_file_is_a_users_mistake_with_its_line(text, found, allowed, write):
     fault = refused(write({"bad_job.py": text}) / "bad_job.py")
     assert found in fault.found

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.code.functions import UnloadedFunction, digest_of, origin, reference_to
 from pipeline.code.modules import load_module
-from pipeline.code.snapshot import Copies, Recorded, as_before, snapshot_of, snapshot_of_file
+from pipeline.code.snapshot import Copies, Recorded, as_before, imported_code, snapshot_of, snapshot_of_file
 from pipeline.errors import StorageError
 
 JOB = """
@@ -59,6 +59,14 @@ def test_a_snapshot_has_the_folders_files_but_no_links_hidden_or_ignored_ones(wr
     assert str(snapshot).startswith("a_job.py, helper.py, lazy.py")
     assert next(iter(snapshot_of_file(folder / "a_job.py").files)) == "a_job.py"
     assert snapshot_of_file(folder / "a_job.py", limit=0).files.keys() == {"a_job.py", "helper.py"}
+
+
+def test_the_code_that_functions_import_is_known_without_its_comments(write):
+    folder = write(FILES)
+    before = imported_code([function := taken(folder)[0]])
+    for text, same in (("K = 1  # one", True), ("K = 2", False)):
+        (folder / "helper.py").write_text(text)
+        assert (imported_code([function]) == before, before.keys()) == (same, {"a_job.py", "helper.py"})
 
 
 def test_a_module_whose_import_is_postponed_is_not_loaded(write, monkeypatch):

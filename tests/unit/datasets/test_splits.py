@@ -111,12 +111,10 @@ def test_a_validation_split_that_cannot_divide_is_refused(changes: dict[str, Any
     [
         (tf.data.Dataset.range(8).batch(2), "tf.data.Dataset", 4, False),
         (tf.data.Dataset.range(8).batch(2).repeat(), "tf.data.Dataset", None, True),
-        (Sequence(3), "keras.utils.PyDataset", 3, False),
-        (Sequence(None), "keras.utils.PyDataset", None, True),
-        (generator, "generator function", None, False),
-        (Sequence, None, None, False),
+        (Sequence(3), "keras.utils.PyDataset", 3, False), (Sequence(None), "keras.utils.PyDataset", None, True),
+        (generator, "generator function", None, False), (Sequence, None, None, False),
     ],
-)
+)  # fmt: skip
 def test_the_kind_and_length_of_a_pipeline_are_known(split: Any, kind: Any, batches: int | None, endless: bool) -> None:
     assert (kind_of(split), batches_of(split), is_endless(split)) == (kind, batches, endless)
 
