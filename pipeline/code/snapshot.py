@@ -134,8 +134,8 @@ def snapshot_of(functions: Iterable[Callable[..., Any]]) -> Snapshot:
 
 def imported_code(functions: Iterable[Callable[..., Any]]) -> dict[str, str]:
     """The code of the user's modules that are loaded from the folders of functions, by their paths there."""
-    homes = [function for function in functions if origin(function).loadable]
-    roots = dict.fromkeys(root for function in homes for root, _, _ in _modules_of(function))
+    loadable = [function for function in functions if origin(function).loadable]
+    roots = dict.fromkeys(root for function in loadable for root, _, _ in _modules_of(function))
     files = {path: file for root in roots for path, file in _loaded_files(root).items()}
     return {path: _code_in(file.read_bytes()) for path, file in sorted(files.items())}
 
