@@ -99,15 +99,19 @@ def submit(
         return
     server = cluster.rayjobs(manifests.job["metadata"]["namespace"])
     found, attached = server.submit(tuned, storage, manifests_of)
-    _finish(server, found, attached, detach=detach, to=to or Path("studies"))
+    _finish(server, found, attached, manifests.plan.workers, detach=detach, to=to or Path("studies"))
 
 
-def _finish(server: Any, found: "Submission", attached: bool, *, detach: bool, to: Path | None = None) -> None:
+def _finish(
+    server: Any, found: "Submission", attached: bool, workers: int = 0, *, detach: bool, to: Path | None = None
+) -> None:
     """Print the output of a submission to its end, or how to do so, and exit with the study's code."""
+    from pipeline.cluster.rayjobs import fitting_workers
     from pipeline.cluster.submissions import NeverStarts
 
     if attached:
-        note(f"The study {found.study!r} is already running as {found.name}, with the options of that run.")
+        by = f", submitted by {found.user}" if found.user else ""
+        note(f"The study {found.study!r} is already running as {found.name}{by}, with the options of that run.")
     else:
         note(f"The study {found.study!r} was submitted as {found.name} {server.where}.")
     if detach:
@@ -117,7 +121,9 @@ def _finish(server: Any, found: "Submission", attached: bool, *, detach: bool, t
         code = follow_to_end(server, found)
     except NeverStarts as error:
         server.stop(found.name)
-        raise ClusterError(f"{error} The RayJob {found.name} was deleted.") from None
+        fitting = fitting_workers(workers, str(error))
+        offer = f" Its queue has room for --workers {fitting}." if 0 < fitting < workers else ""
+        raise ClusterError(f"{error} The RayJob {found.name} was deleted.{offer}") from None
     # A mistake of the user left nothing new on the volume.
     if to is not None and code != UserError.exit_code:
         from pipeline.cluster.download import download_results

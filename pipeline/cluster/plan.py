@@ -86,11 +86,12 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], *, autoscales: bool 
             f"{name} ({counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}, {size(_amount(has['memory']))} per pod)"
         )
     if not any(group.trials for group in planned):
+        several = f" with a group of `count: {2 ** math.ceil(math.log2(need.gpus))}`" if 1 < need.gpus <= 8 else ""
         raise ResourcesUnmet(
             f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and "
             f"{size(gigabytes * 1e9)} of memory, and no pod has them in addition to the "
             f"{size(_RAY_BYTES)} that Ray uses: {', '.join(offered)}. Request less with --gpus-per-trial or --set "
-            "resources.cpus=…, or choose other --values."
+            f"resources.cpus=…, or choose other --values{several}."
         )
     return Plan(tuple(planned), int(wanted - remaining), int(wanted), autoscales)
 

@@ -63,6 +63,8 @@ _FATAL = re.compile(
 """An image that no later pull gets, a pod that the namespace refuses, and more than a queue of Kueue ever has; not a
 quota that may have room later, nor what a node may not read before it has heard of its pod.
 """
+_EXCESS = re.compile(r"\((\w+)\) \+ current podset request \((\w+)\) > maximum capacity \((\w+)\)")
+"""What other pods of the study have, what this group asks for, and the most that the queue has, of a resource."""
 _REPLACED = {"DeletedHeadPod": "head", "DeletedWorkerPod": "worker"}
 """The operator's events, which are no warnings. Where a cluster autoscales, no container starts again in its pod: the
 operator deletes the pod, and makes another.
@@ -376,6 +378,14 @@ def _why_it_waits(pod: str, container: Mapping[str, Any]) -> str | None:
 def fatal_reason(said: Sequence[str]) -> str | None:
     """The first of the reasons that no waiting mends."""
     return next(filter(_FATAL.search, said), None)
+
+
+def fitting_workers(workers: int, reason: str) -> int:
+    """How many of a study's workers a queue of Kueue can have, by its sentence; all of them if this has no numbers."""
+    from kubernetes.utils import parse_quantity
+
+    amounts = (map(parse_quantity, match) for match in _EXCESS.findall(reason))
+    return min((int(workers * (most - others) // asked) for others, asked, most in amounts), default=workers)
 
 
 def one_line(message: str | None) -> str:

@@ -90,6 +90,7 @@ def test_a_study_that_wants_more_than_its_queue_has_ends_with_the_sentence_of_ku
     code, reported = submit(tmp_path, *COUNTED[:-1], "3", "--values", str(values))
     assert code == 2, reported
     assert "insufficient quota for nvidia.com/gpu in flavor any" in reported
+    assert reported.rstrip().endswith("Its queue has room for --workers 2."), reported
     assert objects("rayjobs") == []
 
 

@@ -183,7 +183,7 @@ def test_a_second_submission_attaches_to_the_study(tmp_path, undisturbed):
     assert (refused, f"slow-study-1, submitted by {this_user()}" in said) == (2, True), said
     code, reported = submit(tmp_path / "other", *SLOW_STUDY)
     assert (code, first.ended()) == (0, 0), reported
-    assert "is already running as slow-study-1" in reported
+    assert "is already running as slow-study-1, submitted by " in reported
     assert len(objects("rayjobs")) == 1
     for where in (tmp_path, tmp_path / "other"):
         found = load_results(where / "studies/slow-study")

@@ -204,10 +204,9 @@ def test_pods_are_as_many_as_trials_need():
 
 
 def test_a_trial_that_fits_no_pod_is_refused():
-    with pytest.raises(
-        ResourcesUnmet, match=r"requests 1 CPU, 1 GPU and 750 MB.*cpu \(1 CPU, 0 GPUs, 3.22 GB per pod\).*--values"
-    ):
-        manifests(resources__gpus=1)
+    refused = r"requests 1 CPU, 3 GPUs and 750 MB.*cpu \(1 CPU, 0 GPUs, 3.22 GB per pod\).*--values with .*count: 4`"
+    with pytest.raises(ResourcesUnmet, match=refused):
+        manifests(resources__gpus=3)
 
 
 def test_memory_counts_as_cpus_do():

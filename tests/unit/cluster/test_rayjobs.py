@@ -59,17 +59,13 @@ def test_a_study_is_followed_to_its_end(api_server, server, follow):
     assert server.exit_code("s-1") == 0
 
 
-@pytest.mark.parametrize(
-    ("state", "status", "log", "code"),
-    [
-        ("Failed", {"jobStatus": "FAILED"}, "a line\n[tunepipe] exit code 3\n", 3),
-        ("Complete", {"jobStatus": "STOPPED"}, "[tunepipe] exit code 130\n", 130),
-        ("Complete", {"jobStatus": "SUCCEEDED"}, "[tunepipe] exit code 2\n", 0),
-        ("Complete", {"jobStatus": "STOPPED"}, "", None),
-        ("Complete", {}, "", None),
-        ("Failed", {"jobStatus": "SUCCEEDED", "message": "The head was lost."}, "", None),
-    ],
-)
+@pytest.mark.parametrize(("state", "status", "log", "code"), [
+    ("Failed", {"jobStatus": "FAILED"}, "a line\n[tunepipe] exit code 3\n", 3),
+    ("Complete", {"jobStatus": "STOPPED"}, "[tunepipe] exit code 130\n", 130), ("Complete", {}, "", None),
+    ("Complete", {"jobStatus": "SUCCEEDED"}, "[tunepipe] exit code 2\n", 0),
+    ("Complete", {"jobStatus": "STOPPED"}, "", None),
+    ("Failed", {"jobStatus": "SUCCEEDED", "message": "The head was lost."}, "", None),
+])  # fmt: skip
 def test_an_end_that_is_not_known_is_never_a_success(state, status, log, code):
     if code is not None:
         assert exit_code_of(rayjob(state, **status), log) == code
@@ -333,6 +329,7 @@ def test_more_than_a_queue_ever_has_is_fatal(message: str, fatal: bool) -> None:
     reasons = why_pods_wait(rayjob("Suspended"), [], events)
     assert reasons == [f"Pending: {message} (Pod rayjob-s-1-0a1b2)"]
     assert (fatal_reason(reasons) is not None) is fatal
+    assert rayjobs.fitting_workers(7, message) == (7 if message == LATER else 3)
 
 
 def translated(error: Exception) -> KubernetesError:
