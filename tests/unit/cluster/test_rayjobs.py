@@ -301,17 +301,14 @@ def test_a_pod_that_the_operator_replaces_is_reported_until_one_is_ready(api_ser
     assert not server.submissions()[0].message
 
 
-@pytest.mark.parametrize(
-    ("message", "fatal"),
-    [
-        ('pods "h" is forbidden: violates PodSecurity "restricted:latest"', True),
-        ('admission webhook "k" denied the request: labels', True),
-        ('pods "h" is forbidden: exceeded quota: gpus, requested: pods=1, used: pods=4, limited: pods=4', False),
-        ('pods "h" is forbidden: status unknown for quota: gpus, resources: pods', False),
-        ('configmap "j" is forbidden: User "system:node:n" cannot get resource: no relationship found', False),
-        ("failed calling webhook: connection refused", False),
-    ],
-)
+@pytest.mark.parametrize(("message", "fatal"), [
+    ('pods "h" is forbidden: violates PodSecurity "restricted:latest"', True),
+    ('admission webhook "k" denied the request: labels', True),
+    ('pods "h" is forbidden: exceeded quota: gpus, requested: pods=1, used: pods=4, limited: pods=4', False),
+    ('pods "h" is forbidden: status unknown for quota: gpus, resources: pods', False),
+    ('configmap "j" is forbidden: User "system:node:n" cannot get resource: no relationship found', False),
+    ("failed calling webhook: connection refused", False),
+])  # fmt: skip
 def test_a_policy_forbids_a_pod_and_a_quota_may_have_room_later(message: str, fatal: bool) -> None:
     reasons = why_pods_wait(WAITS, [], [event("c", message)])
     assert len(reasons) == 1
