@@ -29,6 +29,9 @@ _ANNOUNCES = re.compile(r":$|Exception encountered when calling .*\)\.$")
 _PLACES = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
 """Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
 
+_KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
+"""Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
+
 _receivers: list[tuple[Callable[[str], None], set[str]]] = [(print, set())]
 """Who takes the sentences, the newest last, and what was sent to it."""
 
@@ -92,6 +95,11 @@ def format_number(value: float) -> str:
         # The value next to an upper bound of 0, which a config does not reach.
         return "0"
     return f"{value:.0f}" if 9999.5 <= abs(value) < 9999999.5 else f"{value:.4g}"
+
+
+def without_keys(uri: str) -> str:
+    """A URI as others may see it."""
+    return _KEYS.sub("…", uri)
 
 
 def size(count: float) -> str:

@@ -23,7 +23,7 @@ def check(
     options: JobOptions,
     storage: Storage = STORAGE,
     wait: Annotated[
-        float, typer.Option(min=1, metavar="SECONDS", help="Maximum time for data and first epochs.")
+        float, typer.Option(min=1, max=1e6, metavar="SECONDS", help="Maximum time for data and first epochs.")
     ] = 120,
     as_json: Json = False,
 ) -> None:
@@ -47,8 +47,8 @@ def check(
         raise Interrupted("The check was interrupted. It left no files behind.") from None
     if as_json:
         print_object({"job": checked.name, "findings": [asdict(each) for each in found], "estimate": estimate})
-    words = [job, *(["--from", options.given["from_"]] if "from_" in options.given else [])]
-    command, levels = f"`tunepipe run {shlex.join(words)}`", Counter(finding.level for finding in found)
+    command = f"`tunepipe run {shlex.join([job, *options.arguments])}`"
+    levels = Counter(finding.level for finding in found)
     counts = listed([counted(levels[level], level) for level in ("error", "warning") if levels[level]])
     if levels["error"]:
         console.print(f"\n{counts}. Fix the errors before {command}.", markup=False)

@@ -36,9 +36,9 @@ class _Console(Console):
 
 
 def command_console(*, err: bool = False) -> Console:
-    """A console on standard output."""
+    """A console on standard output or standard error."""
     # The current stream: while Ray runs, stdout is redirected into a log.
-    console = _Console(file=sys.stderr if err else sys.stdout, highlight=False)
+    console = _Console(file=sys.stderr if err else sys.stdout, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _UNBOUNDED
     return console

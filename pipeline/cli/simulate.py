@@ -81,8 +81,8 @@ def _changes(field: str, names: str | None) -> list[dict[str, str]]:
 
 def _numbers(text: str) -> list[int]:
     try:
-        if min(numbers := [int(word) for word in text.split(",")]) >= 1:
+        if min(numbers := [int(word) for word in text.split(",")]) >= 1 and max(numbers) <= 10_000:
             return numbers
     except ValueError:
         pass
-    raise UsageError(f"--workers takes whole numbers of at least 1, for example 1,2,8; found {text!r:.100}.")
+    raise UsageError(f"--workers takes whole numbers from 1 to 10000, for example 1,2,8; found {text!r:.100}.")

@@ -228,7 +228,10 @@ def logs(
             )
         _print_trial(study, trial, storage)
         return
-    server = cluster.connect()
+    try:
+        server = cluster.connect()
+    except UsageError as error:
+        raise UsageError(f"{error} --trial T prints the log of a trial of a study in --storage.") from None
     found = server.find(study)
     if follow:
         raise typer.Exit(follow_to_end(server, found))

@@ -1,6 +1,7 @@
 """Studies on a cluster's volume: a pod that mounts the volume reads them, and they are merged into a local folder."""
 
 import contextlib
+import re
 import shutil
 import tarfile
 import tempfile
@@ -19,6 +20,7 @@ from pipeline.cluster.rayjobs import RayJobs, fatal_reason, owners, why_pods_wai
 from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store, layout
 from pipeline.storage.schema import TABLES
+from pipeline.study.faults import NAME
 from pipeline.study.files import check_output
 
 POLL_SECONDS = 1.0
@@ -59,6 +61,9 @@ def readable_study(server: RayJobs, name: str, to: Path, *, storage: str, values
 
 def download_results(server: RayJobs, rayjob: Mapping[str, Any], study: str, storage: str, to: Path) -> Path | None:
     """Copy a study without its checkpoints from a volume to a folder here; None if it is on none."""
+    # The name may be from a RayJob, which others can write.
+    if re.fullmatch(NAME, study) is None:
+        raise JobNotFound(f"{study!r} is not the name of a study.")
     found = volume_at(rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"], storage)
     if found is None or "persistentVolumeClaim" not in found[0]:
         return None

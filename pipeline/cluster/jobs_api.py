@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 
@@ -30,6 +30,8 @@ from pipeline.cluster.submissions import (
 )
 from pipeline.errors import ClusterError, Interrupted, UsageError
 from pipeline.text import size
+
+_Json = TypeVar("_Json", dict[str, Any], list[Any])
 
 if TYPE_CHECKING:
     from pipeline.study import TuneJob
@@ -70,7 +72,7 @@ class JobsApi:
 
     def submissions(self, name: str | None = None) -> list[Submission]:
         """All submissions of tunepipe that the cluster knows, the oldest first, or the one that a name means."""
-        ours = [each for each in map(_submission, self._json("/api/jobs/")) if each.study]
+        ours = [each for each in map(_submission, self._json("/api/jobs/", list)) if each.study]
         ours.sort(key=lambda each: (each.started or datetime.max.replace(tzinfo=UTC), each.name))
         return ours if name is None else [find(name, ours, self.where)]
 
@@ -110,7 +112,7 @@ class JobsApi:
 
     def output(self, found: Submission) -> str:
         """What a submission's driver has printed so far."""
-        return str(self._json(f"/api/jobs/{found.name}/logs").get("logs") or "")
+        return str(self._json(f"/api/jobs/{found.name}/logs", dict).get("logs") or "")
 
     def follow(self, name: str) -> Iterator[str]:
         """What a submission's driver prints, as it comes, until it has ended."""
@@ -145,17 +147,20 @@ class JobsApi:
 
     def _submission(self, name: str) -> Submission:
         """A submission as it is now."""
-        if (job := self._json(f"/api/jobs/{name}", allowed=404)) is None:
+        if not (job := self._json(f"/api/jobs/{name}", dict, allowed=404)):
             raise ClusterError(f"The submission {name!r} is gone: {self.address} was restarted. {_RESUMES}")
         return _submission(job)
 
-    def _json(self, path: str, *, allowed: int = 0) -> Any:
-        """What a path answers in JSON; None for the status that is allowed."""
+    def _json(self, path: str, kind: type[_Json], *, allowed: int = 0) -> _Json:
+        """What a path answers in JSON: an object or a list, which is empty for the status that is allowed."""
         answer = self._request("GET", path, allowed=allowed)
         try:
-            return answer.json() if answer.ok else None
+            answered = answer.json() if answer.ok else kind()
         except requests.JSONDecodeError:
-            raise self._refusal(answer) from None
+            answered = None
+        if not isinstance(answered, kind):
+            raise self._refusal(answer)
+        return answered
 
     def _request(
         self, method: str, path: str, *, allowed: int = 0, seconds: float = _ANSWER_SECONDS, **body: Any

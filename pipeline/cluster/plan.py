@@ -85,7 +85,7 @@ def plan(job: TuneJob, groups: Sequence[Mapping[str, Any]], *, autoscales: bool 
         offered.append(
             f"{name} ({counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}, {size(_amount(has['memory']))} per pod)"
         )
-    if not any(group.trials for group in planned):
+    if not any(group.trials and group.pods for group in planned):
         several = f" with a group of `count: {2 ** math.ceil(math.log2(need.gpus))}`" if 1 < need.gpus <= 8 else ""
         raise ResourcesUnmet(
             f"A trial of {job.name!r} requests {counted(need.cpus, 'CPU')}, {counted(need.gpus, 'GPU')} and "

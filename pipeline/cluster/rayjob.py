@@ -83,17 +83,17 @@ def study_manifests(
         group |= {"maxReplicas": size.pods} | ({} if autoscales else {"replicas": size.pods})
     label = study_label(job.name)
     metadata["name"] = f"{label}-{number}"
-    labels = metadata["labels"] = {**metadata.get("labels", {}), STUDY_LABEL: label}
+    labels = metadata["labels"] = {**(metadata.get("labels") or {}), STUDY_LABEL: label}
     if "://" in storage:
         _unmount_claim(head, *groups)
     else:
         # Messages then name the study as on the user's machine, to which it is copied.
-        environment = yaml.safe_load(spec["runtimeEnvYAML"])
-        environment.setdefault("env_vars", {})[STORAGE_VARIABLE] = storage
+        environment = yaml.safe_load(spec["runtimeEnvYAML"]) or {}
+        environment["env_vars"] = {**(environment.get("env_vars") or {}), STORAGE_VARIABLE: storage}
         spec["runtimeEnvYAML"] = yaml.safe_dump(environment)
     own = {STORAGE_ANNOTATION: storage, STUDY_ANNOTATION: job.name}
     own |= {JOB_ANNOTATION: job.identity, USER_ANNOTATION: this_user()}
-    metadata["annotations"] = {**metadata.get("annotations", {}), **own}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **own}
     if (queue or priority) and _QUEUE_LABEL not in labels:
         raise ClusterError(
             f"{values} has no queue for --queue and --priority: set kueue.enabled in the chart's values."
@@ -118,9 +118,10 @@ def study_manifests(
         for group in (head, *groups):
             items = [{"key": key, "path": path} for key, path in keyed.items()]
             pod = group["template"]["spec"]
-            pod.setdefault("volumes", []).append({"name": "job", "configMap": {"name": name, "items": items}})
-            mounts = pod["containers"][0].setdefault("volumeMounts", [])
-            mounts.append({"name": "job", "mountPath": str(_CODE_FOLDER), "readOnly": True})
+            volume = {"name": "job", "configMap": {"name": name, "items": items}}
+            mount = {"name": "job", "mountPath": str(_CODE_FOLDER), "readOnly": True}
+            for place, key, one in ((pod, "volumes", volume), (pod["containers"][0], "volumeMounts", mount)):
+                place[key] = [*(place.get(key) or ()), one]
     # No worker runs when the driver starts: autoscaling starts what the driver requests.
     words = [*DRIVER_COMMAND, job_name, "--resume", "--storage", storage, *options]
     words += [] if "--workers" in options else ["--workers", str(planned.workers)]
@@ -165,19 +166,19 @@ def rayjob_template(values: str, namespace: str | None = None) -> dict[str, Any]
         ) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ClusterError(f"The file {values} cannot be read as YAML: {error}") from None
-    rayjobs = [each for each in documents if each["kind"] == "RayJob"]
+    rayjobs = [each for each in documents if isinstance(each, dict) and each.get("kind") == "RayJob"]
     if len(rayjobs) != 1:
         raise ClusterError(f"The manifests in {values} must have one RayJob; they have {len(rayjobs)}.")
     rayjob: dict[str, Any] = rayjobs[0]
     try:
         rayjob["metadata"]["namespace"] = namespace or rayjob["metadata"]["namespace"]
-        rayjob["spec"]["runtimeEnvYAML"]
+        yaml.safe_load(rayjob["spec"]["runtimeEnvYAML"])
         cluster = rayjob["spec"]["rayClusterSpec"]
         limits(cluster["headGroupSpec"])["memory"]
         for group in cluster["workerGroupSpecs"]:
-            group["groupName"], group["maxReplicas"], limits(group)["cpu"], limits(group)["memory"]
-    except (KeyError, IndexError, TypeError) as error:
-        raise ClusterError(f"The RayJob in {values} lacks {error}, which a study needs.") from None
+            group["groupName"], int(group["maxReplicas"]), limits(group)["cpu"], limits(group)["memory"]
+    except (LookupError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise ClusterError(f"The RayJob in {values} lacks what a study needs: {error!r}.") from None
     return rayjob
 
 

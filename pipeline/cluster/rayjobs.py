@@ -310,8 +310,8 @@ def exit_code_of(job: Mapping[str, Any], log: str) -> int:
         return int(printed[-1])
     message = one_line(f"{status.get('reason', '')} {status.get('message', '')}") or "KubeRay has no message"
     raise ClusterError(
-        f"The RayJob {ended.name!r} did not succeed, and its driver's output is gone ({message}). `tunepipe results "
-        f"{ended.study} --kubernetes` shows what the study has recorded."
+        f"The RayJob {ended.name!r} did not succeed, and its driver has printed no exit code ({message}). "
+        f"`tunepipe results {ended.study} --kubernetes` shows what the study has recorded."
     )
 
 
@@ -352,7 +352,7 @@ def why_pods_wait(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], eve
             if name in owners and kind not in ready and (ended := _ENDED.search(message or "")):
                 ready.add(kind)
                 said.append(f"a {kind} ended with exit code {ended[1]}, {ended[2]} ({reason}): it is made again")
-        elif of_owner or of_pod or (reason == "Evicted" and name.startswith(owners)):
+        elif of_owner or of_pod or (reason == "Evicted" and name.startswith(tuple(f"{each}-" for each in owners))):
             said.append(f"{reason}: {one_line(message)} ({involved.get('kind')} {name})")
     return said
 

@@ -2,7 +2,6 @@
 
 import getpass
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ClusterError, Fault, InvalidJob, JobNotFound, StudyExists, UsageError
+from pipeline.text import without_keys
 
 if TYPE_CHECKING:
     from pipeline.study import TuneJob
@@ -26,8 +26,6 @@ STUDY_ANNOTATION = "tunepipe/study-name"
 JOB_ANNOTATION, USER_ANNOTATION = "tunepipe/job", "tunepipe/submitted-by"
 
 _ENDED = {"SUCCEEDED", "STOPPED", "FAILED", "COMPLETE", "VALIDATIONFAILED"}
-_KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
-"""Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
 
 
 class NeverStarts(ClusterError):
@@ -64,8 +62,8 @@ def without_slash(storage: str) -> str:
 
 def shared_storage(storage: str) -> str:
     """Check that a storage means the same on every node, and may be read by everyone who reads a cluster's objects."""
-    if _KEYS.search(storage):
-        storage = _KEYS.sub("…", storage)
+    if (shown := without_keys(storage)) != storage:
+        storage = shown
         allowed = "must have no keys in it, which the cluster would show to others: give them to its pods or nodes"
     elif "://" in storage or Path(storage).is_absolute():
         return without_slash(storage)

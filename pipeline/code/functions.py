@@ -110,14 +110,19 @@ def _script_name(home: Mapping[str, Any]) -> str | None:
     return str(spec.name) if spec is not None else Path(file).stem
 
 
+def _unwrapped(function: Callable[..., Any]) -> Any:
+    """The innermost function that decorators wrap; a partial or another callable object has no code of its own."""
+    return inspect.unwrap(function, stop=lambda each: not isinstance(getattr(each, "__wrapped__", None), FunctionType))
+
+
 def _is_typed(function: Callable[..., Any]) -> bool:
     """Whether a function's code was typed in: that of a notebook's cell may have a file's name, of no other file."""
-    file = inspect.unwrap(function).__code__.co_filename
+    file = _unwrapped(function).__code__.co_filename
     return file.startswith("<") or Path(file).parent.name.startswith("ipykernel_")
 
 
 def own_home(function: Callable[..., Any]) -> dict[str, Any]:
-    home: dict[str, Any] = inspect.unwrap(function).__globals__
+    home: dict[str, Any] = _unwrapped(function).__globals__
     return home
 
 
@@ -161,13 +166,15 @@ def reference_to(function: Callable[..., Any]) -> Mapping[str, Any]:
     found = origin(function)
     if found.loadable:
         return {"function": f"{found.module}:{found.name}", "sha256": digest_of(found.source)}
-    code = _code_digest(inspect.unwrap(function).__code__)
+    code = _code_digest(_unwrapped(function).__code__)
     return {"function": f"{found.module}:{found.name or function.__qualname__}", "bytecode_sha256": code}
 
 
 def _code_digest(code: CodeType) -> str:
     """What code does by itself: not what the functions and values do that it uses."""
-    constants = [_code_digest(each) if isinstance(each, CodeType) else repr(each) for each in code.co_consts]
+    # The order of a frozenset differs from process to process.
+    values = [sorted(map(repr, each)) if isinstance(each, frozenset) else each for each in code.co_consts]
+    constants = [_code_digest(each) if isinstance(each, CodeType) else repr(each) for each in values]
     parts = (code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars, constants)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 

@@ -3,7 +3,6 @@
 Also which files, and which frames of a traceback, are the user's code, and not that of tunepipe, Python or a library.
 """
 
-import functools
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -115,7 +114,7 @@ def same_random_numbers() -> Iterator[None]:
 def without_notes() -> Iterator[None]:
     """Keep TensorFlow's notes off stderr while it loads, unless TF_CPP_MIN_LOG_LEVEL asks for them."""
     # TensorFlow reads this variable once, while it loads.
-    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1"):
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") in ("0", "1") or sys.stderr is None:
         yield
         return
     has_driver = Path("/proc/driver/nvidia").exists()
@@ -230,7 +229,6 @@ def _job_fault(error: BaseException, path: Path) -> Fault:
     return Fault("file", text + (f" (line {line})" if line else ""), allowed)
 
 
-@functools.cache
 def names_in(module: Any) -> dict[str, Any]:
     """A module's names, without loading one whose import is postponed, such as what Keras imports of scikit-learn."""
     try:

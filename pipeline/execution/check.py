@@ -109,7 +109,7 @@ def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generat
     A closed or interrupted generator leaves no process and no file. What `run` refuses before it trains, such as too
     few CPUs, is raised.
     """
-    fits = fitting_workers(job, [local_node()])
+    place, fits = Store(storage), fitting_workers(job, [local_node()])
     workers = 1 if job.resources.workers == 0 else min(job.resources.workers or fits, fits, trials_in_all(job))
     yield from (Finding("job", "warning", text) for text in surprises(job))
     content, folders = pack(job)
@@ -125,7 +125,7 @@ def findings_of(job: TuneJob, storage: str | Path, *, seconds: float) -> Generat
                         yield Finding(**value)
                     else:
                         yield (estimate := _estimate(job, workers, value))
-                        yield from _size_findings(job, estimate, Store(storage))
+                        yield from _size_findings(job, estimate, place)
         finally:
             # The process ends without leaving its shared caches.
             remove_unused()

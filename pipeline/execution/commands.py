@@ -2,7 +2,7 @@
 
 Commands and requests are files in the study's folder, which a driver on any machine finds.
 
-A command has an id. The driver executes it once and records its outcome in its session's file, together with the state
+A command has a name. The driver executes it once and records its outcome in its session's file, together with the state
 that follows from it: a driver that dies in between has done nothing, and the next one does it. A request to stop is
 named by the session, so it does not stop a later one.
 """
@@ -12,14 +12,15 @@ import secrets
 import time
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from pipeline.engine.commands import COMMANDS, Command
-from pipeline.errors import StorageError, StudyExists
+from pipeline.errors import StorageError, StudyExists, UsageError
 from pipeline.storage import Store, layout
-from pipeline.storage.sessions import SessionRecord, driver_alive, read_sessions, state_of
+from pipeline.storage.sessions import SessionRecord, driver_alive, first_fault, read_sessions, state_of
 from pipeline.storage.store import from_json
 from pipeline.study.files import as_argument, called, contents, listed_entries, no_study, read_job, remove
 from pipeline.text import counted, size
@@ -38,7 +39,11 @@ def running_session(store: Store) -> SessionRecord | None:
 def send(store: Store, command: Command) -> str:
     """Leave a command for the driver of a study."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
-    store.write(layout.command(name), COMMANDS.dump_json(command))
+    try:
+        content = COMMANDS.dump_json(COMMANDS.validate_python(asdict(command)))
+    except ValidationError as error:
+        raise UsageError(f"The command is refused. {first_fault(error)}.") from None
+    store.write(layout.command(name), content)
     return name
 
 
@@ -70,7 +75,7 @@ class CommandInbox:
         try:
             return COMMANDS.validate_python(from_json(content, f"{path} in {self._store.uri}"))
         except ValidationError as error:
-            return f"It is not a command: {error.errors(include_url=False, include_input=False)[0]['msg']}."
+            return f"It is not a command: {first_fault(error)}."
         except StorageError as error:
             return f"It cannot be read: {error}"
 

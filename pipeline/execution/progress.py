@@ -28,7 +28,7 @@ def notebook_progress() -> "Progress | None":
     ipython = sys.modules.get("IPython")
     if ipython is None or not hasattr(ipython.get_ipython(), "kernel"):
         return None
-    return Progress(Console(file=sys.stdout, force_jupyter=False, force_terminal=False))
+    return Progress(Console(file=sys.stdout, force_jupyter=False, force_terminal=False, emoji=False))
 
 
 class Progress:

@@ -159,7 +159,8 @@ def _put(tree: Any, path: list[str], value: Any, above: str = "") -> Any:
     if above == "space" and name not in branches:
         raise LookupError(unknown("hyperparameter", branches, name))
     if rest:
-        value = _put(branches.get(name, {}), rest, value, name)
+        below = branches.get(name, {})
+        value = _put({} if below is None and name in _PARTS else below, rest, value, name)
     elif not above and name in _KINDS and isinstance(value, str):
         value = {"kind": value}
     return {**branches, name: value}

@@ -209,8 +209,11 @@ def default_storage() -> str:
 
 def called(location: str) -> str:
     """The name of a study on a command line that is called in the current folder: as short as it can be."""
-    name = location.partition("?")[0].rpartition("/")[2]
-    return name if location == Store(default_storage()).folder(name).uri else location
+    name, storage = location.partition("?")[0].rpartition("/")[2], default_storage()
+    # A server that has nothing to do with the study may not answer.
+    if "://" in storage and not location.startswith(storage.partition("?")[0]):
+        return location
+    return name if location == Store(storage).folder(name).uri else location
 
 
 def as_argument(location: str) -> str:

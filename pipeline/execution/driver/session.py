@@ -25,7 +25,7 @@ from pipeline.study.trial_configs import seed_of_trial
 from pipeline.text import note
 
 _MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS = 1.0, 30.0
-"""The least time between two flushes, and the most unless a flush takes long."""
+"""The least time between two flushes, and the most unless a flush takes long: then it is the next one."""
 _OVERDUE_SECONDS = 300.0
 _FLUSH_FACTOR = 50.0
 """A flush waits for a 50th of the session so far, and takes at most a 50th of the driver's time."""

@@ -18,14 +18,16 @@ from pipeline.machine import this_machine
 from pipeline.training.process import garbage_collection_off, import_keras
 
 with contextlib.ExitStack() as stack:
-    folder = Path(tempfile.gettempdir()) / f"tunepipe-{os.getuid()}"
     cpus = this_machine().cpus
     cores = min(psutil.cpu_count(logical=False) or max(1, int(cpus) // 2), math.ceil(cpus))
+    folder = Path(tempfile.gettempdir()) / f"tunepipe-{os.getuid()}-import-{os.getpid() % cores}"
     # In another user's folder, or on a full disk, nothing waits. The processes share nothing else than files.
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
-        lock = stack.enter_context((folder / f"import-{os.getpid() % cores}").open("w"))
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
+        stack.callback(os.close, lock)
+        if os.fstat(lock).st_uid == os.getuid():
+            fcntl.flock(lock, fcntl.LOCK_EX)
     stack.enter_context(garbage_collection_off())
     import pipeline.execution.ray.trainable
 

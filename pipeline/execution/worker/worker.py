@@ -39,7 +39,7 @@ from pipeline.storage.scratch import SharedFolder, scratch
 from pipeline.storage.sessions import read_sessions, sessions_objects
 from pipeline.study import Objective, Resources, TuneJob
 from pipeline.study.context import TrialContext, in_trial
-from pipeline.text import did_you_mean, size
+from pipeline.text import did_you_mean, size, without_keys
 from pipeline.training.base import EpochResult, Learner, TrainingEnded
 from pipeline.training.ensemble import first_model
 from pipeline.training.function import FunctionLearner
@@ -465,7 +465,7 @@ def _write_documents(
         # JSON has no NaN: a metric that is not finite is null.
         "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
     }
-    sessions, study = sessions_objects(read_sessions(store)), store.uri.partition("?")[0]
+    sessions, study = sessions_objects(read_sessions(store)), without_keys(store.uri)
     provenance = {"seed": assignment.seed, **content, "study": study, "sessions": sessions}
     for path, document in ((layout.PROVENANCE, provenance), (layout.WINNER, content)):
         (folder / Path(path).name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

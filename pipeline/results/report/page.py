@@ -24,7 +24,7 @@ from pipeline.results.tables.trials import board
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import STATES, Column, Table
 from pipeline.storage import Store, layout
-from pipeline.text import counted, duration, first_line, format_number, sanitize
+from pipeline.text import counted, duration, first_line, format_number, sanitize, without_keys
 
 MAX_ROWS = 10_000
 """The maximum number of rows of a report, which take 6 MB: a browser needs long to show more."""
@@ -57,7 +57,7 @@ def content(results: Results) -> dict[str, Any]:
         "name": results.name,
         "description": results.job["description"],
         "state": results.state,
-        "location": results.location,
+        "location": without_keys(results.location),
         "summary": summary(results),
         "tiles": tiles(results),
         "causes": causes(results),

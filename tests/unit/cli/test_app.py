@@ -33,19 +33,16 @@ def ended_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException | int |
     return end
 
 
-@pytest.mark.parametrize(
-    ("outcome", "code", "message"),
-    [
-        (StorageError("The disk is full."), 2, "tunepipe: The disk is full.\n"),
-        (NoTrialSucceeded("None did."), 3, "tunepipe: None did.\n"),
-        (Interrupted("It was interrupted."), 130, "tunepipe: It was interrupted.\n"),
-        (DamagedFile("It is damaged."), 1, "tunepipe: It is damaged.\n"),
-        # It cannot change the terminal, and is no markup.
-        (StorageError("\x1b[2J[bold]x"), 2, "tunepipe: \\x1b[2J[bold]x\n"),
-        (3, 3, ""),
-        (None, 0, ""),
-    ],
-)
+@pytest.mark.parametrize(("outcome", "code", "message"), [
+    (StorageError("The disk is full."), 2, "tunepipe: The disk is full.\n"),
+    (NoTrialSucceeded("None did."), 3, "tunepipe: None did.\n"),
+    (Interrupted("It was interrupted."), 130, "tunepipe: It was interrupted.\n"),
+    (DamagedFile("It is damaged."), 1, "tunepipe: It is damaged.\n"),
+    # It cannot change the terminal, and is no markup.
+    (StorageError("\x1b[2J[bold]x:100:"), 2, "tunepipe: \\x1b[2J[bold]x:100:\n"),
+    (3, 3, ""),
+    (None, 0, ""),
+])  # fmt: skip
 def test_a_command_ends_with_its_code_and_a_sentence_on_stderr(
     ended_by: Callable[[Any], CommandResult], outcome: Any, code: int, message: str
 ) -> None:
@@ -91,18 +88,15 @@ def test_a_bug_is_not_hidden(ended_by: Callable[[Any], CommandResult]) -> None:
         ended_by(ZeroDivisionError())
 
 
-@pytest.mark.parametrize(
-    ("words", "reported"),
-    [
-        (["run", "--trals", "3"], ["--trals", "--trials", "`tunepipe run --help`"]),
-        (["rusults", "x"], ["'rusults'", "Did you mean 'results'?", "`tunepipe --help`"]),
-        (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "`tunepipe run --help`"]),
-        (["logs", "x"], ["--address http://HOST:8265"]),
-        (["submit", "beale"], ["'--storage'", "`tunepipe submit --help`"]),
-        (["submit", "beale", "--storage", "/s", "--workers", "0"], ["'--workers'", "equal to 1"]),
-        (["sql", "x", "select 1", "--format", "xml"], ["'--format'", "'csv'", "'parquet'"]),
-    ],
-)
+@pytest.mark.parametrize(("words", "reported"), [
+    (["run", "--trals", "3"], ["--trals", "--trials", "`tunepipe run --help`"]),
+    (["rusults", "x"], ["'rusults'", "Did you mean 'results'?", "`tunepipe --help`"]),
+    (["run"], ["Missing argument", "tunepipe run [OPTIONS]", "`tunepipe run --help`"]),
+    (["logs", "x"], ["--address http://HOST:8265"]),
+    (["submit", "beale"], ["'--storage'", "`tunepipe submit --help`"]),
+    (["submit", "beale", "--storage", "/s", "--workers", "0"], ["'--workers'", "equal to 1"]),
+    (["sql", "x", "select 1", "--format", "xml"], ["'--format'", "'csv'", "'parquet'"]),
+])  # fmt: skip
 def test_a_command_line_that_cannot_be_read(words: list[str], reported: list[str]) -> None:
     printed = tunepipe(*words)
     assert (printed.code, printed.output) == (2, "")

@@ -24,15 +24,13 @@ def test_a_command_waits_for_the_next_driver(store: Store, tmp_path: Path) -> No
     assert list(outcomes(store).values()) == [None]
 
 
-@pytest.mark.parametrize(
-    ("words", "reported"),
-    [
-        (["budget", STUDY, "--trials", "9"], "`tunepipe resume "),
-        (["budget", STUDY], "--trials, --total-epochs or --seconds"),
-        (["stop", STUDY, "--trial", "99"], "has no trial '0099'"),
-        (["stop", STUDY, "--reason", "it diverges"], "--reason needs --trial"),
-    ],
-)
+@pytest.mark.parametrize(("words", "reported"), [
+    (["budget", STUDY, "--trials", "9"], "`tunepipe resume "),
+    (["stop", STUDY, "--trial", "1", "--reason", "\ud800"], "reason: "),
+    (["budget", STUDY], "--trials, --total-epochs or --seconds"),
+    (["stop", STUDY, "--trial", "99"], "has no trial '0099'"),
+    (["stop", STUDY, "--reason", "it diverges"], "--reason needs --trial"),
+])  # fmt: skip
 def test_commands_that_cannot_be_executed_are_refused(
     store: Store, tmp_path: Path, words: list[str], reported: str
 ) -> None:

@@ -51,16 +51,14 @@ def test_a_recorded_study_is_replayed(tmp_path: Path):
     assert "of the epochs were not recorded" in done.output
 
 
-@pytest.mark.parametrize(
-    ("arguments", "reported"),
-    [
-        (["--workers", "0"], "--workers takes whole numbers of at least 1"),
-        (["--workers", "1,x"], "found '1,x'"),
-        (["--scheduler", "asha,ahsa"], "did you mean asha"),
-        (["--curves", "nothing"], "no study 'nothing'"),
-        (["--set", 'start_from={"study": "nothing"}'], "no study 'nothing'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "reported"), [
+    (["--workers", "0"], "--workers takes whole numbers from 1 to 10000"),
+    (["--workers", "1,1000000000"], "from 1 to 10000"),
+    (["--workers", "1,x"], "found '1,x'"),
+    (["--scheduler", "asha,ahsa"], "did you mean asha"),
+    (["--curves", "nothing"], "no study 'nothing'"),
+    (["--set", 'start_from={"study": "nothing"}'], "no study 'nothing'"),
+])  # fmt: skip
 def test_invalid_options_are_refused_with_the_allowed_values(
     arguments: list[str], reported: str, tmp_path: Path, monkeypatch
 ):

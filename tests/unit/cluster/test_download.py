@@ -198,12 +198,19 @@ def test_a_download_spares_other_studies_and_follows_no_link(tmp_path):
 def test_a_study_is_read_where_its_rayjob_or_its_values_have_it(api_server, server, tmp_path, archive):
     with tarfile.open(fileobj=archive, mode="w") as packed:
         packed.add(brought(tmp_path / "packed", "monday"), "s")
-    jobs = [of_study("/studies/a"), of_study("s3://bucket/lab", "x-1", "my.study"), of_study("/gone", "y-1", "gone")]
+    jobs = [
+        of_study("/studies/a", "z-1", "../x"),
+        of_study("/studies/a"),
+        of_study("s3://bucket/lab", "x-1", "my.study"),
+        of_study("/gone", "y-1", "gone"),
+    ]
     api_server.answers[RAYJOBS] = [{"items": jobs}]
     to = tmp_path / "to"
     assert readable_study(server, "x-1", to, storage="studies") == ("s3://bucket/lab", "my.study")
     assert readable_study(server, "s", to, storage="studies") == (str(to), "s")
     assert (to / "s/sessions/0001.json").exists()
+    with pytest.raises(JobNotFound, match="not the name of a study"):
+        readable_study(server, "z-1", to, storage="studies")
     with pytest.raises(JobNotFound, match="no claim at /gone"):
         readable_study(server, "gone", to, storage="studies")
     api_server.answers[RAYJOBS] = [{"items": []}]

@@ -113,7 +113,9 @@ def test_no_proxy_gets_the_token_of_a_dashboard_on_this_machine(jobs_server, mon
     assert JobsApi(jobs_server.address).submissions() == []
 
 
-@pytest.mark.parametrize("answer", [(200, "<html>welcome</html>"), (302, ""), (407, "Proxy"), (404, "no jobs")])
+@pytest.mark.parametrize(
+    "answer", [(200, "<html>welcome</html>"), (200, '"text"'), (302, ""), (407, "Proxy"), (404, "no jobs")]
+)
 def test_a_server_that_is_not_rays_is_reported(jobs_server, api, answer):
     jobs_server.refusals = [answer]
     with pytest.raises(ClusterError, match=rf"answers HTTP {answer[0]}: .*{answer[1]}.*the address of a Ray dashboard"):

@@ -38,11 +38,12 @@ def test_names_and_manifests_need_no_helm(tmp_path, monkeypatch):
     for name in ("local-cpu", "prod-gpu"):
         assert rayjob_template(name, "lab")["metadata"]["namespace"] == "lab"
     template = rayjob_template("local-cpu")
-    (file := tmp_path / "lab.yaml").write_text(yaml.safe_dump_all([template, {"kind": "Namespace"}]))
+    (file := tmp_path / "lab.yaml").write_text(yaml.safe_dump_all([template, {"kind": "Namespace"}, {"a": 1}]))
     assert rayjob_template(str(file)) == template
     del template["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["resources"]
     for content, message in (
-        (yaml.safe_dump(template), "lacks 'resources'"),
+        (yaml.safe_dump(template), "lacks what .*'resources'"),
+        (yaml.safe_dump({"kind": "RayJob", "metadata": None}), "lacks what a study needs"),
         ("kind: Namespace", "must have one RayJob; they have 0"),
         ("a: [", "cannot be read as YAML"),
     ):
@@ -207,6 +208,8 @@ def test_a_trial_that_fits_no_pod_is_refused():
     refused = r"requests 1 CPU, 3 GPUs and 750 MB.*cpu \(1 CPU, 0 GPUs, 3.22 GB per pod\).*--values with .*count: 4`"
     with pytest.raises(ResourcesUnmet, match=refused):
         manifests(resources__gpus=3)
+    with pytest.raises(ResourcesUnmet):
+        plan(job(), [_group(most=0)])
 
 
 def test_memory_counts_as_cpus_do():

@@ -21,6 +21,7 @@ from pipeline.space import Choice, LogUniform
 from pipeline.storage import Store
 from pipeline.study import Objective, TuneJob, load_study, save_study
 from pipeline.study.files import (
+    STORAGE_VARIABLE,
     as_argument,
     called,
     check_output,
@@ -267,10 +268,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path) -> None:
+def test_a_study_is_called_by_its_name_where_that_is_enough(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert called(str(here / "studies/one")) == "one"
     for location in (str(here / "other/two"), "s3://bucket/two?region=x"):
         assert called(location) == location
+    monkeypatch.setenv(STORAGE_VARIABLE, "s3://unreachable.invalid/studies?endpoint_override=localhost:1")
+    assert called("/other/two") == "/other/two"
 
 
 @pytest.mark.parametrize("location", ["/my studies/two", "s3://bucket/two?scheme=http&region=x"])
