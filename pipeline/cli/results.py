@@ -70,23 +70,23 @@ def results(
     if trial is not None:
         _show_trial(store, trial_id(trial), as_json=as_json)
         return
-    found = show(store, top=top, as_json=as_json, where=where)
+    from pipeline.results.tables.load import load_results, postpone_pandas
+
+    postpone_pandas()
+    show(found := load_results(store.uri, whole=False), top=top, as_json=as_json, where=where)
     if found.state == "interrupted" and not (as_json or where or cluster.kubernetes):
         print_text(f"\n`tunepipe resume {as_argument(found.location)}` continues it.")
 
 
-def show(store: "Store", *, top: int | None, as_json: bool, where: str | None = None) -> "Results":
+def show(results: "Results", *, top: int | None, as_json: bool, where: str | None = None) -> None:
     """Print a study's results, as `results` does, and `run` at its end."""
-    from pipeline.results.tables.load import load_results, postpone_pandas
     from pipeline.results.tables.sql import select_trials
     from pipeline.results.views.study import leaderboard, results_object, summary, summary_line
     from pipeline.results.views.table import pairs
 
-    postpone_pandas()
-    results = load_results(store.uri, whole=False)
     if as_json:
         print_object(results_object(results, top))
-        return results
+        return
     console, trials = command_console(), None
     count, most = results.table("trials").num_rows, top or _TOP
     if where is None:
@@ -97,7 +97,7 @@ def show(store: "Store", *, top: int | None, as_json: bool, where: str | None = 
         trials = select_trials(results, where)
         if not trials:
             print_text(f"No trial matches, of {count}.")
-            return results
+            return
         count, trials = len(trials), trials[:most]
     if count:
         console.print(leaderboard(results, top=most, trials=trials))
@@ -107,7 +107,6 @@ def show(store: "Store", *, top: int | None, as_json: bool, where: str | None = 
         if lines := [(name, text) for name, text in summary(results).items() if name in _BELOW]:
             console.print(Group(Text(), pairs(lines)))
         print_failures(results, console)
-    return results
 
 
 def print_failures(results: "Results", console: Console) -> None:

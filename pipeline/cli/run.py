@@ -100,7 +100,9 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
             redirect_stdout(sys.stderr) if as_json else nullcontext(),
             log_live(store, logs) if logs else nullcontext(),
         ):
-            api.run(tuned, storage=storage, display=Progress(console), note=partial(print_text, err=True), **how)
+            results = api.run(
+                tuned, storage=storage, display=Progress(console), note=partial(print_text, err=True), **how
+            )
     except NoTrialSucceeded:
         if store.exists(layout.STUDY):
             print_failures(load_results(store.uri), console)
@@ -111,6 +113,6 @@ def _run_and_print(tuned: "TuneJob", storage: str, logs: list[str] | None, as_js
             # The first frame is tunepipe's own, which calls the user's function.
             note(error_text(cause.with_traceback(cause.__traceback__.tb_next)))
         raise
-    show(store, top=None, as_json=as_json)
+    show(results, top=None, as_json=as_json)
     if not as_json:
         print_text(f"\nstudy   {store.uri}\nreport  {write_report(store)}")
