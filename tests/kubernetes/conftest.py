@@ -56,13 +56,14 @@ def undisturbed(tmp_path_factory) -> Results:
 
 @pytest.fixture
 def gone(foundation) -> Iterator[None]:
-    """Deletes after a test what it has left: its commands, its RayJobs, and their files."""
+    """Deletes after a test what it has left: its commands, RayJobs, and their files; no hook of a pod has failed."""
     yield
     Following.end_all()
     kubectl("delete", "rayjob,raycluster", "--all", "-n", NAMESPACE, "--wait=false")
     # A command that is killed while it copies results of a deleted RayJob leaves its pod, which has no owner.
     kubectl("delete", "pod", "-l", "app.kubernetes.io/name=tunepipe-reader", "-n", NAMESPACE, "--wait=false")
     until("the end of all pods and RayJobs", lambda: not objects("pods") and not objects("rayjobs"))
+    assert [each["message"] for each in objects("events") if each["reason"] == "FailedPreStopHook"] == []
     for study in SHARE.iterdir():
         shutil.rmtree(study)
 

@@ -52,24 +52,21 @@ def beale(api_server: ApiServer) -> ApiServer:
     return api_server
 
 
-@pytest.mark.parametrize(
-    ("words", "reported"),
-    [
-        (["submit", "beale", "--storage", "studies", "--address", "http://x"], "--storage"),
-        (["submit", "beale", "--storage", "/studies"], "--address http://HOST:8265"),
-        ([*ON_RAY, "--trials", "0"], "budget.trials"),
-        ([*ON_RAY, "--start-from", "x"], "no study 'x'"),
-        ([*ON_RAY, "--dry-run"], "only with --kubernetes: --dry-run"),
-        (ON_KUBERNETES, "needs --values"),
-        ([*ON_RAY, "--image", "i", "--values", "prod-gpu"], "only with --kubernetes: --image, --values"),
-        (["stop", "x", "--context", "c"], "only with --kubernetes: --context"),
-        (["stop", "x", "--kubernetes", "--address", "http://x"], "give one of them"),
-        (["stop", "x", "--address", "http://ana:secret@x"], "http://HOST:8265"),
-        (["stop", "x", "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
-        (["logs", "x", "--trial", "0", "--kubernetes"], "`tunepipe results x --kubernetes`"),
-        (["status"], "RAY_API_SERVER_ADDRESS"),
-    ],
-)
+@pytest.mark.parametrize(("words", "reported"), [
+    (["submit", "beale", "--storage", "studies", "--address", "http://x"], "--storage"),
+    (["submit", "beale", "--storage", "/studies"], "--address http://HOST:8265"),
+    ([*ON_RAY, "--trials", "0"], "budget.trials"),
+    ([*ON_RAY, "--start-from", "x"], "no study 'x'"),
+    ([*ON_RAY, "--dry-run"], "only with --kubernetes: --dry-run"),
+    (ON_KUBERNETES, "needs --values"),
+    ([*ON_RAY, "--image", "i", "--values", "prod-gpu"], "only with --kubernetes: --image, --values"),
+    (["stop", "x", "--context", "c"], "only with --kubernetes: --context"),
+    (["stop", "x", "--kubernetes", "--address", "http://x"], "give one of them"),
+    (["stop", "x", "--address", "http://ana:secret@x"], "http://HOST:8265"),
+    (["stop", "x", "--trial", "1", "--kubernetes"], "--trial stops a trial of a study in a storage"),
+    (["logs", "x", "--trial", "0", "--kubernetes"], "`tunepipe results x --kubernetes`"),
+    (["status"], "RAY_API_SERVER_ADDRESS"),
+])  # fmt: skip
 def test_mistakes_are_reported_before_a_cluster_is_asked(
     words: list[str], reported: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

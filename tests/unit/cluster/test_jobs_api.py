@@ -178,15 +178,12 @@ def test_a_storage_must_mean_the_same_everywhere():
     assert refused.value.faults[0].field == "--storage"
 
 
-@pytest.mark.parametrize(
-    "storage",
-    [
-        "s3://KEY:secret@b/x",
-        "abfs://c:secret@a.dfs.core.windows.net/x",
-        "abfs://c@a/x?tenant_id=t&client_secret=secret",
-        "abfs://c@a/x?sv=2024-08-04&sig=secret&sp=rwl",
-    ],
-)
+@pytest.mark.parametrize("storage", [
+    "s3://KEY:secret@b/x",
+    "abfs://c:secret@a.dfs.core.windows.net/x",
+    "abfs://c@a/x?tenant_id=t&client_secret=secret",
+    "abfs://c@a/x?sv=2024-08-04&sig=secret&sp=rwl",
+])  # fmt: skip
 def test_keys_are_not_given_to_a_cluster(storage):
     with pytest.raises(InvalidJob) as refused:
         shared_storage(storage)
