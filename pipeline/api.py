@@ -127,6 +127,7 @@ def check(
     """
     from pipeline.execution.check import CheckResult, Finding, findings_of
 
+    end_loading()
     if not isinstance(job, TuneJob):
         raise UsageError(f"check() takes a TuneJob; found an object of type {type(job).__name__}.")
     storage = default_storage() if storage is None else storage
@@ -185,7 +186,10 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
         if to is None:
             raise UsageError("The state contains files: name a folder for them, load_state(study, to=FOLDER).")
         check_output(Path(to))
-        Path(to).mkdir(parents=True, exist_ok=True)
+        try:
+            Path(to).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"Cannot write into {to}: {error.strerror}. Choose another folder.") from None
         return Path(to)
 
     return models.state(models.assignment(trial), folder)

@@ -43,7 +43,7 @@ class UserError(TunepipeError):
 
 
 class UsageError(UserError):
-    """The command line cannot be read: an unknown option or command, or an invalid value."""
+    """A command or a function is called wrongly: an unknown option, or a value that is not allowed."""
 
 
 @dataclass(frozen=True, slots=True)

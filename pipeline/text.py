@@ -29,7 +29,7 @@ _ANNOUNCES = re.compile(r":$|Exception encountered when calling .*\)\.$")
 _PLACES = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
 """Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
 
-_KEYS = re.compile(r"(?<=://)[^/?]*:[^/?]*@|(?<=[?&])(?:client_secret|sig)=[^&]*")
+_KEYS = re.compile(r"(?<=://)[^/?\s]*:[^/?\s]*@|(?<=[?&])(?:client_secret|sig)=[^&\s]*")
 """Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
 
 _receivers: list[tuple[Callable[[str], None], set[str]]] = [(print, set())]
@@ -105,13 +105,15 @@ def without_keys(uri: str) -> str:
 def size(count: float) -> str:
     """A number of bytes in words."""
     for unit, name in ((1e3, "bytes"), (1e6, "kB"), (1e9, "MB"), (1e12, "GB")):
-        if count < unit:
+        if count < 0.9995 * unit:
             return f"{count:.0f} bytes" if name == "bytes" else f"{count / unit * 1e3:.3g} {name}"
-    return f"{count / 1e12:.3g} TB"
+    return f"{count / 1e12:,.4g} TB"
 
 
 def duration(seconds: float) -> str:
     """A span of time in at most two units: 70 ms, 3.2 s, 4 min 5 s, 2 h 3 min."""
+    if not math.isfinite(seconds):
+        return "–"
     if seconds < 0.95:
         return f"{1000 * seconds:.0f} ms"
     if seconds < 59.5:
@@ -143,7 +145,7 @@ def listed(items: Iterable[str], conjunction: str = "and") -> str:
 
 def percent(share: float) -> str:
     """A share as a whole percentage, with the minus sign of all numbers in prose: 12%, −3%."""
-    return f"{share:.0%}".replace("-", "−")
+    return f"{round(share, 2) + 0.0:.0%}".replace("-", "−")
 
 
 def hide_numbers(text: str) -> str:

@@ -43,8 +43,7 @@ def names() -> list[str]:
 
 def jobs() -> dict[str, TuneJob]:
     """Every job by its name, sorted; imports neither Ray nor Keras."""
-    modules = (_module(module.name.replace("_", "-")) for module in pkgutil.iter_modules(__path__))
-    found = {module.__name__.rpartition(".")[2].replace("_", "-"): module for module in modules}
+    found = {each.name.replace("_", "-"): _module(each.name) for each in pkgutil.iter_modules(__path__)}
     return {name: module.JOB for name, module in sorted(found.items()) if hasattr(module, "JOB")}
 
 

@@ -125,6 +125,12 @@ class HypermodelAdapter(Adapter):
         return [Objective(one.name, one.direction) for one in getattr(objective, "objectives", [objective])]
 
     def fields(self, given: Mapping[str, Any], subject: str) -> dict[str, Any]:
+        if self.tuner is None:
+            try:
+                inspect.signature(self.hypermodel.build).bind(None)
+            except (TypeError, ValueError):
+                allowed = "must be build(hp), a HyperModel or its class"
+                raise InvalidJob(subject, [Fault("name", self.name, allowed)]) from None
         if self.tuner is None and self.trains:
             allowed = "must be tuned by tuner.search(…) in its file, which has the arguments of fit"
             raise InvalidJob(subject, [Fault("fit", "a HyperModel with its own fit", allowed)])

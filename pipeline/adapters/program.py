@@ -89,7 +89,7 @@ def running(name: str, patches: Patches, path: Path | None = None) -> Program:
         ):
             main.loader.exec_module(module)
     finally:
-        _RECORDING.remove(calls)
+        _RECORDING.pop()
         module.__name__, module.__spec__ = name, spec
         for value in vars(module).values():
             if (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == "__main__":

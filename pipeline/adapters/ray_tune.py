@@ -65,7 +65,7 @@ SCHEDULERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 """The job's scheduler for each of Ray Tune, and the attributes that keep the scheduler's settings."""
 
-_LOWEST = {"grace_period": 1, "interval": 1, "min_samples_required": 1, "reduction_factor": 2}
+_LOWEST = {"grace_period": 1, "interval": 1, "min_samples_required": 1}
 """The lowest value of each setting that is a whole number."""
 
 _REPORTS = "training_iteration"

@@ -25,7 +25,7 @@ from pipeline.page.study_page import link
 from pipeline.results.report import page as report
 from pipeline.results.report.sections import Picture, Section
 from pipeline.results.tables.load import overview
-from pipeline.text import format_number, sanitize
+from pipeline.text import format_number, sanitize, without_keys
 
 _SCRIPT = report.template("page.js").render()
 _DIGEST = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
@@ -164,7 +164,7 @@ class _Pages:
 
     def _failure(self, request: Request, text: str, status: int) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
-            return PlainTextResponse(f"{sanitize(text)}\n", status)
+            return PlainTextResponse(f"{without_keys(sanitize(text))}\n", status)
         return self._page("error.html.jinja", {"text": text}, status)
 
     def _snapshot(self, request: Request) -> StudySnapshot:

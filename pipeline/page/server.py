@@ -4,6 +4,7 @@ On a loopback address only this machine can send requests; the names of host and
 in the same browser. On any other address each request needs the token.
 """
 
+import hashlib
 import hmac
 import ipaddress
 import os
@@ -31,7 +32,7 @@ GRACE_SECONDS = 3
 """Seconds that an ending server waits for responses that are being sent."""
 
 COOKIE = "tunepipe"
-"""The cookie that holds the token, once the link with it was opened."""
+"""The first part of the name of the cookie that holds the token, once the link with it was opened."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -122,6 +123,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, *, token: str | None = None) -> None:
         self._app, self._token = app, token
+        # A browser has the cookies of all ports of a host together.
+        self._cookie = f"{COOKIE}-{hashlib.sha256((token or '').encode()).hexdigest()[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request."""
@@ -160,12 +163,13 @@ class Guard:
         # Two slashes at the beginning would be the address of another server.
         path = "/" + scope["path"].lstrip("/")
         answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
-        answer.set_cookie(COOKIE, self._token or "", httponly=True, samesite="lax", secure=scope["scheme"] == "https")
+        secure = scope["scheme"] == "https"
+        answer.set_cookie(self._cookie, self._token or "", httponly=True, samesite="lax", secure=secure)
         return answer
 
     def _knows(self, headers: Headers) -> bool:
         bearer = headers.get("authorization", "")
-        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+        cookie = cookie_parser(headers.get("cookie", "")).get(self._cookie)
         return self._is_token(cookie) or (bearer.startswith("Bearer ") and self._is_token(bearer[len("Bearer ") :]))
 
     def _is_token(self, given: str | None) -> bool:

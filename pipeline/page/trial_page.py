@@ -1,6 +1,5 @@
 """The page of one trial."""
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +12,12 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trial_row
 from pipeline.results.views.trial import files_of, trial_lines, trial_tables
 from pipeline.storage import Store, layout
-from pipeline.text import size
+from pipeline.text import COLOURS, size
 
 MAX_ROWS = 500
 """The maximum number of rows of a table, the newest."""
 
 _LOG_BYTES = 200_000
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def content(studies: StudyCache, name: str, trial: str) -> dict[str, Any]:
@@ -69,6 +67,6 @@ def _log(store: Store, trial: str) -> tuple[str, str]:
     text, before = store.read_end(path, _LOG_BYTES)
     # A progress bar overwrites its line: the last state of it counts.
     lines = [
-        line.rstrip("\r").rpartition("\r")[2] for line in _COLOURS.sub("", text.decode(errors="replace")).split("\n")
+        line.rstrip("\r").rpartition("\r")[2] for line in COLOURS.sub("", text.decode(errors="replace")).split("\n")
     ]
     return "\n".join(lines).rstrip(), size(before) if before else ""

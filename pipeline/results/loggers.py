@@ -24,7 +24,7 @@ from pipeline.space import Config, scalar
 from pipeline.storage import Store
 from pipeline.storage.schema import metric_column, metric_columns
 from pipeline.study.files import check_output
-from pipeline.text import note, sanitize, sanitize_line
+from pipeline.text import note, sanitize, sanitize_line, without_keys
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -188,7 +188,7 @@ def _write_study(client: "MlflowClient", experiment: str, results: Results) -> N
     identity = hashlib.sha256(f"{results.location}\n{began}".encode()).hexdigest()
     start = _milliseconds(datetime.fromisoformat(began)) if began else None
     found = client.search_runs([experiment], f"tags.`tunepipe.study` = '{identity}'")
-    tags = {"tunepipe.study": identity, "tunepipe.location": results.location}
+    tags = {"tunepipe.study": identity, "tunepipe.location": without_keys(results.location)}
     parent = found[0] if found else client.create_run(experiment, start, tags, results.name)
     children = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent.info.run_id}'", max_results=_RUNS)
     runs = {run.data.tags.get("tunepipe.trial"): run for run in children}

@@ -14,6 +14,7 @@ from pipeline.results.analysis.queries import ended_by_itself
 from pipeline.results.tables.load import Results, configs_of
 from pipeline.results.tables.trials import objective_column, quoted
 from pipeline.space import Config, Cube, ListedDomain, RandomStream, drawn_parameters, fits
+from pipeline.storage import layout
 from pipeline.study import TuneJob
 from pipeline.text import counted
 
@@ -150,8 +151,8 @@ class RecordedCurves(CurveSource):
         rows = _first_segments(results, list(columns.values()))
         curves = [_curve(row, columns, results) for row in rows.to_pylist()]
         used = [
-            (int(number), config, curve)
-            for number, config, curve in zip(
+            (trial_id, config, curve)
+            for trial_id, config, curve in zip(
                 rows["trial_id"].to_pylist(), configs_of(rows, results.space), curves, strict=True
             )
             if fits(job.space, config) and (curve.values or curve.failure)
@@ -161,7 +162,7 @@ class RecordedCurves(CurveSource):
                 f"No trial of the study {results.name!r} ({len(curves)}) has a curve and a config of the space of "
                 f"job {job.name!r}. Simulate the study's own job, or use --curves synthetic."
             )
-        self._numbers = np.array([number for number, *_ in used])
+        self._ids = np.array([trial_id for trial_id, *_ in used])
         self._units = self._cube.units([config for _, config, _ in used])
         known = [list(curve.values) for *_, curve in used]
         best, gains = max if job.objective.mode == "max" else min, _gains(known, self._epochs)
@@ -180,7 +181,7 @@ class RecordedCurves(CurveSource):
         # Of several nearest configs, that of the same trial number.
         distances = self._cube.distances(self._cube.units([config])[0], self._units)
         nearest = np.flatnonzero(distances == distances.min())
-        same = nearest[self._numbers[nearest] == index]
+        same = nearest[self._ids[nearest] == layout.trial_id(index)]
         return self._curves[int(same[0] if len(same) else nearest[index % len(nearest)])]
 
     def _extended(self, curve: Curve, gains: Sequence[float], best: Any, limit: float) -> Curve:

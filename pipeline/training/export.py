@@ -14,7 +14,7 @@ from pipeline.space import Config
 from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.training.arrays import as_batch, with_text_as_tensors
-from pipeline.training.pipelines import as_fit_takes_it
+from pipeline.training.pipelines import with_generator_as_dataset
 from pipeline.training.state import load_variables, variables_of
 from pipeline.training.trainer_factory import TrainerFactory
 
@@ -60,7 +60,7 @@ def evaluate(model: keras.Model, split: Any) -> dict[str, float]:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(with_text_as_tensors(as_batch(split)))
         metrics = model.evaluate(x, y, batch_size=_BATCH, sample_weight=weight, verbose=0, return_dict=True)
     else:
-        metrics = model.evaluate(as_fit_takes_it(split), verbose=0, return_dict=True)
+        metrics = model.evaluate(with_generator_as_dataset(split), verbose=0, return_dict=True)
     return {name: float(value) for name, value in metrics.items() if np.ndim(value) == 0}
 
 

@@ -55,7 +55,7 @@ class Source:
         return data
 
 
-def as_fit_takes_it(pipeline: Any) -> Any:
+def with_generator_as_dataset(pipeline: Any) -> Any:
     """A pipeline as Keras' fit and evaluate take it: a generator function as a tf.data.Dataset."""
     return _from_generator(pipeline) if kind_of(pipeline) == "generator function" else pipeline
 
@@ -64,7 +64,7 @@ def example_of(split: Any) -> Any:
     """Inputs by which a model learns its shapes: those of one row of arrays, or of a pipeline's first batch."""
     if isinstance(split, Split):
         return first_inputs(split)
-    pipeline = as_fit_takes_it(split)
+    pipeline = with_generator_as_dataset(split)
     batch = pipeline[0] if isinstance(pipeline, keras.utils.PyDataset) else next(iter(pipeline), None)
     if batch is None:
         raise DataError("The train split has no batches: check the files that it reads and what it filters.")
@@ -119,7 +119,7 @@ class PipelineReader:
                 f"A {kind_of(split)} of the data set is endless. Set the number of its batches with Fit({field}=…), or "
                 "let it end."
             )
-        pipeline = as_fit_takes_it(split)
+        pipeline = with_generator_as_dataset(split)
         self._is_tf_data = is_tf_data = isinstance(pipeline, tf.data.Dataset)
         shuffle = shuffle and not is_tf_data and pipeline.num_batches is not None
         self._adapter = data_adapter(pipeline, shuffle=shuffle, class_weight=class_weight)

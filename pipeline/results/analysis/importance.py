@@ -26,9 +26,6 @@ _Reals = npt.NDArray[np.float64]
 MIN_SHARE = 0.005
 """A smaller share is written as 0%: it may be nothing."""
 
-_COMPARED = 0.9
-"""The share of trials that have trained the epoch at which all are compared."""
-
 _MAX_TRIALS, _MIN_TRIALS, _MAX_NEEDED, _MAX_EFFECTS = 600, 12, 60, 20
 _TREES, _RESAMPLES, _TREES_OF_RESAMPLE, _R_SQUARED_RESAMPLES = 100, 20, 20, 200
 _POINTS, _MIN_R_SQUARED, _SMALLEST_LEAF, _LEAST_GAIN, _NARROWEST = 2048, 0.1, 2, 1e-9, 1e-12
@@ -94,7 +91,7 @@ def _compared(results: Results) -> tuple[Columns, int | None]:
     trained = dict(zip(trials["trial_id"].to_pylist(), trials["epochs"].to_pylist(), strict=True))
     states = zip(columns[TRIAL], columns[STATE], strict=True)
     reached = {trial: math.inf if state == "completed" else trained[trial] for trial, state in states}
-    if not reached or math.isinf(last := sorted(reached.values())[int((1 - _COMPARED) * len(reached))]):
+    if not reached or math.isinf(last := sorted(reached.values())[len(reached) // 10]):
         return columns, None
     epochs = results.tables.epochs.filter(pc.field("epoch") <= last)
     decisions = results.tables.decisions

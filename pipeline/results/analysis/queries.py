@@ -44,7 +44,7 @@ def _timed(results: Results) -> str:
 @cache_per_results
 def progress(results: Results) -> pa.Table:
     """How the best value grew: for each epoch in order of time `trial_id`, `seconds`, `value`, whether that `counts`,
-    `epochs`, `best`, and whether it `rises`: whether it is a new one.
+    `best`, and whether it `rises`: whether it is a new one.
     """
     table = results.query(
         f"select trial_id, seconds, value, counts from {_timed(results)} order by seconds, trial_id, epoch"
@@ -52,7 +52,7 @@ def progress(results: Results) -> pa.Table:
     values = np.where(table["counts"].to_numpy(), table["value"].to_numpy(), np.nan)
     best = (np.fmax if results.objective.mode == "max" else np.fmin).accumulate(values)
     rising = np.isfinite(best) & (best != np.append(np.nan, best)[:-1])
-    found = {"epochs": np.arange(1, len(best) + 1), "best": pa.array(best, from_pandas=True), "rises": rising}
+    found = {"best": pa.array(best, from_pandas=True), "rises": rising}
     return pa.table(dict(zip(table.column_names, table.columns, strict=True)) | found)
 
 
@@ -140,7 +140,7 @@ class TrialCounts:
 def trial_counts(results: Results) -> TrialCounts:
     """Count the trials of a study."""
     most, stopped = int(results.job["budget"]["epochs"]), stops(results).to_pylist()
-    states = results.query("select state, count(*) as trials from trials group by state").to_pylist()
+    states = results.query("select state, count(*) as trials from trials group by state order by state").to_pylist()
     by_state = {row["state"]: row["trials"] for row in states}
     by = {who: sum(row["stopped_by"] == who for row in stopped) for who in ("comparison", "user", "end")}
     saved = sum(max(most - row["epochs"], 0) for row in stopped if row["stopped_by"] == "comparison")

@@ -24,6 +24,7 @@ from pipeline.results.tables.trials import board
 from pipeline.results.views.study import MAX_PARAMETERS, leaderboard, provenance_in_words, summary
 from pipeline.results.views.table import STATES, Column, Table
 from pipeline.storage import Store, layout
+from pipeline.study.files import as_argument
 from pipeline.text import counted, duration, first_line, format_number, sanitize, without_keys
 
 MAX_ROWS = 10_000
@@ -43,12 +44,17 @@ def template(name: str, folder: str = "results/report") -> Template:
         loader=ChoiceLoader([PackageLoader("pipeline", place) for place in dict.fromkeys((folder, "results/report"))]),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: sanitize(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.globals |= {"day": DAY, "night": NIGHT, "states": STATES, "live": False, "picture_address": None}
     return environment.get_template(name)
+
+
+def _shown(value: Any) -> Any:
+    """A value as a template prints it: text of unknown origin is safe, and has no keys of a storage."""
+    return without_keys(sanitize(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def content(results: Results) -> dict[str, Any]:
@@ -57,7 +63,8 @@ def content(results: Results) -> dict[str, Any]:
         "name": results.name,
         "description": results.job["description"],
         "state": results.state,
-        "location": without_keys(results.location),
+        "location": results.location,
+        "argument": as_argument(results.location),
         "summary": summary(results),
         "tiles": tiles(results),
         "causes": causes(results),

@@ -21,7 +21,7 @@ import pyarrow as pa
 from pipeline.errors import InvalidJob, StorageError, UserError
 from pipeline.space import Config, ParameterPath, Space, Value, config_value, listed_values, walk
 from pipeline.storage import Store, layout
-from pipeline.storage.schema import SCHEMA_VERSION
+from pipeline.storage.schema import SCHEMA_VERSION, arrow_schema
 from pipeline.storage.sessions import SessionRecord, driver_seconds, read_sessions, state_of
 from pipeline.storage.tables import (
     DRAW_ORDER,
@@ -326,6 +326,9 @@ class StudyRow:
     fault: str | None = None
 
 
+_SUMMARISED = ["state", "objective", "violation", "epochs"]
+
+
 def overview(store: Store) -> list[StudyRow]:
     """The studies of a storage, the newest last; those that never started come first."""
     moment = datetime.now(UTC)
@@ -341,9 +344,10 @@ def _summary(store: Store, name: str, now: datetime) -> StudyRow:
     try:
         study = read_study(store)
         objective, sessions = Objective(**study["job"]["objectives"][0]), read_sessions(store)
+        needed = [field for field in arrow_schema("trials", {}) if field.name in _SUMMARISED]
         try:
-            trials = store.read_table(layout.TRIALS)
-        except (FileNotFoundError, StorageError):
+            trials = store.read_table(layout.TRIALS).select(_SUMMARISED).cast(pa.schema(needed))
+        except (FileNotFoundError, StorageError, KeyError, pa.ArrowException):
             # There is none yet, or it is damaged.
             trials = read_tables(store, study).trials
         scored = trials.filter(pc.and_(pc.not_equal(trials["state"], "failed"), pc.is_valid(trials["objective"])))
@@ -358,5 +362,5 @@ def _summary(store: Store, name: str, now: datetime) -> StudyRow:
             best=pc.min_max(scored["objective"])[objective.mode].as_py(),
             started=datetime.fromisoformat(sessions[0].started) if sessions else None,
         )
-    except (UserError, KeyError, ValueError, pa.ArrowInvalid) as error:
+    except (UserError, KeyError, ValueError, pa.ArrowException) as error:
         return StudyRow(name=name, location=store.uri, state="unreadable", fault=str(error))

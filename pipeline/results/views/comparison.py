@@ -22,7 +22,7 @@ _Reals = npt.NDArray[np.float64]
 _MIN_TRIALS = 5
 """The fewest trials for an interval."""
 
-_RESAMPLES, _SEED, _ENDS, _MAX_VALUES, _PAIRS = 2000, 0, [0.05, 0.95], 2000, 28
+_RESAMPLES, _SEED, _ENDS, _PAIRS = 2000, 0, [0.05, 0.95], 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +93,13 @@ def compared(studies: Mapping[str, Results]) -> Comparison:
 
 def _expected(values: _Reals, draws: int) -> tuple[float, _Reals]:
     """The expected best of `draws` draws, and the same of resampled trials; more is better."""
-
-    def weights(count: int) -> _Reals:
-        places = np.arange(1, count + 1) / count
-        found: _Reals = places**draws - (places - 1 / count) ** draws
-        return found
-
-    narrow = min(len(values), _MAX_VALUES)
-    sample = np.random.default_rng(_SEED).integers(0, len(values), (_RESAMPLES, narrow))
-    return float(np.sort(values) @ weights(len(values))), np.sort(values[sample], axis=1) @ weights(narrow)
+    count = len(values)
+    places = np.arange(1, count + 1) / count
+    weights = places**draws - (places - 1 / count) ** draws
+    rng = np.random.default_rng(_SEED)
+    # One by one: all resamples of a large study would take gigabytes.
+    again = [np.sort(values[rng.integers(0, count, count)]) @ weights for _ in range(_RESAMPLES)]
+    return float(np.sort(values) @ weights), np.array(again)
 
 
 def _differences(again: Mapping[str, tuple[float, _Reals]], draws: int) -> Table:

@@ -1,6 +1,7 @@
 """The report is one page that loads nothing, agrees with the tables, and shows markup in texts as text."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def test_columns_that_a_report_does_not_read_change_nothing(text: str, asha_resu
     assert text == report_page(asha_results)
     uri = recorded(tmp_path, Objective("parameters", "min"), Objective("speed", "max")).store.uri
     assert report_page(load_results(uri, whole=False)) == report_page(load_results(uri))
+    assert "KEY" not in report_page(replace(load_results(uri), location="s3://KEY:KEY@bucket/study"))
 
 
 def test_nothing_is_loaded_from_anywhere(text: str, page: Page) -> None:

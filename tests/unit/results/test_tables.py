@@ -9,6 +9,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from hypothesis import given as example, strategies as st
@@ -179,8 +180,12 @@ def test_an_overview_equals_the_results_of_its_studies(tmp_path: Path) -> None:
         study.store.write_table(layout.TRIALS, read_tables(study.store, study.study).trials)
     damaged = asha_study(tmp_path, name="damaged")
     damaged.store.write(layout.TRIALS, b"PAR1")
+    other = asha_study(tmp_path, name="other")
+    other.store.write_table(
+        layout.TRIALS, pa.table({"state": [1], "objective": ["x"], "violation": [[]], "epochs": [""]})
+    )
     rows = overview(Store(tmp_path))
-    assert len(rows) == 3
+    assert len(rows) == 4
     for row in rows:
         results = load_results(row.location)
         assert results.best is not None

@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 from pipeline.space import Config
 from pipeline.study import Fit, Objective, TuneJob
 from pipeline.training.data import load_data
-from pipeline.training.pipelines import as_fit_takes_it, example_of
+from pipeline.training.pipelines import example_of, with_generator_as_dataset
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
 from tests.training import SEED, epochs_of, equals_fit, fitted, job_of, resumes_exactly
@@ -112,7 +112,7 @@ def test_a_generator_function_becomes_a_dataset_of_its_batches() -> None:
         for rows in (4, 4, 3):
             yield [np.eye(rows, 4), np.ones(rows), None]
 
-    assert [x.shape[0] for x, _ in as_fit_takes_it(batches)] == [4, 4, 3]
+    assert [x.shape[0] for x, _ in with_generator_as_dataset(batches)] == [4, 4, 3]
     assert example_of(batches).numpy().tolist() == np.eye(4).tolist()
     with pytest.raises(DataError):
-        example_of(as_fit_takes_it(batches).take(0))
+        example_of(with_generator_as_dataset(batches).take(0))
