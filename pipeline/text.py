@@ -29,8 +29,9 @@ _ANNOUNCES = re.compile(r":$|Exception encountered when calling .*\)\.$")
 _PLACES = ("File ", "Detected at", "Stack trace", "<stack traces", "[[{{", "During handling", "Arguments received")
 """Beginnings of lines that say where in TensorFlow's graph an error is, and not what it is."""
 
-_KEYS = re.compile(r"(?<=://)[^/?\s]*:[^/?\s]*@|(?<=[?&])(?:client_secret|sig)=[^&\s]*")
-"""Keys in a URI: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=… and sig=… (of a SAS) of Azure."""
+_PART = r"""[^/?&\s<>"']*"""
+_KEYS = re.compile(rf"(?<=://){_PART}:{_PART}@|(?<=[?&;])(?:client_secret|sig)=[^&\s<>]*")
+"""Keys in a URI, also in HTML: KEY:SECRET@bucket of S3; container:KEY@account, client_secret=…, and sig=… of Azure."""
 
 _receivers: list[tuple[Callable[[str], None], set[str]]] = [(print, set())]
 """Who takes the sentences, the newest last, and what was sent to it."""
@@ -98,7 +99,7 @@ def format_number(value: float) -> str:
 
 
 def without_keys(uri: str) -> str:
-    """A URI as others may see it."""
+    """A URI, or a text with some, as others may see it."""
     return _KEYS.sub("…", uri)
 
 

@@ -18,14 +18,11 @@ if TYPE_CHECKING:
     from pipeline.storage import Store
 
 
+Reason = Annotated[str, option("Why; recorded in the table decisions.", "TEXT")]
+
+
 @with_job_options("trials", "total_epochs", "seconds")
-def budget(
-    study: Study,
-    *,
-    options: JobOptions,
-    storage: Storage = STORAGE,
-    reason: Annotated[str, option("Why; recorded in the table decisions.", "TEXT")] = "",
-) -> None:
+def budget(study: Study, *, options: JobOptions, storage: Storage = STORAGE, reason: Reason = "") -> None:
     """Change the budget of a running study. For one that has ended, use `resume` with the same options."""
     from pipeline.engine.commands import ChangeBudget
     from pipeline.execution.commands import running_session

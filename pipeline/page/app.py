@@ -179,7 +179,8 @@ class _Pages:
 
     def _page(self, name: str, content: Mapping[str, Any], status: int = 200) -> Response:
         given = {"live": True, "control": self._control, "storage": self._studies.store.uri, "link": link}
-        return HTMLResponse(report.template(name, "page/templates").render(**{**given, **content}), status)
+        page = report.template(name, "page/templates").render(**{**given, **content})
+        return HTMLResponse(without_keys(page), status)
 
 
 def _static(text: str, kind: str) -> Response:

@@ -31,9 +31,6 @@ TOKEN_VARIABLE = "TUNEPIPE_TOKEN"
 GRACE_SECONDS = 3
 """Seconds that an ending server waits for responses that are being sent."""
 
-COOKIE = "tunepipe"
-"""The first part of the name of the cookie that holds the token, once the link with it was opened."""
-
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -123,8 +120,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, *, token: str | None = None) -> None:
         self._app, self._token = app, token
-        # A browser has the cookies of all ports of a host together.
-        self._cookie = f"{COOKIE}-{hashlib.sha256((token or '').encode()).hexdigest()[:8]}"
+        # It holds the token, once the link was opened. A browser has the cookies of all ports of a host together.
+        self._cookie = f"tunepipe-{hashlib.sha256((token or '').encode()).hexdigest()[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request."""

@@ -44,17 +44,12 @@ def template(name: str, folder: str = "results/report") -> Template:
         loader=ChoiceLoader([PackageLoader("pipeline", place) for place in dict.fromkeys((folder, "results/report"))]),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=lambda value: sanitize(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.globals |= {"day": DAY, "night": NIGHT, "states": STATES, "live": False, "picture_address": None}
     return environment.get_template(name)
-
-
-def _shown(value: Any) -> Any:
-    """A value as a template prints it: text of unknown origin is safe, and has no keys of a storage."""
-    return without_keys(sanitize(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def content(results: Results) -> dict[str, Any]:
@@ -84,7 +79,7 @@ def report_page(results: Results) -> str:
         return f'{sorted_by}><button type="button">{escape(column.heading)}</button>'
 
     board = leaderboard(results, top=MAX_ROWS, most=MAX_PARAMETERS)
-    return template("study.html.jinja").render(
+    page = template("study.html.jinja").render(
         **content(results),
         trials=results.table("trials").num_rows,
         leaderboard=trials_table(board, head, lambda trial: f"#trial-{trial}" if trial in detailed else ""),
@@ -93,6 +88,8 @@ def report_page(results: Results) -> str:
         details=details,
         most_rows=MAX_ROWS,
     )
+    # In tables and pictures, too: configs and errors may name a storage.
+    return without_keys(page)
 
 
 def write_report(store: Store) -> str:

@@ -143,7 +143,7 @@ class Table:
         return {"name": self.name, "title": self.title, "note": self.note, **plain(self.facts), "rows": rows}
 
     def as_html(self) -> Markup:
-        """The table as a `table` element; a cell of a number has its value as `data-key`, for sorting."""
+        """The table as a `table` element."""
         looks = [' class="number"' if column.right else "" for column in self.columns]
         head = "".join(
             f'<th scope="col"{look}>{escape(column.heading)}</th>'

@@ -149,8 +149,9 @@ def test_what_is_no_python_file_is_not_found(name, write):
 
 
 def test_a_file_that_starts_its_study_ends_there(write):
-    text = "from pipeline.code.modules import end_loading\nX = 1\nend_loading()\nX = 2"
-    assert load_module(write({"runs.py": text}) / "runs.py").X == 1
+    for call in ("check", "run"):
+        text = f"from pipeline import {call}\nX = 1\n{call}(None)\nX = 2"
+        assert load_module(write({f"{call}s.py": text}) / f"{call}s.py").X == 1
     end_loading()
 
 

@@ -12,7 +12,7 @@ import requests
 import uvicorn
 
 from pipeline.errors import TunepipeError, UsageError
-from pipeline.page.server import COOKIE, TOKEN_VARIABLE, is_loopback, serve
+from pipeline.page.server import TOKEN_VARIABLE, is_loopback, serve
 from pipeline.storage import Store
 from tests.processes import TUNEPIPE, started
 from tests.recorded_studies import every_domain_study
@@ -49,12 +49,19 @@ def test_another_site_may_link_to_a_page_and_load_nothing(address: str) -> None:
 
 
 def test_programs_send_the_token_in_a_header(guarded: str) -> None:
-    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Cookie": f"{COOKIE}=wrong"}, {"Authorization": TOKEN}):
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
         assert requests.get(f"{guarded}/events", headers=headers, timeout=60).status_code == 401
         answer = requests.get(f"{guarded}/studies/mnist-asha", headers=headers, timeout=60)
         assert answer.status_code == 401
         assert "mnist" not in answer.text
     assert requests.get(guarded, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60).status_code == 200
+
+
+def test_two_servers_of_a_host_keep_their_own_cookies(guarded: str, storage: Path) -> None:
+    with serving(storage, token=TOKEN[::-1]) as other, requests.Session() as session:
+        for address, token in ((guarded, TOKEN), (other, TOKEN[::-1])):
+            session.get(f"{address}/?token={token}", timeout=60)
+        assert [session.get(each, timeout=60).status_code for each in (guarded, other)] == [200, 200]
 
 
 def test_the_link_leaves_a_cookie_and_hides_the_token(guarded: str) -> None:
@@ -65,6 +72,8 @@ def test_the_link_leaves_a_cookie_and_hides_the_token(guarded: str) -> None:
         assert "token" not in answer.url
         assert "where=epochs%3D9" in answer.url
         (cookie,) = session.cookies
+        wrong = {"Cookie": f"{cookie.name}=wrong"}
+        assert requests.get(guarded, headers=wrong, timeout=60).status_code == 401
         assert (cookie.has_nonstandard_attr("HttpOnly"), cookie.get_nonstandard_attr("SameSite")) == (True, "lax")
     # Two slashes would lead to another server.
     answer = requests.get(f"{guarded}//evil.example/?token={TOKEN}", allow_redirects=False, timeout=60)

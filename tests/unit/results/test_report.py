@@ -12,6 +12,7 @@ from pipeline.results.report import page as report
 from pipeline.results.report.page import report_page, write_report
 from pipeline.results.report.sections import Section, sections
 from pipeline.results.tables.trials import board
+from pipeline.space import Choice, Uniform
 from pipeline.storage import layout
 from pipeline.study import Objective
 from tests.front_studies import recorded
@@ -53,7 +54,15 @@ def test_columns_that_a_report_does_not_read_change_nothing(text: str, asha_resu
     assert text == report_page(asha_results)
     uri = recorded(tmp_path, Objective("parameters", "min"), Objective("speed", "max")).store.uri
     assert report_page(load_results(uri, whole=False)) == report_page(load_results(uri))
-    assert "KEY" not in report_page(replace(load_results(uri), location="s3://KEY:KEY@bucket/study"))
+
+
+def test_a_report_shows_no_key_of_a_storage(tmp_path: Path) -> None:
+    """Not in its text, nor in the tables and pictures of a study whose configs have one."""
+    space = {"a": Uniform(0.0, 1.0), "d": Choice(("s3://KEY:KEY@bucket/x", "abfs://c@a/y?sig=KEY"))}
+    study = of_function(tmp_path, lambda config: config["a"], trials=12, space=space)
+    page = report_page(replace(study, location="s3://KEY:KEY@bucket/study"))
+    assert "KEY" not in page
+    assert page.count("s3://…bucket/") > 12
 
 
 def test_nothing_is_loaded_from_anywhere(text: str, page: Page) -> None:

@@ -48,16 +48,13 @@ def test_a_config_has_the_parameters_of_its_branch_alone() -> None:
     assert all(fits(_NESTED, config) for config in configs)
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"lr": 0.1, "schedule": "constant", "decay": 0.5, "end": 7},
-        {"lr": 0.1, "schedule": "decaying", "end": 7},
-        {"lr": 0.1, "schedule": "linear", "end": 7},
-        {"lr": 0.1, "schedule": "decaying", "decay": 2.0, "end": 7},
-        {"lr": 0.1, "schedule": "constant", "end": 8},
-    ],
-)
+@pytest.mark.parametrize("config", [
+    {"lr": 0.1, "schedule": "constant", "decay": 0.5, "end": 7},
+    {"lr": 0.1, "schedule": "decaying", "end": 7},
+    {"lr": 0.1, "schedule": "linear", "end": 7},
+    {"lr": 0.1, "schedule": "decaying", "decay": 2.0, "end": 7},
+    {"lr": 0.1, "schedule": "constant", "end": 8},
+])  # fmt: skip
 def test_values_outside_of_the_space_do_not_fit(config: dict[str, Any]) -> None:
     assert not fits(_NESTED, config)
 
@@ -96,46 +93,37 @@ def _either(one: Any, other: Any) -> dict[str, Any]:
     return {"s": Switch({"a": {"p": one}, "b": {"p": other}})}
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "both"),
-    [
-        (Uniform(0, 1), Uniform(0.5, 3), Uniform(0, 3)),
-        (LogUniform(1, 2), LogUniform(0.1, 1), LogUniform(0.1, 2)),
-        (IntUniform(1, 4, step=2), IntUniform(0, 2, step=2), IntUniform(0, 4, step=2)),
-        (QUniform(0, 1, 0.5), QUniform(0, 2, 0.5), QUniform(0, 2, 0.5)),
-        (Choice((1, 2)), Choice((2, 3)), Choice((1, 2, 3))),
-        (1, 2, Choice((1, 2))),
-        (1, 1, 1),
-    ],
-)
+@pytest.mark.parametrize(("one", "other", "both"), [
+    (Uniform(0, 1), Uniform(0.5, 3), Uniform(0, 3)),
+    (LogUniform(1, 2), LogUniform(0.1, 1), LogUniform(0.1, 2)),
+    (IntUniform(1, 4, step=2), IntUniform(0, 2, step=2), IntUniform(0, 4, step=2)),
+    (QUniform(0, 1, 0.5), QUniform(0, 2, 0.5), QUniform(0, 2, 0.5)),
+    (Choice((1, 2)), Choice((2, 3)), Choice((1, 2, 3))),
+    (1, 2, Choice((1, 2))),
+    (1, 1, 1),
+])  # fmt: skip
 def test_a_name_of_several_branches_is_one_parameter(one: Any, other: Any, both: Any) -> None:
     assert conflicts(_either(one, other)) == []
     assert flat(_either(one, other)) == {"s": _either(one, other)["s"], "p": both}
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (Uniform(0, 1), LogUniform(1, 2)),
-        (Uniform(0, 1), 0.5),
-        (1, "1"),
-        (Choice((1, 2)), Choice((1.0,))),
-        (IntUniform(1, 4), IntUniform(1, 4, log=True)),
-    ],
-)
+@pytest.mark.parametrize(("one", "other"), [
+    (Uniform(0, 1), LogUniform(1, 2)),
+    (Uniform(0, 1), 0.5),
+    (1, "1"),
+    (Choice((1, 2)), Choice((1.0,))),
+    (IntUniform(1, 4), IntUniform(1, 4, log=True)),
+])  # fmt: skip
 def test_a_name_must_mean_one_kind_of_thing(one: Any, other: Any) -> None:
     (fault,) = conflicts(_either(one, other))
     assert fault.field == "space.s.b.p"
 
 
-@pytest.mark.parametrize(
-    ("space", "field", "other"),
-    [
-        ({"p": 1, "s": Switch({"a": {"p": 2}})}, "space.s.a.p", "space.p"),
-        ({"s": Switch({"a": {"s": 2}})}, "space.s.a.s", "space.s"),
-        ({"s": Switch({"a": {"p": 1}}), "t": Switch({"b": {"p": 1}})}, "space.t.b.p", "space.s.a.p"),
-    ],
-)
+@pytest.mark.parametrize(("space", "field", "other"), [
+    ({"p": 1, "s": Switch({"a": {"p": 2}})}, "space.s.a.p", "space.p"),
+    ({"s": Switch({"a": {"s": 2}})}, "space.s.a.s", "space.s"),
+    ({"s": Switch({"a": {"p": 1}}), "t": Switch({"b": {"p": 1}})}, "space.t.b.p", "space.s.a.p"),
+])  # fmt: skip
 def test_a_name_cannot_be_there_twice(space: dict[str, Any], field: str, other: str) -> None:
     (fault,) = conflicts(space)
     assert (fault.field, other in fault.allowed) == (field, True)

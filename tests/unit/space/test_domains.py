@@ -103,16 +103,13 @@ def test_domains_survive_json(domain: Any) -> None:
     assert repr(again) == repr({"p": domain})
 
 
-@pytest.mark.parametrize(
-    ("domain", "factor", "moved"),
-    [
-        (Uniform(0, 1), 1.2, 0.6),
-        (LogUniform(0.1, 10), 0.8, 0.4),
-        (IntUniform(0, 100, step=10), 1.2, 60),
-        (QUniform(0, 1, 0.25), 1.2, 0.75),
-        (Choice([0.25, 0.5, 9]), 0.8, 0.25),
-    ],
-)
+@pytest.mark.parametrize(("domain", "factor", "moved"), [
+    (Uniform(0, 1), 1.2, 0.6),
+    (LogUniform(0.1, 10), 0.8, 0.4),
+    (IntUniform(0, 100, step=10), 1.2, 60),
+    (QUniform(0, 1, 0.25), 1.2, 0.75),
+    (Choice([0.25, 0.5, 9]), 0.8, 0.25),
+])  # fmt: skip
 def test_a_factor_moves_a_value(domain: Any, factor: float, moved: float) -> None:
     value = 50 if isinstance(domain, IntUniform) else 0.5
     assert domain.perturb(value, factor) == pytest.approx(moved)
@@ -143,58 +140,49 @@ def test_names_that_would_need_quotes_are_refused(name: str) -> None:
         _SPACE.validate_python({name: 1})
 
 
-@pytest.mark.parametrize(
-    "domain",
-    [
-        *(Uniform(1, 1), Uniform(0, 1e301), Uniform(math.nan, 1), Uniform(0, math.inf), Uniform(True, 2)),
-        *(Uniform("0", 1), LogUniform(0, 1), LogUniform(2, 1), Uniform(math.nan, 0)),
-        *(
-            IntUniform(3, 3),
-            IntUniform(0, 3, log=True),
-            IntUniform(0, 2**54),
-            IntUniform(0.0, 5),
-            IntUniform(0, 5, log=1),
-        ),
-        *(IntUniform(0, 8, step=0), IntUniform(0, 8, step=9), QUniform(1, 0, 0.1), QUniform(0, 1, 0)),
-        *(QUniform(0.1, 0.9, 1), QUniform(0, 1e300, 1e-300), Choice("ab"), Choice([math.nan]), Choice([[1, math.nan]])),
-        *(Choice([]), Choice([1, 2, 1]), Choice([True, 0, True]), Choice([1, 1.0]), Grid([1, "1"]), Grid([2**63])),
-        *(Choice([[1, {"a": 2}], [1, {"a": 2}]]), Choice([None, "null"]), Choice([[1, {2}]]), Choice([{1: 2}])),
-        *(Choice([{"a": max}]), Choice([[Uniform(0, 1)]]), Choice([["\ud800"]]), Choice([[2**63]])),
-        *(Switch({}), Switch({"ok": {}, "kind": {}}), Switch({"a.b": {}}), Switch({"a": {"p": Uniform(1, 0)}})),
-    ],
-)
+@pytest.mark.parametrize("domain", [
+    *(Uniform(1, 1), Uniform(0, 1e301), Uniform(math.nan, 1), Uniform(0, math.inf), Uniform(True, 2)),
+    *(Uniform("0", 1), LogUniform(0, 1), LogUniform(2, 1), Uniform(math.nan, 0)),
+    *(
+        IntUniform(3, 3),
+        IntUniform(0, 3, log=True),
+        IntUniform(0, 2**54),
+        IntUniform(0.0, 5),
+        IntUniform(0, 5, log=1),
+    ),
+    *(IntUniform(0, 8, step=0), IntUniform(0, 8, step=9), QUniform(1, 0, 0.1), QUniform(0, 1, 0)),
+    *(QUniform(0.1, 0.9, 1), QUniform(0, 1e300, 1e-300), Choice("ab"), Choice([math.nan]), Choice([[1, math.nan]])),
+    *(Choice([]), Choice([1, 2, 1]), Choice([True, 0, True]), Choice([1, 1.0]), Grid([1, "1"]), Grid([2**63])),
+    *(Choice([[1, {"a": 2}], [1, {"a": 2}]]), Choice([None, "null"]), Choice([[1, {2}]]), Choice([{1: 2}])),
+    *(Choice([{"a": max}]), Choice([[Uniform(0, 1)]]), Choice([["\ud800"]]), Choice([[2**63]])),
+    *(Switch({}), Switch({"ok": {}, "kind": {}}), Switch({"a.b": {}}), Switch({"a": {"p": Uniform(1, 0)}})),
+])  # fmt: skip
 def test_a_faulty_domain_is_refused(domain: Any) -> None:
     assert read(domain) is None
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        *({"kind": "uniform", "low": 0}, {"kind": "uniform", "low": 0, "high": 1, "q": 1}, {"kind": "other"}),
-        *({"low": 0, "high": 1}, {"values": [1, 2], "of": "width"}, {"branches": {}}, {"lr": Uniform(0, 1)}),
-        *([Uniform(0, 1)], {1, 2}, max, b"x", math.inf, 2**63, "\ud800"),
-    ],
-)
+@pytest.mark.parametrize("value", [
+    *({"kind": "uniform", "low": 0}, {"kind": "uniform", "low": 0, "high": 1, "q": 1}, {"kind": "other"}),
+    *({"low": 0, "high": 1}, {"values": [1, 2], "of": "width"}, {"branches": {}}, {"lr": Uniform(0, 1)}),
+    *([Uniform(0, 1)], {1, 2}, max, b"x", math.inf, 2**63, "\ud800"),
+])  # fmt: skip
 def test_other_values_are_refused(value: object) -> None:
     with pytest.raises(ValidationError):
         _SPACE.validate_python({"p": value})
 
 
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        (np.int64(3), 3),
-        (np.float32(0.5), 0.5),
-        (np.bool_(True), True),
-        (np.str_("a"), "a"),
-        (Uniform(np.float32(0.5), np.int64(2)), Uniform(0.5, 2.0)),
-        (IntUniform(np.int8(1), np.uint64(5)), IntUniform(1, 5)),
-        (Choice(np.array([1, 2])), Choice((1, 2))),
-        (Grid([np.float64(0.5), "a"]), Grid((0.5, "a"))),
-        (np.array([1, 2]), [1, 2]),
-        (Choice([(64, np.int64(32)), np.array([[0.5]]), {np.str_("a"): ()}]), Choice(([64, 32], [[0.5]], {"a": []}))),
-    ],
-)
+@pytest.mark.parametrize(("value", "found"), [
+    (np.int64(3), 3),
+    (np.float32(0.5), 0.5),
+    (np.bool_(True), True),
+    (np.str_("a"), "a"),
+    (Uniform(np.float32(0.5), np.int64(2)), Uniform(0.5, 2.0)),
+    (IntUniform(np.int8(1), np.uint64(5)), IntUniform(1, 5)),
+    (Choice(np.array([1, 2])), Choice((1, 2))),
+    (Grid([np.float64(0.5), "a"]), Grid((0.5, "a"))),
+    (np.array([1, 2]), [1, 2]),
+    (Choice([(64, np.int64(32)), np.array([[0.5]]), {np.str_("a"): ()}]), Choice(([64, 32], [[0.5]], {"a": []}))),
+])  # fmt: skip
 def test_numpy_values_are_read_as_plain_ones(value: object, found: object) -> None:
     assert repr(_SPACE.validate_python({"p": value})) == repr({"p": found})
 

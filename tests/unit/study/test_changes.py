@@ -28,31 +28,28 @@ _JOB = TuneJob(
 )
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "value"),
-    [
-        ({"budget.trials": 3}, "budget", Budget(trials=3, seconds=60.0)),
-        ({"budget.seconds": None, "budget.epochs": 9}, "budget", Budget(trials=4, epochs=9)),
-        ({"space.lr": 0.1}, "space", {**_JOB.space, "lr": 0.1}),
-        ({"space.lr.low": 0.5}, "space", {**_JOB.space, "lr": Uniform(0.5, 1.0)}),
-        ({"space.lr": LogUniform(1, 2), "space.lr.high": 3}, "space", {**_JOB.space, "lr": LogUniform(1.0, 3.0)}),
-        (
-            {"space.schedule.cyclic.period.values": [3, 4]},
-            "space",
-            {
-                **_JOB.space,
-                "schedule": Switch({"constant": {}, "cyclic": {"period": Choice((3, 4)), "scheduler": "x"}}),
-            },
-        ),
-        ({"start_with": [{"lr": 0.5}], "start_with.0.lr": 0.25}, "start_with", ({"lr": 0.25},)),
-        ({"scheduler": "asha"}, "scheduler", ASHA()),
-        ({"scheduler.interval": 1}, "scheduler", PBT(interval=1, quantile=0.5)),
-        ({"scheduler": PBT(), "scheduler.interval": 3}, "scheduler", PBT(interval=3)),
-        ({"scheduler": {"kind": "asha", "grace_period": 2}}, "scheduler", ASHA(grace_period=2)),
-        ({"objectives.0.mode": "min"}, "objectives", (Objective("val_accuracy", "min"),)),
-        ({}, "name", "a"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "field", "value"), [
+    ({"budget.trials": 3}, "budget", Budget(trials=3, seconds=60.0)),
+    ({"budget.seconds": None, "budget.epochs": 9}, "budget", Budget(trials=4, epochs=9)),
+    ({"space.lr": 0.1}, "space", {**_JOB.space, "lr": 0.1}),
+    ({"space.lr.low": 0.5}, "space", {**_JOB.space, "lr": Uniform(0.5, 1.0)}),
+    ({"space.lr": LogUniform(1, 2), "space.lr.high": 3}, "space", {**_JOB.space, "lr": LogUniform(1.0, 3.0)}),
+    (
+        {"space.schedule.cyclic.period.values": [3, 4]},
+        "space",
+        {
+            **_JOB.space,
+            "schedule": Switch({"constant": {}, "cyclic": {"period": Choice((3, 4)), "scheduler": "x"}}),
+        },
+    ),
+    ({"start_with": [{"lr": 0.5}], "start_with.0.lr": 0.25}, "start_with", ({"lr": 0.25},)),
+    ({"scheduler": "asha"}, "scheduler", ASHA()),
+    ({"scheduler.interval": 1}, "scheduler", PBT(interval=1, quantile=0.5)),
+    ({"scheduler": PBT(), "scheduler.interval": 3}, "scheduler", PBT(interval=3)),
+    ({"scheduler": {"kind": "asha", "grace_period": 2}}, "scheduler", ASHA(grace_period=2)),
+    ({"objectives.0.mode": "min"}, "objectives", (Objective("val_accuracy", "min"),)),
+    ({}, "name", "a"),
+])  # fmt: skip
 def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object) -> None:
     before = _JOB.to_json()
     changed = _JOB.replaced(changes)
@@ -62,17 +59,14 @@ def test_a_field_is_replaced(changes: dict[str, Any], field: str, value: object)
     assert _JOB.to_json() == before
 
 
-@pytest.mark.parametrize(
-    ("path", "fault"),
-    [
-        ("budgett", "no such field"),
-        ("budget.trial", "no such field; available: trials, epochs"),
-        ("space.lr.lo", "no such field; available: low, high; did you mean low?"),
-        ("space.schedule.cosine", "no such branch; available: constant, cyclic"),
-        ("space.schedule.cyclic.perod", "no such hyperparameter; available: period, scheduler; did you mean period?"),
-        ("scheduler.reduction_factor", "no such field; available: interval, "),
-    ],
-)
+@pytest.mark.parametrize(("path", "fault"), [
+    ("budgett", "no such field"),
+    ("budget.trial", "no such field; available: trials, epochs"),
+    ("space.lr.lo", "no such field; available: low, high; did you mean low?"),
+    ("space.schedule.cosine", "no such branch; available: constant, cyclic"),
+    ("space.schedule.cyclic.perod", "no such hyperparameter; available: period, scheduler; did you mean period?"),
+    ("scheduler.reduction_factor", "no such field; available: interval, "),
+])  # fmt: skip
 def test_a_path_that_leads_nowhere_is_a_fault(path: str, fault: str) -> None:
     with pytest.raises(InvalidJob) as refused:
         _JOB.replaced({path: 1})

@@ -139,16 +139,13 @@ def test_a_study_that_is_not_there_is_named_with_its_storage(store: Store) -> No
         load_study(store)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"{", "is not JSON"),
-        (b"[]", "has schema version None; this tunepipe reads up to 1"),
-        (b'{"schema_version": 2, "job": {}}', "has schema version 2; this tunepipe reads up to 1"),
-        (b'{"schema_version": true, "job": {}}', "has schema version True"),
-        (b'{"schema_version": 1, "job": []}', "has no job"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), [
+    (b"{", "is not JSON"),
+    (b"[]", "has schema version None; this tunepipe reads up to 1"),
+    (b'{"schema_version": 2, "job": {}}', "has schema version 2; this tunepipe reads up to 1"),
+    (b'{"schema_version": true, "job": {}}', "has schema version True"),
+    (b'{"schema_version": 1, "job": []}', "has no job"),
+])  # fmt: skip
 def test_a_file_that_is_no_study_is_refused(store: Store, content: bytes, message: str) -> None:
     store.write("study.json", content)
     with pytest.raises(StorageError, match=r"study\.json in .*studies/a " + message):

@@ -55,18 +55,15 @@ def test_parameters_that_a_start_leaves_out_are_drawn() -> None:
     assert drawn_configs(job.replaced({"seed": 1}), 1)[0]["lr"] != first["lr"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "trials"),
-    [
-        ({}, 16),
-        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}}, 3),
-        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "start_with": [{"a": 3}, {"a": 3}]}, 3),
-        ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "budget": Budget(trials=2)}, 2),
-        ({"space": {"a": 1}}, 1),
-        ({"space": {"a": 1}, "start_with": [{"a": 1}]}, 1),
-        ({"space": {"a": 1}, "trial_seeds": True}, 16),
-    ],
-)
+@pytest.mark.parametrize(("fields", "trials"), [
+    ({}, 16),
+    ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}}, 3),
+    ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "start_with": [{"a": 3}, {"a": 3}]}, 3),
+    ({"searcher": "grid", "space": {"a": Choice([1, 2, 3])}, "budget": Budget(trials=2)}, 2),
+    ({"space": {"a": 1}}, 1),
+    ({"space": {"a": 1}, "start_with": [{"a": 1}]}, 1),
+    ({"space": {"a": 1}, "trial_seeds": True}, 16),
+])  # fmt: skip
 def test_a_study_has_as_many_trials_as_there_are_configs(fields: dict[str, Any], trials: int) -> None:
     assert trials_in_all(_job(**fields)) == trials
 
