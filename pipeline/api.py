@@ -238,7 +238,7 @@ class _Models:
             if results.best is None:
                 raise JobNotFound(f"The study {results.name!r} has no best trial: no epoch has a finite {metric}.")
             trial = results.best.trial_id
-        trial = layout.trial_id(trial) if isinstance(trial, int) else trial
+        trial = trial if isinstance(trial, str) else layout.trial_id(int(trial))
         row = trial_row(results, trial)
         if row["best_epoch"] is None:
             raise JobNotFound(f"Trial {trial} of {results.name!r} has no model: no epoch has a finite {metric}.")

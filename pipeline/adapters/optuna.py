@@ -156,7 +156,7 @@ class ObjectiveAdapter(Adapter):
             from optuna.exceptions import TrialPruned
 
             def report(value: float) -> None:
-                steps.report({self.metrics[0]: value, **numeric(shown.user_attrs)})
+                steps.report({**numeric(shown.user_attrs), self.metrics[0]: value})
 
             shown = _trial(config, report=report, pruned=lambda: steps.stopped, number=number)
             try:
@@ -172,7 +172,7 @@ class ObjectiveAdapter(Adapter):
             judge = getattr(self.arguments.get("sampler"), "_constraints_func", None)
             limits = judge(shown) if judge is not None else shown.constraints.values()
             own = {_CONSTRAINTS: sum(max(0.0, float(limit)) for limit in limits)} if limits else {}
-            return {**dict(zip(self.metrics, values, strict=False)), **numeric(shown.user_attrs), **own}
+            return {**numeric(shown.user_attrs), **dict(zip(self.metrics, values, strict=False)), **own}
 
         return Steps(train, lambda value, count: None if count else value)
 

@@ -106,6 +106,8 @@ class TrainableAdapter(Adapter):
             def __init__(self, trainable: Any = None, **arguments: Any) -> None:
                 self.trainable, self.arguments = trainable, arguments
 
+            can_restore = staticmethod(lambda *_, **__: False)
+
             def fit(self) -> Any:
                 configs = ("tune_config", _TUNE_CONFIG), ("run_config", _RUN_CONFIG)
                 settings = {
@@ -178,8 +180,9 @@ class TrainableAdapter(Adapter):
             for key in (name, name.upper())
             if key in resources
         }
+        others = [f"resources: {key}" for key in resources if str(key).lower() not in ("cpu", "gpu")]
         fields["start_with"], outside = start_configs(getattr(search, "_points_to_evaluate", None) or (), space)
-        self.ignored = [*self._ignored(scheduler, search), *outside]
+        self.ignored = [*self._ignored(scheduler, search), *others, *outside]
         return fields
 
     def train(self, config: Mapping[str, Any], state: Any) -> Iterator[Any]:
@@ -310,7 +313,9 @@ def _split_resources(trainable: Any) -> tuple[Any, Mapping[str, Any]]:
     """The trainable itself, and the resources that it requests."""
     if not isinstance(trainable, _WithResources):
         return trainable, {}
-    return trainable.trainable, trainable.resources if isinstance(trainable.resources, Mapping) else {}
+    # A PlacementGroupFactory requests all of its bundles.
+    asked = getattr(trainable.resources, "required_resources", trainable.resources)
+    return trainable.trainable, asked if isinstance(asked, Mapping) else {"a function": asked}
 
 
 class _Rules:

@@ -194,9 +194,11 @@ def features(column: pa.ChunkedArray, name: str, data: str) -> np.ndarray:
         return scaled
     values = _items(column, name, data)
     if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type) or pa.types.is_boolean(values.type)):
+        role, text = ("an input", "text, ") if name != "target" else ("numbers to predict", "")
+        classes = "" if text else " Call a column of classes `label`."
         raise DataError(
-            f"Column {name!r} of {data} cannot be an input: it holds {column.type}. Allowed are numbers, booleans, "
-            "text, lists of numbers of one length, and binary of a fixed size (each byte a feature from 0 to 1)."
+            f"Column {name!r} of {data} cannot be {role}: it holds {column.type}. Allowed are numbers, booleans, {text}"
+            f"lists of numbers of one length, and binary of a fixed size (each byte a feature from 0 to 1).{classes}"
         )
     with np.errstate(over="ignore"):
         matrix: np.ndarray = values.to_numpy().reshape(len(column), -1).astype(np.float32)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 from pipeline.engine.commands import STOPPED_BY_USER, ChangeBudget, Command, StopTrial
 from pipeline.engine.draws import Draw, own_draw
 from pipeline.engine.limits import common_failure, exhausted_budget
-from pipeline.engine.messages import Assignment, Report, objective_values_of, values_in
+from pipeline.engine.messages import Assignment, EpochRow, Report, objective_values_of, values_in, violation_in
 from pipeline.engine.trial import DecisionRow, Incumbent, SavedState, Trial, TrialState, decision_row
 from pipeline.errors import InvalidJob
 from pipeline.schedulers import Decision, Scheduler, SchedulerContext
@@ -146,8 +146,11 @@ class Engine:
             return "pause" if report.cause == "storage" else self._fail(trial, report.failure)
         decision = self._decision(trial, report)
         if report.last:
-            early = "It ended early, by a callback, its function or the target."
-            reason = early if trial.epoch < self.job.budget.epochs else "All its epochs are trained."
+            early = trial.epoch < self.job.budget.epochs
+            # A study that continues with another target trains it on.
+            trial.cut_off = early and any(map(self._reaches_target, report.rows[-1:]))
+            by_itself = "It ended early, by a callback, its function or the target."
+            reason = by_itself if early else "All its epochs are trained."
             return self._end(trial, "completed", decision_row(trial, "complete", decision, reason))
         self._check_budget()
         if trial.stop_reason is not None:
@@ -210,9 +213,8 @@ class Engine:
         self._incumbent.reconsider(saved.trials)
         self._check_budget()
         self.on_listing(files)
-        raised = self.job.budget.epochs > epochs_before
         for trial in self.trials.values():
-            longer = raised and trial.state == "completed" and trial.epoch == epochs_before
+            longer = trial.state == "completed" and epochs_before <= trial.epoch < self.job.budget.epochs
             if not longer and not (trial.cut_off and self.end_reason is None):
                 if trial.state == "running":
                     trial.state = "paused"
@@ -337,6 +339,10 @@ class Engine:
             if decision.action != "continue":
                 break
         return decision
+
+    def _reaches_target(self, row: EpochRow) -> bool:
+        value = row["metrics"].get(self.job.objective.metric)
+        return self.job.budget.target_reached(self.job.objective, value, violation_in(row, self.job.objectives))
 
     def _is_milestone(self, epoch: int) -> bool:
         return self.job.scheduler.next_milestone(epoch - 1, self.job.budget.epochs) == epoch

@@ -46,7 +46,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
-_MIN_TOKEN_LENGTH = 16
+_TOKEN = re.compile(r"[A-Za-z0-9._~=/-]{16,}")  # what neither a cookie nor an address changes
 
 
 def serve(store: Store, *, host: str, port: int, control: bool, on_address: Callable[[str], None]) -> None:
@@ -85,8 +85,9 @@ def page_server(store: Store, *, token: str | None, control: bool) -> uvicorn.Se
 
 def _token(host: str, *, control: bool) -> str | None:
     given = os.environ.get(TOKEN_VARIABLE)
-    if given is not None and len(given) < _MIN_TOKEN_LENGTH:
-        raise UsageError(f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN_LENGTH} characters; found {len(given)}.")
+    if given is not None and not _TOKEN.fullmatch(given):
+        found = f"found {len(given)}" if len(given) < 16 else "found others, too"
+        raise UsageError(f"{TOKEN_VARIABLE} must be at least 16 characters of A-Z, a-z, 0-9 and ._~=/-; {found}.")
     # Other users of this machine reach its loopback, too.
     return given or (None if is_loopback(host) and not control else secrets.token_urlsafe(32))
 

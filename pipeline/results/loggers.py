@@ -91,7 +91,8 @@ def log_live(store: Store, texts: Sequence[str]) -> Iterator[None]:
         for thread in threads:
             thread.join(max(0.0, last - time.monotonic()))
             if thread.is_alive():
-                note(f"--log {thread.name}: not everything is logged yet; a resume with --log adds the rest.")
+                log = without_keys(thread.name)
+                note(f"--log {log}: not everything is logged yet; a resume with --log adds the rest.")
 
 
 def _follow(store: Store, text: str, log: Any, ended: threading.Event) -> None:
@@ -108,8 +109,8 @@ def _follow(store: Store, text: str, log: Any, ended: threading.Event) -> None:
             pass  # the study has not begun yet, or was deleted
         except Exception as error:
             if not noted:
-                noted, reason = True, sanitize_line(str(error) or type(error).__name__)
-                note(f"--log {text}: {reason} The study continues, and missing epochs are logged later.")
+                noted, reason = True, without_keys(sanitize_line(str(error) or type(error).__name__))
+                note(f"--log {without_keys(text)}: {reason} The study continues, and missing epochs are logged later.")
         pause = max(_POLL_SECONDS, (time.monotonic() - began) / _SHARE)
     log.close()
 
@@ -173,9 +174,9 @@ class MLflowLog:
             _write_study(client, experiment, results)
         except (MlflowException, OSError) as error:
             reason = sanitize(str(error)).strip().partition("\n")[0].rstrip(".")
+            found = without_keys(f"MLflow at {self._destination}: {reason}")
             raise StorageError(
-                f"MLflow at {self._destination}: {reason}. Name a tracking URI (http://HOST:5000, sqlite:///FILE) or "
-                "a folder."
+                f"{found}. Name a tracking URI (http://HOST:5000, sqlite:///FILE) or a folder."
             ) from None
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ MUTED = "#8d99a6"  # trials in the background
 GRID = "#dfe4ea"
 PAPER = "#fdfdfe"  # the background
 ACCENT = "#0067a8"  # the best trial and its values
-SECOND = "#c95a00"  # contrast: the training metric, exploits, evaluation
+SECOND = "#c95a00"  # contrast
 THIRD = "#00825f"
 BAD = "#a8316f"  # failures
 

@@ -34,7 +34,7 @@ Factor = Annotated[Real, Field(ge=1.01)]
 @lru_cache
 def rungs(grace_period: int, reduction_factor: float, epochs: int) -> tuple[int, ...]:
     """Epochs at which trials are compared: the milestones below a trial's maximum, rounded up."""
-    milestones = (math.ceil(grace_period * reduction_factor**power) for power in count())
+    milestones = (math.ceil(grace_period * reduction_factor**power - 1e-9) for power in count())
     return tuple(dict.fromkeys(takewhile(lambda epoch: epoch < epochs, milestones)))
 
 

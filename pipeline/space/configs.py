@@ -30,10 +30,10 @@ class RandomStream(IntEnum):
     continues draws its configs again.
     """
 
-    START_CONFIGS = 5  # (seed, index), and the attempt after the first
-    FURTHER_CONFIGS = 6  # (seed, draw) and the attempt
+    START_CONFIGS = 5  # (seed, index)
+    FURTHER_CONFIGS = 6  # (seed, draw), and the attempt after the stream
     POPULATION = 7  # (seed, number of the exploit)
-    SYNTHETIC_CURVES = 11  # (seed, index, segment); the landscape: (seed, 11); an objective: (seed, 11, number)
+    SYNTHETIC_CURVES = 11  # (seed, index, segment); the landscape: (seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ class Fit:
 
     Args:
         class_weight: Maps class indices to the weight of their rows in the loss of the training; other classes
-            have 1. The model must have one output, and the training split no weights.
+            have 1, and a pipeline needs all of them. The model must have one output, and the training split no weights.
         steps_per_epoch: Batches in an epoch. The next epoch continues where the one before ended. An endless training
             pipeline needs it.
         validation_steps: Batches of the validation split on which trials are compared; they are always the first ones.

@@ -64,10 +64,10 @@ class Callbacks:
     def stopped(self) -> bool:
         return bool(self._model.stop_training)
 
-    def begin(self) -> None:
-        """Call on_train_begin, unless that has happened."""
+    def begin(self) -> bool:
+        """Call on_train_begin, unless that has happened; return whether it was called."""
         if self._begun:
-            return
+            return False
         self._begun = True
         if self._ended:
             # As each call of fit does: TensorBoard opens its files again, which on_train_end has closed.
@@ -75,6 +75,7 @@ class Callbacks:
         self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
             self._first.setdefault(place, _contents(callback))
+        return True
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
         self._logs = plain_logs(logs)
@@ -179,7 +180,8 @@ def _restore(callback: Any, name: str, value: Any) -> None:
     held = vars(callback).get(name)
     if hasattr(held, "assign") and isinstance(value, np.ndarray):
         held.assign(value)
-    elif isinstance(held, dict | set) and type(value) is type(held):
+    elif (isinstance(held, dict) and isinstance(value, dict)) or (isinstance(held, set) and isinstance(value, set)):
+        # A defaultdict was saved as a dict.
         held.clear()
         held.update(value)
     elif isinstance(held, list) and isinstance(value, list):

@@ -87,7 +87,7 @@ class Ensemble:
         header = {
             "model_epoch": self.model_epoch,
             "models": [{"header": state.header, "arrays": len(state.arrays)} for state in states],
-            "ended": self._ended,
+            "ended": list(self._ended),
         }
         return Checkpoint(header, [array for state in states for array in state.arrays])
 

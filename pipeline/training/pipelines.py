@@ -169,7 +169,7 @@ class PipelineReader:
             iterator = iter(self._pipeline)
             for _ in itertools.islice(iterator, _batches_to_skip(self._pipeline)):
                 pass
-            if self._batches is not None:
+            if self._batches is not None and (self._limit is None or self._limit >= self._batches):
                 # Fit makes another one at the end of an epoch whose length it knows.
                 iter(self._pipeline)
         self.end()

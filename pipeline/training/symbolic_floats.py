@@ -131,6 +131,11 @@ class FloatAttribute:
         return float.__add__(held, 0.0) if isinstance(held, SymbolicFloat) else float(held)
 
     @property
+    def is_free(self) -> bool:
+        """Whether graphs read the number from a variable, which `assign` changes."""
+        return isinstance(vars(self.owner)[self.attribute], SymbolicFloat)
+
+    @property
     def sign(self) -> tuple[bool, bool, bool, bool]:
         """How the number compares with 0 and 1, because graphs may branch on that."""
         return self.value > 0, self.value == 0, self.value < 1, self.value == 1

@@ -143,11 +143,17 @@ class Trace:
         """Variables that a graph reads and that are neither the model's, the optimiser's, a metric's nor a number."""
         self.initial_slots = save_variables(model.optimizer.variables)
         self.trace_key: str | None = None
+        self._traced = _constants(model)
         self._owner: weakref.ref[Any] | None = None
 
     @property
     def bytes(self) -> int:
         return sum(int(np.prod(variable.shape)) * 4 for variable in variables_of(self.model))
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the model now trains other variables, or a number of a layer that the graph holds has changed."""
+        return _constants(self.model) != self._traced
 
     @property
     def in_use(self) -> bool:
@@ -178,6 +184,12 @@ class Trace:
         self.model.reset_metrics()
 
 
+def _constants(model: keras.Model) -> list[Any]:
+    """What a graph holds of a model: which variables are trained, and the numbers that it reads from no variable."""
+    numbers = {place.path: None if place.is_free else place.value for place in float_attributes(model)}
+    return [[variable.trainable for variable in model.variables], numbers]
+
+
 class Traces:
     def __init__(self, parts: int = 1) -> None:
         self._max_traces = parts * _CACHED_TRACES
@@ -199,7 +211,7 @@ class Traces:
             if trace.in_use or trace.data is not data or trace.trace_key != key or not trace.serves(numbers, free):
                 continue
             # A callback may have changed the model that the trace was made of.
-            if trace_key(trace.model, float_attributes(trace.model), batch_size) == key:
+            if not trace.is_outdated and trace_key(trace.model, float_attributes(trace.model), batch_size) == key:
                 self._kept.remove(trace)
                 self._kept.append(trace)
                 trace.take_over(model, places)

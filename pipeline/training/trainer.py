@@ -91,13 +91,13 @@ class Trainer:
         seconds_build, self._seconds_build = self._seconds_build, 0.0
         while self._phases.due(len(self._begun), self.model_epoch, ended=self._phase_ended):
             # After a resume, too, they are called at the end of the phase, as they would have been.
-            self.callbacks.begin()
+            self._begin()
             self._end_fit()
             self._begin_phase()
         index = self.model_epoch
         # What the user's own code draws is then the same after a resume.
         seed_generators(self.seed, f"epoch {index}")
-        self.callbacks.begin()
+        self._begin()
         logs, seconds_train, seconds_evaluate = self._epoch(index)
         self.model_epoch += 1
         metrics = self._numbers({name: value for name, value in logs.items() if name != "learning_rate"})
@@ -136,7 +136,7 @@ class Trainer:
         self._prepare_to_load(int(header["model_epoch"]))
         # As in an uninterrupted trial, callbacks begin with the weights and the learning rate before training.
         seed_generators(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
-        self.callbacks.begin()
+        self._begin()
         variables = self._variables()
         own = set[int]()
         if exploit:
@@ -208,6 +208,9 @@ class Trainer:
         """Variables that training changes in addition to the model's and its compiled optimiser's."""
         raise NotImplementedError
 
+    def _begin(self) -> None:
+        self.callbacks.begin()
+
     def _recompiled(self) -> None:
         """Prepare for epochs of a model that was compiled again."""
         raise NotImplementedError
@@ -230,6 +233,11 @@ class CompiledTrainer(Trainer):
         if not self._closed:
             super().close()
             self.trace.give_back()
+
+    def _begin(self) -> None:
+        if self.callbacks.begin() and self.trace.is_outdated:
+            # Fit traces its steps after on_train_begin, which may freeze layers or change their numbers.
+            self._recompiled()
 
     def _recompiled(self) -> None:
         self.trace.give_back()

@@ -1,8 +1,10 @@
 """The live page in a real browser: it draws, filters, follows a running study, and needs no pointer."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -87,20 +89,23 @@ def test_pages_draw_their_pictures_and_load_nothing_from_elsewhere(
 
 
 def test_a_picture_filters_and_opens_trials(browser: Browser, address: str) -> None:
-    browser.open(f"{address}/studies/mnist-asha")
+    either = "(epochs > 1) or state in ('(')"
+    browser.open(f"{address}/studies/mnist-asha?where={quote(either)}")
+    browser.until(f"{NOTE}.includes('of 40 match')")
+    before = browser.js(NOTE)
     seen(browser, "parallel")
     places = browser.js(PLACES.format("parallel"))
     (x, low), (_, high) = places["low"], places["high"]
     browser.drag((x, low + 0.2 * (high - low)), (x, low + 0.6 * (high - low)))
-    browser.until(f"{NOTE}.includes('of 40 match')")
+    browser.until(f"{NOTE} !== {json.dumps(before)}")
     condition = browser.js("document.getElementById('where').value")
-    assert condition.startswith("config_lr between ")
+    assert condition.startswith(f"({either}) and config_lr between ")
     assert browser.js("new URLSearchParams(location.search).get('where')") == condition
-    browser.until("document.getElementById('picture-parallel').dataset.shown?.includes('where=config_lr')")
+    browser.until("document.getElementById('picture-parallel').dataset.shown?.includes('config_lr')")
     seen(browser, "parallel")
     x, low = browser.js(PLACES.format("parallel"))["low"]
     browser.drag((x, low - 2), (x, low - 2))
-    browser.until(f"{NOTE}.includes('40 in total')")
+    browser.until(f"{NOTE} === {json.dumps(before)}")
     seen(browser, "curves")
     place = browser.js(PLACES.format("curves"))["point"]
     browser.drag(tuple(place), tuple(place))

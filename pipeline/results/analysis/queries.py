@@ -70,18 +70,13 @@ def reached(results: Results) -> pa.Table:
 
 @cache_per_results
 def rungs(results: Results) -> pa.Table:
-    """For each `rung`, how many trials were compared there (`reached`), and how many of them `stopped`.
-
-    Where trials pause, each leaves a decision at its rungs; elsewhere a trial that continues leaves none.
-    """
+    """For each `rung` at which trials were compared, how many of them `stopped`."""
     return results.query("""
         with decided as (
             select * from decisions where rung is not null
             qualify row_number() over (partition by trial_id, rung order by number desc) = 1
-        ), paused as (select count(*) > 0 as pausing from decisions where rung is not null and kind = 'pause')
-        select rung, count(*) filter (where kind = 'stop') as stopped, case when any_value(pausing) then count(*)
-            else (select count(*) from trials where epochs >= rung) end as reached
-        from decided, paused group by rung order by rung
+        )
+        select rung, count(*) filter (where kind = 'stop') as stopped from decided group by rung order by rung
     """)
 
 
@@ -101,7 +96,10 @@ def ancestry(results: Results) -> list[dict[str, Any]]:
         return []
     copied, parts = exploits(results).to_pylist(), list[dict[str, Any]]()
     trial, until = results.best.trial_id, results.best.epoch
-    while last := [row for row in copied if row["trial_id"] == trial and row["epoch"] < until][-1:]:
+    # Of a table that was changed, no circle is followed without end.
+    while len(parts) <= len(copied) and (
+        last := [row for row in copied if row["trial_id"] == trial and row["epoch"] < until][-1:]
+    ):
         parts.insert(0, {"trial_id": trial, "after": last[0]["epoch"], "until": until})
         trial, until = last[0]["parent_trial"], last[0]["parent_epoch"]
     return [{"trial_id": trial, "after": 0, "until": until}, *parts]

@@ -135,9 +135,9 @@ function select(axes, ranged) {
   let rest = field.value.trim();
   for (const { column } of axes) {
     const name = named(column).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    rest = rest.replace(new RegExp(`(^| and )${name} (between \\S+ and \\S+|in \\([^()]*\\))(?= and |$)`, "g"), "").replace(/^ and /, "");
+    rest = rest.replace(new RegExp(`(^| and )${name} (between \\S+ and \\S+|in \\((?:'(?:[^']|'')*'|[^()'])*\\))(?= and |$)`, "g"), "").replace(/^ and /, "");
   }
-  if (/\bor\b/i.test(rest) && !/^\(.*\)$/.test(rest)) rest = `(${rest})`;
+  if (/\bor\b/i.test(rest) && !/^\([^()]*\)$/.test(rest)) rest = `(${rest})`;
   field.value = [rest, ...axes.map(ranged)].filter(Boolean).join(" and ");
   field.form.requestSubmit();
 }

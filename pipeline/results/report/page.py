@@ -140,7 +140,7 @@ def trials_table(board: Table, head: Callable[[Column], str], link: Callable[[st
         if column.key == "trial_id":
             to = _texts([link(trial) for trial in ids])
             texts = [f'<a href="{each}">{text}</a>' if each else text for each, text in zip(to, texts, strict=True)]
-        keys = _texts(["" if value is None else str(value) for value in values])
+        keys = _texts(["" if value is None or value != value else str(value) for value in values])
         cells.append([f'<td data-key="{key}"{look}>{text}</td>' for key, text in zip(keys, texts, strict=True)])
     rows = "".join("".join(row) + "</tr>\n" for row in zip(begins, *cells, strict=True))
     return Markup(f'<table id="trials"><thead><tr>{heads}</tr></thead><tbody>\n{rows}</tbody></table>')

@@ -300,7 +300,7 @@ def _test(store: Store, best: Best | None) -> Mapping[str, float] | None:
 
 
 def stamp(store: Store) -> str:
-    """A digest of which files the tables and sessions of a study have, and of their sizes: none is changed in place."""
+    """A digest of which files the tables and sessions of a study have, and of their sizes."""
     return hashlib.sha256(repr([store.sizes(folder) for folder in _STAMPED]).encode()).hexdigest()[:16]
 
 

@@ -63,11 +63,17 @@ def select_trials(
             trials = trials.append_column(name, trials[column])
             taken.add(name.lower())
     if sort:
-        order = f"{quoted(sort.removeprefix('-'))} {'desc' if sort.startswith('-') else 'asc'} nulls last, place"
+        if (by := sort.removeprefix("-")).lower() not in taken:
+            near = closest(by, trials.column_names)
+            hint = f" Did you mean {near}?" if near else ""
+            raise UsageError(
+                f"Trials cannot be sorted by {_shortened(by)}, which is no column.{hint} Available: {known}."
+            )
+        order = f"{quoted(by)} {'desc' if sort.startswith('-') else 'asc'} nulls last, place"
     # On a separate line, a comment in the condition cannot swallow the bracket.
     condition = "" if where is None else f"where (\n{where}\n)"
     sql = f"select trial_id from trials {condition} order by {order}"
-    asked = {results.name: trials}, sql, f"--where {_shortened(where or sort)}", trials.column_names, known
+    asked = {results.name: trials}, sql, f"--where {_shortened(where or '')}", trials.column_names, known
     found = _answer(*asked) if seconds is None or where is None else _limited(seconds, *asked)
     ids: list[str] = found["trial_id"].to_pylist()
     return ids
@@ -150,11 +156,13 @@ def _select(
             if held > _MAX_BYTES:
                 raise UsageError(f"The answer is larger than {size(_MAX_BYTES)}: select less, for example with limit.")
         table = pa.Table.from_batches(batches, reader.schema)
-        names = table.column_names
-        # A join of a table with itself has each of its names twice.
-        return table.rename_columns(
-            [f"{name}_{place}" if name in names[:place] else name for place, name in enumerate(names)]
-        )
+        names = list[str]()
+        for place, name in enumerate(table.column_names):
+            # A join of a table with itself has each of its names twice.
+            while name in names:
+                name += f"_{place}"
+            names.append(name)
+        return table.rename_columns(names)
 
     with ThreadPoolExecutor(1) as pool:
         # In the main thread DuckDB notices Ctrl-C late, and in some plans never.

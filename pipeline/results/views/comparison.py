@@ -136,8 +136,9 @@ def _problems(studies: Mapping[str, Results]) -> list[str]:
             differ = [] if one.job["data"] == other.job["data"] else ["Their jobs name other data."]
         if differ:
             found.append(f"{first} and {name} were trained on different data. {'; '.join(differ)}")
-        if one.job.get("folds", 1) != other.job.get("folds", 1):
-            found.append(f"{first} and {name} were evaluated on different rows: their numbers of folds differ.")
+        for field, why in (("folds", "were evaluated on different rows"), ("repeats", "have values of unequal noise")):
+            if one.job.get(field, 1) != other.job.get(field, 1):
+                found.append(f"{first} and {name} {why}: their numbers of {field} differ.")
     for name, results in studies.items():
         for change in changes(results):
             found.append(f"{name} was continued with changed {change['kind']} in session {change['session']}.")

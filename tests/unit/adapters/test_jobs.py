@@ -118,7 +118,8 @@ def test_constraints_of_optuna_are_a_bound(late: bool, program: Program, tmp_pat
 
 def test_the_first_value_of_a_step_of_optuna_counts(program: Program) -> None:
     report = 'self.trial.report(logs["loss"], step=epoch)'
-    twice = "self.trial.report(epoch, step=epoch)\n        self.trial.report(9, step=epoch)"
+    attribute, end = "self.trial.set_user_attr('value', 9)", "\n        "
+    twice = f"{attribute}{end}self.trial.report(epoch, step=epoch){end}self.trial.report(9, step=epoch)"
     job = from_program(edited(program("op_callback.py"), report, twice), "optuna")
     assert job.function is not None
     epochs = job.function({"lr": 0.1, "rate": 0.1, "batch": 16})
@@ -144,6 +145,17 @@ def test_a_scheduler_of_ray_tune_becomes_that_of_the_job(
     job = from_program(path, "ray-tune")
     assert job.scheduler.kind == kind
     assert {name: getattr(job.scheduler, name) for name in settings} == settings
+
+
+def test_all_bundles_of_ray_tune_are_requested_and_its_first_start_restores_nothing(program: Program) -> None:
+    bundles = "tune.PlacementGroupFactory([{'CPU': 1}, {'CPU': 2, 'GPU': 1, 'tpu': 1}])"
+    path = edited(
+        program("rt_class.py"),
+        "    Guess,",
+        f"    tune.Tuner.can_restore('x') or tune.with_resources(Guess, {bundles}),",
+    )
+    job = from_program(path, "ray-tune")
+    assert (job.resources.cpus, job.resources.gpus) == (3, 1)
 
 
 @pytest.mark.parametrize("rule", ["'score': 0.0", "'training_iteration': 1"])

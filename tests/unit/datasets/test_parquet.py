@@ -50,21 +50,19 @@ def test_a_fifth_is_held_out_by_the_number_of_rows_alone(tmp_path: Path) -> None
     assert np.ptp(held_out) > 50
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {"x": range(9)},
-        {"x": [b"a"] * 8, "target": range(8)},
-        {"x": range(4), "label": ["a", "b"] * 2},
-        {"x": range(9), "label": ["a", "b", None] * 3},
-        {"x": [float("nan"), *range(8)], "label": ["a", "b", "c"] * 3},
-        {"x": range(9), "label": ["a"] * 9},
-        {"x": [[1, 2], [3]] * 4, "target": range(8)},
-        {"x": [None, *range(8)], "target": range(9)},
-        {"x": range(8), "target": range(8), "split": ["train", "val"] * 4},
-        {"x": range(1500), "label": range(1500)},
-    ],
-)
+@pytest.mark.parametrize("columns", [
+    {"x": range(9)},
+    {"x": [b"a"] * 8, "target": range(8)},
+    {"x": range(8), "target": ["a", "b"] * 4},
+    {"x": range(4), "label": ["a", "b"] * 2},
+    {"x": range(9), "label": ["a", "b", None] * 3},
+    {"x": [float("nan"), *range(8)], "label": ["a", "b", "c"] * 3},
+    {"x": range(9), "label": ["a"] * 9},
+    {"x": [[1, 2], [3]] * 4, "target": range(8)},
+    {"x": [None, *range(8)], "target": range(9)},
+    {"x": range(8), "target": range(8), "split": ["train", "val"] * 4},
+    {"x": range(1500), "label": range(1500)},
+])  # fmt: skip
 def test_a_broken_rule_is_refused_with_the_file(tmp_path: Path, columns: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"data\.parquet"):
         load(_file(tmp_path, columns))

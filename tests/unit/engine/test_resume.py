@@ -66,6 +66,14 @@ def test_trials_that_a_smaller_budget_had_ended_continue():
     assert [trial.state for trial in larger.engine.trials.values()] == ["paused", "paused", "stopped"]
 
 
+def test_a_trial_that_has_reached_the_target_trains_on_to_another():
+    first = Play(budget=Budget(trials=2, epochs=9, target=0.9))
+    first.report(first.next(), 0.5, last=True)
+    first.report(first.next(), 0.95, last=True)
+    later = first.resumed(**{"budget.target": 0.99})
+    assert [trial.state for trial in later.engine.trials.values()] == ["completed", "paused"]
+
+
 @pytest.mark.parametrize(("files", "state"), [((), "stopped"), ([("0000", 1)], "paused")])
 def test_a_segment_whose_checkpoints_are_gone_is_not_continued(files, state):
     first = Play(scheduler=PBT(interval=1, quantile=0.5), budget=Budget(trials=2, epochs=9, total_epochs=2))

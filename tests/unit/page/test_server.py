@@ -104,9 +104,10 @@ def test_another_address_has_a_new_token_each_time(
     monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcdef")
     serve(Store(storage), host="0.0.0.0", port=0, control=False, on_address=printed.append)
     assert printed[3].endswith("/?token=$TUNEPIPE_TOKEN")
-    monkeypatch.setenv(TOKEN_VARIABLE, "0123456789abcde")
-    with pytest.raises(UsageError, match="at least 16 characters; found 15"):
-        serve(Store(storage), host="127.0.0.1", port=0, control=False, on_address=printed.append)
+    for token, found in (("0123456789abcde", 15), ("0123456789abcde+", "others")):
+        monkeypatch.setenv(TOKEN_VARIABLE, token)
+        with pytest.raises(UsageError, match=f"at least 16 characters.*found {found}"):
+            serve(Store(storage), host="127.0.0.1", port=0, control=False, on_address=printed.append)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_port_that_is_taken_is_reported(storage: Path, printed: list[str]) -> 
 def test_it_prints_its_address_and_ends_by_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On another address than loopback it needs a token, which is not printed if it is the user's own."""
     every_domain_study(tmp_path, trials=2)
-    monkeypatch.setenv("TUNEPIPE_TOKEN", "a token of sixteen characters")
+    monkeypatch.setenv("TUNEPIPE_TOKEN", "a-token-of-sixteen-characters")
     command = [*TUNEPIPE, "serve", str(tmp_path), "--port", "0", "--host", "0.0.0.0"]
     server = started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -134,7 +135,7 @@ def test_it_prints_its_address_and_ends_by_ctrl_c(tmp_path: Path, monkeypatch: p
         assert found is not None, server.stderr.read()
         assert found[0].endswith("?token=$TUNEPIPE_TOKEN")
         page = re.sub(r"//.*:", "//127.0.0.1:", found[0])
-        headers = {"Authorization": "Bearer a token of sixteen characters"}
+        headers = {"Authorization": "Bearer a-token-of-sixteen-characters"}
         assert requests.get(page, timeout=60).status_code == 401
         assert "domains" in requests.get(page, headers={**headers, "Accept": "text/html"}, timeout=60).text
         # An open page does not delay the end.

@@ -87,8 +87,8 @@ def test_a_trial_has_its_config_its_epochs_and_its_state(folder: Path, asha_resu
 
 
 def test_a_location_that_mlflow_does_not_know_is_refused(asha_results: Results) -> None:
-    with pytest.raises(StorageError, match=r"MLflow at ftp://nowhere"):
-        MLflowLog("ftp://nowhere").update(asha_results)
+    with pytest.raises(StorageError, match=r"MLflow at ftp://…nowhere"):
+        MLflowLog("ftp://user:secret@nowhere").update(asha_results)
 
 
 def test_every_epoch_and_config_is_in_tensorboard(asha_results: Results, tmp_path: Path) -> None:

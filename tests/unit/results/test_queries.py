@@ -32,7 +32,7 @@ def test_the_best_value_grows_over_epochs_and_seconds(asha_results: Results) -> 
     assert rises[-1] == rows[-1]["best"]
 
 
-def test_every_trial_that_trained_to_a_rung_was_compared_there(asha_results: Results) -> None:
+def test_each_rung_counts_the_trials_that_were_stopped_there(asha_results: Results) -> None:
     first, *_ = queries.rungs(asha_results).to_pylist()
     assert first["rung"] == 1
     stopped = asha_results.decisions[asha_results.decisions["kind"] == "stop"]
@@ -67,6 +67,8 @@ def test_the_best_model_is_traced_to_its_ancestors(pbt_results: Results, asha_re
         {"trial_id": "0006", "after": 16, "until": 18},
     ]
     assert queries.ancestry(with_tables(asha_results, trials=asha_results.trials.head(0))) == []
+    circle = pbt_results.decisions.assign(parent_trial="0006", parent_epoch=18)
+    assert queries.ancestry(with_tables(pbt_results, decisions=circle))
 
 
 def test_effort_is_the_sum_of_all_phases_and_the_idle_rest(asha_results: Results) -> None:
@@ -170,6 +172,7 @@ def test_studies_of_different_data_are_not_compared(tmp_path: Path) -> None:
     changed = [b.sessions[0].model_copy(update={"data_changes": ["other rows"]})]
     for other in (
         replace(b, study={**b.study, "job": {**b.job, "folds": 3}}),
+        replace(b, study={**b.study, "job": {**b.job, "repeats": 3}}),
         replace(b, study={**b.study, "job": {**b.job, "data": "digits"}}),
         replace(b, sessions=changed),
     ):

@@ -86,18 +86,15 @@ def test_missing_values_are_last_in_either_order(asha_results: Results) -> None:
         assert found[len(known) :] != []
 
 
-@pytest.mark.parametrize(
-    ("where", "sort", "reported"),
-    [
-        ("lrr > 1", "", r"Did you mean lr\?.*Available: study, trial_id"),
-        ("trials.lrr > 1", "", r"Did you mean lr\?"),
-        ("state = completed", "", "Text is in single quotes, as 'completed'"),
-        ("1); drop table trials; select (1", "", "one condition"),
-        ("state =", "", "syntax error"),
-        (" ", "", "must be a condition"),
-        (None, "-lrr", r"Did you mean lr\?"),
-    ],
-)
+@pytest.mark.parametrize(("where", "sort", "reported"), [
+    ("lrr > 1", "", r"Did you mean lr\?.*Available: study, trial_id"),
+    ("trials.lrr > 1", "", r"Did you mean lr\?"),
+    ("state = completed", "", "Text is in single quotes, as 'completed'"),
+    ("1); drop table trials; select (1", "", "one condition"),
+    ("state =", "", "syntax error"),
+    (" ", "", "must be a condition"),
+    ("epochs > 1", "-lrr", r"sorted.*Did you mean lr\?"),
+])  # fmt: skip
 def test_an_invalid_selection_is_refused(asha_results: Results, where: str | None, sort: str, reported: str) -> None:
     with pytest.raises(UsageError, match=reported):
         select_trials(asha_results, where, sort)

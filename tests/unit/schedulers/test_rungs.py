@@ -12,19 +12,17 @@ from tests.scheduler_play import Curve
 from tests.unit.schedulers.learning_curves import curves, milestones_of, played
 
 
-@pytest.mark.parametrize(
-    ("settings", "epochs", "milestones"),
-    [
-        (ASHA(), 8, [1, 2, 4, 8]),
-        (ASHA(), 9, [1, 2, 4, 8, 9]),
-        (ASHA(grace_period=3), 20, [3, 6, 12, 20]),
-        (ASHA(reduction_factor=3), 9, [1, 3, 9]),
-        (ASHA(reduction_factor=1.5), 8, [1, 2, 3, 4, 6, 8]),
-        (ASHA(reduction_factor=1.01), 5, [1, 2, 3, 4, 5]),
-        (ASHA(grace_period=8), 8, [8]),
-        (ASHA(), 1, [1]),
-    ],
-)
+@pytest.mark.parametrize(("settings", "epochs", "milestones"), [
+    (ASHA(), 8, [1, 2, 4, 8]),
+    (ASHA(), 9, [1, 2, 4, 8, 9]),
+    (ASHA(grace_period=3), 20, [3, 6, 12, 20]),
+    (ASHA(reduction_factor=3), 9, [1, 3, 9]),
+    (ASHA(reduction_factor=1.5), 8, [1, 2, 3, 4, 6, 8]),
+    (ASHA(reduction_factor=1.01), 5, [1, 2, 3, 4, 5]),
+    (ASHA(grace_period=8), 8, [8]),
+    (ASHA(grace_period=10, reduction_factor=1.1), 12, [10, 11, 12]),
+    (ASHA(), 1, [1]),
+])  # fmt: skip
 def test_rungs_are_at_powers(settings: ASHA, epochs: int, milestones: list[int]) -> None:
     assert milestones_of(settings, epochs) == milestones
 

@@ -48,14 +48,11 @@ def mirrored(config: Config) -> keras.Model:
         return averaged(config)
 
 
-@pytest.mark.parametrize(
-    ("build", "fields", "memory", "why"),
-    [
-        pytest.param(eager, {}, None, "run_eagerly", id="eager"),
-        pytest.param(dense, {}, 100.0, "too large", id="too large"),
-        pytest.param(mirrored, {}, None, "scope of a tf.distribute strategy", id="mirrored", marks=LONG),
-    ],
-)
+@pytest.mark.parametrize(("build", "fields", "memory", "why"), [
+    pytest.param(eager, {}, None, "run_eagerly", id="eager"),
+    pytest.param(dense, {}, 100.0, "too large", id="too large"),
+    pytest.param(mirrored, {}, None, "scope of a tf.distribute strategy", id="mirrored", marks=LONG),
+])  # fmt: skip
 def test_what_cannot_be_compiled_goes_through_fit(
     build: Any, fields: Any, memory: float | None, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -135,7 +132,14 @@ class RecordedBatchHooks(RecordedHooks):
         self.calls.append(("test_batch_end", batch, dict(logs)))
 
 
+class Frozen(callbacks.Callback):
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.model.layers[0].trainable = False
+        self.model.layers[1].rate = 0.6
+
+
 CALLBACKS: Mapping[str, Any] = {
+    "a frozen layer": lambda _: [Frozen()],
     "files and a schedule": lambda config: [
         callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.7 if epoch else rate),
         callbacks.ModelCheckpoint(f"{config['folder']}/{{epoch}}.weights.h5", save_weights_only=True),
@@ -153,7 +157,7 @@ CALLBACKS: Mapping[str, Any] = {
 ENDS = {"EarlyStopping": 2, "batch hooks": 2, "TerminateOnNaN at a NaN": 1}
 
 
-@pytest.mark.parametrize("name", cases(CALLBACKS, {"files and a schedule", "batch hooks"}))
+@pytest.mark.parametrize("name", cases(CALLBACKS, {"files and a schedule", "batch hooks", "a frozen layer"}))
 def test_callbacks_get_the_calls_of_fit_and_have_its_effects(name: str, tmp_path: Path) -> None:
     build = averaged if "EMA" in name else network
     job = job_of(build, callbacks=CALLBACKS[name], budget=Budget(epochs=EPOCHS))
@@ -212,15 +216,12 @@ def test_an_epoch_of_part_of_a_pass_ends_with_the_pass(memory: float | None) -> 
 ROWS = tf.data.Dataset.from_tensor_slices((np.zeros((4, 6)), np.zeros(4))).batch(2)
 
 
-@pytest.mark.parametrize(
-    ("data", "fit", "why"),
-    [
-        (Dataset("d", ROWS.repeat(), ROWS), Fit(), "endless.*steps_per_epoch"),
-        (Dataset("d", ROWS, ROWS.repeat()), Fit(), "endless.*validation_steps"),
-        (weighted(), Fit(class_weight={0: 1.0}), "class_weight"),
-        (two_targets(), Fit(class_weight={0: 1.0}), "class_weight"),
-    ],
-)
+@pytest.mark.parametrize(("data", "fit", "why"), [
+    (Dataset("d", ROWS.repeat(), ROWS), Fit(), "endless.*steps_per_epoch"),
+    (Dataset("d", ROWS, ROWS.repeat()), Fit(), "endless.*validation_steps"),
+    (weighted(), Fit(class_weight={0: 1.0}), "class_weight"),
+    (two_targets(), Fit(class_weight={0: 1.0}), "class_weight"),
+])  # fmt: skip
 def test_data_that_do_not_fit_are_refused(data: Dataset, fit: Fit, why: str) -> None:
     with pytest.raises(DataError, match=why):
         TrainerFactory(job_of(dense, data=lambda: data, fit=fit), data).learner({}, seed=SEED)

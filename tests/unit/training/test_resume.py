@@ -1,5 +1,6 @@
 """Exact continuation: in another factory, in another process, of callbacks, phases, folds and repeats; exploits."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -147,10 +148,12 @@ class MinimalLoss(callbacks.Callback):
         self.found = float(self.model.optimizer.learning_rate), np.random.rand(), self.model.get_weights()[0]
         self.seen: list[tuple[int, float]] = []
         self.kinds: set[str] = set()
+        self.rates: dict[float, list[int]] = defaultdict(list)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.seen.append((epoch, float(logs["loss"])))
         self.kinds.add(str(epoch))
+        self.rates[self.model.optimizer.iterations.numpy()].append(epoch)
         if logs["loss"] < self.best - 0.5:
             self.best, self.wait, self.best_weights = logs["loss"], 0, self.model.get_weights()
         else:
