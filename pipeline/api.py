@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def check(
         job: The job.
         storage: The folder of studies, or a URI that every node reaches. Unless given: TUNEPIPE_STORAGE, or `studies`
             in the current folder.
-        seconds: The maximum for loading the data and training the first epochs.
+        seconds: The maximum for the whole check.
         note: Called with sentences for the user.
 
     Returns:
@@ -177,22 +178,27 @@ def load_state(study: str | Path, *, trial: str | int | None = None, to: str | P
         JobNotFound: There is no study, no such trial, or its checkpoint no longer exists; says how to keep it.
         ModelError: The study tunes a model, or the function has yielded no state.
         UsageError: The state contains files, and `to` is not given.
+        StorageError: `to` cannot be written, or has a folder of the state's already.
     """
     models = _Models(Store(study))
     if not models.of_function:
         raise ModelError(f"The study {models.results.name!r} tunes a model: load_model returns it.")
 
+    numbers = count(1)
+
     def folder() -> Path:
         if to is None:
             raise UsageError("The state contains files: name a folder for them, load_state(study, to=FOLDER).")
-        check_output(Path(to))
-        try:
-            Path(to).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"Cannot write into {to}: {error.strerror}. Choose another folder.") from None
-        return Path(to)
+        # Files and folders of one state may have the same name.
+        place = Path(to) if (number := next(numbers)) == 1 else Path(to) / str(number)
+        check_output(place)
+        place.mkdir(parents=True, exist_ok=True)
+        return place
 
-    return models.state(models.assignment(trial), folder)
+    try:
+        return models.state(models.assignment(trial), folder)
+    except OSError as error:
+        raise StorageError(f"Cannot write into {to}: {error.strerror}. Choose another folder.") from None
 
 
 def export(store: Store, folder: Path) -> list[Path]:

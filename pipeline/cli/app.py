@@ -151,7 +151,7 @@ def start() -> None:
     try:
         main()
     except SystemExit as ended:
-        end.code = int(ended.code or 0)
+        end.code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         raise
 
 

@@ -22,14 +22,13 @@ def check(
     *,
     options: JobOptions,
     storage: Storage = STORAGE,
-    wait: Annotated[
-        float, typer.Option(min=1, max=1e6, metavar="SECONDS", help="Maximum time for data and first epochs.")
-    ] = 120,
+    wait: Annotated[float, typer.Option(min=1, max=1e6, metavar="SECONDS", help="Maximum time of the check.")] = 120,
     as_json: Json = False,
 ) -> None:
     """Check a study before it starts. Train, resume and export a trial, build models, estimate time and memory."""
     from pipeline.execution.check import Finding, findings_of
     from pipeline.results.tables.trials import warm_started
+    from pipeline.study.files import default_storage
 
     checked = warm_started(options.job(job, storage, resume=False), storage)
     console = command_console(err=as_json)
@@ -47,7 +46,8 @@ def check(
         raise Interrupted("The check was interrupted. It left no files behind.") from None
     if as_json:
         print_object({"job": checked.name, "findings": [asdict(each) for each in found], "estimate": estimate})
-    command = f"`tunepipe run {shlex.join([job, *options.arguments])}`"
+    where = [] if storage == default_storage() else ["--storage", storage]
+    command = f"`tunepipe run {shlex.join([job, *where, *options.arguments])}`"
     levels = Counter(finding.level for finding in found)
     counts = listed([counted(levels[level], level) for level in ("error", "warning") if levels[level]])
     if levels["error"]:

@@ -102,6 +102,7 @@ def _stop_here(study: str, storage: str) -> None:
 
 def _carry_out(store: "Store", command: "Command") -> None:
     """Send a command to the study's driver, and print its outcome."""
+    from pipeline.engine.commands import REFUSED
     from pipeline.execution.commands import running_session, send, wait_for_outcome
 
     later = f"`tunepipe resume {as_argument(store.uri)}`, with a larger budget if the study has ended, executes it"
@@ -114,4 +115,6 @@ def _carry_out(store: "Store", command: "Command") -> None:
     except KeyboardInterrupt:
         note("\nThe command is recorded. The study's driver executes it at its next report.")
         raise typer.Exit(Interrupted.exit_code) from None
+    if outcome and outcome.startswith(REFUSED):
+        raise UsageError(outcome)
     print_text(outcome or f"The study ended before it executed the command: {later}.")

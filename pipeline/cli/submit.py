@@ -27,7 +27,7 @@ from pipeline.cli.options import (
     switch,
     trial_id,
 )
-from pipeline.errors import ClusterError, Interrupted, JobNotFound, UsageError, UserError
+from pipeline.errors import ClusterError, Interrupted, JobNotFound, StorageError, UsageError, UserError
 from pipeline.text import note
 
 if TYPE_CHECKING:
@@ -67,7 +67,13 @@ def submit(
     if tuned.start_from is not None:
         from pipeline.results.tables.trials import warm_started
 
-        warm_started(tuned, storage)
+        try:
+            warm_started(tuned, storage)
+        except (JobNotFound, StorageError) as error:
+            # A volume of the cluster is no folder here.
+            if "://" in storage or Path(storage).is_dir():
+                raise
+            note(f"The study to start from cannot be read from here, so the driver reads it. {error}")
     arguments = [*options.arguments, *(["--accept-changes"] if accept_changes else [])]
     if not cluster.kubernetes:
         server: Any = cluster.jobs_api()

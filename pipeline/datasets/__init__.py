@@ -159,7 +159,7 @@ def _call(function: Callable[..., Any], arguments: tuple[RecordedConfig, ...]) -
         raise DataError(str(error)) from error
     except UserError:
         raise
-    except (Exception, GeneratorExit) as error:
+    except (Exception, GeneratorExit, SystemExit) as error:
         raise DataError(f"The data function {name} raised {sentence_of(error)}") from error
     if not isinstance(dataset, Dataset):
         raise DataError(

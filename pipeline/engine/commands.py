@@ -8,6 +8,9 @@ from pydantic import ConfigDict, Field, TypeAdapter
 STOPPED_BY_USER = "A user stopped it"
 """How the reason of a decision begins that ends a trial because a user has requested it."""
 
+REFUSED = "Not executed: "
+"""How the outcome of a command begins that changes nothing."""
+
 _Count = Annotated[int, Field(strict=True, ge=1)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
 
-from pipeline.engine.commands import STOPPED_BY_USER, ChangeBudget, Command, StopTrial
+from pipeline.engine.commands import REFUSED, STOPPED_BY_USER, ChangeBudget, Command, StopTrial
 from pipeline.engine.draws import Draw, own_draw
 from pipeline.engine.limits import common_failure, exhausted_budget
 from pipeline.engine.messages import Assignment, EpochRow, Report, objective_values_of, values_in, violation_in
@@ -273,13 +273,13 @@ class Engine:
             return self._stop_by_user(command, f"{STOPPED_BY_USER}{because}")
         if self.ending:
             then = f"`tunepipe resume {self.job.name}` with a larger budget continues it."
-            return f"The study is ending, so the command has no effect. {then}"
+            return f"{REFUSED}the study is ending. {then}"
         return self._change_budget(command, because)
 
     def _stop_by_user(self, command: StopTrial, reason: str) -> str:
         trial = self.trials.get(command.trial_id)
         if trial is None:
-            return f"There is no trial {command.trial_id}."
+            return f"{REFUSED}there is no trial {command.trial_id}."
         if not trial.live:
             return f"Trial {trial.trial_id} has already ended: it is {trial.state}."
         if trial.state == "running":
@@ -295,7 +295,7 @@ class Engine:
         try:
             job = self.job.replaced({f"budget.{name}": value for name, value in changes.items()})
         except InvalidJob as error:
-            return f"The budget is not changed: {'; '.join(map(str, error.faults))}."
+            return f"{REFUSED}{'; '.join(map(str, error.faults))}."
         changed = ", ".join(
             f"{name} {format_number(value)} instead of {getattr(old, name) or 'no limit'}"
             for name, value in changes.items()

@@ -24,9 +24,8 @@ _PACKAGES = (
 
 _GIT_SECONDS = 5.0
 
-_SECRET = (
-    r"(?<![a-z])(?:token|secret|passw(?:or)?d|pwd|credentials?|signature|sig|sas|(?:api|access|account|secret)[-_]?key)"
-)
+_KEY = r"(?:api|access|account|secret)[-_]?key"
+_SECRET = rf"(?:token|secret|passw(?:or)?d|credentials?|signature|{_KEY}|(?<![a-z])(?:pwd|sig|sas))"
 _NAME, _VALUE = re.compile(rf"{_SECRET}$", re.IGNORECASE), re.compile(rf"({_SECRET}=)[^&\s]*", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 

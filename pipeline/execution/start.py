@@ -41,8 +41,8 @@ class SessionStart:
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether the study has ended, and its budget is the same."""
-        ended = self.last is not None and self.last.state == "ended"
+        """Whether the study has ended with its best model exported, and its budget is the same."""
+        ended = self.last is not None and self.last.state == "ended" and not self.last.export_failure
         return ended and self.saved is not None and self.saved.budget == self.job.budget
 
     @property

@@ -138,7 +138,7 @@ class RecordedCurves(CurveSource):
         if job.scheduler.exploits:
             raise UsageError(
                 f"Recorded curves do not show how a trial continues with another's weights, as {job.scheduler.kind} "
-                "needs. Simulate it with --curves synthetic, or choose another --scheduler."
+                "needs. Simulate it without --curves, or choose another --scheduler."
             )
         columns = {one.metric: objective_column(one.metric, results) for one in job.objectives}
         if missing := [metric for metric, name in columns.items() if name not in results.table("epochs").column_names]:
@@ -160,7 +160,7 @@ class RecordedCurves(CurveSource):
         if not any(curve.values for *_, curve in used):
             raise DataError(
                 f"No trial of the study {results.name!r} ({len(curves)}) has a curve and a config of the space of "
-                f"job {job.name!r}. Simulate the study's own job, or use --curves synthetic."
+                f"job {job.name!r}. Simulate the study's own job, or leave --curves out."
             )
         self._ids = np.array([trial_id for trial_id, *_ in used])
         self._units = self._cube.units([config for _, config, _ in used])

@@ -22,7 +22,6 @@ class SimulationResult:
     """The result of a simulated study."""
 
     seed: int
-    workers: int
     seconds: float
     epochs: int
     extended: int
@@ -85,7 +84,6 @@ class _Simulation:
                 self._idle.append(worker)
         return SimulationResult(
             seed=self._job.seed,
-            workers=self._workers,
             seconds=self._now,
             epochs=engine.total_epochs,
             extended=self._extended,

@@ -17,7 +17,7 @@ EXPORT = "export"
 WINNER = "export/winner.json"
 PROVENANCE = "export/provenance.json"
 EXPORTED = ("export/model.keras", "export/model.weights.h5", PROVENANCE, WINNER)
-SOURCE = "source"
+SOURCE, FILES = "source", "files"
 STUDY = "study.json"
 TRIALS = "trials.parquet"
 REPORT = "report.html"
@@ -40,7 +40,7 @@ _FILE = re.compile(
             rf"(?:epochs|decisions)/(?:part-{_FOUR}-{_SIX}|all-{_FOUR})\.parquet",
             rf"checkpoints/(?P<trial>{_FOUR})/(?P<epoch>{_SIX})\.ckpt",
             rf"logs/(?:{_FOUR}|driver)\.log",
-            rf"files/(?P<owner>{_FOUR})/(?P<file>.+)",
+            rf"files/(?P<owner>{_FOUR})/(?P<file>[^\ud800-\udfff]+)",
             rf"commands/(?P<command>{_COMMAND})\.json",
         ]
     ),
@@ -89,7 +89,7 @@ def checkpoint_of(path: str) -> tuple[str, int] | None:
 
 
 def files(trial: str) -> str:
-    return f"files/{trial}"
+    return f"{FILES}/{trial}"
 
 
 def file_of(path: str) -> tuple[str, str] | None:

@@ -225,11 +225,11 @@ class Store:
                 for _ in each(self.delete, paths[start : start + _DELETE_BATCH]):
                     pass
 
-    def delete_empty_folders(self) -> None:
+    def delete_empty_folders(self, folder: str = "") -> None:
         """Delete the folders where no file is left; in an object store names that files had in common, or markers."""
-        with self._translated("delete", ""):
+        with self._translated("delete", folder):
             if self.local is not None:
-                delete_empty_folders(self.local)
+                delete_empty_folders(self.local / folder)
             elif not any(entry.kind == "file" for entry in self.entries()) and self.exists(""):
                 self._fs.delete_dir(self._root)
 

@@ -6,7 +6,7 @@ are. That file is the commit: parts beyond it do not exist. Parts may hold an ep
 
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -106,11 +106,12 @@ def read_rows(
     return clean(rows, table) if files.parts else rows
 
 
-def table_paths(table: str, files: TableFiles) -> list[str]:
-    parts = [
-        layout.part(table, session, number) for session, count in files.parts.items() for number in range(1, count + 1)
-    ]
-    return parts if files.whole is None else [layout.compacted(table, files.whole), *parts]
+def table_paths(table: str, files: TableFiles) -> Iterator[str]:
+    # One after the other: a study of a stranger may claim any number of parts.
+    if files.whole is not None:
+        yield layout.compacted(table, files.whole)
+    for session, count in files.parts.items():
+        yield from (layout.part(table, session, number) for number in range(1, count + 1))
 
 
 def clean(rows: pa.Table, table: str) -> pa.Table:

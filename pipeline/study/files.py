@@ -226,7 +226,7 @@ def study_names(store: Store) -> list[str]:
     from concurrent.futures import ThreadPoolExecutor
 
     # A study's folder may be a link to another disk.
-    names = store.folders()
+    names = [name for name in store.folders() if name == name.encode(errors="replace").decode()]
     # An object store answers slowly, but answers several requests at once.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         are_studies = pool.map(lambda name: _is_study(store.folder(name)), names)

@@ -138,9 +138,10 @@ class Resources:
             `tf.distribute.MirroredStrategy().scope()`.
         workers: How many trials train in parallel; by default as many as fit. 0 trains in the driver's process, for a
             debugger.
-        epoch_seconds: Longest time of an epoch, including building the model. A worker that takes longer is replaced,
-            and its trial continues from its checkpoint. By default 20 times the study's longest epoch so far, and at
-            least ten minutes; without a limit for the study's first epoch.
+        epoch_seconds: Longest time of an epoch, including building the model, loading the data of its config and
+            writing checkpoints. A worker that takes longer is replaced, and its trial continues from its checkpoint. By
+            default 20 times the study's longest epoch so far, and at least ten minutes; without a limit for the study's
+            first epoch.
         worker_gigabytes: Maximum memory of a worker process; one with more is replaced between two trials. By default
             the workers share 90% of the machine's memory.
         memory_gigabytes: Memory that a trial reserves on a node of a cluster: only as many trials start there as fit.

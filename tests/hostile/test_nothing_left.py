@@ -92,7 +92,7 @@ FAILURES = {
     "a data function that raises": (with_data(no_data), DataError, "OSError: the share is not mounted"),
     "other data": (with_data(other_data), DataError, "must return"),
     "Ctrl-C while data are loaded": (with_data(interrupted_data), KeyboardInterrupt, "^$"),
-    "a data function that exits": (with_data(leaving_data), SystemExit, "7"),
+    "a data function that exits": (with_data(leaving_data), DataError, "SystemExit: 7"),
 }
 
 

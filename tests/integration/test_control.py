@@ -33,7 +33,7 @@ def climb(config):
 
 JOB = TuneJob(
     name="held", function=climb, space={"x": Uniform(0, 1)}, objectives=[Objective("score", "max")], scheduler="fifo",
-    budget=Budget(trials=60, epochs=4),
+    budget=Budget(trials=60, epochs=4), start_with=[{"x": 0.5}, {"x": 0.25}],
 )
 """
 
@@ -48,13 +48,14 @@ def test_a_running_study_is_controlled_from_another_terminal(workers: str, tmp_p
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
-    def said(command: str, *words: str) -> str:
+    def said(command: str, *words: str, code: int = 0) -> str:
         printed = tunepipe(command, "held", *words, "--storage", str(tmp_path / "studies"))
-        assert printed.code == 0, printed.errors
-        return printed.output
+        assert printed.code == code, printed.errors
+        return printed.output or printed.errors
 
     try:
         wait_for((tmp_path / "begun").exists, driver)
+        assert "start_with: must" in said("budget", "--trials", "1", code=2)
         assert "trials 20 instead of 60" in said("budget", "--trials", "20", "--reason", "time is short")
         assert "Trial 0000" in said("stop", "--trial", "0", "--reason", "too slow")
         (tmp_path / "go").touch()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import Budget, Grid, Objective, TuneJob, load_results, load_state, run
-from pipeline.errors import UsageError
+from pipeline.errors import StorageError, UsageError
 
 
 def counting(config: Mapping[str, Any], state: int | None) -> Iterator[Any]:
@@ -17,13 +17,13 @@ def counting(config: Mapping[str, Any], state: int | None) -> Iterator[Any]:
         yield {"count": count}, count
 
 
-def counting_in_a_folder(config: Mapping[str, Any], state: Path | None) -> Iterator[Any]:
-    count = 0 if state is None else int((state / "count.txt").read_text())
+def counting_in_a_folder(config: Mapping[str, Any], state: dict[str, Path] | None) -> Iterator[Any]:
+    count = 0 if state is None else int((state["all"] / "count.txt").read_text())
     Path("kept").mkdir(exist_ok=True)
     while True:
         count += config["by"]
         Path("kept/count.txt").write_text(str(count))
-        yield {"count": count}, Path("kept")
+        yield {"count": count}, {"all": Path("kept"), "file": Path("kept/count.txt"), "last": Path("kept/count.txt")}
 
 
 def counted(function: Any, storage: Path) -> Path:
@@ -47,4 +47,8 @@ def test_files_are_loaded_into_a_folder(tmp_path: Path) -> None:
     study = counted(counting_in_a_folder, tmp_path)
     with pytest.raises(UsageError, match="name a folder for them"):
         load_state(study)
-    assert (load_state(study, to=tmp_path / "out") / "count.txt").read_text() == "12"
+    state = load_state(study, to=tmp_path / "out")
+    assert (state["all"] / "count.txt").read_text() == state["file"].read_text() == "12"
+    assert state["file"] != state["last"]
+    with pytest.raises(StorageError, match="exists"):
+        load_state(study, to=tmp_path / "out")

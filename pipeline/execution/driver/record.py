@@ -37,6 +37,7 @@ from pipeline.storage.tables import (
     table_paths,
 )
 from pipeline.study import TuneJob
+from pipeline.text import without_keys
 
 _TABLES = ("epochs", "decisions")
 
@@ -155,7 +156,7 @@ class Recorder:
         for table in _TABLES:
             self._drop_others(table)
         self._write_trials()
-        self._write_session(state, message=message, export_failure=export_failure)
+        self._write_session(state, message=without_keys(message), export_failure=without_keys(export_failure))
 
     def _write_rows(self) -> None:
         session = self.lease.number

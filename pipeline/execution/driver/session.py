@@ -18,11 +18,11 @@ from pipeline.execution.driver.prune import Pruner
 from pipeline.execution.driver.record import Recorder
 from pipeline.execution.interrupts import Interrupts
 from pipeline.schedulers import Scheduler, SchedulerContext
-from pipeline.storage import Store
+from pipeline.storage import Store, layout
 from pipeline.study import TuneJob
 from pipeline.study.files import save_job
 from pipeline.study.trial_configs import seed_of_trial
-from pipeline.text import note
+from pipeline.text import note, without_keys
 
 _MIN_FLUSH_SECONDS, _MAX_FLUSH_SECONDS = 1.0, 30.0
 """The least time between two flushes, and the most unless a flush takes long: then it is the next one."""
@@ -213,7 +213,7 @@ class Session:
     def end_by(self, error: TunepipeError) -> None:
         """End the session because of an error, such as a full disk; the first one counts."""
         self.fatal = self.fatal or error
-        self.engine.end(str(error))
+        self.engine.end(without_keys(str(error)))
         self.engine.interrupt()
 
     def clear(self) -> None:
@@ -223,3 +223,6 @@ class Session:
             # The state has them first: a driver that resumes from it finds all that it names.
             self.flush()
         self.engine.written((), deleted=self._pruner.prune(self.engine.trials, listed=files))
+        if self.store.local is not None:
+            # Those of trials that have written no files. A worker may be in each until the end.
+            self.store.delete_empty_folders(layout.FILES)

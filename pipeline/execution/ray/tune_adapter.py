@@ -9,7 +9,7 @@ assigns it.
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.util.metrics import Gauge
 
+from pipeline.code.functions import takes_state
 from pipeline.engine.engine import Verdict
 from pipeline.engine.limits import report_seconds
 from pipeline.engine.messages import EXPORT, Assignment, EpochRow, Report
@@ -208,9 +209,11 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         detection, trials = self._hang_detection, self._searcher.tune_trials
         actors = {key: actor_of(trials[key]) for key in self._searcher.busy if key in trials}
         running = {key: actor for key, actor in actors.items() if actor is not None}
-        for key, seconds in detection.hung(running).items():
+        function = self._session.job.function
+        replays = function is not None and not takes_state(function)
+        epochs = {key: _assignment(trials[key]).reported_epoch if replays else 0 for key in running}
+        for key, seconds in detection.hung(epochs).items():
             self._hung[key] = f"no epoch in {seconds:.0f} s, so it is considered hung."
-            detection.on_report(key)
             ray.kill(running[key])
 
 
@@ -220,16 +223,21 @@ class HangDetection:
     def __init__(self, resources: Resources, workers: int) -> None:
         self._workers, self._epoch_seconds, self._longest = workers, resources.epoch_seconds, 0.0
         self._reported_at: dict[str, float] = {}
+        self._replayed: dict[str, int] = {}
 
-    def on_report(self, key: str, rows: Sequence[EpochRow] = ()) -> None:
-        self._reported_at[key] = time.monotonic()
+    def on_report(self, key: str, rows: Sequence[EpochRow]) -> None:
+        self._reported_at[key], self._replayed[key] = time.monotonic(), 0
         for row in rows:
             self._longest = max(self._longest, row["seconds_build"] + row["seconds_train"] + row["seconds_evaluate"])
 
-    def hung(self, running: Collection[str]) -> dict[str, float]:
-        """The assignments whose workers have been silent for too long, and for how many seconds."""
+    def hung(self, running: Mapping[str, int]) -> dict[str, float]:
+        """The assignments whose workers have been silent for too long, and for how many seconds.
+
+        `running` has the epochs that each replays before it reports the next one.
+        """
         now = time.monotonic()
         self._reported_at = {key: self._reported_at.get(key, now) for key in running}
+        self._replayed = {key: self._replayed.get(key, epochs) for key, epochs in running.items()}
         if self._epoch_seconds is not None:
             limit = self._epoch_seconds + _REPORT_SLACK * report_seconds(self._workers)
         elif self._longest:
@@ -240,7 +248,13 @@ class HangDetection:
         # The export is no epoch: a limit that the user sets for epochs does not apply to it.
         limits = {EXPORT: max(limit, _MIN_SILENCE_SECONDS)}
         silent = {key: now - moment for key, moment in self._reported_at.items()}
-        return {key: seconds for key, seconds in silent.items() if seconds > limits.get(key, limit)}
+        step = self._epoch_seconds or self._longest
+        extended = {key: limits.get(key, limit) + epochs * step for key, epochs in self._replayed.items()}
+        found = {key: seconds for key, seconds in silent.items() if seconds > extended[key]}
+        for key in found:
+            # Another worker begins.
+            del self._reported_at[key], self._replayed[key]
+        return found
 
 
 class SessionStopper(_Unsaved, tune.Stopper):  # type: ignore[misc]

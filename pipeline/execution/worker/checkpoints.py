@@ -60,7 +60,8 @@ class CheckpointWriter:
             return None
         folder = str(PurePosixPath(layout.checkpoint(assignment.trial_id, 0)).parent)
         wanted = lineage(assignment, 0)
-        for path in filter(layout.checkpoint_of, reversed(self._store.files(folder))):
+        found = {path: place for path in self._store.files(folder) if (place := layout.checkpoint_of(path)) is not None}
+        for path in sorted(found, key=found.__getitem__, reverse=True):
             try:
                 checkpoint = self.read(path)
                 if {**checkpoint.header["lineage"], "epoch": 0} == wanted:

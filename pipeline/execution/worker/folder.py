@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from functools import partial
 from tempfile import TemporaryFile
 
 from pipeline.errors import StorageError
@@ -67,28 +67,21 @@ class TrialFolder:
         here = dict[str, tuple[int, int]]()
         for entry in local_entries(self.folder, self.folder):
             with suppress(FileNotFoundError):
-                if entry.kind == "file":
+                if entry.kind == "file" and layout.names(f"{layout.files(self._trial_id)}/{entry.path}"):
                     here[entry.path] = (entry.size, (self.folder / entry.path).stat().st_mtime_ns)
         for name in [name for name, state in here.items() if self._stored.get(name) != state]:
             self._check()
-            with suppress(FileNotFoundError):
-                self._store.write(f"{layout.files(self._trial_id)}/{name}", _pieces(self.folder / name))
+            with suppress(FileNotFoundError), (self.folder / name).open("rb") as file:
+                self._store.write(f"{layout.files(self._trial_id)}/{name}", iter(partial(file.read, _PIECE), b""))
         for name in self._stored.keys() - here.keys():
             self._check()
             self._store.delete(f"{layout.files(self._trial_id)}/{name}")
         self._stored = here
 
     def close(self) -> None:
-        """Close the folder: the trial has ended, or moves to another worker. An empty folder is deleted."""
+        """Close the folder: the trial has ended, or moves to another worker, which may be in it already."""
         with self._open:
             self.keep()
-            if not self._copied:
-                # The driver that has taken the study over may be training the trial in the empty folder.
-                self._check()
-                inner = [Path(path) for path, _, _ in os.walk(self.folder, topdown=False)]
-                for folder in (*inner, self.folder.parent):
-                    with suppress(OSError):
-                        folder.rmdir()
 
     @contextmanager
     def _local_errors(self) -> Iterator[None]:
@@ -110,12 +103,6 @@ class TrialFolder:
                 with suppress(FileNotFoundError):
                     path.write_bytes(self._store.read(stored))
                     self._stored[stored.removeprefix(prefix)] = (path.stat().st_size, path.stat().st_mtime_ns)
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield piece
 
 
 def _flush_output() -> None:

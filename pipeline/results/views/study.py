@@ -107,8 +107,8 @@ def summary(results: Results) -> dict[str, str]:
         if counts.saved else "",
         "time": f"{counted(trained, 'epoch')} in {duration(results.seconds)}{sessions}" if results.sessions else "",
         "ended": last.message if last and results.state in ("ended", "failed") else "",
-        "not exported": failure and best and f"{failure.rstrip('.')}. `tunepipe export {as_argument(results.location)} "
-        "--to FOLDER` exports the best model.",
+        "not exported": failure and best and f"{failure.rstrip('.')}. "
+        f"`tunepipe resume {as_argument(results.location)}` exports the best model.",
         "changed": " ".join(
             f"Session {each['session']} continued with changed {each['kind']}: {'; '.join(each['changes'])}. Values "
             "before and after cannot be compared." for each in changes(results)[-_MANY:]),

@@ -146,28 +146,25 @@ def test_optuna_keeps_each_argument_under_a_known_name(name: str) -> None:
         assert hasattr(made, attribute), f"{name} of Optuna no longer keeps {attribute}"
 
 
-@pytest.mark.parametrize(
-    ("made", "name"),
-    [
-        (schedulers.ASHAScheduler(**MADE), "_max_t"),
-        (vars(schedulers.ASHAScheduler(**MADE))["_brackets"][0], "_rungs"),
-        (schedulers.HyperBandScheduler(**MADE), "_max_t_attr"),
-        (schedulers.HyperBandScheduler(**MADE), "_time_attr"),
-        (MADE_BY["PopulationBasedTraining"](), "_hyperparam_mutations"),
-        (MADE_BY["PopulationBasedTraining"](), "_custom_explore_fn"),
-        (MADE_BY["PB2"](), "_hyperparam_mutations"),
-        (OptunaSearch(**MADE), "_metric"),
-        (OptunaSearch(**MADE, points_to_evaluate=[{"x": 1}]), "_points_to_evaluate"),
-        (BasicVariantGenerator(points_to_evaluate=[{}]), "_points_to_evaluate"),
-        (optuna.pruners.HyperbandPruner(), "_max_resource"),
-        (optuna.samplers.GridSampler({"x": [1]}), "_search_space"),
-        (optuna.samplers.TPESampler(constraints_func=lambda _: ()), "_constraints_func"),
-        (optuna.trial.FixedTrial({}), "_suggest"),
-        (optuna.trial.FixedTrial({}), "_params"),
-        (BaseTuner, "_populate_initial_space"),
-        (keras_tuner.Tuner, "_build_hypermodel"),
-        (keras_tuner.HyperParameters(), "_register"),
-    ],
-)
+@pytest.mark.parametrize(("made", "name"), [
+    (schedulers.ASHAScheduler(**MADE), "_max_t"),
+    (vars(schedulers.ASHAScheduler(**MADE))["_brackets"][0], "_rungs"),
+    (schedulers.HyperBandScheduler(**MADE), "_max_t_attr"),
+    (schedulers.HyperBandScheduler(**MADE), "_time_attr"),
+    (MADE_BY["PopulationBasedTraining"](), "_hyperparam_mutations"),
+    (MADE_BY["PopulationBasedTraining"](), "_custom_explore_fn"),
+    (MADE_BY["PB2"](), "_hyperparam_mutations"),
+    (OptunaSearch(**MADE), "_metric"),
+    (OptunaSearch(**MADE, points_to_evaluate=[{"x": 1}]), "_points_to_evaluate"),
+    (BasicVariantGenerator(points_to_evaluate=[{}]), "_points_to_evaluate"),
+    (optuna.pruners.HyperbandPruner(), "_max_resource"),
+    (optuna.samplers.GridSampler({"x": [1]}), "_search_space"),
+    (optuna.samplers.TPESampler(constraints_func=lambda _: ()), "_constraints_func"),
+    (optuna.trial.FixedTrial({}), "_suggest"),
+    (optuna.trial.FixedTrial({}), "_params"),
+    (BaseTuner, "_populate_initial_space"),
+    (keras_tuner.Tuner, "_build_hypermodel"),
+    (keras_tuner.HyperParameters(), "_register"),
+])  # fmt: skip
 def test_other_private_names_exist(made: object, name: str) -> None:
     assert hasattr(made, name), f"{made!r} no longer has {name}: see the adapter"

@@ -36,14 +36,11 @@ def check(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["check", "beale", *arguments], catch_exceptions=False)
 
 
-@pytest.mark.parametrize(
-    ("findings", "code", "last"),
-    [
-        ([OK], 0, "No error found: `tunepipe run beale` can start."),
-        ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
-        ([FAULT, Finding("time", "skipped", "x")], 2, "1 error. Fix the errors before `tunepipe run beale`."),
-    ],
-)
+@pytest.mark.parametrize(("findings", "code", "last"), [
+    ([OK], 0, "No error found: `tunepipe run beale` can start."),
+    ([OK, WARNING], 0, "1 warning: `tunepipe run beale` can start."),
+    ([FAULT, Finding("time", "skipped", "x")], 2, "1 error. Fix the errors before `tunepipe run beale`."),
+])  # fmt: skip
 def test_the_last_sentence_and_the_exit_code_sum_it_up(found: list[Any], findings, code, last) -> None:
     found += findings
     reported = check()

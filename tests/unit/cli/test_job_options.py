@@ -105,14 +105,11 @@ def test_a_uri_is_taken_apart_and_keeps_its_query() -> None:
     assert located("gs://bucket/my%20studies/one%202/", "studies") == ("gs://bucket/my%20studies", "one 2")
 
 
-@pytest.mark.parametrize(
-    ("study", "reported"),
-    [
-        ("two", r"no study 'two' in .*/studies\. Available: one\. `tunepipe studies --storage"),
-        ("onne", r"Did you mean 'one'\?"),
-        ("./studies", "There is no study 'studies'"),
-    ],
-)
+@pytest.mark.parametrize(("study", "reported"), [
+    ("two", r"no study 'two' in .*/studies\. Available: one\. `tunepipe studies --storage"),
+    ("onne", r"Did you mean 'one'\?"),
+    ("./studies", "There is no study 'studies'"),
+])  # fmt: skip
 def test_a_study_that_is_not_there_is_refused(study: str, reported: str, here: Path) -> None:
     with pytest.raises(JobNotFound, match=reported):
         study_store(study, "studies")

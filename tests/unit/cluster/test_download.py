@@ -54,18 +54,15 @@ class Answer:
 REMOVED = {"err": b"tar: s/epochs/1.parquet: File removed before we read it", "code": 1}
 
 
-@pytest.mark.parametrize(
-    ("answers", "read"),
-    [
-        ([{"out": b"tar", "code": 0}], b"tar"),
-        ([{"out": b"tar", "err": b"tar: s/logs/0.log: file changed as we read it", "code": 1}], b"tar"),
-        ([{"out": b"part", **REMOVED}, {"out": b"whole", "code": 0}], b"whole"),
-        ([REMOVED] * 3, "File removed"),
-        ([{"out": b"ta"}] * 3, "the connection was lost"),
-        ([{"out": b"ta", "is_open": True}] * 3, "the connection was lost"),
-        ([{"err": b"tar: s: Cannot stat: No such file", "code": 2}], "There is no study 's' in /studies"),
-    ],
-)
+@pytest.mark.parametrize(("answers", "read"), [
+    ([{"out": b"tar", "code": 0}], b"tar"),
+    ([{"out": b"tar", "err": b"tar: s/logs/0.log: file changed as we read it", "code": 1}], b"tar"),
+    ([{"out": b"part", **REMOVED}, {"out": b"whole", "code": 0}], b"whole"),
+    ([REMOVED] * 3, "File removed"),
+    ([{"out": b"ta"}] * 3, "the connection was lost"),
+    ([{"out": b"ta", "is_open": True}] * 3, "the connection was lost"),
+    ([{"err": b"tar: s: Cannot stat: No such file", "code": 2}], "There is no study 's' in /studies"),
+])  # fmt: skip
 def test_a_study_is_read_completely_or_not_at_all(server, tmp_path, monkeypatch, answers, read):
     given, archive = [Answer(**each) for each in answers], tmp_path / "s.tar"
     monkeypatch.setattr(download, "stream", lambda *_, **__: given.pop(0))

@@ -167,16 +167,13 @@ def test_the_arguments_of_a_job_are_compared_as_its_fields(write):
         assert copies.same_code(saved, now) is same
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        [],
-        {"roots": "x"},
-        {"roots": [], "files": {"../x.py": "0"}},
-        {"roots": [1], "files": {}},
-        {"roots": ["\0"], "files": {}},
-    ],
-)
+@pytest.mark.parametrize("value", [
+    [],
+    {"roots": "x"},
+    {"roots": [], "files": {"../x.py": "0"}},
+    {"roots": [1], "files": {}},
+    {"roots": ["\0"], "files": {}},
+])  # fmt: skip
 def test_records_that_tunepipe_did_not_write_are_refused(value):
     with pytest.raises(StorageError):
         Recorded.read(value)

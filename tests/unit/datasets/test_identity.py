@@ -21,17 +21,14 @@ def sized(config: Mapping[str, Any]) -> Dataset:
     return Dataset("sized", Split(rows, np.zeros(len(rows))))
 
 
-@pytest.mark.parametrize(
-    ("changed", "place"),
-    [
-        (Split({**X, "a": X["a"] + 1}, np.zeros(3), np.ones(3)), "train.x.a has other values"),
-        (Split({**X, "b": np.array(["x", "y", "w"], object)}, np.zeros(3), np.ones(3)), "train.x.b has other values"),
-        (Split(X, np.zeros((3, 1)), np.ones(3)), "train.y was shape (3,)"),
-        (Split(X, np.zeros(3, np.float32), np.ones(3)), "train.y was shape (3,)"),
-        (Split(X, np.zeros(3)), "train.weight was shape (3,) of <f8, and is missing"),
-        (tf.data.Dataset.range(3).batch(1), "train was missing, and is a tf.data.Dataset"),
-    ],
-)
+@pytest.mark.parametrize(("changed", "place"), [
+    (Split({**X, "a": X["a"] + 1}, np.zeros(3), np.ones(3)), "train.x.a has other values"),
+    (Split({**X, "b": np.array(["x", "y", "w"], object)}, np.zeros(3), np.ones(3)), "train.x.b has other values"),
+    (Split(X, np.zeros((3, 1)), np.ones(3)), "train.y was shape (3,)"),
+    (Split(X, np.zeros(3, np.float32), np.ones(3)), "train.y was shape (3,)"),
+    (Split(X, np.zeros(3)), "train.weight was shape (3,) of <f8, and is missing"),
+    (tf.data.Dataset.range(3).batch(1), "train was missing, and is a tf.data.Dataset"),
+])  # fmt: skip
 def test_each_change_of_the_data_is_named(changed: Any, place: str) -> None:
     before, now = fingerprint(DATA), json.loads(json.dumps(fingerprint(replace(DATA, train=changed))))
     assert differences(before, json.loads(json.dumps(fingerprint(DATA)))) == []
@@ -45,17 +42,14 @@ def test_hashes_do_not_depend_on_the_memory_layout() -> None:
     assert fingerprint(Dataset("d", (x, x))) == fingerprint(Dataset("d", (np.asfortranarray(x), x)))
 
 
-@pytest.mark.parametrize(
-    ("read", "names"),
-    [
-        (lambda c: c["size"], ["size"]),
-        (lambda c: c.get("size"), ["size"]),
-        (lambda c: "rate" in c, ["rate"]),
-        (lambda c: c["layers"].append(6), ["layers"]),
-        (lambda c: c or {}, []),
-        *((read, list(CONFIG)) for read in (lambda c: {**c}, dict, sorted, str, lambda c: list(c.items()))),
-    ],
-)
+@pytest.mark.parametrize(("read", "names"), [
+    (lambda c: c["size"], ["size"]),
+    (lambda c: c.get("size"), ["size"]),
+    (lambda c: "rate" in c, ["rate"]),
+    (lambda c: c["layers"].append(6), ["layers"]),
+    (lambda c: c or {}, []),
+    *((read, list(CONFIG)) for read in (lambda c: {**c}, dict, sorted, str, lambda c: list(c.items()))),
+])  # fmt: skip
 def test_parameters_that_a_data_function_reads_are_recorded(read: Callable[[Any], Any], names: list[str]) -> None:
     config = RecordedConfig(CONFIG)
     read(config)

@@ -64,13 +64,10 @@ def test_frames_series_and_tensors_become_arrays() -> None:
     assert Split(words, np.zeros(2)).x.tolist() == [["a"], ["b"]]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(
-    ("columns", "expected"),
-    [
-        ({"a": pd.array([1, None], "Int64"), "b": [0.5, 1.0]}, [[1.0, 0.5], [np.nan, 1.0]]),
-        ({"a": pd.array([1, 2], "Int8"), "b": pd.array([True, False], "boolean")}, [[1, 1], [2, 0]]),
-    ],
-)
+@pytest.mark.parametrize(("columns", "expected"), [
+    ({"a": pd.array([1, None], "Int64"), "b": [0.5, 1.0]}, [[1.0, 0.5], [np.nan, 1.0]]),
+    ({"a": pd.array([1, 2], "Int8"), "b": pd.array([True, False], "boolean")}, [[1, 1], [2, 0]]),
+])  # fmt: skip
 def test_mixed_columns_of_numbers_become_numbers(columns: dict[str, Any], expected: list[Any]) -> None:
     x = Split(pd.DataFrame(columns), np.zeros(2)).x
     assert x.dtype.kind in "biuf"  # type: ignore[union-attr]
@@ -130,16 +127,13 @@ def test_pipelines_that_cannot_be_read_are_refused(split: Any, hint: str) -> Non
     assert hint in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("split", "found"),
-    [
-        (Split(np.zeros(2), np.array(["a", "b"])), "np.unique"),
-        (Split(np.array(["2026-01-01", "2026-01-02"], "M8[D]"), np.zeros(2)), "datetime64"),
-        (Split([[1.0], [2.0]], np.zeros(2)), "list"),  # type: ignore[list-item]
-        (Split({"port": np.array(["S", None], object)}, np.zeros(2)), "object"),
-        (Split(np.zeros((0, 2)), np.zeros(0)), "no rows"),
-    ],
-)
+@pytest.mark.parametrize(("split", "found"), [
+    (Split(np.zeros(2), np.array(["a", "b"])), "np.unique"),
+    (Split(np.array(["2026-01-01", "2026-01-02"], "M8[D]"), np.zeros(2)), "datetime64"),
+    (Split([[1.0], [2.0]], np.zeros(2)), "list"),  # type: ignore[list-item]
+    (Split({"port": np.array(["S", None], object)}, np.zeros(2)), "object"),
+    (Split(np.zeros((0, 2)), np.zeros(0)), "no rows"),
+])  # fmt: skip
 def test_what_a_network_cannot_take_is_refused(split: Split, found: str) -> None:
     with pytest.raises(DataError, match="validation split") as refused:
         load(lambda: Dataset("mine", (X, Y), split))

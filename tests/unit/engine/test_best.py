@@ -63,19 +63,16 @@ def test_another_attempt_replaces_its_segment_and_nothing_of_the_segments_before
     assert (trials[0].best.value, incumbent.best) == (0.7, trials[0])
 
 
-@pytest.mark.parametrize(
-    ("state", "has_best", "known", "ended"),
-    [
-        ("failed", True, "failed", False),
-        ("running", True, "open", False),
-        ("running", False, "open", False),
-        ("paused", True, "known", False),
-        ("stopped", True, "known", False),
-        ("stopped", False, "failed", False),
-        ("completed", False, "failed", False),
-        ("completed", True, "known", True),
-    ],
-)
+@pytest.mark.parametrize(("state", "has_best", "known", "ended"), [
+    ("failed", True, "failed", False),
+    ("running", True, "open", False),
+    ("running", False, "open", False),
+    ("paused", True, "known", False),
+    ("stopped", True, "known", False),
+    ("stopped", False, "failed", False),
+    ("completed", False, "failed", False),
+    ("completed", True, "known", True),
+])  # fmt: skip
 def test_a_searcher_learns_the_best_epoch_and_every_milestone(state: Any, has_best: bool, known: str, ended: bool):
     best = BestEpoch(0.9, 1, config={"x": 0.5}) if has_best else None
     trial = Trial("0003", {"x": 0.6}, state=state, best=best, milestones={4: (0.7,), 1: (0.9,)})

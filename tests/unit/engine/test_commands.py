@@ -9,14 +9,11 @@ from pipeline.study import Budget
 from tests.unit.engine.play import Play
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        *(None, {}, {"kind": "explode"}, {"kind": "stop-trial", "trial_id": "../../x"}),
-        *({"kind": "budget", **fields} for fields in ({"seconds": float("inf")}, {"trials": 1.5}, {"unknown": 1})),
-        *({"kind": "budget", **fields} for fields in ({"trials": 0}, {"seconds": 0}, {"reason": "x" * 2001})),
-    ],
-)
+@pytest.mark.parametrize("values", [
+    *(None, {}, {"kind": "explode"}, {"kind": "stop-trial", "trial_id": "../../x"}),
+    *({"kind": "budget", **fields} for fields in ({"seconds": float("inf")}, {"trials": 1.5}, {"unknown": 1})),
+    *({"kind": "budget", **fields} for fields in ({"trials": 0}, {"seconds": 0}, {"reason": "x" * 2001})),
+])  # fmt: skip
 def test_what_is_no_command_is_refused(values):
     with pytest.raises(ValidationError):
         COMMANDS.validate_python(values)

@@ -75,18 +75,15 @@ def test_a_milestone_is_due_and_leaves_a_checkpoint_where_the_scheduler_needs_it
     assert not interval.after(row(2, 0.1), seconds=0.0).due
 
 
-@pytest.mark.parametrize(
-    ("epoch", "seconds", "options", "budget", "due", "last"),
-    [
-        (1, 0.0, {"first": True}, {}, True, False),
-        (1, 1.9, {}, {}, False, False),
-        (1, 2.0, {}, {}, True, False),
-        (1, 2.9, {"workers": 300}, {}, False, False),
-        (1, 3.0, {"workers": 300}, {}, True, False),
-        (1, 0.0, {}, {"total_epochs": 9}, True, False),
-        (4, 0.0, {}, {}, True, True),
-    ],
-)
+@pytest.mark.parametrize(("epoch", "seconds", "options", "budget", "due", "last"), [
+    (1, 0.0, {"first": True}, {}, True, False),
+    (1, 1.9, {}, {}, False, False),
+    (1, 2.0, {}, {}, True, False),
+    (1, 2.9, {"workers": 300}, {}, False, False),
+    (1, 3.0, {"workers": 300}, {}, True, False),
+    (1, 0.0, {}, {"total_epochs": 9}, True, False),
+    (4, 0.0, {}, {}, True, True),
+])  # fmt: skip
 def test_a_report_is_due_at_first_after_some_seconds_and_where_every_epoch_counts(
     epoch: int, seconds: float, options: dict[str, Any], budget: dict[str, Any], due: bool, last: bool
 ) -> None:
@@ -102,18 +99,15 @@ def test_an_epoch_beyond_the_bounds_reaches_no_target() -> None:
     assert not interval.after(row(1, 0.9, cost=2.1), seconds=0.0).last
 
 
-@pytest.mark.parametrize(
-    ("budget", "mode", "reached", "words"),
-    [
-        ({"seconds": 10}, "max", {"seconds": 9.9}, None),
-        ({"seconds": 10}, "max", {"seconds": 10.0}, "The study's budget of 10 s is spent."),
-        ({"total_epochs": 20}, "max", {"epochs": 19}, None),
-        ({"total_epochs": 20}, "max", {"epochs": 20}, "The study's budget of 20 epochs is spent."),
-        ({"target": 0.5}, "max", {"best": 0.4}, None),
-        ({"target": 0.5}, "max", {"best": 0.5}, "The target of 0.5 is reached: 0.5."),
-        ({"target": 0.5}, "min", {"best": 0.25}, "The target of 0.5 is reached: 0.25."),
-    ],
-)
+@pytest.mark.parametrize(("budget", "mode", "reached", "words"), [
+    ({"seconds": 10}, "max", {"seconds": 9.9}, None),
+    ({"seconds": 10}, "max", {"seconds": 10.0}, "The study's budget of 10 s is spent."),
+    ({"total_epochs": 20}, "max", {"epochs": 19}, None),
+    ({"total_epochs": 20}, "max", {"epochs": 20}, "The study's budget of 20 epochs is spent."),
+    ({"target": 0.5}, "max", {"best": 0.4}, None),
+    ({"target": 0.5}, "max", {"best": 0.5}, "The target of 0.5 is reached: 0.5."),
+    ({"target": 0.5}, "min", {"best": 0.25}, "The target of 0.5 is reached: 0.25."),
+])  # fmt: skip
 def test_a_limit_is_named_when_it_is_reached(
     budget: dict[str, Any], mode: Any, reached: dict[str, Any], words: str | None
 ) -> None:

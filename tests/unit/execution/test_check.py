@@ -88,17 +88,14 @@ BAD_CHOICE = {"lr": 0.1, "width": 4, "activation": Choice(["relu", "rule"])}
 LINEAR = {"lr": 0.1, "width": 4, "activation": "linear"}
 
 
-@pytest.mark.parametrize(
-    ("fields", "name", "level", "text"),
-    [
-        # On some processors relu makes 0 of what is no number.
-        ({"data": with_a_hole, "space": LINEAR}, "epoch", "error", "Check the data"),
-        ({"data": other_rows_each_time}, "data", "warning", "different data at each call"),
-        ({"objectives": Objective("val_acc", "max")}, "objective", "error", "accuracy, loss, val_accuracy, val_loss"),
-        ({"space": BAD_CHOICE, "start_with": [{"activation": "relu"}]}, "configs", "error", "rule"),
-        ({"model": exploding}, "epoch", "error", "loss is"),
-    ],
-)
+@pytest.mark.parametrize(("fields", "name", "level", "text"), [
+    # On some processors relu makes 0 of what is no number.
+    ({"data": with_a_hole, "space": LINEAR}, "epoch", "error", "Check the data"),
+    ({"data": other_rows_each_time}, "data", "warning", "different data at each call"),
+    ({"objectives": Objective("val_acc", "max")}, "objective", "error", "accuracy, loss, val_accuracy, val_loss"),
+    ({"space": BAD_CHOICE, "start_with": [{"activation": "relu"}]}, "configs", "error", "rule"),
+    ({"model": exploding}, "epoch", "error", "loss is"),
+])  # fmt: skip
 def test_a_fault_is_found(small_run: Any, fields: dict[str, Any], name: str, level: str, text: str) -> None:
     found = small_run(job(**fields))
     assert found[name].level == level
@@ -132,13 +129,10 @@ def steady(config: Any, state: Any) -> Any:
         yield {"score": float(step)}, step
 
 
-@pytest.mark.parametrize(
-    ("function", "level", "text"),
-    [
-        (forgetful, "warning", "resumed from its checkpoint, its score is 5.0, not 2.0"),
-        (steady, "ok", "resumes exactly"),
-    ],
-)
+@pytest.mark.parametrize(("function", "level", "text"), [
+    (forgetful, "warning", "resumed from its checkpoint, its score is 5.0, not 2.0"),
+    (steady, "ok", "resumes exactly"),
+])  # fmt: skip
 def test_a_resume_is_tried(small_run: Any, function: Any, level: str, text: str) -> None:
     found = small_run(rising_job(function=function))
     assert (found["resume"].level, text in found["resume"].found) == (level, True), found["resume"]
@@ -187,13 +181,10 @@ def test_the_whole_is_estimated_from_what_was_measured(tmp_path: Path) -> None:
         check(rising_job(resources={"gpus": 64}), storage=tmp_path, note=lambda _: None)
 
 
-@pytest.mark.parametrize(
-    ("code", "seconds", "text"),
-    [
-        ("print('on the way out', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)", 60, "SIGKILL"),
-        ("import threading; threading.Event().wait()", 0.5, "0.5 s"),
-    ],
-)
+@pytest.mark.parametrize(("code", "seconds", "text"), [
+    ("print('on the way out', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)", 60, "SIGKILL"),
+    ("import threading; threading.Event().wait()", 0.5, "0.5 s"),
+])  # fmt: skip
 def test_a_process_that_dies_or_takes_too_long_is_reported(
     monkeypatch: pytest.MonkeyPatch, code: str, seconds: float, text: str
 ) -> None:

@@ -12,18 +12,16 @@ from pipeline.execution.provenance import command_line, commit_of
 from pipeline.results.views.study import results_object
 
 
-@pytest.mark.parametrize(
-    ("words", "reported"),
-    [
-        ("--storage s3://me:pw@host/b?region=x", "--storage s3://***@host/b?region=x"),
-        ("s3://b/x?access_key=A&region=x&secret_key=B", "s3://b/x?access_key=***&region=x&secret_key=***"),
-        ("--mlflow https://host/?token=abc", "--mlflow https://host/?token=***"),
-        ("--token abc --api-key=abc --x", "--token *** --api-key=*** --x"),
-        ("--hf_token abc --aws-secret-access-key=x", "--hf_token *** --aws-secret-access-key=***"),
-        ("--set space.max_tokens=5 space.sigma=1", "--set space.max_tokens=5 space.sigma=1"),
-        ("DB_PASSWORD=abc abfs://c@account/b?sas=s%20v", "DB_PASSWORD=*** abfs://***@account/b?sas=***"),
-    ],
-)
+@pytest.mark.parametrize(("words", "reported"), [
+    ("--storage s3://me:pw@host/b?region=x", "--storage s3://***@host/b?region=x"),
+    ("s3://b/x?access_key=A&region=x&secret_key=B", "s3://b/x?access_key=***&region=x&secret_key=***"),
+    ("--mlflow https://host/?token=abc", "--mlflow https://host/?token=***"),
+    ("--token abc --api-key=abc --x", "--token *** --api-key=*** --x"),
+    ("--hf_token abc --aws-secret-access-key=x", "--hf_token *** --aws-secret-access-key=***"),
+    ("--authToken=abc clientSecret=x --authtoken y", "--authToken=*** clientSecret=*** --authtoken ***"),
+    ("--set space.max_tokens=5 space.sigma=1", "--set space.max_tokens=5 space.sigma=1"),
+    ("DB_PASSWORD=abc abfs://c@account/b?sas=s%20v", "DB_PASSWORD=*** abfs://***@account/b?sas=***"),
+])  # fmt: skip
 def test_secrets_are_no_part_of_a_command_line(words, reported):
     assert command_line(words.split()) == reported.split()
 

@@ -22,6 +22,7 @@ from pipeline.execution import run as run_module
 from pipeline.execution.commands import outcomes, send
 from pipeline.execution.driver import record
 from pipeline.execution.run import failure_texts, recording_end
+from pipeline.execution.start import SessionStart
 from pipeline.storage import Store, layout, sessions
 from pipeline.storage.sessions import Lease, read_sessions
 from pipeline.study.files import STORAGE_WAIT_VARIABLE
@@ -228,7 +229,7 @@ def test_a_command_that_comes_too_late_gets_an_outcome(study) -> None:
         s.session.begin()
         s.play(lambda _t, _c, e: float(e))
         name = send(s.store, ChangeBudget(trials=20))
-    assert str(outcomes(s.store)[name]).startswith("The study is ending")
+    assert str(outcomes(s.store)[name]).startswith("Not executed: the study is ending")
 
 
 @pytest.mark.parametrize(
@@ -250,6 +251,8 @@ def test_a_failed_export_of_the_winner_is_recorded(failure: str | None, study) -
         "ended",
         "" if failure is None else "NotEvaluated: The model is exported.",
     )
+    # A resume exports it.
+    assert SessionStart(s.session.job, s.session.job, session).nothing_to_do == (failure is None)
 
 
 def test_a_failed_trial_is_reported_once_with_what_it_printed(study) -> None:

@@ -61,16 +61,13 @@ def test_a_form_of_another_page_is_refused(driven: Study, post: Post, form: dict
     assert outcomes(driven.store) == {}
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Sec-Fetch-Site": None, "Origin": "http://evil.example"},
-        {"Sec-Fetch-Site": None, "Origin": "null"},
-        {"Sec-Fetch-Site": None, "Origin": "http://[::1"},
-    ],
-)
+@pytest.mark.parametrize("headers", [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": None, "Origin": "http://evil.example"},
+    {"Sec-Fetch-Site": None, "Origin": "null"},
+    {"Sec-Fetch-Site": None, "Origin": "http://[::1"},
+])  # fmt: skip
 def test_a_page_of_another_site_can_send_no_form(driven: Study, post: Post, headers: dict[str, str | None]) -> None:
     assert post(headers, action="stop-trial", trial="0000").status_code == 403
     assert outcomes(driven.store) == {}

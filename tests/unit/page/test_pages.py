@@ -90,15 +90,12 @@ def test_a_long_table_has_its_first_rows(studies: StudyCache, monkeypatch: pytes
     assert (len(shown(found["leaderboard"])), found["listed"], found["trials"]) == (5, 5, 24)
 
 
-@pytest.mark.parametrize(
-    ("query", "printed"),
-    [
-        (TableQuery("nothing = 1"), "config_lr"),
-        (TableQuery(sort="nothing"), "nothing"),
-        (TableQuery("1 = (select count(*) from read_text('/etc/passwd'))"), "cannot be answered"),
-        (TableQuery("0 < (select count(*) from range(100000000000) where hash(range) % 7 = 1)"), "took longer than"),
-    ],
-)
+@pytest.mark.parametrize(("query", "printed"), [
+    (TableQuery("nothing = 1"), "config_lr"),
+    (TableQuery(sort="nothing"), "nothing"),
+    (TableQuery("1 = (select count(*) from read_text('/etc/passwd'))"), "cannot be answered"),
+    (TableQuery("0 < (select count(*) from range(100000000000) where hash(range) % 7 = 1)"), "took longer than"),
+])  # fmt: skip
 def test_a_condition_that_cannot_be_answered_is_reported(
     studies: StudyCache, query: TableQuery, printed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,18 +146,15 @@ def test_a_long_trial_shows_the_ends_of_its_log_and_its_epochs(
     assert [row["epoch"] for row in found["tables"][0].rows] == [6, 7, 8, 9]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/studies/..%2f..%2fetc",
-        "/studies/none",
-        f"/studies/{STUDY}/trials/9999",
-        f"/studies/{STUDY}/trials/..%2f..%2fsecret.txt",
-        "/studies/secret.txt",
-        "/static/..%2fapp.py",
-        "/nothing",
-    ],
-)
+@pytest.mark.parametrize("path", [
+    "/studies/..%2f..%2fetc",
+    "/studies/none",
+    f"/studies/{STUDY}/trials/9999",
+    f"/studies/{STUDY}/trials/..%2f..%2fsecret.txt",
+    "/studies/secret.txt",
+    "/static/..%2fapp.py",
+    "/nothing",
+])  # fmt: skip
 def test_no_path_leads_anywhere_else(get: Get, path: str) -> None:
     answer = get(path)
     assert answer.status_code == 404, answer.text

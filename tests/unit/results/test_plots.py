@@ -97,14 +97,11 @@ def test_rungs_say_how_many_trials_were_stopped(asha_results: Results) -> None:
     assert sorted(bar[1][0] for bar in bars) == sorted(asha_results.trials["epochs"])
 
 
-@pytest.mark.parametrize(
-    ("objective", "style", "corners"),
-    [
-        (Objective("parameters", "min"), "steps-post", [(10, 0.5), (50, 0.8), (1000, 0.9), (20_000, 0.95)]),
-        (Objective("parameters", "max"), "steps-pre", [(20_000, 0.95)]),
-        (Objective("parameters", "min", at_most=1000), "steps-post", [(10, 0.5), (50, 0.8), (1000, 0.9)]),
-    ],
-)
+@pytest.mark.parametrize(("objective", "style", "corners"), [
+    (Objective("parameters", "min"), "steps-post", [(10, 0.5), (50, 0.8), (1000, 0.9), (20_000, 0.95)]),
+    (Objective("parameters", "max"), "steps-pre", [(20_000, 0.95)]),
+    (Objective("parameters", "min", at_most=1000), "steps-post", [(10, 0.5), (50, 0.8), (1000, 0.9)]),
+])  # fmt: skip
 def test_the_front_is_a_line_without_failed_trials_and_those_beyond_a_bound(
     tmp_path: Path, objective: Objective, style: str, corners: Any
 ) -> None:
@@ -115,17 +112,14 @@ def test_the_front_is_a_line_without_failed_trials_and_those_beyond_a_bound(
     assert (ax.get_xscale(), ax.get_xlabel(), ax.get_ylabel()) == ("log", "parameters", "val_accuracy")
 
 
-@pytest.mark.parametrize(
-    ("values", "mode", "scale"),
-    [
-        ([1e3, 1e-6, 0.0, np.nan], "min", "log"),
-        ([1.0, 0.01], "min", "linear"),
-        ([1e3, 1e-6, -1.0], "min", "linear"),
-        ([1e3, 1e-6], "max", "linear"),
-        ([np.nan, 0.0], "min", "linear"),
-        ([0.1, *np.linspace(0.9, 0.97, 30)], "max", "linear"),
-    ],
-)
+@pytest.mark.parametrize(("values", "mode", "scale"), [
+    ([1e3, 1e-6, 0.0, np.nan], "min", "log"),
+    ([1.0, 0.01], "min", "linear"),
+    ([1e3, 1e-6, -1.0], "min", "linear"),
+    ([1e3, 1e-6], "max", "linear"),
+    ([np.nan, 0.0], "min", "linear"),
+    ([0.1, *np.linspace(0.9, 0.97, 30)], "max", "linear"),
+])  # fmt: skip
 def test_an_axis_shows_the_good_values_and_counts_the_others(values: list[float], mode: str, scale: str) -> None:
     ax = Figure().add_subplot()
     show_values(ax, values, mode)

@@ -118,13 +118,10 @@ def test_the_best_trials_have_their_configs_and_decisions(
         assert f"{epoch} {kind} {reason}" in details.text
 
 
-@pytest.mark.parametrize(
-    ("study", "has", "lacks"),
-    [
-        ("asha_results", ["Learning curves", OF_RUNGS, "Where the time went"], ["Copied weights"]),
-        ("pbt_results", ["Copied weights"], [OF_RUNGS]),
-    ],
-)
+@pytest.mark.parametrize(("study", "has", "lacks"), [
+    ("asha_results", ["Learning curves", OF_RUNGS, "Where the time went"], ["Copied weights"]),
+    ("pbt_results", ["Copied weights"], [OF_RUNGS]),
+])  # fmt: skip
 def test_a_study_has_the_sections_it_has_something_to_show_for(
     study: str, has: list[str], lacks: list[str], request: pytest.FixtureRequest
 ) -> None:

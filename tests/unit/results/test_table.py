@@ -61,14 +61,11 @@ def test_json_is_an_array_of_rows_with_null_for_what_is_not_finite() -> None:
     assert isinstance(rows[0]["whole"], int)
 
 
-@pytest.mark.parametrize(
-    ("form", "column"),
-    [
-        ("json", pa.array([2**31 - 1], pa.int32()).cast(pa.date32())),
-        ("csv", pa.array([["a"]])),
-        ("parquet", pa.array([(0, 1, 0)], pa.month_day_nano_interval())),
-    ],
-)
+@pytest.mark.parametrize(("form", "column"), [
+    ("json", pa.array([2**31 - 1], pa.int32()).cast(pa.date32())),
+    ("csv", pa.array([["a"]])),
+    ("parquet", pa.array([(0, 1, 0)], pa.month_day_nano_interval())),
+])  # fmt: skip
 def test_a_value_that_a_format_does_not_know_is_refused(form: str, column: pa.Array) -> None:
     with pytest.raises(UsageError, match="column::varchar"):
         written(form, pa.table({"value": column}))

@@ -76,16 +76,13 @@ def test_a_late_trial_needs_the_cutoff_of_its_rung(value: float, action: str) ->
     assert (decision.action, decision.cutoff) == (action, 0.8)
 
 
-@pytest.mark.parametrize(
-    ("settings", "epochs", "milestones"),
-    [
-        (Hyperband(), 32, [1, 4, 11, 32]),
-        (Hyperband(), 81, [1, 3, 9, 27, 81]),
-        (Hyperband(), 2, [2]),
-        (Hyperband(reduction_factor=1.5), 6, [1, 2, 3, 4, 6]),
-        (Hyperband(max_epochs=32), 100, [1, 4, 11, 32, 96, 100]),
-        (Hyperband(max_epochs=32), 10, [1, 4, 10]),
-    ],
-)
+@pytest.mark.parametrize(("settings", "epochs", "milestones"), [
+    (Hyperband(), 32, [1, 4, 11, 32]),
+    (Hyperband(), 81, [1, 3, 9, 27, 81]),
+    (Hyperband(), 2, [2]),
+    (Hyperband(reduction_factor=1.5), 6, [1, 2, 3, 4, 6]),
+    (Hyperband(max_epochs=32), 100, [1, 4, 11, 32, 96, 100]),
+    (Hyperband(max_epochs=32), 10, [1, 4, 10]),
+])  # fmt: skip
 def test_rungs_come_from_the_maximum_down(settings: Hyperband, epochs: int, milestones: list[int]) -> None:
     assert milestones_of(settings, epochs) == milestones

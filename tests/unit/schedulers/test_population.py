@@ -54,15 +54,12 @@ def test_trials_of_the_lower_quantile_copy_one_of_the_upper(quantile: float, mod
         assert decision.cutoff == sign * (i + 1.0 + upper)
 
 
-@pytest.mark.parametrize(
-    ("settings", "milestones"),
-    [
-        (PBT(), list(range(1, 12))),
-        (PBT(interval=3), [3, 6, 9, 11]),
-        (PBT(interval=2, grace_period=5), [5, 7, 9, 11]),
-        (PBT(interval=4, grace_period=2), [4, 8, 11]),
-    ],
-)
+@pytest.mark.parametrize(("settings", "milestones"), [
+    (PBT(), list(range(1, 12))),
+    (PBT(interval=3), [3, 6, 9, 11]),
+    (PBT(interval=2, grace_period=5), [5, 7, 9, 11]),
+    (PBT(interval=4, grace_period=2), [4, 8, 11]),
+])  # fmt: skip
 def test_milestones_follow_the_grace_period_at_equal_distances(settings: PBT, milestones: list[int]) -> None:
     assert milestones_of(settings, 11) == milestones
 

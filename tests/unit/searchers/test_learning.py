@@ -48,15 +48,12 @@ def _median_of_best(kind: str, space: dict[str, Any], loss: Any, trials: int) ->
     return median(best)
 
 
-@pytest.mark.parametrize(
-    ("kind", "space", "loss", "trials"),
-    [
-        ("curves", SQUARE, _branin, 25),
-        ("curves", _SWITCHED, _switched, 25),
-        ("gp", SQUARE, _branin, 20),
-        ("tpe", _SWITCHED, _switched, 30),
-    ],
-)
+@pytest.mark.parametrize(("kind", "space", "loss", "trials"), [
+    ("curves", SQUARE, _branin, 25),
+    ("curves", _SWITCHED, _switched, 25),
+    ("gp", SQUARE, _branin, 20),
+    ("tpe", _SWITCHED, _switched, 30),
+])  # fmt: skip
 def test_it_beats_chance(kind: str, space: dict[str, Any], loss: Any, trials: int) -> None:
     found, at_random = (_median_of_best(each, space, loss, trials) for each in (kind, "random"))
     assert found < at_random

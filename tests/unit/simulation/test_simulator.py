@@ -110,7 +110,7 @@ def synthetic(tuned):
 def written(bests):
     results = [
         SimulationResult(
-            seed=seed, workers=2, seconds=7200.0, epochs=9, extended=3, trials=(),
+            seed=seed, seconds=7200.0, epochs=9, extended=3, trials=(),
             best_curve=() if best is None else ((60.0, best),), end_reason="It is over.",
         )
         for seed, best in enumerate(bests)

@@ -80,6 +80,8 @@ def test_whole_numbers_of_another_writer_become_floats(tmp_path) -> None:
     rows = read_rows(store, "epochs", STUDY, {"epochs": TableFiles(parts={1: 1})})
     assert [rows[name].type for name in ("score", "config_x")] == [pa.float64(), pa.float64()]
     assert [rows[name].to_pylist() for name in ("score", "config_x", "study")] == [[2.0**53], [1.0], [None]]
+    with pytest.raises(StorageError, match="part-0001-000002"):
+        read_rows(store, "epochs", STUDY, {"epochs": TableFiles(parts={1: 2**40})})
 
 
 def test_a_trial_without_an_epoch_has_the_config_that_was_drawn() -> None:

@@ -59,16 +59,13 @@ def the_same_model(config: Config) -> keras.Model:
     return WHOLE
 
 
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda _: None, "returned None"),
-        (lambda config: (dense(config), []), "object of type tuple"),
-        (lambda _: keras.Sequential([layers.Dense(3)]), "not compiled"),
-        (with_one_optimizer, "an optimiser that is made outside"),
-        (the_same_model, "a model that is made outside"),
-    ],
-)
+@pytest.mark.parametrize(("build", "message"), [
+    (lambda _: None, "returned None"),
+    (lambda config: (dense(config), []), "object of type tuple"),
+    (lambda _: keras.Sequential([layers.Dense(3)]), "not compiled"),
+    (with_one_optimizer, "an optimiser that is made outside"),
+    (the_same_model, "a model that is made outside"),
+])  # fmt: skip
 def test_results_other_than_a_compiled_model_of_the_trials_own_are_refused(build: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         built(job_of(build))

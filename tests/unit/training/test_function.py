@@ -239,16 +239,13 @@ def itself() -> Any:
     return state
 
 
-@pytest.mark.parametrize(
-    ("state", "message"),
-    [
-        ({"a": {"b": object()}}, r"\['a'\]\['b'\]"),
-        ([{1, object}], r"\[0\]\[1\]"),
-        (np.array([None]), "ndarray"),
-        (Path("/nowhere/at/all"), "/nowhere/at/all"),
-        (itself(), "contains itself"),
-    ],
-)
+@pytest.mark.parametrize(("state", "message"), [
+    ({"a": {"b": object()}}, r"\['a'\]\['b'\]"),
+    ([{1, object}], r"\[0\]\[1\]"),
+    (np.array([None]), "ndarray"),
+    (Path("/nowhere/at/all"), "/nowhere/at/all"),
+    (itself(), "contains itself"),
+])  # fmt: skip
 def test_unsupported_values_of_a_state_are_named(state: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=message):
         encoded(state, [])
@@ -257,16 +254,13 @@ def test_unsupported_values_of_a_state_are_named(state: Any, message: str, tmp_p
         encoded(tmp_path, [])
 
 
-@pytest.mark.parametrize(
-    "tree",
-    [
-        {"folder": [["../out", 0]], "name": "x", "folders": []},
-        {"folder": [], "name": "/tmp/x", "folders": []},
-        {"file": ["/out", 0]},
-        {"array": 9},
-        {"unknown": 1},
-    ],
-)
+@pytest.mark.parametrize("tree", [
+    {"folder": [["../out", 0]], "name": "x", "folders": []},
+    {"folder": [], "name": "/tmp/x", "folders": []},
+    {"file": ["/out", 0]},
+    {"array": 9},
+    {"unknown": 1},
+])  # fmt: skip
 def test_a_damaged_state_is_refused(tree: Any, tmp_path: Path) -> None:
     with pytest.raises(DamagedFile):
         decoded(tree, [np.zeros(1, np.uint8)], folder=lambda: tmp_path / "in")

@@ -43,13 +43,10 @@ def test_a_resumed_trial_continues_exactly(name: str) -> None:
     resumes_exactly(TrainerFactory(job_on(name), None), {})
 
 
-@pytest.mark.parametrize(
-    "fit",
-    [
-        pytest.param(Fit(class_weight={1: 3.0}), id="class weights", marks=LONG),
-        pytest.param(Fit(steps_per_epoch=4, validation_steps=2), id="part of a pass", marks=LONG),
-    ],
-)
+@pytest.mark.parametrize("fit", [
+    pytest.param(Fit(class_weight={1: 3.0}), id="class weights", marks=LONG),
+    pytest.param(Fit(steps_per_epoch=4, validation_steps=2), id="part of a pass", marks=LONG),
+])  # fmt: skip
 def test_arguments_of_fit_have_its_effects(fit: Fit) -> None:
     job = job_of(dense, data=shuffled, fit=fit)
     arguments: dict[str, Any] = dict(fit.given)

@@ -168,18 +168,15 @@ MODEL.compile("sgd", "mse", metrics=["mae"])
 ROWS = tf.data.Dataset.range(4)
 
 
-@pytest.mark.parametrize(
-    ("owner", "names"),
-    [
-        (MODEL, ["_flatten_layers", "_compile_config", "_compile_metrics"]),
-        (MODEL.optimizer, ["_learning_rate", "_all_reduce_sum_gradients", "finalize_variable_values"]),
-        (keras.callbacks.CallbackList([]), ["_async_train", "_async_test"]),
-        (keras.callbacks.TensorBoard("log"), ["_profiler_started"]),
-        (ROWS.map(lambda x: x), ["_inputs", "_functions"]),
-        (ROWS.shuffle(4), ["_reshuffle_each_iteration"]),
-        (keras.losses.Huber(), ["_fn_kwargs"]),
-    ],
-)
+@pytest.mark.parametrize(("owner", "names"), [
+    (MODEL, ["_flatten_layers", "_compile_config", "_compile_metrics"]),
+    (MODEL.optimizer, ["_learning_rate", "_all_reduce_sum_gradients", "finalize_variable_values"]),
+    (keras.callbacks.CallbackList([]), ["_async_train", "_async_test"]),
+    (keras.callbacks.TensorBoard("log"), ["_profiler_started"]),
+    (ROWS.map(lambda x: x), ["_inputs", "_functions"]),
+    (ROWS.shuffle(4), ["_reshuffle_each_iteration"]),
+    (keras.losses.Huber(), ["_fn_kwargs"]),
+])  # fmt: skip
 def test_a_private_name_is_there(owner: object, names: list[str]) -> None:
     assert [name for name in names if not hasattr(owner, name)] == []
 

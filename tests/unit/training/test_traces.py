@@ -89,14 +89,11 @@ def adapted(config: Config) -> keras.Model:
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
-@pytest.mark.parametrize(
-    ("build", "first", "second"),
-    [
-        pytest.param(plain, {"batch_size": 8}, {"batch_size": 11}, id="batch size"),
-        pytest.param(with_lambda, {"f": 1.0}, {"f": 1.0}, id="Lambda", marks=LONG),
-        pytest.param(adapted, {"scale": 1.0}, {"scale": 5.0}, id="what a layer has learned", marks=LONG),
-    ],
-)
+@pytest.mark.parametrize(("build", "first", "second"), [
+    pytest.param(plain, {"batch_size": 8}, {"batch_size": 11}, id="batch size"),
+    pytest.param(with_lambda, {"f": 1.0}, {"f": 1.0}, id="Lambda", marks=LONG),
+    pytest.param(adapted, {"scale": 1.0}, {"scale": 5.0}, id="what a layer has learned", marks=LONG),
+])  # fmt: skip
 def test_another_graph_has_its_own_trace(build: Any, first: Config, second: Config) -> None:
     alone = trained(TrainerFactory(job_of(build), one_hot()), second)
     factory = TrainerFactory(job_of(build), one_hot())
@@ -228,20 +225,17 @@ def test_anything_that_changes_the_graph_changes_the_key() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
-@pytest.mark.parametrize(
-    "build",
-    [
-        pytest.param(lambda: small(layers.Lambda(lambda x: x)), id="Lambda"),
-        pytest.param(lambda: small(OwnLayer(4)), id="layer"),
-        pytest.param(lambda: small(optimizer=OwnOptimizer(0.1)), id="optimiser"),
-        pytest.param(lambda: small(loss=own_loss), id="loss"),
-        pytest.param(lambda: small(metrics=[own_loss]), id="metric"),
-        pytest.param(lambda: small(build=OwnStep), id="train_step"),
-        pytest.param(lambda: small(layers.Dense(4, activation=relu)), id="activation"),
-        pytest.param(lambda: small(optimizer=optimizers.SGD(lambda: 0.1)), id="learning rate"),
-        pytest.param(lambda: small(build=lambda *_: Subclass()), id="subclass"),
-    ],
-)
+@pytest.mark.parametrize("build", [
+    pytest.param(lambda: small(layers.Lambda(lambda x: x)), id="Lambda"),
+    pytest.param(lambda: small(OwnLayer(4)), id="layer"),
+    pytest.param(lambda: small(optimizer=OwnOptimizer(0.1)), id="optimiser"),
+    pytest.param(lambda: small(loss=own_loss), id="loss"),
+    pytest.param(lambda: small(metrics=[own_loss]), id="metric"),
+    pytest.param(lambda: small(build=OwnStep), id="train_step"),
+    pytest.param(lambda: small(layers.Dense(4, activation=relu)), id="activation"),
+    pytest.param(lambda: small(optimizer=optimizers.SGD(lambda: 0.1)), id="learning rate"),
+    pytest.param(lambda: small(build=lambda *_: Subclass()), id="subclass"),
+])  # fmt: skip
 def test_parts_of_the_users_own_have_no_key(build: Any) -> None:
     model = build()
     assert trace_key(model, float_attributes(model), 8) is None

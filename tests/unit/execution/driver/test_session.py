@@ -92,7 +92,7 @@ def test_a_command_while_the_winner_is_exported_starts_no_trial(study):
     assert s.session.next().key == EXPORT
     name = send(s.store, ChangeBudget(trials=20))
     s.session.execute_commands(immediately=True)
-    assert "the command has no effect" in s.session.engine.outcomes[name]
+    assert "Not executed" in s.session.engine.outcomes[name]
     assert read_job(s.store)["budget"]["trials"] == 1
     assert s.session.next() is None
     assert s.session.on_report("0000", Report(exported={"score": 0.4})) == "stop"

@@ -29,19 +29,16 @@ def job(**resources: Any) -> TuneJob:
     return TuneJob(name="s", function=steps, space=space, objectives=objective, resources=resources)
 
 
-@pytest.mark.parametrize(
-    ("resources", "nodes", "fits"),
-    [
-        ({"cpus": 1}, [(8, 2, 8e9)], 8),
-        ({"cpus": 3}, [(8, 2, 8e9)], 2),
-        ({"gpus": 1}, [(8, 2, 8e9)], 2),
-        ({"gpus": 0.25}, [(8, 2, 8e9)], 8),
-        ({"cpus": 0.5, "gpus": 0.5}, [(8, 2, 8e9)], 4),
-        ({"cpus": 1}, NODES, 8),
-        ({"cpus": 2}, NODES, 2),
-        ({"memory_gigabytes": 3}, NODES, 4),
-    ],
-)
+@pytest.mark.parametrize(("resources", "nodes", "fits"), [
+    ({"cpus": 1}, [(8, 2, 8e9)], 8),
+    ({"cpus": 3}, [(8, 2, 8e9)], 2),
+    ({"gpus": 1}, [(8, 2, 8e9)], 2),
+    ({"gpus": 0.25}, [(8, 2, 8e9)], 8),
+    ({"cpus": 0.5, "gpus": 0.5}, [(8, 2, 8e9)], 4),
+    ({"cpus": 1}, NODES, 8),
+    ({"cpus": 2}, NODES, 2),
+    ({"memory_gigabytes": 3}, NODES, 4),
+])  # fmt: skip
 def test_as_many_trials_run_as_fit_on_the_nodes(resources, nodes, fits):
     assert fitting_workers(job(**resources), nodes) == fits
 

@@ -14,30 +14,27 @@ from pipeline.execution.ray.cluster import ENVIRONMENT
 from tests.ray_sources import check_text
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ray._private.utils:set_sigterm_handler",
-        "ray._private.utils:get_dashboard_dependency_error",
-        "ray._private.node:Node.start_api_server",
-        "ray._private.node:Node.start_monitor",
-        "ray._private.node:Node.start_log_monitor",
-        "ray._private.node:Node.kill_all_processes",
-        "ray._private.node:Node.live_processes",
-        "ray._private.node:Node.is_head",
-        "ray._private.worker:_global_node",
-        "ray._private.worker:_post_init_hooks",
-        "ray.train._internal.session:_session",
-        "ray.tune.tune:ExperimentAnalysis",
-        "ray.tune.execution.class_cache:DEFAULT_ENV_VARS",
-        "ray.tune.execution.tune_controller:TuneController._maybe_cache_trial_actor",
-        "ray.tune.execution.tune_controller:TuneController.checkpoint",
-        "ray.tune.registry:_global_registry.unregister",
-        "ray.tune.registry:TRAINABLE_CLASS",
-        "ray.tune.trainable.metadata:_TrainingRunMetadata.update_metric",
-        "ray.tune.experiment:Trial.set_config",
-    ],
-)
+@pytest.mark.parametrize("name", [
+    "ray._private.utils:set_sigterm_handler",
+    "ray._private.utils:get_dashboard_dependency_error",
+    "ray._private.node:Node.start_api_server",
+    "ray._private.node:Node.start_monitor",
+    "ray._private.node:Node.start_log_monitor",
+    "ray._private.node:Node.kill_all_processes",
+    "ray._private.node:Node.live_processes",
+    "ray._private.node:Node.is_head",
+    "ray._private.worker:_global_node",
+    "ray._private.worker:_post_init_hooks",
+    "ray.train._internal.session:_session",
+    "ray.tune.tune:ExperimentAnalysis",
+    "ray.tune.execution.class_cache:DEFAULT_ENV_VARS",
+    "ray.tune.execution.tune_controller:TuneController._maybe_cache_trial_actor",
+    "ray.tune.execution.tune_controller:TuneController.checkpoint",
+    "ray.tune.registry:_global_registry.unregister",
+    "ray.tune.registry:TRAINABLE_CLASS",
+    "ray.tune.trainable.metadata:_TrainingRunMetadata.update_metric",
+    "ray.tune.experiment:Trial.set_config",
+])  # fmt: skip
 def test_a_private_name_is_there(name: str) -> None:
     module, _, path = name.partition(":")
     owner: Any = import_module(module)
@@ -45,22 +42,19 @@ def test_a_private_name_is_there(name: str) -> None:
         owner = getattr(owner, part)
 
 
-@pytest.mark.parametrize(
-    ("module", "text"),
-    [
-        ("ray._private.node", internals.SLOW_START),
-        ("ray._private.node", "_webui_url"),
-        ("ray._private.node", "allow_graceful"),
-        ("ray._private.services", "signal.pthread_sigmask(signal.SIG_BLOCK"),
-        ("ray._private.worker", "_system_config"),
-        ("ray.exceptions", internals.FATAL_ACTOR_ERROR),
-        ("ray.tune.execution.tune_controller", "self._tune_controller ="),
-        ("ray.tune.experiment.trial", "run_metadata.num_failures"),
-        ("ray.tune.experiment.trial", "ray_actor"),
-        ("ray.tune.experiment.trial", internals.FAILURE),
-        ("ray.tune.trainable.trainable", "_iteration"),
-    ],
-)
+@pytest.mark.parametrize(("module", "text"), [
+    ("ray._private.node", internals.SLOW_START),
+    ("ray._private.node", "_webui_url"),
+    ("ray._private.node", "allow_graceful"),
+    ("ray._private.services", "signal.pthread_sigmask(signal.SIG_BLOCK"),
+    ("ray._private.worker", "_system_config"),
+    ("ray.exceptions", internals.FATAL_ACTOR_ERROR),
+    ("ray.tune.execution.tune_controller", "self._tune_controller ="),
+    ("ray.tune.experiment.trial", "run_metadata.num_failures"),
+    ("ray.tune.experiment.trial", "ray_actor"),
+    ("ray.tune.experiment.trial", internals.FAILURE),
+    ("ray.tune.trainable.trainable", "_iteration"),
+])  # fmt: skip
 def test_a_text_of_rays_sources_is_there(module: str, text: str) -> None:
     assert text in Path(inspect.getsourcefile(import_module(module)) or "").read_text()
 
@@ -103,14 +97,11 @@ def test_an_experiment_of_tune_keeps_nothing_and_leaves_nothing() -> None:
     assert (metadata.metric_analysis, hooks, class_cache.DEFAULT_ENV_VARS) == ({}, before, variables)
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("Failure # 1 (occurred at noon)\nThe actor died unexpectedly.\nMore.\n", "The actor died unexpectedly."),
-        ("Failure # 1 (a)\nOld.\n\nFailure # 2 (b)\nTraceback:\n  ValueError: no\n", "ValueError: no"),
-        ("", "Ray gives no reason."),
-    ],
-)
+@pytest.mark.parametrize(("text", "sentence"), [
+    ("Failure # 1 (occurred at noon)\nThe actor died unexpectedly.\nMore.\n", "The actor died unexpectedly."),
+    ("Failure # 1 (a)\nOld.\n\nFailure # 2 (b)\nTraceback:\n  ValueError: no\n", "ValueError: no"),
+    ("", "Ray gives no reason."),
+])  # fmt: skip
 def test_the_newest_failure_says_why_a_worker_is_lost(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "error.txt").write_text(text)
     assert internals.worker_failure_reason(SimpleNamespace(error_file=str(tmp_path / "error.txt"))) == sentence

@@ -145,6 +145,13 @@ def test_a_silent_worker_hangs_after_many_of_its_longest_epochs(monkeypatch: pyt
     detection = tune_adapter.HangDetection(Resources(), workers=1)
     detection.on_report("0000", [{**row(1, 0.5), "seconds_train": 100.0}])
     clock.now = 1900.0
-    assert detection.hung(["0000", "0001"]) == {}
+    running = {"0000": 0, "0001": 0, "0002": 30}
+    assert detection.hung(running) == {}
     clock.now = 2100.0
-    assert detection.hung(["0000", "0001"]) == {"0000": 2100.0}
+    assert detection.hung(running) == {"0000": 2100.0}
+    # The last one replays 30 epochs.
+    clock.now = 1900.0 + 4900
+    assert detection.hung(running).keys() == {"0001"}
+    detection.on_report("0002", [row(31, 0.5)])
+    clock.now += 2100
+    assert "0002" in detection.hung(running)

@@ -1,5 +1,6 @@
 """A trial's working folder: what callbacks and functions write, on a file system and with an object store."""
 
+import os
 from pathlib import PurePosixPath
 
 import pytest
@@ -33,12 +34,19 @@ def test_on_a_file_system_the_folder_is_within_the_study(tmp_path):
     assert (TrialFolder(Store(tmp_path), "0002").folder / "log.csv").read_text() == "1\n"
 
 
+def test_a_worker_that_leaves_keeps_the_folder_of_the_next_one(tmp_path):
+    first, second = (TrialFolder(Store(tmp_path), "0002") for _ in range(2))
+    first.close()
+    assert second.folder.is_dir()
+
+
 def test_with_an_object_store_the_folder_is_a_copy(bucket, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     first = TrialFolder(bucket, "0002")
     (first.folder / "deep").mkdir()
     (first.folder / "deep/log.csv").write_text("1\n")
     (first.folder / "backup").write_text("x")
+    (first.folder / os.fsdecode(b"caf\xe9")).write_text("not kept")
     first.keep()
     assert bucket.files() == ["files/0002/backup", "files/0002/deep/log.csv"]
     (first.folder / "deep/log.csv").write_text("1\n2\n")
@@ -57,10 +65,6 @@ def test_nothing_is_deleted_for_a_study_that_is_anothers(tmp_path):
         raise Superseded("taken over")
 
     folder = TrialFolder(Store(tmp_path), "0002", check=taken_over)
-    (folder.folder / "empty").mkdir()
-    with pytest.raises(Superseded):
-        folder.close()
-    assert (folder.folder / "empty").is_dir()
     (folder.folder / "log.csv").write_bytes(bytes(40))
     with pytest.raises(Superseded):
         folder.clear()
