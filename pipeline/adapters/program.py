@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeAlias
 
-from pipeline.code.modules import is_user_file, script_arguments, sentence_of
+from pipeline.code.modules import is_user_file, same_random_numbers, script_arguments, sentence_of
 from pipeline.errors import Fault, InvalidJob, UserError
 
 Patches: TypeAlias = Callable[[], AbstractContextManager[None]]
@@ -81,6 +81,8 @@ def running(name: str, patches: Patches, path: Path | None = None) -> Program:
     _RECORDING.append(calls)
     try:
         with (
+            # KerasTuner's oracle draws the seed that it is not given; a resume needs the same.
+            same_random_numbers(),
             patches(),
             script_arguments(file),
             contextlib.redirect_stdout(sys.stderr),

@@ -14,7 +14,7 @@ def export(
     log: Logs = None,
     storage: Storage = STORAGE,
 ) -> None:
-    """Export the best model, or all trials to MLflow or TensorBoard. Writes model.keras and model.weights.h5."""
+    """Export the best model, or all trials to MLflow or TensorBoard. Writes its config and provenance, too."""
     if to is None and not log:
         raise UsageError(
             "Give an output: --to FOLDER for the best model, or --log mlflow=URI or tensorboard=FOLDER for all trials."

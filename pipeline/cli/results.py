@@ -51,9 +51,7 @@ def results(
     where: Annotated[str | None, option('Condition, for example "lr > 0.01".', "SQL")] = None,
     as_json: Json = False,
     cluster: Cluster,
-    values: Annotated[
-        str | None, option("As for `submit`, for a study without a RayJob (with --storage).", "NAME")
-    ] = None,
+    values: Annotated[str | None, option("As for `submit`. With --storage, if the RayJob was deleted.", "NAME")] = None,
     to: ResultsFolder = None,
 ) -> None:
     """Show a leaderboard, selected trials or one trial. STUDY may still run; with --kubernetes it may be a RayJob."""

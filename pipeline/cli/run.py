@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Address = Annotated[
     str | None,
-    option("Ray cluster to join, or `auto`. Default: RAY_ADDRESS, or one of its own.", "HOST:6379"),
+    option("Ray cluster to join, or `auto`. Default: RAY_ADDRESS, else Ray on this machine.", "HOST:6379"),
 ]
 """An address of Ray itself, not of its dashboard, which names a `Cluster`."""
 
@@ -64,7 +64,7 @@ def resume(
     accept_changes: AcceptChanges = False,
     address: Address = None,
     take_over: Annotated[
-        bool, switch("--take-over", "Resume even if the last driver may still run, which then writes no more and ends.")
+        bool, switch("--take-over", "Resume even if the last driver may still run, which then ends.")
     ] = False,
     log: Logs = None,
     as_json: Json = False,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @with_job_options(
-    workers=Annotated[int | None, option("Number of parallel trials. Default: what has room.", "N", min=1)]
+    workers=Annotated[int | None, option("Number of parallel trials. Default: as many as fit.", "N", min=1)]
 )
 @with_cluster
 def submit(
@@ -50,7 +50,7 @@ def submit(
     accept_changes: AcceptChanges = False,
     detach: Annotated[bool, switch("--detach", "Return after the submission; print no output.")] = False,
     cluster: Cluster,
-    values: Annotated[str | None, option("A file of values or manifests, or local-cpu. Required.", "NAME")] = None,
+    values: Annotated[str | None, option("File of values or manifests, local-cpu or prod-gpu.", "NAME")] = None,
     image: Annotated[str | None, option("Container image. Default: those of --values.", "NAME")] = None,
     dry_run: Annotated[bool, switch("--dry-run", "Print the YAML without applying it.")] = False,
     queue: Annotated[str | None, option("LocalQueue of Kueue. Default: that of --values.", "NAME")] = None,

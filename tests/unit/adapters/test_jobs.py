@@ -50,6 +50,11 @@ def test_given_fields_count_more_than_those_of_the_program(program: Program) -> 
     assert (job.name, job.budget.trials, job.seed, job.searcher.kind) == ("own", 2, 5, "sobol")
 
 
+def test_a_seed_that_the_library_draws_is_the_same_each_time(program: Program) -> None:
+    first, again = (from_program(program("kt_value.py"), "keras-tuner") for _ in range(2))
+    assert first.seed == again.seed
+
+
 @pytest.mark.parametrize("name", ["rt_class.py", pytest.param("kt_value.py", marks=pytest.mark.long)])
 def test_a_study_is_resumed_without_the_program(name: str, program: Program, tmp_path: Path) -> None:
     path, storage = program(name), str(tmp_path / "studies")
