@@ -64,14 +64,13 @@ class Browser:
         said = "document.body.innerText"
         return wait_for(value, reported=lambda: f"{code}\n{self.faults()}\n{self.js(said)}", seconds=_SECONDS)
 
-    def open(self, address: str, *, width: int = 1280, dark: bool = False, script: bool = True) -> None:
+    def open(self, address: str, *, width: int = 1280, dark: bool = False) -> None:
         """Open a page, and wait until it is loaded."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Emulation.setScriptExecutionDisabled", value=not script)
         # The page before may still ask its server, which has ended: that is no fault of the next one.
         for each in ("about:blank", address):
             self._events.clear()

@@ -1,7 +1,6 @@
-"""An object store for tests: moto's S3 server on loopback, which counts the requests."""
+"""An object store for tests: moto's S3 server on loopback, which keeps the requests."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -24,10 +23,6 @@ class ObjectStore:
     def uri(self, path: str) -> str:
         """The URI of a path in the bucket."""
         return f"s3://bucket/{path}?endpoint_override={self.endpoint}&scheme=http&region=us-east-1"
-
-    def counts(self) -> Counter[str]:
-        """How many requests there were, by method and by what they were for: the first folder within a study."""
-        return Counter(f"{method} {path.partition('/bucket/')[2] or 'listing'}" for method, path in self.requests)
 
 
 @contextmanager

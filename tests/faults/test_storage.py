@@ -47,11 +47,7 @@ def mounts():
 @pytest.mark.usefixtures("mounts")
 @pytest.mark.parametrize(
     ("fault", "workers"),
-    [
-        ("full", 0),
-        pytest.param("full", 2, marks=pytest.mark.long),
-        pytest.param("read-only", 0, marks=pytest.mark.long),
-    ],
+    [("full", 0), ("full", 2), ("read-only", 0)],
     ids=["full", "full-on-ray", "read-only"],
 )
 def test_a_study_survives_its_storage(fault, workers, tmp_path):

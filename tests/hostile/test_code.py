@@ -89,19 +89,6 @@ def test_a_module_of_another_digest_is_not_imported(
     assert not marked.mark.exists()
 
 
-@pytest.mark.long
-def test_of_a_model_with_code_the_weights_alone_are_exported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    import keras
-
-    from pipeline.training.export import export
-
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mse")
-    export(model, tmp_path)
-    assert "tunepipe: model.keras is left out: it would not load back: ValueError: " in capfd.readouterr().out
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.weights.h5"]
-
-
 def test_only_the_winner_s_own_files_are_exported(marked: Marked, tmp_path: Path) -> None:
     marked.change(model={"function": "hostile_job:descend"}, function=None, data="digits")
     best = load_results(marked.study).best

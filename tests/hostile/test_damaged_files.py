@@ -64,7 +64,7 @@ def test_a_file_that_is_something_else_is_named_or_not_needed(case: tuple[str, s
     path.write_bytes(WAYS[way](path.read_bytes()))
     read = _read(storage)
     if read.code:
-        assert file in read.errors or path.parent.name in read.errors
+        assert file.partition("/")[0] in read.errors
     continued(storage / "small")
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import InvalidJob, StorageError, UserError
-from pipeline.schedulers import ASHA, FIFO, PBT
+from pipeline.schedulers import PBT
 from pipeline.searchers import RandomSearch
 from pipeline.space import (
     DOMAINS,
@@ -186,21 +186,3 @@ def test_a_space_that_is_accepted_has_configs(space: dict[str, Any], seed: int) 
         assert list(config) == list(space)
         assert json.loads(json.dumps(config, allow_nan=False)) == config
         assert all(not hasattr(domain, "draw") or domain.contains(config[name]) for name, domain in read.items())
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow])
-@given(
-    space=st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True), _ANY_DOMAIN, max_size=5),
-    metric=st.text(min_size=1, max_size=30),
-    scheduler=st.sampled_from([ASHA(), FIFO(), PBT()]),
-    target=st.none() | st.floats(-1e300, 1e300),
-)
-def test_a_valid_job_survives_json(space: dict[str, Any], metric: str, scheduler: Any, target: float | None) -> None:
-    fields = {"name": "any", "model": build_model, "data": "digits", "objectives": [Objective(metric, "max")]}
-    try:
-        job = TuneJob(**fields, space=space, scheduler=scheduler, searcher="random", budget=Budget(target=target))
-    except InvalidJob:
-        return
-    again = TuneJob.from_json(json.loads(json.dumps(job.to_json(), allow_nan=False)), load=False)
-    assert again == job
-    assert again.to_json() == job.to_json()

@@ -16,7 +16,7 @@ from pipeline.errors import InvalidJob, JobNotFound, StorageError, StudyChanged
 from pipeline.execution.worker.worker import Worker
 from pipeline.results.tables.trials import warm_started
 from pipeline.storage import Store
-from tests.model_kinds import rows_of_six
+from tests.model_kinds import Unregistered, rows_of_six
 from tests.rising_job import rising_job
 
 
@@ -154,15 +154,6 @@ def test_an_export_that_fails_leaves_no_part_of_a_file(tuned_store, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert all(file.read_bytes() == tuned_store.read(f"export/{file.name}") for file in (tmp_path / "to").iterdir())
-
-
-class Unregistered(keras.layers.Layer):
-    def __init__(self, scale):
-        super().__init__()
-        self._scale = scale
-
-    def call(self, x):
-        return self._scale(x)
 
 
 def build_own(config):

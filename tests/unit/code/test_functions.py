@@ -118,7 +118,7 @@ def test_a_job_file_is_a_script_that_imports_the_modules_next_to_it(write):
     assert (module.VALUE, module.NAME) == (3, "my job.v2")
     assert sys.modules["my job.v2"] is module
     assert content_of(vars(module)) == (folder / "my job.v2.py").read_bytes()
-    assert not (folder / "__pycache__").exists() or not list((folder / "__pycache__").glob("my job*"))
+    assert not list((folder / "__pycache__").glob("my job*"))
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,8 @@ from pipeline.engine.draws import Draw
 from pipeline.engine.engine import Engine, Verdict
 from pipeline.engine.messages import EpochRow, Report
 from pipeline.engine.trial import SAVED_STATE, DecisionRow, StateText, Trial
-from pipeline.space import Choice, LogUniform, Switch, Uniform
 from pipeline.study import Budget, Objective, TuneJob
-
-SPACE = {
-    "x": Uniform(0, 1),
-    "lr": LogUniform(1e-4, 1),
-    "kind": Choice(["a", "b", "c"]),
-    "schedule": Switch({"constant": {}, "cyclic": {"period": Uniform(1, 9)}}),
-}
+from tests.simulation_inputs import SPACE
 
 
 def never_called(config: Mapping[str, Any]) -> Any:

@@ -17,13 +17,13 @@ from pipeline.datasets import Dataset, Split
 from pipeline.errors import NotEvaluated, ResourcesUnmet
 from pipeline.space import Config
 from pipeline.study import Resources
-from pipeline.training import internals
+from pipeline.training import internals, process
 from pipeline.training.export import evaluate, export_winner, load_exported
 from pipeline.training.internals import restore_dtype_policy
 from pipeline.training.process import kept_global_state, memory_for_data, register, registered, set_up
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
-from tests.model_kinds import KINDS, averaged, dense, rows_of_six
+from tests.model_kinds import KINDS, Unregistered, averaged, dense, rows_of_six
 from tests.training import SEED, epochs_of, job_of, read_back, same
 
 FILES = ["model.keras", "model.weights.h5"]
@@ -36,11 +36,15 @@ def run(code: str) -> list[str]:
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="This machine has a GPU.")
-def test_gpus_that_are_not_there_are_missed_and_data_may_fill_a_share_of_what_is_free() -> None:
+def test_gpus_that_are_not_there_are_missed_and_data_may_fill_a_share_of_what_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with pytest.raises(ResourcesUnmet):
         set_up(Resources(gpus=0.5))
     set_up(Resources())
-    assert 0 < memory_for_data(Resources(cpus=1)) <= memory_for_data(Resources(cpus=1024)) * 1.5
+    machine = replace(process.this_machine(), cpus=4.0, gpus=(), free=800)
+    monkeypatch.setattr(process, "this_machine", lambda: machine)
+    assert [memory_for_data(Resources(cpus=each)) for each in (1, 4)] == [100, 400]
 
 
 def test_generators_and_settings_are_restored() -> None:
@@ -137,18 +141,12 @@ def test_a_failed_evaluation_leaves_the_export(tmp_path: Path) -> None:
     assert names(tmp_path) == FILES
 
 
-class Unregistered(layers.Layer):
-    def __init__(self, scale: Any) -> None:
-        super().__init__()
-        self._scale = scale
-
-    def call(self, x: Any) -> Any:
-        return self._scale(x)
-
-
-def test_a_layer_of_the_users_own_leaves_the_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kind", [Unregistered, layers.Lambda])
+def test_a_layer_of_the_users_own_leaves_the_weights(
+    kind: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def own_layer(config: Config) -> keras.Model:
-        model = keras.Sequential([keras.Input((6,)), Unregistered(lambda x: 2.0 * x), layers.Dense(3, "softmax")])
+        model = keras.Sequential([keras.Input((6,)), kind(lambda x: 2.0 * x), layers.Dense(3, "softmax")])
         model.compile("sgd", "sparse_categorical_crossentropy")
         return model
 
