@@ -5,21 +5,27 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.adapters.keras_tuner import HypermodelAdapter
 from pipeline.adapters.optuna import ObjectiveAdapter
 from pipeline.adapters.program import Adapter, load, running, user_errors
 from pipeline.adapters.ray_tune import TrainableAdapter
-from pipeline.code.modules import SourceText, expanded, split_job_name
+from pipeline.code.modules import SourceText, expanded, refuse_name, split_job_name
 from pipeline.errors import Fault, InvalidJob, UsageError
+from pipeline.space.domains import Space
 from pipeline.study import TuneJob
+from pipeline.study.faults import read_faults
 from pipeline.text import did_you_mean, note
 
 LIBRARIES: dict[str, type[Adapter]] = {
     each.library: each for each in (HypermodelAdapter, ObjectiveAdapter, TrainableAdapter)
 }
 """The libraries whose programs become jobs, as `--from` names them."""
+
+_SPACE = TypeAdapter(dict[Literal["space"], Space])
 
 
 def adapted(library: str, module: str, name: str) -> Adapter:
@@ -49,6 +55,12 @@ def from_program(place: str, library: str, **fields: Any) -> TuneJob:
     if not path.is_file() or not path.stem.isidentifier():
         allowed = "must be a file with a name that Python can import (letters, digits and _)"
         raise InvalidJob(f"the file {path}", [Fault("file", str(path), allowed)])
+    refuse_name(path.resolve())
+    if fields.get("space") is not None:
+        try:
+            fields = fields | _SPACE.validate_python({"space": fields["space"]})
+        except ValidationError as error:
+            raise InvalidJob(path.name, read_faults(error, ["space"])) from None
     kind.prepare(fields)
     program = load(path, kind.patches)
     subject = f"{path.name}:{name}" if name else path.name

@@ -57,7 +57,8 @@ class HypermodelAdapter(Adapter):
         from pipeline.training.process import set_up
 
         resources = given.get("resources")
-        with suppress(ResourcesUnmet, TypeError):
+        # What is no set of resources is a fault of the job, which TuneJob names.
+        with suppress(ResourcesUnmet, TypeError, ValueError):
             set_up(resources if isinstance(resources, Resources) else Resources(**dict(resources or {})))
 
     @staticmethod

@@ -6,6 +6,7 @@ from typing import Annotated
 from pipeline.cli.console import print_path, print_text
 from pipeline.cli.options import STORAGE, Logs, Storage, Study, option, study_store
 from pipeline.errors import UsageError
+from pipeline.text import without_keys
 
 
 def export(
@@ -32,4 +33,4 @@ def export(
         for text, destination in logs_of(log).items():
             destination.update(load_results(store.uri))
             destination.close()
-            print_text(f"The trials are in {text}.")
+            print_text(f"The trials are in {without_keys(text)}.")

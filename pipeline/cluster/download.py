@@ -17,6 +17,7 @@ from websocket import WebSocketException
 from pipeline.cluster.kubernetes_api import translated_errors
 from pipeline.cluster.rayjob import rayjob_template, volume_at
 from pipeline.cluster.rayjobs import RayJobs, fatal_reason, owners, why_pods_wait
+from pipeline.cluster.submissions import shared_storage
 from pipeline.errors import ClusterError, JobNotFound, StorageError
 from pipeline.storage import Store, layout
 from pipeline.storage.schema import TABLES
@@ -45,7 +46,7 @@ def readable_study(server: RayJobs, name: str, to: Path, *, storage: str, values
     """
     job: Mapping[str, Any]
     if values is not None:
-        job, study, place = rayjob_template(values, server.namespace), name, storage
+        job, study, place = rayjob_template(values, server.namespace), name, shared_storage(storage)
     else:
         found = server.find(name)
         job, study, place = found.rayjob, found.study, found.storage

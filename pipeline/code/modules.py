@@ -160,7 +160,7 @@ def load_module(path: Path) -> ModuleType:
         raise JobNotFound(f"Cannot read the job file {path}: {getattr(error, 'strerror', None) or error}.") from None
     if path.suffix != ".py":
         raise JobNotFound(f"{path} is not a Python file. A job is a .py file that exports JOB, a TuneJob.")
-    _refuse_name(path)
+    refuse_name(path)
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     return run_file(path, path.stem, content)
@@ -201,7 +201,7 @@ def loading(path: Path, arguments: Sequence[str] = ()) -> Iterator[None]:
         _loading.reset(token)
 
 
-def _refuse_name(path: Path) -> None:
+def refuse_name(path: Path) -> None:
     """Refuse a file that hides a module which others import, or whose copy could not have the same name."""
     name, folder = path.stem, str(path.parent)
     installed = [entry for entry in sys.path if any(part in INSTALLED for part in Path(entry).parts)]

@@ -10,6 +10,7 @@ from pipeline.page.study_page import control_state, shown_metrics
 from pipeline.results.report.sections import Picture, Section, panels
 from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import trial_row
+from pipeline.results.views.table import Table
 from pipeline.results.views.trial import files_of, trial_lines, trial_tables
 from pipeline.storage import Store, layout
 from pipeline.text import COLOURS, size
@@ -37,10 +38,16 @@ def content(studies: StudyCache, name: str, trial: str) -> dict[str, Any]:
         "error": row["error"] or "",
         "sections": pictures_of(snapshot, trial),
         # The curves have all epochs.
-        "tables": [replace(table, rows=table.rows[-MAX_ROWS:]) for table in trial_tables(results, trial)],
+        "tables": [_newest_rows(table) for table in trial_tables(results, trial)],
         "log": _log(store, trial),
         "files": [(file["path"], size(file["bytes"])) for file in files_of(store, trial).kept],
     }
+
+
+def _newest_rows(table: Table) -> Table:
+    count = len(table.rows)
+    newest = f"The newest {MAX_ROWS} of {count:,} rows."
+    return table if count <= MAX_ROWS else replace(table, rows=table.rows[-MAX_ROWS:], note=newest)
 
 
 def pictures_of(snapshot: StudySnapshot, trial: str) -> list[Section]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.code.modules import expanded
 from pipeline.errors import JobNotFound, StorageError, UsageError
 from pipeline.results.tables.load import Results, configs_of, load_results, stamp
 from pipeline.space import Config, scalar
@@ -65,8 +66,8 @@ def logs_of(texts: Sequence[str]) -> dict[str, "MLflowLog | TensorBoardLog"]:
         if kind == "mlflow" and place:
             logs[text] = MLflowLog(place)
         elif kind == "tensorboard" and place:
-            check_output(Path(place))
-            logs[text] = TensorBoardLog(Path(place).absolute())
+            check_output(folder := expanded(place).absolute())
+            logs[text] = TensorBoardLog(folder)
         else:
             raise UsageError(f"--log must be mlflow=URI, mlflow=FOLDER or tensorboard=FOLDER; found {text!r:.200}.")
     return logs
@@ -154,7 +155,7 @@ class MLflowLog:
         elif "://" in destination or destination.partition(":")[0] == "databricks":
             self.uri = destination
         else:
-            folder = Path(destination).expanduser().resolve()
+            folder = expanded(destination).resolve()
             check_output(folder)
             # MLflow has given up its format of plain files; a database needs no server either.
             self.uri, self._artifacts = f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts"
@@ -298,10 +299,12 @@ class TensorBoardLog:
             if trial_id not in self._writers:
                 # File names contain the second: a file of the same second would replace an earlier one. TensorBoard
                 # forgets what earlier sessions wrote.
-                suffix = f".{len(list(place.glob('events.out.*')))}"
-                self._writers[trial_id] = SummaryWriter(str(place), filename_suffix=suffix, purge_step=0)
+                suffix, first = f".{len(list(place.glob('events.out.*')))}", trial_id not in self._last
+                purge = 0 if first else None
+                self._writers[trial_id] = SummaryWriter(str(place), filename_suffix=suffix, purge_step=purge)
                 # The tab shows a metric only where a scalar of that name is written too.
-                for summary in hparams({name: scalar(value) for name, value in config.items()}, {_BEST: best}):
+                values = {name: scalar(value) for name, value in config.items()}
+                for summary in hparams(values, {_BEST: best}) if first else ():
                     self._writers[trial_id].file_writer.add_summary(summary)
             # HParams shows the newest value, which is that of the whole trial.
             for name, epoch, value, moment in [*new, (_BEST, new[-1][1], best, new[-1][3])]:
@@ -310,5 +313,6 @@ class TensorBoardLog:
             self._last[trial_id] = new[-1][1]
         if trial["state"] in ("stopped", "completed", "failed"):
             self._ended.add(trial_id)
-            if trial_id in self._writers:
-                self._writers.pop(trial_id).close()
+        if trial["state"] != "running" and trial_id in self._writers:
+            # Each has open files and threads, and most trials of a large study are paused.
+            self._writers.pop(trial_id).close()

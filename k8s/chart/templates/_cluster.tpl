@@ -52,9 +52,6 @@ headGroupSpec:
       # Users' code runs here, and may ask the Kubernetes API for nothing: only the autoscaler's container has a token.
       automountServiceAccountToken: false
       priorityClassName: tunepipe-head
-      {{- with $.Values.imagePullSecrets }}
-      imagePullSecrets: {{ toJson . }}
-      {{- end }}
       # 30 s for the driver to end, and some for Ray.
       terminationGracePeriodSeconds: 45
       {{- if not $.Values.openshift }}
@@ -236,7 +233,7 @@ workerGroupSpecs:
   {{- $stay = omit $stay "karpenter.sh/do-not-disrupt" (ternary "cluster-autoscaler.kubernetes.io/safe-to-evict" "" (eq true $kind.evictable)) -}}
 {{- end -}}
 {{- range $cloud.wholeCards -}}
-  {{- if not (hasKey $nodes .) -}}{{- $refused = append $refused (dict "key" . "operator" "DoesNotExist") -}}{{- end -}}
+  {{- if not (or (hasKey $nodes .) (hasKey ($asked.nodeSelector | default dict) .)) -}}{{- $refused = append $refused (dict "key" . "operator" "DoesNotExist") -}}{{- end -}}
 {{- end -}}
 {{- range list "memory" "shm" -}}{{- $_ := set $pod . (printf "%dGi" (mul $count (get $pod . | trimSuffix "Gi"))) -}}{{- end -}}
 {{- $pod = mergeOverwrite (merge (dict "cpu" (mul $count $pod.cpu)) $pod) (pick $asked "cpu" "memory" "shm" "max") -}}

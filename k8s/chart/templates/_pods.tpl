@@ -26,8 +26,11 @@ annotations: {{ toJson . }}
 {{- end }}
 {{- end }}
 
-{{- /* Users and groups of a pod; OpenShift's policy `restricted-v2` sets them, and refuses any others. */ -}}
+{{- /* Users and groups of a pod; OpenShift's policy `restricted-v2` sets them, and refuses any others. And its keys to a registry. */ -}}
 {{- define "tunepipe.podSecurity" -}}
+{{- with .Values.imagePullSecrets -}}
+imagePullSecrets: {{ toJson . }}
+{{ end -}}
 {{- if .Values.openshift -}}
 securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
 {{- else -}}

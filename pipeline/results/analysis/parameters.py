@@ -43,6 +43,8 @@ def span_in_words(domain: Domain | Any, values: Iterable[Any]) -> str:
     known = [value for value in values if value == value]
     if not known:
         return "–"
+    if not isinstance(domain, Domain):
+        return format_value(domain)
     if not isinstance(domain, ListedDomain):
         return " to ".join(dict.fromkeys(format_value(float(end)) for end in (min(known), max(known))))
     there = {format_value(value) for value in known}

@@ -49,7 +49,8 @@ def learning_curves(results: Results, ax: Axes, column: str = "") -> Axes:
     epoch, value = _values(mine, "epoch"), _values(mine, column)
     ax.plot(epoch, value, color=ACCENT, lw=2.4, zorder=5)
     train, beyond = column.removeprefix("val_"), np.array([])
-    if train != column and np.isfinite(trained := _values(mine, train)).any():
+    trained = _values(mine, train)
+    if train != column and np.isfinite(value).any() and np.isfinite(trained).any():
         # As far as the name of the best value reaches.
         beyond = trained[np.abs(epoch - best.epoch) <= epoch[-1] / 3]
         ax.plot(epoch, trained, color=SECOND, lw=1.8, ls=(0, (4, 2)), zorder=4)

@@ -16,7 +16,7 @@ from pipeline.results.tables.load import Results
 from pipeline.results.tables.trials import board, quoted
 from pipeline.storage.schema import TABLES
 from pipeline.storage.tables import open_database
-from pipeline.text import closest, size
+from pipeline.text import closest, did_you_mean, size
 
 _UNKNOWN_COLUMN = re.compile(r'(?:Referenced column|does not have a column named) "([^"]+)"')
 """DuckDB's messages about a column that does not exist."""
@@ -64,8 +64,7 @@ def select_trials(
             taken.add(name.lower())
     if sort:
         if (by := sort.removeprefix("-")).lower() not in taken:
-            near = closest(by, trials.column_names)
-            hint = f" Did you mean {near}?" if near else ""
+            hint = did_you_mean(by, trials.column_names)
             raise UsageError(
                 f"Trials cannot be sorted by {_shortened(by)}, which is no column.{hint} Available: {known}."
             )

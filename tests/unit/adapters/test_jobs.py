@@ -33,10 +33,14 @@ def edited(path: str, before: str, after: str) -> str:
     ("kt_fit.py:MyHyperModel", "keras-tuner", "normalize"),
     ("kt_bad.py:kt", "keras-tuner", "must be build(hp)"),
     ("gone.py:objective", "optuna", "file"),
+    ("pipeline.py", "optuna", "must not have the name of the module pipeline"),
 ])  # fmt: skip
 def test_a_mistake_is_refused_with_what_is_allowed(place: str, library: str, said: str, program: Program) -> None:
     name, colon, function = place.partition(":")
-    path = program(name) if name != "gone.py" else name
+    path = program("op_quad.py" if name == "pipeline.py" else name) if name != "gone.py" else name
+    if name == "pipeline.py":
+        path = path.replace("op_quad.py", name)
+        Path(path).write_text("")
     if name == "kt_fit.py":
         edited(path, 'hp.Boolean("normalize")', 'hp.Float("normalize", 1, 2, sampling="reverse_log")')
     with pytest.raises(UserError) as raised:
@@ -48,6 +52,14 @@ def test_given_fields_count_more_than_those_of_the_program(program: Program) -> 
     given = {"name": "own", "budget": {"trials": 2}, "seed": 5, "searcher": "sobol"}
     job = from_program(program("op_quad.py") + ":objective", "optuna", **given)
     assert (job.name, job.budget.trials, job.seed, job.searcher.kind) == ("own", 2, 5, "sobol")
+
+
+@pytest.mark.parametrize(("fields", "said"), [({"space": 5}, "space"), ({"resources": "abc"}, "resources")])
+def test_given_fields_of_another_type_are_faults(fields: dict[str, Any], said: str, program: Program) -> None:
+    for name, library in (("rt_class.py", "ray-tune"), ("kt_value.py", "keras-tuner")):
+        with pytest.raises(InvalidJob) as refused:
+            from_program(program(name), library, **fields)
+        assert refused.value.faults[0].field.startswith(said)
 
 
 def test_a_seed_that_the_library_draws_is_the_same_each_time(program: Program) -> None:

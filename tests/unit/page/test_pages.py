@@ -144,6 +144,7 @@ def test_a_long_trial_shows_the_ends_of_its_log_and_its_epochs(
     assert text.endswith("a\nthe end")
     assert (len(text) <= 200_000, before) == (True, "800 kB")
     assert [row["epoch"] for row in found["tables"][0].rows] == [6, 7, 8, 9]
+    assert found["tables"][0].note == "The newest 4 of 9 rows."
 
 
 @pytest.mark.parametrize("path", [

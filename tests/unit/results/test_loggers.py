@@ -1,6 +1,7 @@
 """A study in MLflow and TensorBoard, at once and while it runs, read back by these tools."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipeline.errors import StorageError, UsageError
-from pipeline.results import Results
+from pipeline.results import Results, load_results
 from pipeline.results.loggers import MLflowLog, TensorBoardLog, log_live, logs_of
 from pipeline.storage import layout
 from pipeline.text import notes_to
@@ -101,6 +102,21 @@ def test_every_epoch_and_config_is_in_tensorboard(asha_results: Results, tmp_pat
         assert shown == [(epoch, pytest.approx(value, rel=1e-6)) for epoch, value in expected]
     (file,) = (tmp_path / asha_results.name / "0001").glob("events.out.*")
     assert b"_hparams_/session_start_info" in file.read_bytes()
+
+
+def test_a_paused_trial_keeps_no_file_open_and_gets_its_later_epochs(tmp_path: Path) -> None:
+    study, log = recorded(tmp_path / "studies"), TensorBoardLog(tmp_path / "board")
+    study.decide("0000", 2, "pause", 4.0)
+    study.flush()
+    log.update(load_results(study.store.uri))
+    # That of the other trial.
+    assert sum(type(thread).__module__.startswith("tensorboardX") for thread in threading.enumerate()) == 1
+    study.session = 2
+    train(study, 3)
+    study.end(5, started=10)
+    log.update(load_results(study.store.uri))
+    log.close()
+    assert [epoch for epoch, _ in shown_in_tensorboard(tmp_path / "board/live/0000", "loss")] == [1, 2, 3]
 
 
 def test_each_epoch_is_logged_once_over_two_sessions(folder: Path, tmp_path: Path) -> None:

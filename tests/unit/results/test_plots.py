@@ -21,7 +21,7 @@ from pipeline.space import Choice, LogUniform, Uniform
 from pipeline.study import Objective
 from tests.drawing import drawn
 from tests.front_studies import recorded
-from tests.recorded_studies import HOSTILE, Recording, tune_job
+from tests.recorded_studies import HOSTILE, Recording, tune_job, with_tables
 
 
 def coloured(ax: Axes, colour: str) -> list[Any]:
@@ -37,6 +37,11 @@ def test_learning_curves_put_the_best_trial_in_front(asha_results: Results, colu
     assert coloured(ax, ACCENT)[0].get_ydata() == pytest.approx(best[column])
     ends = next(line for line in ax.get_lines() if line.get_marker() == "o" and len(line.get_xdata()) > 1)
     assert (len(ends.get_xdata()), ends.get_alpha()) == (asha_results.epochs["trial_id"].nunique(), 1)
+    # A metric that the best trial does not have.
+    missing = asha_results.epochs.assign(
+        val_loss=lambda f: f["val_loss"].where(f["trial_id"] != asha_results.best.trial_id)
+    )
+    drawn(plots.learning_curves, with_tables(asha_results, epochs=missing), "val_loss")
     ax = drawn(plots.trial_curve, asha_results, asha_results.best.trial_id, column)
     assert coloured(ax, ACCENT)[0].get_ydata() == pytest.approx(best[column])
 

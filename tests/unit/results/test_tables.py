@@ -16,6 +16,7 @@ from hypothesis import given as example, strategies as st
 
 from pipeline.errors import JobNotFound, StorageError
 from pipeline.results import Results, load_results
+from pipeline.results.analysis.parameters import span_in_words
 from pipeline.results.tables import load
 from pipeline.results.tables.load import configs_of, overview
 from pipeline.results.tables.trials import board, configs_at_best, on_front, pareto_front, trial_row, warm_start_configs
@@ -223,6 +224,10 @@ def test_a_notebook_shows_the_study_and_its_best_trials(asha_results: Results) -
 def best_configs(results: Results, top: int) -> list[dict[str, Any]]:
     configs = configs_of(board(results).slice(0, top), results.space)
     return [{n: v for n, v in config.items() if n != "epochs_warm"} for config in configs]
+
+
+def test_values_of_a_name_that_a_branch_fixes_are_shown() -> None:
+    assert span_in_words("relu", ["relu", "relu"]) == "relu"
 
 
 def test_values_outside_of_the_space_are_left_out(asha_results: Results) -> None:
