@@ -142,7 +142,7 @@ class DeviceData:
         # Of each row, or of each place within it, as fit derives it from its class.
         classes = _classes(y.numpy())
         labels, places = np.unique(classes, return_inverse=True)
-        weights = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
+        weights = np.array([class_weight.get(int(label), 1.0) for label in labels], keras.config.floatx())
         weighted.train = (x, y, tf.constant(weights[places].reshape(classes.shape)))
         return weighted
 

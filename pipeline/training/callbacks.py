@@ -64,10 +64,13 @@ class Callbacks:
     def stopped(self) -> bool:
         return bool(self._model.stop_training)
 
-    def begin(self) -> bool:
-        """Call on_train_begin, unless that has happened; return whether it was called."""
+    def stop(self) -> None:
+        self._model.stop_training = True
+
+    def begin(self) -> None:
+        """Call on_train_begin, unless that has happened."""
         if self._begun:
-            return False
+            return
         self._begun = True
         if self._ended:
             # As each call of fit does: TensorBoard opens its files again, which on_train_end has closed.
@@ -75,7 +78,6 @@ class Callbacks:
         self.list.on_train_begin()
         for place, callback in enumerate(self.list.callbacks):
             self._first.setdefault(place, _contents(callback))
-        return True
 
     def epoch_end(self, index: int, logs: Mapping[str, Any]) -> dict[str, Any]:
         self._logs = plain_logs(logs)
@@ -126,10 +128,12 @@ class Relay(keras.callbacks.CallbackList):  # type: ignore[misc]
         without_threads(self)
         self.logs: dict[str, Any] = {}
         self.seconds_evaluate = self._started = 0.0
-        self._callbacks = callbacks
+        self._callbacks, self._stopped = callbacks, callbacks.stopped
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Do nothing."""
+        """Keep what on_train_begin has set, which fit resets."""
+        if self._stopped:
+            self._callbacks.stop()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Do nothing."""
@@ -204,6 +208,20 @@ def with_batch_hooks(callbacks: Sequence[Any]) -> str | None:
         if overridden and not isinstance(callback, _LEFT_OUT) and not _has_idle_hooks(callback):
             return type(callback).__name__
     return None
+
+
+def may_change_model(callbacks: Sequence[Any]) -> bool:
+    """Whether a callback of the user's own is called before the first step, after which fit traces the model."""
+    hooks = ("set_model", "on_train_begin", "on_epoch_begin")
+    return any(
+        hook in vars(callback)
+        or (
+            not type(callback).__module__.startswith("keras.")
+            and getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+        )
+        for callback in callbacks
+        for hook in hooks
+    )
 
 
 def _has_idle_hooks(callback: Any) -> bool:

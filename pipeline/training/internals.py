@@ -132,8 +132,8 @@ def learning_rate_of(optimizer: Any) -> Any:
 def excludes_from_weight_decay(optimizer: Any) -> bool:
     """Whether `exclude_from_weight_decay` was called, which the optimiser's config does not hold."""
     # Under any name of that kind: a trace that is shared wrongly gives wrong results.
-    names = [name for name in vars(optimizer) if "exclude_from_weight_decay" in name and not name.endswith("cache")]
-    return any(bool(vars(optimizer)[name]) for name in names)
+    held = {**vars(optimizer), **vars(getattr(optimizer, "inner_optimizer", optimizer))}
+    return any(bool(held[name]) for name in held if "exclude_from_weight_decay" in name and not name.endswith("cache"))
 
 
 def skip_reduction(optimizer: Any) -> None:

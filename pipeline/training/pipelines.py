@@ -98,6 +98,9 @@ def _from_generator(function: Callable[[], Any]) -> Any:
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(tf.data.AUTOTUNE)
 
 
+_END = object()
+
+
 class PipelineReader:
     """A pipeline that fit reads in one call for each epoch, with the batches that one call for all would read.
 
@@ -177,8 +180,17 @@ class PipelineReader:
     def _next_batches(self) -> Iterator[Any]:
         if self._rest is None:
             self._rest = iter(self._pipeline)
-        read = 0
-        for batch in itertools.islice(self._rest, self.steps):
+        read, steps = 0, self.steps
+        while steps is None or read < steps:
+            batch = next(self._rest, _END)
+            if batch is _END:
+                if read or self._batches is not None:
+                    break
+                # The epoch before read the last one.
+                self._rest = iter(self._pipeline)
+                batch = next(self._rest, _END)
+                if batch is _END:
+                    break
             read += 1
             yield batch
         if self._batches is None and read < (self._limit or 0):

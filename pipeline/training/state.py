@@ -17,6 +17,12 @@ def variables_of(model: Any) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
+def build_optimizer(model: Any) -> None:
+    """Create the optimiser's variables, once: not every optimiser asks whether it has them."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
 def further_variables(model: keras.Model) -> list[Any]:
     """Variables of additional optimisers, as in a GAN, and those that Keras does not count as a layer's own.
 

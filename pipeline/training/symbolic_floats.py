@@ -145,7 +145,6 @@ class FloatAttribute:
         with tf.init_scope(), tf.device("cpu"):
             self.variable = tf.Variable(self.value, dtype=tf.float64, trainable=False)
         self._hold(self.value)
-        self.escaped = False
 
     def assign(self, value: float) -> None:
         self.variable.assign(value)

@@ -35,7 +35,7 @@ from pipeline.training.internals import (
     ordered_sums,
     wrapped_arguments,
 )
-from pipeline.training.state import save_variables, skip_reductions, variables_of
+from pipeline.training.state import build_optimizer, skip_reductions, variables_of
 from pipeline.training.symbolic_floats import FloatAttribute, float_attributes, masked
 
 _CACHED_TRACES = 16
@@ -112,7 +112,10 @@ class Trace:
         for place in places:
             if place.path in free:
                 place.free()
-        model.optimizer.build(model.trainable_variables)
+            elif place.is_free:
+                # Of an earlier trace of the model.
+                vars(place.owner)[place.attribute] = place.value
+        build_optimizer(model)
         _build_metrics(model, data)
         jit = bool(model.jit_compile)
         self.train = trace_epoch(
@@ -141,7 +144,6 @@ class Trace:
         ids = {id(variable.value) for variable in known} | {id(place.variable) for place in places}
         self.state = [variable for key, variable in captured.items() if key not in ids]
         """Variables that a graph reads and that are neither the model's, the optimiser's, a metric's nor a number."""
-        self.initial_slots = save_variables(model.optimizer.variables)
         self.trace_key: str | None = None
         self._traced = _constants(model)
         self._owner: weakref.ref[Any] | None = None
@@ -174,10 +176,10 @@ class Trace:
         """Start again with the initial weights, the learning rate and the numbers of a new model."""
         for old, new in zip(self.model.variables, model.variables, strict=True):
             old.assign(new.value)
-        for variable, value in zip(self.model.optimizer.variables, self.initial_slots, strict=True):
-            variable.assign(value)
-        if isinstance(rate := learning_rate_of(model.optimizer), keras.Variable):
-            learning_rate_of(self.model.optimizer).assign(rate.value)
+        # Some optimisers keep copies of the initial weights.
+        build_optimizer(model)
+        for old, new in zip(self.model.optimizer.variables, model.optimizer.variables, strict=True):
+            old.assign(new.value)
         for place in places:
             if place.path in self.free:
                 self.free[place.path].assign(place.value)
@@ -367,7 +369,8 @@ def _is_keras_own(value: Any) -> bool:
 def _compilation(model: keras.Model) -> list[Any]:
     given = {**compile_arguments(model), "optimizer": model.optimizer, "jit_compile": bool(model.jit_compile)}
     called = [value for value in keras.tree.flatten(given) if callable(value)]
-    if excludes_from_weight_decay(model.optimizer) or not all(map(_is_keras_own, [model.optimizer, *called])):
+    hidden = hasattr(model.optimizer, "optimizers") or excludes_from_weight_decay(model.optimizer)
+    if hidden or not all(map(_is_keras_own, [model.optimizer, *called])):
         raise _Unknown(str(called))
     # The configs of some losses and metrics lack what they pass to their functions, such as the delta of Huber.
     arguments = [wrapped_arguments(value) for value in called]

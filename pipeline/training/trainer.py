@@ -39,6 +39,7 @@ from pipeline.training.pipelines import PipelineReader, Source, pipeline_variabl
 from pipeline.training.process import seed_generators
 from pipeline.training.state import (
     build_further_optimizers,
+    build_optimizer,
     describe,
     further_variables,
     load_variables,
@@ -91,13 +92,13 @@ class Trainer:
         seconds_build, self._seconds_build = self._seconds_build, 0.0
         while self._phases.due(len(self._begun), self.model_epoch, ended=self._phase_ended):
             # After a resume, too, they are called at the end of the phase, as they would have been.
-            self._begin()
+            self.callbacks.begin()
             self._end_fit()
             self._begin_phase()
         index = self.model_epoch
         # What the user's own code draws is then the same after a resume.
         seed_generators(self.seed, f"epoch {index}")
-        self._begin()
+        self.callbacks.begin()
         logs, seconds_train, seconds_evaluate = self._epoch(index)
         self.model_epoch += 1
         metrics = self._numbers({name: value for name, value in logs.items() if name != "learning_rate"})
@@ -106,9 +107,11 @@ class Trainer:
         if loss_not_finite:
             print(f"tunepipe: The loss is {metrics['loss']} in epoch {self.model_epoch}: training ends.")
         optimizer = self.model.optimizer
+        # A MultiOptimizer has several.
+        rate = getattr(optimizer, "learning_rate", None)
         return EpochResult(
             metrics=metrics,
-            learning_rate=float(np.asarray(keras.ops.convert_to_numpy(optimizer.learning_rate))),
+            learning_rate=None if rate is None else float(np.asarray(keras.ops.convert_to_numpy(rate))),
             seconds_build=seconds_build,
             seconds_train=seconds_train,
             seconds_evaluate=seconds_evaluate,
@@ -136,7 +139,7 @@ class Trainer:
         self._prepare_to_load(int(header["model_epoch"]))
         # As in an uninterrupted trial, callbacks begin with the weights and the learning rate before training.
         seed_generators(self.seed, f"epoch {self._begun[-1] if self._begun else 0}")
-        self._begin()
+        self.callbacks.begin()
         variables = self._variables()
         own = set[int]()
         if exploit:
@@ -155,7 +158,8 @@ class Trainer:
 
     def _variables(self) -> list[Any]:
         """All variables of a saved state, in an order that depends on the model's code alone."""
-        return [*variables_of(self.model), *self._further_state()]
+        further = self._further_state()
+        return [*variables_of(self.model), *further]
 
     def _numbers(self, logs: Mapping[str, Any]) -> dict[str, float]:
         """The logs that are numbers; other values, from a callback or a metric, are left out and named once."""
@@ -208,9 +212,6 @@ class Trainer:
         """Variables that training changes in addition to the model's and its compiled optimiser's."""
         raise NotImplementedError
 
-    def _begin(self) -> None:
-        self.callbacks.begin()
-
     def _recompiled(self) -> None:
         """Prepare for epochs of a model that was compiled again."""
         raise NotImplementedError
@@ -222,45 +223,55 @@ class Trainer:
 class CompiledTrainer(Trainer):
     """A model whose epoch is one call of a traced function that loops train_step over data in memory."""
 
-    def __init__(self, trace: Trace, data: DeviceData, *, traces: Traces, **common: Any) -> None:
-        super().__init__(trace.model, rows=data.train_rows, trained_with="compiled epochs", **common)
-        trace.lend(self)
-        self.trace, self._data, self._traces = trace, data, traces
+    def __init__(self, model: Any, data: DeviceData, *, trace: Trace | None, traces: Traces, **common: Any) -> None:
+        super().__init__(model, rows=data.train_rows, trained_with="compiled epochs", **common)
+        self._trace, self._data, self._traces = trace, data, traces
+        if trace is not None:
+            trace.lend(self)
         steps = steps_of(data.validation_rows, self.batch_size)
         self._validation_steps = min(steps, self.fit.validation_steps or steps)
 
     def close(self) -> None:
         if not self._closed:
             super().close()
-            self.trace.give_back()
-
-    def _begin(self) -> None:
-        if self.callbacks.begin() and self.trace.is_outdated:
-            # Fit traces its steps after on_train_begin, which may freeze layers or change their numbers.
             self._recompiled()
 
     def _recompiled(self) -> None:
-        self.trace.give_back()
-        self.trace = self._traces.of(self.model, self._data, self.batch_size)
-        self.trace.lend(self)
+        if self._trace is not None:
+            self._trace.give_back()
+        self._trace = None
+
+    def _traced(self) -> Trace:
+        """The trace, made when it is first needed: until then, callbacks may change the model, as with fit."""
+        if self._trace is None:
+            self._trace = self._traces.of(self.model, self._data, self.batch_size)
+            self._trace.lend(self)
+        return self._trace
 
     def _further_state(self) -> list[Any]:
-        return self.trace.state
+        return self._traced().state
 
     def _epoch(self, index: int) -> tuple[Mapping[str, Any], float, float]:
         model, hooks = self.model, self.callbacks.list
         started = time.perf_counter()
         model.reset_metrics()
         hooks.on_epoch_begin(index)
+        if model.train_function is not None:
+            # A callback called make_train_function, so that the next step trains other variables.
+            model.train_function = None
+            self._recompiled()
+        trace = self._traced()
         passes, first, last = span_of(index, self.steps, self.fit.steps_per_epoch)
-        step_logs = self.trace.train(self._data.ordered(self._order(passes)), tf.constant(first), tf.constant(last))
+        # As with fit, one step follows where a callback has set it before.
+        last = first + 1 if model.stop_training else last
+        step_logs = trace.train(self._data.ordered(self._order(passes)), tf.constant(first), tf.constant(last))
         logs = dict(self._results(step_logs))
         trained = time.perf_counter()
-        if self.trace.evaluate is not None:
+        if trace.evaluate is not None:
             hooks.on_test_begin()
             model.reset_metrics()
             steps = tf.constant(self._validation_steps)
-            validation = plain_logs(self._results(self.trace.evaluate(self._data.in_order, tf.constant(0), steps)))
+            validation = plain_logs(self._results(trace.evaluate(self._data.in_order, tf.constant(0), steps)))
             hooks.on_test_end(validation)
             logs.update({f"val_{name}": value for name, value in validation.items()})
         evaluated = time.perf_counter()
@@ -327,7 +338,7 @@ class FitTrainer(Trainer):
         skip_reductions(model)
         with model.distribute_strategy.scope():
             # The first step would build it otherwise.
-            model.optimizer.build(model.trainable_variables)
+            build_optimizer(model)
         hooked = with_batch_hooks(self.callbacks.list.callbacks) is not None
         plain = not (hooked or model.run_eagerly or tf.distribute.has_strategy())
         limited = fit.steps_per_epoch is not None or fit.validation_steps is not None
@@ -377,8 +388,6 @@ class FitTrainer(Trainer):
 
     def _prepare_to_load(self, epochs: int) -> None:
         if self._source is not None:
-            if self._read > epochs:
-                self._open(self._source.fresh())
             # The pipelines are left as the epochs would have left them.
             for epoch in range(self._read, epochs):
                 seed_generators(self.seed, f"epoch {epoch}")
@@ -394,9 +403,9 @@ class FitTrainer(Trainer):
             return self._train.spec
 
         def spec(array: Any) -> Any:
-            return tf.TensorSpec([None, *array.shape[1:]], tf.convert_to_tensor(array[:1]).dtype)
+            return tf.TensorSpec([None, *array.shape[1:]], tf.convert_to_tensor(array).dtype)
 
-        return keras.tree.map_structure(spec, as_batch(self._data.train))
+        return keras.tree.map_structure(spec, as_batch(self._data.train.part(slice(1))))
 
     @property
     def _readers(self) -> list[PipelineReader]:

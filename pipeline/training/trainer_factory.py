@@ -166,7 +166,7 @@ class TrainerFactory:
 
     def _trainer(self, config: Config, seed: int, fold: "Fold") -> "Trainer":
         from pipeline.training.build import Phases, build_callbacks
-        from pipeline.training.callbacks import with_batch_hooks
+        from pipeline.training.callbacks import may_change_model, with_batch_hooks
         from pipeline.training.trainer import CompiledTrainer, FitTrainer, reason_for_fit
 
         started, job = time.perf_counter(), self.job
@@ -195,9 +195,11 @@ class TrainerFactory:
         part = prepared.part(fold, fit)
         # A phase compiles the model again: its first trace would serve no other trial.
         values = None if job.phases else list(config.values())
-        # Its model is this one, or that of an earlier trial, which takes over this one's weights and learning rate.
-        trace = prepared.traces.of(model, part, batch_size_of(job, config), values)
-        return CompiledTrainer(trace, part, traces=prepared.traces, **common)
+        # Its model is this one, or that of an earlier trial, which takes over this one's weights and optimiser.
+        changes = may_change_model(callbacks)
+        trace = None if changes else prepared.traces.of(model, part, batch_size_of(job, config), values)
+        model = model if trace is None else trace.model
+        return CompiledTrainer(model, part, trace=trace, traces=prepared.traces, **common)
 
     def _built(self, config: Config, seed: int) -> Any:
         from pipeline.training.traces import has_own_parts

@@ -136,10 +136,27 @@ class Frozen(callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         self.model.layers[0].trainable = False
         self.model.layers[1].rate = 0.6
+        self.model.optimizer.learning_rate = optimizers.schedules.PiecewiseConstantDecay([4], [0.2, 0.1])
+
+
+class Freezing(callbacks.Callback):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.model.layers[0].trainable = epoch == 0
+        if epoch == 1:
+            self.model.make_train_function(force=True)
+
+
+class Ending(callbacks.Callback):
+    def __init__(self, hook: str) -> None:
+        super().__init__()
+        setattr(self, hook, lambda *_: setattr(self.model, "stop_training", True))
 
 
 CALLBACKS: Mapping[str, Any] = {
     "a frozen layer": lambda _: [Frozen()],
+    "another train function": lambda _: [Freezing()],
+    "the end in on_train_begin": lambda _: [Ending("on_train_begin")],
+    "the end in on_train_begin, batch hooks": lambda _: [Ending("on_train_begin"), RecordedBatchHooks()],
     "files and a schedule": lambda config: [
         callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.7 if epoch else rate),
         callbacks.ModelCheckpoint(f"{config['folder']}/{{epoch}}.weights.h5", save_weights_only=True),
@@ -155,9 +172,12 @@ CALLBACKS: Mapping[str, Any] = {
     "batch hooks": lambda _: [RecordedBatchHooks()],
 }
 ENDS = {"EarlyStopping": 2, "batch hooks": 2, "TerminateOnNaN at a NaN": 1}
+ENDS |= {name: 1 for name in CALLBACKS if name.startswith("the end")}
 
 
-@pytest.mark.parametrize("name", cases(CALLBACKS, {"files and a schedule", "batch hooks", "a frozen layer"}))
+@pytest.mark.parametrize(
+    "name", cases(CALLBACKS, {"files and a schedule", "batch hooks", "a frozen layer", "another train function"})
+)
 def test_callbacks_get_the_calls_of_fit_and_have_its_effects(name: str, tmp_path: Path) -> None:
     build = averaged if "EMA" in name else network
     job = job_of(build, callbacks=CALLBACKS[name], budget=Budget(epochs=EPOCHS))

@@ -75,6 +75,15 @@ def test_endless_pipelines_train_by_steps(kind: str) -> None:
     assert losses[1] != losses[0]
 
 
+def test_a_pipeline_begins_anew_after_an_epoch_of_exactly_its_batches() -> None:
+    def data() -> Dataset:
+        return Dataset("three", lambda: iter([(np.ones((4, 6), "float32"), np.ones(4))] * 3), shuffled().validation)
+
+    learner: Any = TrainerFactory(job_of(dense, data=data, fit=Fit(steps_per_epoch=3)), None).learner({}, seed=SEED)
+    epochs_of(learner, 2)
+    assert int(learner.model.optimizer.iterations.numpy()) == 6
+
+
 class Noise(keras.layers.Layer):
     """Draws with tf.random, whose seed is that of the process."""
 

@@ -43,6 +43,15 @@ def adam(config: Config) -> keras.Model:
     return model_of(optimizer, layers.GaussianNoise(config["stddev"]), penalty=penalty)
 
 
+def schedule_free(config: Config) -> keras.Model:
+    """Its optimiser keeps a copy of the initial weights."""
+    model = model_of(optimizers.ScheduleFreeAdamW(config["lr"]))
+    model.set_weights([config["lr"] * 50 * array for array in model.get_weights()])
+    # In fit, Keras would copy the weights within the traced step, thus in every step.
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
 def plain(config: Config) -> keras.Model:
     return model_of(optimizers.SGD(config.get("lr", 0.1)), width=config.get("width", 4))
 
@@ -60,7 +69,11 @@ ADAM_2 = dict(zip(_ADAM, (0.03, 0.91, 0.9, 0.2, 0.9, 0.1, 0.2), strict=True))
 
 @pytest.mark.parametrize(
     ("build", "first", "second"),
-    [pytest.param(sgd, SGD, SGD_2, id="SGD"), pytest.param(adam, ADAM, ADAM_2, id="AdamW", marks=LONG)],
+    [
+        pytest.param(sgd, SGD, SGD_2, id="SGD"),
+        pytest.param(adam, ADAM, ADAM_2, id="AdamW", marks=LONG),
+        pytest.param(schedule_free, {"lr": 0.01}, {"lr": 0.03}, id="ScheduleFreeAdamW"),
+    ],
 )
 def test_a_second_trial_equals_fit(build: Any, first: Config, second: Config) -> None:
     job, data = job_of(build), one_hot()
