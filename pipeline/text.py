@@ -61,6 +61,11 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+def is_text(text: str) -> bool:
+    """Whether text can be written as UTF-8: a name of a file may have other bytes."""
+    return text == text.encode(errors="replace").decode()
+
+
 def first_line(text: str) -> str:
     """The message of an error in one line; empty for an empty text.
 

@@ -34,7 +34,7 @@ def adapted(library: str, module: str, name: str) -> Adapter:
     return kind(running(module, kind.patches), name)
 
 
-def from_program(place: str, library: str, **fields: Any) -> TuneJob:
+def from_program(place: str, library: str, /, **fields: Any) -> TuneJob:
     """A job from a program of KerasTuner, Ray Tune or Optuna.
 
     Args:

@@ -56,7 +56,9 @@ def moment(when: datetime | None) -> str:
 
 def print_object(value: Any) -> None:
     """Print one JSON object on a line, for `--json`."""
-    typer.echo(json.dumps(value, allow_nan=False))
+    from pipeline.results.views.table import plain
+
+    typer.echo(json.dumps(plain(value), allow_nan=False))
 
 
 def print_tables(tables: "Iterable[Table]", **facts: Any) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,8 +96,9 @@ def located(study: str, storage: str) -> tuple[str, str]:
         parent, _, name = head.rstrip("/").rpartition("/")
         return parent + mark + query, unquote(name)
     is_name = "/" not in study and study not in (".", "..")
-    if is_name and (Store(storage).folder(study).exists(layout.STUDY) or not Path(study, layout.STUDY).is_file()):
-        return storage, study
+    if is_name and (Store(storage).folder(study).exists(layout.STUDY) or not os.path.isfile(Path(study, layout.STUDY))):  # noqa: PTH113
+        # Whole, since a job file may change the current directory.
+        return Store(storage).uri, study
     path = Path(study)
     if path.name in ("", ".."):
         path = Path(Store(study).uri)

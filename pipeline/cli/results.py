@@ -46,7 +46,9 @@ def results(
     study: Study,
     *,
     storage: Storage = STORAGE,
-    top: Annotated[int | None, option("Number of trials. Default: 10; with --json, all.", "N", min=1)] = None,
+    top: Annotated[
+        int | None, option("Number of trials. Default: 10; with --json, all.", "N", min=1, max=10**9)
+    ] = None,
     trial: Annotated[str | None, option("Show one trial (id or number): epochs, decisions, error.", "TRIAL")] = None,
     where: Annotated[str | None, option('Condition, for example "lr > 0.01".', "SQL")] = None,
     as_json: Json = False,

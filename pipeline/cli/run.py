@@ -48,9 +48,12 @@ def run(
 ) -> None:
     """Run a study. Draw configs, train them, stop poor trials early, keep the best model."""
     from pipeline.execution.run import wait_for_storage
+    from pipeline.storage import Store
 
     # Before anything is read there, such as the job of the study to resume.
     wait_for_storage(storage)
+    # Whole, since a job file may change the current directory.
+    storage = Store(storage).uri
     tuned = options.job(job, storage, resume=resume)
     _run_and_print(tuned, storage, log, as_json, resume=resume, accept_changes=accept_changes, address=address)
 

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.cli.console import command_console, moment, print_path, print_tables, print_text
 from pipeline.cli.options import STORAGE, Json, Storage, Study, study_store, switch
-from pipeline.errors import UsageError
+from pipeline.errors import Interrupted, UsageError
 from pipeline.study.files import STORAGE_VARIABLE
 
 
@@ -113,12 +113,13 @@ def delete(
     from pipeline.execution.commands import check_deletable, delete as delete_study
 
     store = study_store(study, storage)
-    contents = check_deletable(store)
     if not yes:
-        print_text(f"{store.uri} has {contents}")
+        print_text(f"{store.uri} has {check_deletable(store)}")
         try:
             agreed = typer.confirm("Delete all of it?", default=False)
-        except typer.Abort:
+        except typer.Abort as abort:
+            if isinstance(abort.__context__, KeyboardInterrupt):
+                raise Interrupted("Nothing was deleted.") from None
             raise UsageError("No answer was given, so nothing was deleted. --yes deletes without asking.") from None
         if not agreed:
             print_text("Nothing was deleted.")

@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -190,9 +190,11 @@ def loading(path: Path, arguments: Sequence[str] = ()) -> Iterator[None]:
     token = _loading.set(True)
     quiet = nullcontext() if "tensorflow" in sys.modules else without_notes()
     try:
-        with quiet, script_arguments(path, arguments), same_random_numbers(), suppress(_StudyStarts):
+        # A command's standard output is for its result, which may be JSON.
+        with quiet, redirect_stdout(sys.stderr), script_arguments(path, arguments), same_random_numbers():
             importlib.invalidate_caches()
-            yield
+            with suppress(_StudyStarts):
+                yield
     except InvalidJob:
         raise
     except (Exception, SystemExit, GeneratorExit) as error:
@@ -208,7 +210,9 @@ def refuse_name(path: Path) -> None:
     if not name.isprintable() or name.startswith(".") or len(os.fsencode(name)) > _MAX_NAME_BYTES:
         must = f"must have a name of at most {_MAX_NAME_BYTES} printable bytes that begins with no dot: rename it"
     elif name in {*sys.stdlib_module_names, *OWN_PACKAGES, "__main__"} or (
-        folder not in installed and importlib.machinery.PathFinder.find_spec(name, installed) is not None
+        folder not in installed
+        and "." not in name
+        and importlib.machinery.PathFinder.find_spec(name, installed) is not None
     ):
         must = f"must not have the name of the module {name}, which others import: rename it"
     else:
@@ -242,7 +246,8 @@ def is_user_file(file: str) -> bool:
     """Whether a file is the user's, by its path: the study may come from another machine."""
     _, own, rest = file.rpartition(f"/{_OWN_FOLDER.name}/")
     ours, installed = _OWN_FOLDER / rest, any(part in INSTALLED for part in PurePosixPath(file).parts)
-    of_tunepipe = own and ours.is_file() and (Path(file) == ours or not Path(file).exists())
+    # Of pathlib, a path that may not be looked at is an error.
+    of_tunepipe = own and os.path.isfile(ours) and (Path(file) == ours or not os.path.exists(file))  # noqa: PTH110, PTH113
     return not (installed or of_tunepipe or _PYTHON.search(file))
 
 

@@ -8,6 +8,7 @@ import atexit
 import importlib
 import itertools
 import os
+import re
 import sys
 import tempfile
 from collections import Counter, deque
@@ -29,16 +30,17 @@ from pipeline.code.functions import (
     own_home,
     reference_to,
 )
-from pipeline.code.modules import OWN_PACKAGES, content_of, is_user_file, loading, names_in, run_file
+from pipeline.code.modules import INSTALLED, OWN_PACKAGES, content_of, is_user_file, loading, names_in, run_file
 from pipeline.errors import StorageError
 from pipeline.storage.scratch import scratch
+from pipeline.text import is_text
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
     _Rules: TypeAlias = list[tuple[Path, GitIgnoreSpec]]
 
-_NEVER = {"venv", "__pycache__", "node_modules"}
+_NEVER = {"venv", "__pycache__", "node_modules", *INSTALLED}
 _OWN_FOLDERS = [Path(__file__).parents[2] / name for name in OWN_PACKAGES]
 
 MAX_BYTES = 10 * 10**6
@@ -215,7 +217,8 @@ def project_files(folder: Path) -> Iterator[Path]:
     """The regular files of a project that git would not ignore, the nearest first.
 
     Links are not followed, since they may lead anywhere. Hidden files and folders, where programs keep passwords, are
-    left out, and so are virtual environments, tunepipe's own packages, studies, and folders that may not be read.
+    left out, and so are names that are not UTF-8, virtual environments, tunepipe's own packages, studies, and folders
+    that may not be read.
     """
     due = deque([(folder, _rules_above(folder))])
     while due:
@@ -226,7 +229,8 @@ def project_files(folder: Path) -> Iterator[Path]:
             continue
         for entry in entries:
             path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
-            if entry.name.startswith(".") or entry.name in _NEVER or _ignored(path, is_folder, rules):
+            left_out = entry.name.startswith(".") or entry.name in _NEVER or not is_text(entry.name)
+            if left_out or _ignored(path, is_folder, rules):
                 continue
             if is_folder and not _is_no_project(path):
                 due.append((path, rules))
@@ -236,7 +240,9 @@ def project_files(folder: Path) -> Iterator[Path]:
 
 def _is_no_project(folder: Path) -> bool:
     # A study that begins has its first session before it has its study.json; an export has its winner.
-    is_other = any((folder / file).is_file() for file in ("pyvenv.cfg", "sessions/0001.json", "winner.json"))
+    others = ("pyvenv.cfg", "conda-meta/history", "sessions/0001.json", "winner.json")
+    # Of pathlib, a folder that may not be read is an error.
+    is_other = any(os.path.isfile(folder / file) for file in others)  # noqa: PTH113
     return is_other or folder in _OWN_FOLDERS
 
 
@@ -257,7 +263,19 @@ def _with_rules(rules: "_Rules", folder: Path) -> "_Rules":
         return rules
     from pathspec import GitIgnoreSpec
 
-    return [*rules, (folder, GitIgnoreSpec.from_lines(ignoring.read_text(errors="replace").splitlines()))]
+    lines = ignoring.read_text(errors="replace").splitlines()
+    return [*rules, (folder, GitIgnoreSpec.from_lines(filter(_is_rule, lines)))]
+
+
+def _is_rule(line: str) -> bool:
+    """Whether pathspec reads a line; git ignores one that is no rule."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except (ValueError, re.error):
+        return False
+    return True
 
 
 def _ignored(path: Path, is_folder: bool, rules: "_Rules") -> bool:
@@ -361,7 +379,7 @@ class Copies:
     def _unchanged(self, roots: list[Path], made: str) -> bool:
         """Whether the user's folders have all of the study's code, and the same."""
         code = {path: digest for path, digest in self._recorded.files.items() if path.endswith(".py")}
-        there = {path: root / path for path in code for root in roots if (root / path).is_file()}
+        there = {path: root / path for path in code for root in roots if os.path.isfile(root / path)}  # noqa: PTH113
         same = all(root.is_absolute() for root in roots) and code.keys() - there.keys() <= {made}
         with suppress(OSError):
             return same and bool(there) and all(digest_of(there[path].read_bytes()) == code[path] for path in there)

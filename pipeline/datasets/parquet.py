@@ -29,6 +29,8 @@ _RULES = (
     "column is an input."
 )
 _MIN_ROWS = 5
+_MAX_ONE_HOT = 2**31
+"""The maximum number of values in the one-hot rows of a label, 8 GB."""
 _OTHERS = re.compile(r"/[._]")
 
 
@@ -163,7 +165,7 @@ def _labels(column: pa.ChunkedArray, data: str) -> tuple[np.ndarray, list[str]]:
             "Call the column 'target' if it is a number to predict."
         )
     classes = np.unique(column.unique().to_numpy(zero_copy_only=False))
-    if len(classes) < 2 or (classes.dtype.kind in "iu" and len(classes) > max(1000, len(column) // 2)):
+    if len(classes) < 2 or len(classes) > max(1000, min(len(column) // 2, _MAX_ONE_HOT // len(column))):
         raise DataError(
             f"Column 'label' of {data} needs at least two classes, each with several rows; of its {len(column)} values "
             f"{len(classes)} differ. Call it 'target' if it is a number to predict, not a class."

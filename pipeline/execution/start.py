@@ -137,7 +137,7 @@ def with_study_settings(job: TuneJob, store: Store, *, changed: Collection[str] 
     saved = saved_job(store)
     for name in KEPT_FIELDS:
         old, new = asdict(getattr(saved, name)), asdict(getattr(job, name))
-        differing = [field for field in old if old[field] != new[field] and f"{name}.{field}" not in changed]
+        differing = [field for field in old if old[field] != new[field] and not {name, f"{name}.{field}"} & {*changed}]
         if other := [f"{field} {old[field]}, not {new[field]}" for field in differing]:
             note(f"The study keeps its own {name} unless an option changes it: {', '.join(other)}.")
     return job.replaced({name: getattr(saved, name) for name in (*KEPT_FIELDS, "description")})

@@ -79,8 +79,8 @@ def remove_unused() -> None:
 
 
 def _prefix(purpose: str) -> str:
-    # Containers may share a temporary folder, and not the kernel's locks.
-    host = re.sub(r"[^\w.-]", "_", platform.node())
+    # Containers may share a temporary folder, and not the kernel's locks. A dash would end the purpose in a pattern.
+    host = re.sub(r"[^\w.]", "_", platform.node())
     return f"tunepipe-{purpose}-{host}-{os.geteuid()}-"
 
 

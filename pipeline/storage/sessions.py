@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -54,6 +54,8 @@ _ENDED: set[str] = set()
 
 def _a_moment(text: str) -> str:
     moment = datetime.fromisoformat(text)
+    if not MINYEAR + 1 < moment.year < MAXYEAR:
+        raise ValueError("no other zone may have this moment")
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
 
 

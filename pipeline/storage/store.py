@@ -34,6 +34,7 @@ from pipeline.storage.files import (
     write_local,
 )
 from pipeline.storage.schema import parquet_bytes, read_parquet
+from pipeline.text import is_text
 
 _PIECE = 1 << 20
 """Bytes of a large file that are in memory at a time."""
@@ -228,8 +229,8 @@ class Store:
     def delete_empty_folders(self, folder: str = "") -> None:
         """Delete the folders where no file is left; in an object store names that files had in common, or markers."""
         with self._translated("delete", folder):
-            if self.local is not None:
-                delete_empty_folders(self.local / folder)
+            if (target := self.writable_path(folder)) is not None:
+                delete_empty_folders(target)
             elif not any(entry.kind == "file" for entry in self.entries()) and self.exists(""):
                 self._fs.delete_dir(self._root)
 
@@ -299,7 +300,7 @@ def _refuse_constant(constant: str) -> None:
 
 
 def _refuse_unwritable(text: str, what: str) -> None:
-    if "\0" in text or text != text.encode(errors="replace").decode():
+    if "\0" in text or not is_text(text):
         raise StorageError(f"{what} {text!r} cannot be used: it must be UTF-8 text without a NUL character.")
 
 

@@ -52,11 +52,22 @@ def _located(loc: tuple[int | str, ...]) -> tuple[list[str], type | None]:
     head, *rest = [str(part) for part in loc] or [""]
     if head not in _CLASSES:
         return [head, *rest], _PARTS.get(head)
-    name, below = (rest[:1], rest[1:]) if head == "space" else ([], rest)
-    kinds = [part for part in below if part in _CLASSES[head]]
-    added = {*kinds, "ray", "domain", "constant", "branches", "[key]"}
-    owner = _CLASSES[head][kinds[-1]] if kinds else None
-    return [head, *name, *(part for part in below if part not in added)], owner
+    if head != "space":
+        kinds = [part for part in rest if part in _CLASSES[head]]
+        path = [head, *(part for part in rest if part not in (*kinds, "ray"))]
+        return path, _CLASSES[head][kinds[-1]] if kinds else None
+    path = [head]
+    while True:
+        # By position: a hyperparameter or a branch may have the name of a domain.
+        match rest:
+            case [name, "domain", "switch", "branches", branch, *rest]:
+                path += [name, branch]
+            case [name, "domain", kind, *below] if kind in DOMAINS:
+                return [*path, name, *below], DOMAINS[kind]
+            case [name, "domain" | "constant" | "[key]", *below]:
+                return [*path, name, *below], None
+            case _:
+                return [*path, *rest], None
 
 
 def _fault(path: list[str], item: Any, fields: Sequence[str]) -> Fault:

@@ -66,10 +66,9 @@ def save_study(
     document = {"schema_version": SCHEMA_VERSION, "job": job.to_json(), "sources": sources}
     data = (before or {}).get("data")
     _write(store, document if data is None else {**document, "data": data})
-    present = set(store.files(layout.SOURCE)) if len(changed) < len(snapshot.files) else set()
+    # Also those that did not change: a session that was killed may have left older ones.
     for path, text in snapshot.files.items():
-        if path in changed or layout.source(path) not in present:
-            store.write(layout.source(path), text)
+        store.write(layout.source(path), text)
 
 
 def set_data(store: Store, fingerprint: Mapping[str, Any]) -> None:
@@ -196,7 +195,7 @@ def check_output(path: Path) -> None:
         for study in (place, *place.parents):
             within = place.relative_to(study).as_posix()
             is_free = within == layout.REPORT or (within.startswith(f"{layout.EXPORT}/") and not layout.names(within))
-            if not is_free and (study / layout.STUDY).is_file():
+            if not is_free and os.path.isfile(study / layout.STUDY):  # noqa: PTH113 (of pathlib, no access is an error)
                 raise StorageError(
                     f"{path} is within the study {study}, whose files only tunepipe writes. Nothing was written. Name "
                     "a place outside of it; in a study, only report.html and new files in export/ may be written."

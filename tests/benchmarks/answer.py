@@ -84,7 +84,9 @@ def draw(samples: Mapping[str, Sequence[Mapping[str, Curve]]], path: str) -> Non
     from pipeline.results import plots
 
     with plots.style():
-        figure, axes = plt.subplots(1, len(samples), figsize=(3.2 * len(samples), 3.4), layout="constrained")
+        figure, (axes,) = plt.subplots(
+            1, len(samples), squeeze=False, figsize=(3.2 * len(samples), 3.4), layout="constrained"
+        )
         for ax, (study, rounds) in zip(axes, samples.items(), strict=True):
             for curves in rounds:
                 # Ours is on top.
@@ -102,7 +104,7 @@ def draw(samples: Mapping[str, Sequence[Mapping[str, Curve]]], path: str) -> Non
             )
         lines, tools = axes[0].get_legend_handles_labels()
         shown = dict(zip(tools[::-1], lines[::-1], strict=True))
-        figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(shown), frameon=False)
+        figure.legend(shown.values(), shown, loc="outside lower center", ncols=len(samples) + 1, frameon=False)
         figure.savefig(path, metadata={"Date": None}, facecolor="white")
 
 

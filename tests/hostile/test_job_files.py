@@ -1,5 +1,6 @@
 """Job files of any name are refused before anything is trained, or are trained, readable and resumable."""
 
+import json
 import os
 import subprocess
 import sys
@@ -90,6 +91,16 @@ def test_a_job_file_of_any_name_is_refused_or_run_and_resumed_from_copies(name: 
     others = {module: sys.modules.get(module) for module in ("random", "keras", "numpy", "pipeline", "tune_jobs")}
     _gone_through(_written(folder, name), folder, tmp_path / "studies")
     assert {module: sys.modules.get(module) for module in others} == others
+
+
+def test_a_file_may_print_and_change_the_folder_before_its_study_is_written(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(_written(tmp_path / "mine", "moves"))
+    path.write_text("import os\n\nos.chdir(os.path.dirname(os.path.abspath(__file__)))\nprint('moved')\n" + JOB)
+    for words in (("run", "mine/moves.py"), ("resume", "named", "--trials", "2")):
+        said = tunepipe(*words, "--workers", "0", "--json")
+        assert json.loads(said.output)["location"] == str(tmp_path / "studies/named"), said
+        monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.long

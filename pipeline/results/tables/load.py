@@ -306,7 +306,7 @@ def stamp(store: Store) -> str:
 
 def labels(named: Sequence[tuple[str, Results]]) -> dict[str, Results]:
     """Studies by a unique label: their names, or what the caller calls them where two have the same name."""
-    apart = {sanitize(given.rstrip("/")): results for given, results in named}
+    apart = {sanitize(given): results for given, results in named}
     by_name = {results.name: results for results in apart.values()}
     return by_name if len(by_name) == len(apart) else apart
 

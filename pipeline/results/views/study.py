@@ -13,7 +13,7 @@ from pipeline.results.analysis.parameters import format_value, tuned
 from pipeline.results.analysis.queries import causes, changes, study_decisions, trial_counts
 from pipeline.results.tables.load import Results, configs_of
 from pipeline.results.tables.trials import FRONT, board, objective_columns, pareto_front
-from pipeline.results.views.table import STATES, Column, Table, plain, text_table
+from pipeline.results.views.table import STATES, Column, Table, text_table
 from pipeline.schedulers import SCHEDULERS
 from pipeline.searchers import SEARCHERS
 from pipeline.storage.sessions import SessionRecord, sessions_objects
@@ -185,7 +185,7 @@ def results_object(results: Results, top: int | None = None) -> dict[str, Any]:
             {name: value for name, value in asdict(one).items() if value is not None} for one in results.objectives
         ],
         "best": results.best and asdict(results.best),
-        "test": None if results.test is None else plain(results.test),
+        "test": results.test,
         "sessions": sessions_objects(results.sessions),
         "tables": [table.as_object() for table in tables],
     }

@@ -1,6 +1,7 @@
 """Snapshots of a job's code, and the study's code in another process."""
 
 import importlib.util
+import os
 import sys
 
 import pytest
@@ -48,7 +49,8 @@ def loaded(recorded, files):
 def test_a_snapshot_has_the_folders_files_but_no_links_hidden_or_ignored_ones(write, tmp_path):
     others = ("ignored/x.py", "a.log", "venv/x.py", "env/pyvenv.cfg", "env/lib/x.py", "studies/s/sessions/0001.json")
     others += ("__pycache__/x.pyc", "e/winner.json", "e/m.h5", *(f"pets/{n}.txt" for n in range(150)))
-    kept = {".env": "secret", ".gitignore": "ignored/\n*.log", "studies/s/study.json": "{}"}
+    others += ("conda/conda-meta/history", "conda/x.py", "site-packages/x.py", os.fsdecode(b"caf\xe9.txt"))
+    kept = {".env": "secret", ".gitignore": "ignored/\n!\n[z-a]\n*.log", "studies/s/study.json": "{}"}
     folder = write({**FILES, **kept, **dict.fromkeys(others, "")})
     (folder / "link.txt").symlink_to(tmp_path)
     (folder / "large.bin").write_bytes(b"x" * 2_000_000)

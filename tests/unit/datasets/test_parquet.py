@@ -62,6 +62,7 @@ def test_a_fifth_is_held_out_by_the_number_of_rows_alone(tmp_path: Path) -> None
     {"x": [None, *range(8)], "target": range(9)},
     {"x": range(8), "target": range(8), "split": ["train", "val"] * 4},
     {"x": range(1500), "label": range(1500)},
+    {"x": range(1500), "label": list(map(str, range(1500)))},
 ])  # fmt: skip
 def test_a_broken_rule_is_refused_with_the_file(tmp_path: Path, columns: dict[str, Any]) -> None:
     with pytest.raises(DataError, match=r"data\.parquet"):

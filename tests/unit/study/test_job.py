@@ -110,7 +110,7 @@ class Foreign:
     ({"space": {"lr": Uniform(2, 1)}}, "space.lr", "low must be below high"),
     ({"space": {"c": Choice([1, b"x"])}}, "space.c.values.1", "JSON value"),
     ({"space": {"LR": 1}}, "space.LR", "lower-case"),
-    ({"space": {"s": Switch({"a": {"p": LogUniform("x", 1)}})}}, "space.s.a.p.low", "number"),
+    ({"space": {"s": Switch({"uniform": {"p": LogUniform("x", 1)}})}}, "space.s.uniform.p.low", "number"),
     ({"start_with": [{"lr": {1}}]}, "start_with.0.lr", "JSON value"),
     ({"objectives": Objective("v", "up")}, "objectives.0.mode", "'min' or 'max'"),
     ({"objectives": [Objective("v", "max")] * 2}, "objectives", "v is there more than once"),
