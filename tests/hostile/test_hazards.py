@@ -94,7 +94,8 @@ def _folder(study: Path, _: Path) -> list[Path]:
 HAZARDS: dict[str, Callable[[Path, Path], list[Path]]] = {
     "checkpoints are a link": _link("checkpoints", "folder"), "epochs are a link": _link("epochs", "folder"),
     "sessions are a link": _link("sessions", "folder"), "the sources are a link": _link("source", "folder"),
-    "the files are a link": _link("files", "folder"), "the logs are a link": _link("logs", "folder"), "study.json is a link": _link("study.json", "file"),
+    "the files are a link": _link("files", "folder"), "the logs are a link": _link("logs", "folder"),
+    "study.json is a link": _link("study.json", "file"),
     "a table is a link": _link("epochs/all-0001.parquet", "file"),
     "the session is a link": _link("sessions/0001.json", "file"),
     "the report is a link": _link("report.html", "file"),
