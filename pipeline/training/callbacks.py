@@ -214,11 +214,7 @@ def may_change_model(callbacks: Sequence[Any]) -> bool:
     """Whether a callback of the user's own is called before the first step, after which fit traces the model."""
     hooks = ("set_model", "on_train_begin", "on_epoch_begin")
     return any(
-        hook in vars(callback)
-        or (
-            not type(callback).__module__.startswith("keras.")
-            and getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
-        )
+        hook in vars(callback) or not getattr(type(callback), hook).__module__.startswith("keras.")
         for callback in callbacks
         for hook in hooks
     )

@@ -15,7 +15,7 @@ from pipeline.storage import Checkpoint
 from pipeline.storage.scratch import scratch
 from pipeline.training.arrays import as_batch, with_text_as_tensors
 from pipeline.training.pipelines import with_generator_as_dataset
-from pipeline.training.state import load_variables, variables_of
+from pipeline.training.state import build_optimizer, load_variables, variables_of
 from pipeline.training.trainer_factory import TrainerFactory
 
 _BATCH = 1000
@@ -29,7 +29,7 @@ def rebuilt(build: Callable[..., keras.Model], config: Config, checkpoint: Check
     phases = len(checkpoint.header.get("phases", ()))
     model = build(config, seed=seed, phases=phases)
     with model.distribute_strategy.scope():
-        model.optimizer.build(model.trainable_variables)
+        build_optimizer(model)
         variables = variables_of(model)
         saved = checkpoint.header["variables"][: len(variables)]
         load_variables(variables, checkpoint.arrays[: len(saved)], saved)

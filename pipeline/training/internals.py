@@ -184,6 +184,20 @@ def pipeline_stages(dataset: Any) -> Iterator[Any]:
         yield from pipeline_stages(source)
 
 
+@contextmanager
+def python_functions() -> Iterator[list[Any]]:
+    """The Python functions of pipelines that are made in the context: whoever reads these keeps the list.
+
+    TensorFlow itself would keep the functions, and what they refer to, for as long as the process runs.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    kept = graph._py_funcs_used_in_graph = getattr(graph, "_py_funcs_used_in_graph", [])
+    first, functions = len(kept), list[Any]()
+    yield functions
+    functions += kept[first:]
+    del kept[first:]
+
+
 def pipeline_functions(dataset: Any) -> list[Any]:
     return [wrapper.function for wrapper in dataset._functions()]
 

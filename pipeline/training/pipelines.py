@@ -17,6 +17,7 @@ from pipeline.training.internals import (
     data_adapter,
     pipeline_functions,
     pipeline_stages,
+    python_functions,
     reshuffles,
 )
 
@@ -38,7 +39,9 @@ class Source:
     @cached_property
     def example(self) -> Any:
         """Inputs for a model that learns its shapes from them; no model is trained on the first call's pipelines."""
-        train = (self._first or self._load()).train
+        # Kept, these would be the data of one config for as long as the process runs.
+        data, self._first = self._first or self._load(), None
+        train = data.train
         zeros = _zeros(train)
         return example_of(train) if zeros is None else zeros
 
@@ -95,7 +98,10 @@ def _from_generator(function: Callable[[], Any]) -> Any:
 
     first = [batch for _, batch in zip(range(_SIGNATURE_BATCHES), batches(), strict=False)]
     signature = batch_signature(first)
-    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(tf.data.AUTOTUNE)
+    with python_functions() as functions:
+        dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(tf.data.AUTOTUNE)
+    dataset.functions = functions
+    return dataset
 
 
 _END = object()
@@ -127,7 +133,8 @@ class PipelineReader:
         shuffle = shuffle and not is_tf_data and pipeline.num_batches is not None
         self._adapter = data_adapter(pipeline, shuffle=shuffle, class_weight=class_weight)
         self._batches: int | None = self._adapter.num_batches
-        self.dataset = self._pipeline = self._adapter.get_tf_dataset()
+        with python_functions() as self._functions:
+            self.dataset = self._pipeline = self._adapter.get_tf_dataset()
         if self._batches is not None and not is_tf_data:
             self.dataset = self._pipeline = self._pipeline.apply(tf.data.experimental.assert_cardinality(self._batches))
         self.spec = self._pipeline.element_spec
@@ -137,7 +144,8 @@ class PipelineReader:
         self._rest: Iterator[Any] | None = None
         self._seen = 0
         if self._continues:
-            self.dataset = tf.data.Dataset.from_generator(self._next_batches, output_signature=self.spec)
+            with python_functions() as self._own_functions:
+                self.dataset = tf.data.Dataset.from_generator(self._next_batches, output_signature=self.spec)
         if training:
             # As fit does before its first epoch.
             self._adapter.on_epoch_end()

@@ -142,7 +142,7 @@ class FloatAttribute:
 
     def free(self) -> None:
         """Let graphs that are traced from now on read the number from a variable."""
-        with tf.init_scope(), tf.device("cpu"):
+        with tf.init_scope():
             self.variable = tf.Variable(self.value, dtype=tf.float64, trainable=False)
         self._hold(self.value)
 

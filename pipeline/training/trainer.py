@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from typing import Any
 
 import keras
@@ -143,7 +144,8 @@ class Trainer:
         variables = self._variables()
         own = set[int]()
         if exploit:
-            rates = [value_of(learning_rate_of(optimizer)) for optimizer in optimizers_of(self.model)]
+            optimizers = [(each, *getattr(each, "optimizers", ())) for each in optimizers_of(self.model)]
+            rates = [value_of(learning_rate_of(optimizer)) for optimizer in chain.from_iterable(optimizers)]
             own = {i for i, variable in enumerate(variables) if any(value_of(variable) is rate for rate in rates)}
         saved = header["variables"]
         load_variables(variables, arrays[: len(saved)], saved, keep=own)
@@ -226,6 +228,10 @@ class CompiledTrainer(Trainer):
     def __init__(self, model: Any, data: DeviceData, *, trace: Trace | None, traces: Traces, **common: Any) -> None:
         super().__init__(model, rows=data.train_rows, trained_with="compiled epochs", **common)
         self._trace, self._data, self._traces = trace, data, traces
+        # Before a callback freezes layers: a resumed trial needs the same variables.
+        build_optimizer(model)
+        # It is that of a build_model that calls fit.
+        model.train_function = None
         if trace is not None:
             trace.lend(self)
         steps = steps_of(data.validation_rows, self.batch_size)
@@ -323,13 +329,9 @@ class FitTrainer(Trainer):
         rows = rows if fold.train is None else len(fold.train)
         self._batches = batches_of(data.train)
         super().__init__(model, rows=rows, steps=self._batches, trained_with=f"Keras' fit: {reason}", **common)
-        self._open(data)
-
-    def _open(self, data: Dataset) -> None:
-        """Begin to read a data set that is not read yet."""
         self._data, self._read = data, 0
-        if isinstance(self._data.train, Split):
-            self._arrays = self._arrays_of(self._data.train)
+        if isinstance(data.train, Split):
+            self._arrays = self._arrays_of(data.train)
         self._recompiled()
 
     def _recompiled(self) -> None:
@@ -354,6 +356,11 @@ class FitTrainer(Trainer):
                 class_weight=fit.class_weight,
             )
         self._validation = self._validation_data(data.validation)
+
+    def close(self) -> None:
+        super().close()
+        if isinstance(self._validation, _Batches):
+            self._validation.release()
 
     def _arrays_of(self, split: Split) -> Any:
         return (nested if self._stream else as_batch)(split)
@@ -425,6 +432,8 @@ class FitTrainer(Trainer):
                 reader.begin()
             given = {**self._training(index), **self._validating()}
             self.model.fit(**given, epochs=index + 1, initial_epoch=index, verbose=0, callbacks=relay)
+        if isinstance(given.get("x"), _Batches):
+            given["x"].release()
         for reader in self._readers:
             reader.end()
         seconds = time.perf_counter() - started
@@ -453,9 +462,13 @@ class FitTrainer(Trainer):
 class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Arrays, one batch at a time, each cast by itself."""
 
-    def __init__(self, arrays: Any, order: np.ndarray, batch_size: int) -> None:
+    def __init__(self, arrays: Any, order: Any, batch_size: int) -> None:
         super().__init__()
         self._arrays, self._order, self._batch_size = arrays, order, batch_size
+
+    def release(self) -> None:
+        """Release the arrays: TensorFlow keeps what fit was given for as long as the process runs."""
+        self._arrays = self._order = None
 
     def __len__(self) -> int:
         return steps_of(len(self._order), self._batch_size)

@@ -44,7 +44,8 @@ from pipeline.study import Fit
 from pipeline.training.arrays import WHOLE
 
 trainer_factory = TrainerFactory(job_of(build, batch_size=kind.batch_size, resources=resources), kind.data())
-learner = trainer_factory.learner({}, seed=3)
+# The graph of a search reads its values from variables.
+learner = trainer_factory.learner({"momentum": 0.9}, seed=3)
 metrics = [dict(learner.run_epoch().metrics) for _ in range(2)]
 import tensorflow as tf
 cards = tf.config.list_physical_devices("GPU")

@@ -64,6 +64,7 @@ def run_on_ray(session: Session, data: Dataset | None, address: str | None) -> N
             TrialTrainable,
             job=packed,
             folders=folders,
+            resources=None if job.model is None else job.resources,
             data=data,
             uri=session.store.uri,
             session=session.lease.number,

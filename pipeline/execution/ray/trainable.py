@@ -15,7 +15,8 @@ from pipeline.execution.ray.internals import is_termination
 from pipeline.execution.ray.job_transport import unpack
 from pipeline.execution.worker.worker import Worker
 from pipeline.storage import Store
-from pipeline.training.process import workers_on
+from pipeline.study import Resources
+from pipeline.training.process import set_up, workers_on
 
 ASSIGNMENT = "assignment"
 """The only key of a Tune config: an Assignment as JSON."""
@@ -33,6 +34,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         *,
         job: bytes | None,
         folders: list[str],
+        resources: Resources | None,
         data: Dataset | None,
         uri: str,
         session: int,
@@ -45,6 +47,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         _work_in(started_in)
         store = Store(uri)
+        if resources is not None:
+            # Before the user's modules, which may start TensorFlow.
+            set_up(resources)
         study = unpack(job, folders, store)
         # Ray counts what the node was started with.
         here = ray.get_runtime_context().get_node_id()

@@ -209,8 +209,9 @@ class SessionScheduler(_Unsaved, FIFOScheduler):  # type: ignore[misc]
         detection, trials = self._hang_detection, self._searcher.tune_trials
         actors = {key: actor_of(trials[key]) for key in self._searcher.busy if key in trials}
         running = {key: actor for key, actor in actors.items() if actor is not None}
-        function = self._session.job.function
-        replays = function is not None and not takes_state(function)
+        job = self._session.job
+        # Pipelines that epochs share are read again up to the epoch.
+        replays = job.fit.steps_per_epoch is not None if job.function is None else not takes_state(job.function)
         epochs = {key: _assignment(trials[key]).reported_epoch if replays else 0 for key in running}
         for key, seconds in detection.hung(epochs).items():
             self._hung[key] = f"no epoch in {seconds:.0f} s, so it is considered hung."

@@ -156,9 +156,13 @@ class Worker:
                 if trial.learner and not trial.discarded and trial.epoch > trial.saved_epoch:
                     self._write(trial, trial.epoch, self._snapshot(trial))
                 self._checkpoints.wait()
-            with contextlib.suppress(Exception), self._in_folder(trial):
-                if trial.learner is not None:
-                    trial.learner.close()
+            try:
+                with self._in_folder(trial):
+                    if trial.learner is not None:
+                        trial.learner.close()
+            except (Exception, SystemExit) as error:
+                # A callback's on_train_end; the trial's result is known.
+                print(error_text(error), end="", file=sys.stderr)
             with contextlib.suppress(TunepipeError):
                 trial.folder.close()
 

@@ -1,6 +1,8 @@
 """Trials on pipelines: equal to one call of Keras' fit, exact after a resume, and independent of other trials."""
 
+import gc
 import itertools
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +20,7 @@ from pipeline.training.pipelines import example_of, with_generator_as_dataset
 from pipeline.training.trainer_factory import TrainerFactory
 from tests.cases import cases
 from tests.training import SEED, epochs_of, equals_fit, fitted, job_of, resumes_exactly
-from tests.unit.training.programs import PROGRAMS, dense, shuffled
+from tests.unit.training.programs import PROGRAMS, Rows, dense, shuffled
 
 LONG = pytest.mark.long
 
@@ -82,6 +84,25 @@ def test_a_pipeline_begins_anew_after_an_epoch_of_exactly_its_batches() -> None:
     learner: Any = TrainerFactory(job_of(dense, data=data, fit=Fit(steps_per_epoch=3)), None).learner({}, seed=SEED)
     epochs_of(learner, 2)
     assert int(learner.model.optimizer.iterations.numpy()) == 6
+
+
+def test_the_data_of_a_trial_are_released_with_its_learner() -> None:
+    class Kept(Rows):
+        """Rows whose life a test follows."""
+
+    def data() -> Dataset:
+        rows = Kept(0, 24)
+        made.append(weakref.ref(rows))
+        return Dataset("rows", rows, Kept(1, 8))
+
+    made: list[weakref.ref[Rows]] = []
+    learner: Any = TrainerFactory(job_of(dense, data=data), None).learner({}, seed=SEED)
+    learner.run_epoch()
+    learner.close()
+    del learner
+    gc.collect()
+    assert made
+    assert [rows() for rows in made] == [None] * len(made)
 
 
 class Noise(keras.layers.Layer):

@@ -133,6 +133,18 @@ def test_averaged_weights_are_the_winners(swapped: bool, tmp_path: Path) -> None
     assert same(keras.saving.load_model(tmp_path / "model.keras").get_weights(), expected)
 
 
+def test_a_winner_of_which_a_callback_froze_a_layer_is_exported(tmp_path: Path) -> None:
+    class Frozen(callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.model.layers[0].trainable = False
+
+    factory = TrainerFactory(job_of(dense, callbacks=lambda _: [Frozen()]), rows_of_six())
+    learner = factory.learner({}, seed=SEED)
+    learner.run_epoch()
+    export_winner(factory, {}, learner.save(), seed=SEED, folder=tmp_path)
+    assert names(tmp_path) == FILES
+
+
 def test_a_failed_evaluation_leaves_the_export(tmp_path: Path) -> None:
     data = replace(rows_of_six(), test=Split(np.zeros((4, 5), "float32"), np.zeros(4)))
     factory = TrainerFactory(job_of(dense), data)
