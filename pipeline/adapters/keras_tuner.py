@@ -285,8 +285,8 @@ class HypermodelAdapter(Adapter):
         names = ("class_weight", "steps_per_epoch", "validation_steps", "shuffle")
         if fit := {name: search[name] for name in names if search.get(name) is not None}:
             fields["fit"] = fit
-        names = ("validation_batch_size", "validation_freq", "initial_epoch")
-        self.ignored += [name for name in names if search.get(name)]
+        ignored = ("validation_batch_size", "validation_freq", "initial_epoch")
+        self.ignored += [name for name in ignored if search.get(name)]
         return fields
 
     def _budget(self, fields: dict[str, Any]) -> None:

@@ -46,8 +46,8 @@ def test_it_takes_one_trial_after_the_other_and_heeds_sigterm(tmp_path: Path, mo
     # As Ray starts some of its threads.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     made.setup(
-        _config("0000"), job=content, folders=folders, data=None, uri=store.uri, session=1, started_in=str(tmp_path),
-        workers=1, reserves_memory=False,
+        _config("0000"), job=content, folders=folders, resources=None, data=None, uri=store.uri, session=1,
+        started_in=str(tmp_path), workers=1, reserves_memory=False,
     )  # fmt: skip
     assert Path.cwd() == tmp_path
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
