@@ -152,17 +152,18 @@ class Worker:
         if trial is None or trial.folder is None:
             return
         with self._captured(trial):
+            # Another driver that has taken the study over may have removed the folder.
             with contextlib.suppress(TunepipeError), self._in_folder(trial):
-                if trial.learner and not trial.discarded and trial.epoch > trial.saved_epoch:
-                    self._write(trial, trial.epoch, self._snapshot(trial))
-                self._checkpoints.wait()
-            try:
-                with self._in_folder(trial):
+                with contextlib.suppress(TunepipeError):
+                    if trial.learner and not trial.discarded and trial.epoch > trial.saved_epoch:
+                        self._write(trial, trial.epoch, self._snapshot(trial))
+                    self._checkpoints.wait()
+                try:
                     if trial.learner is not None:
                         trial.learner.close()
-            except (Exception, SystemExit) as error:
-                # A callback's on_train_end; the trial's result is known.
-                print(error_text(error), end="", file=sys.stderr)
+                except (Exception, SystemExit) as error:
+                    # A callback's on_train_end; the trial's result is known.
+                    print(error_text(error), end="", file=sys.stderr)
             with contextlib.suppress(TunepipeError):
                 trial.folder.close()
 
